@@ -1,0 +1,108 @@
+"""What docs/cli.md promises about the files and the JSON that the commands write."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import rasterio
+
+from .conftest import long_frame, maize_dn, wide_frame
+
+
+def ask(run, *args: object) -> dict:
+    """Run with --json; stdout must be one JSON object and stderr free of errors."""
+    result = run(*args, "--json")
+    assert result.exit_code == 0, result.stderr
+    return json.loads(result.stdout)
+
+
+def test_classify_writes_one_row_per_series_in_input_order(run, tmp_path: Path):
+    frame = wide_frame(maize_dn(5)).iloc[[3, 0, 4, 1, 2]]
+    frame.to_parquet(tmp_path / "points.parquet")
+    out = tmp_path / "new folder" / "answer.parquet"
+    said = ask(run, "classify", tmp_path / "points.parquet", "-p", "maize", "-p", "deep water", "-o", out)
+
+    table = pq.read_table(out)
+    place = ["sample_id", "lat", "lon"]
+    assert table.column_names == [*place, "label", "confidence", "unknown", "p_maize", "p_deep water"]
+    answer = table.to_pandas()
+    assert answer["sample_id"].tolist() == ["field-3", "field-0", "field-4", "field-1", "field-2"]
+    np.testing.assert_array_equal(answer[["lat", "lon"]], frame[["lat", "lon"]])
+    np.testing.assert_allclose(answer[["p_maize", "p_deep water"]].sum(axis=1), 1.0, atol=1e-5)
+    np.testing.assert_array_equal(answer["label"] == "unknown", answer["unknown"])
+    assert set(answer["label"]) <= {"maize", "deep water", "unknown"}
+
+    assert said["count"] == 5
+    assert [row["label"] for row in said["classes"]] == ["maize", "deep water", "unknown"]
+    assert {row["label"]: row["count"] for row in said["classes"] if row["count"]} == dict(
+        answer["label"].value_counts()
+    )
+    how = json.loads(table.schema.metadata[b"timesenclip"])
+    assert how["timesenclip"]
+    assert how["checkpoint"]
+
+
+def test_sample_ids_are_made_up_and_places_null_where_absent(run, tmp_path: Path):
+    wide_frame(maize_dn(2)).drop(columns=["sample_id", "lat", "lon"]).to_parquet(tmp_path / "points.parquet")
+    ask(run, "classify", tmp_path / "points.parquet", "-o", tmp_path / "out.parquet")
+    answer = pq.read_table(tmp_path / "out.parquet")
+    assert answer["sample_id"].to_pylist() == ["0", "1"]
+    assert answer["lat"].null_count == answer["lon"].null_count == 2
+
+
+def test_default_question_is_the_eight_land_covers(run, points: Path):
+    labels = [row["label"] for row in ask(run, "classify", points)["classes"]]
+    assert len(labels) == 9
+    assert "Cropland" in labels
+    assert labels[-1] == "unknown"
+
+
+def test_embed_writes_unit_vectors(run, points: Path, tmp_path: Path):
+    said = ask(run, "embed", points, "-o", tmp_path / "out.parquet")
+    table = pq.read_table(tmp_path / "out.parquet")
+    assert table.column_names == ["sample_id", "lat", "lon", "embedding"]
+    assert table.schema.field("embedding").type == pa.list_(pa.float32(), said["dim"])
+    vectors = np.stack(table["embedding"].to_pylist())
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1.0, atol=1e-5)
+
+
+def test_wide_and_long_say_the_same(run, tmp_path: Path):
+    dn = maize_dn(3)
+    answers = []
+    for name, frame in (("wide", wide_frame(dn).assign(lat=50.0)), ("long", long_frame(dn))):
+        frame.to_parquet(tmp_path / f"{name}.parquet")
+        ask(run, "classify", tmp_path / f"{name}.parquet", "-o", tmp_path / "out.parquet")
+        answers.append(pd.read_parquet(tmp_path / "out.parquet"))
+    pd.testing.assert_frame_equal(*answers)
+
+
+def test_batches_do_not_change_the_answer(run, tmp_path: Path, monkeypatch):
+    wide_frame(maize_dn(7)).to_parquet(tmp_path / "points.parquet")
+    answers = []
+    for size in (65_536, 2):
+        monkeypatch.setattr("timesenclip.cli.points._BATCH", size)
+        ask(run, "classify", tmp_path / "points.parquet", "-o", tmp_path / "out.parquet")
+        answers.append(pd.read_parquet(tmp_path / "out.parquet"))
+    pd.testing.assert_frame_equal(*answers, atol=1e-5)
+
+
+def test_map_codes_follow_the_phrases(run, cube: Path, tmp_path: Path):
+    out = tmp_path / "out"
+    said = ask(run, "map", cube, "--year", 2020, "-p", "deep water", "-p", "maize", "-o", out)
+    with rasterio.open(said["files"]["classes"]) as raster:
+        assert raster.crs.to_epsg() == 32631
+        assert raster.res == (10.0, 10.0)
+        assert raster.nodata == 255
+        codes = raster.read(1)
+    assert set(np.unique(codes)) <= {0, 1, 2}
+    shares = {row["label"]: row["share"] for row in said["classes"]}
+    assert list(shares) == ["deep water", "maize", "unknown"]
+    assert math.isclose(shares["maize"], (codes == 2).mean())
+    for path in said["files"].values():
+        assert Path(path).is_file()

@@ -1,0 +1,65 @@
+"""TimeSenCLIP: ask a satellite archive a question in plain words.
+
+    import timesenclip as ts
+
+    model = ts.load()                                    # the shipped checkpoint, offline
+    series = ts.read_points("points.parquet")            # a year of Sentinel-2 for each point
+    result = ts.classify(series, ["maize", "grassland", "forest"], model=model)
+    print(result.label, result.confidence)
+
+Nothing heavy is imported until it is used: `import timesenclip` loads neither torch nor rasterio.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from timesenclip.eo.cube import read_cube
+    from timesenclip.eo.points import read_points
+    from timesenclip.ground.taxonomy import load_taxonomy
+    from timesenclip.mapping.run import map_cube
+    from timesenclip.model.checkpoint import load
+    from timesenclip.model.embed import embed
+    from timesenclip.series import Cube, PixelSeries
+    from timesenclip.tasks.classify import classify
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Cube",
+    "PixelSeries",
+    "__version__",
+    "classify",
+    "embed",
+    "load",
+    "load_taxonomy",
+    "map_cube",
+    "read_cube",
+    "read_points",
+]
+
+_HOMES = {
+    "Cube": "timesenclip.series",
+    "PixelSeries": "timesenclip.series",
+    "classify": "timesenclip.tasks.classify",
+    "embed": "timesenclip.model.embed",
+    "load": "timesenclip.model.checkpoint",
+    "load_taxonomy": "timesenclip.ground.taxonomy",
+    "map_cube": "timesenclip.mapping.run",
+    "read_cube": "timesenclip.eo.cube",
+    "read_points": "timesenclip.eo.points",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name from its module on first use."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'timesenclip' has no attribute '{name}'")
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    """Public names, for tab completion."""
+    return sorted(__all__)

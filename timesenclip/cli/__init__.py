@@ -1,0 +1,61 @@
+"""The command line. Every command is a thin layer over a function that Python users can call too.
+
+Nothing heavy is imported here: a command imports what it needs when it runs, so that `--help` stays quick.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from timesenclip import __version__
+from timesenclip.cli.area import map_
+from timesenclip.cli.check import evaluate
+from timesenclip.cli.console import OneLineGroup
+from timesenclip.cli.look import demo, doctor, info, taxonomies
+from timesenclip.cli.points import classify, embed
+
+__all__ = ["app", "main"]
+
+_START = "Start here"
+_ASK = "Ask"
+_CHECK = "Check"
+
+app = typer.Typer(
+    name="timesenclip",
+    cls=OneLineGroup,
+    help="Ask a satellite archive a question in plain words.",
+    epilog="Exit codes: 0 done, 1 partly done, 2 not done (one line on stderr says why). Contracts: docs/cli.md",
+    add_completion=False,
+    invoke_without_command=True,
+    pretty_exceptions_enable=False,  # an exception that reaches the user is a bug: Python's traceback serves the report
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback()
+def _root(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and leave.", is_eager=True)] = False,
+) -> None:
+    if version:
+        typer.echo(f"timesenclip {__version__}")
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        context.get_help()  # typer's rich help prints itself
+
+
+app.command("demo", rich_help_panel=_START)(demo)
+app.command("doctor", rich_help_panel=_START)(doctor)
+app.command("classify", rich_help_panel=_ASK)(classify)
+app.command("map", rich_help_panel=_ASK)(map_)
+app.command("embed", rich_help_panel=_ASK)(embed)
+app.add_typer(evaluate, name="evaluate", rich_help_panel=_CHECK)
+app.add_typer(taxonomies, name="taxonomies", rich_help_panel=_CHECK)
+app.command("info", rich_help_panel=_CHECK)(info)
+
+
+def main() -> None:
+    """Run the command line and leave with its exit code."""
+    app()

@@ -1,0 +1,161 @@
+"""How the command line speaks: one line for an error, one for a warning, a bar for long work, one object for --json.
+
+stdout carries the answer and nothing else; everything said on the way goes to stderr.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, TextIO
+
+import typer
+from typer.core import TyperGroup
+
+from timesenclip.errors import PartialFailureError, TimeSenCLIPError, TimeSenCLIPWarning
+
+__all__ = ["EXIT_CODES", "INTERRUPTED", "OneLineGroup", "note", "print_json", "print_table", "progress_bar"]
+
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as shells expect it (128 + SIGINT)."""
+
+EXIT_CODES: dict[type[BaseException], int] = {
+    PartialFailureError: 1,
+    TimeSenCLIPError: 2,
+    TimeSenCLIPWarning: 2,  # raised only under --strict
+    typer.TyperException: 2,  # a command line that cannot be parsed
+    OSError: 2,  # no space, no permission: the message names the file
+}
+"""Exit code by exception class; the first that matches counts. Any other exception is a bug and shows a traceback."""
+
+Progress = Callable[[int, int], None]
+"""Called with (done, total) while long work goes on."""
+
+
+class OneLineGroup(TyperGroup):
+    """The root command: turns our errors and warnings into one line each and an exit code."""
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        windows_expand_args: bool = True,
+        **extra: Any,
+    ) -> Any:
+        """Run, and leave with the exit code, or return it when not standalone. Arguments are typer's."""
+        with _warnings_as_lines():
+            try:
+                # In its standalone mode typer would print its own, many-line report of a usage error.
+                code = super().main(args, prog_name, complete_var, False, windows_expand_args, **extra) or 0
+            except tuple(EXIT_CODES) as error:
+                code = _report(error)
+        if code == INTERRUPTED:
+            note("interrupted; files that were not finished were not written")
+        if standalone_mode:
+            sys.exit(code)
+        return code
+
+
+def _report(error: BaseException) -> int:
+    if isinstance(error, BrokenPipeError):  # the reader of our stdout left: `timesenclip ... | head`
+        with contextlib.suppress(OSError):
+            sys.stdout.close()
+        return 1
+    text = error.format_message() if isinstance(error, typer.TyperException) else str(error)
+    context = getattr(error, "ctx", None)
+    hint = f" (see {context.command_path} --help)" if context is not None else ""
+    typer.echo(f"error: {_one_line(text) or type(error).__name__}{hint}", err=True)
+    return next(code for kind, code in EXIT_CODES.items() if isinstance(error, kind))
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.replace("Value error, ", "").split())  # the prefix is pydantic's
+
+
+@contextlib.contextmanager
+def _warnings_as_lines() -> Iterator[None]:
+    """Show each of our warnings once, as `warning: ...`; leave all others to the filters that are in force."""
+    seen: set[str] = set()
+
+    def show(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
+        text = _one_line(str(message))
+        if not issubclass(category, TimeSenCLIPWarning):
+            usual(message, category, filename, lineno, file, line)
+        elif text not in seen:
+            seen.add(text)
+            typer.echo(f"warning: {text}", err=True)
+
+    with warnings.catch_warnings():
+        usual = warnings.showwarning
+        warnings.showwarning = show
+        warnings.simplefilter("always", TimeSenCLIPWarning)
+        yield
+
+
+def make_strict(value: bool) -> bool:
+    """Callback of --strict: from here on our warnings are raised, and end with exit code 2."""
+    if value:
+        warnings.simplefilter("error", TimeSenCLIPWarning)
+    return value
+
+
+def note(text: str) -> None:
+    """Say something on the way: one line on stderr."""
+    typer.echo(text, err=True)
+
+
+def print_json(answer: Mapping[str, Any]) -> None:
+    """Print the one JSON object that --json promises; what is not finite becomes null."""
+    typer.echo(json.dumps(_finite(answer), ensure_ascii=False, allow_nan=False, indent=2))
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    if hasattr(value, "tolist"):  # a NumPy scalar or array
+        return _finite(value.tolist())
+    if isinstance(value, float) and not -float("inf") < value < float("inf"):
+        return None
+    return value if isinstance(value, (bool, int, float, str, type(None))) else str(value)
+
+
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, title: str | None = None) -> None:
+    """Print a small table on stdout; columns whose cells are numbers are right-aligned."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    for index, name in enumerate(columns):
+        numeric = bool(rows) and not isinstance(rows[0][index], str)
+        table.add_column(name, justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(f"{cell:.3f}" if isinstance(cell, float) else str(cell)) for cell in row))
+    Console(file=sys.stdout, soft_wrap=False).print(table)
+
+
+@contextlib.contextmanager
+def progress_bar(label: str) -> Iterator[Progress]:
+    """A bar with the time left on stderr, yielded as a `progress(done, total)` callback; silent when piped."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
+        task = bars.add_task(label, total=None)
+        yield lambda done, total: bars.update(task, completed=done, total=total or None)

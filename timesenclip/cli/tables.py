@@ -1,0 +1,105 @@
+"""The Parquet files that `classify` and `embed` write: one row per series in input order (docs/cli.md)."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from timesenclip.errors import InputError
+from timesenclip.series import PixelSeries
+
+__all__ = [
+    "PROVENANCE_KEY",
+    "TableWriter",
+    "check_output",
+    "classify_schema",
+    "embed_schema",
+    "embedding_column",
+    "open_table",
+]
+
+PROVENANCE_KEY = b"timesenclip"
+"""Key of the Parquet file's schema metadata under which the provenance stands, as JSON."""
+
+_PLACE = [pa.field("sample_id", pa.string()), pa.field("lat", pa.float64()), pa.field("lon", pa.float64())]
+
+
+def classify_schema(class_names: Sequence[str]) -> pa.Schema:
+    """Columns of a `classify` file: place, `label`, `confidence`, `unknown`, then one `p_<class>` per class."""
+    answer = [pa.field("label", pa.string()), pa.field("confidence", pa.float32()), pa.field("unknown", pa.bool_())]
+    return pa.schema([*_PLACE, *answer, *(pa.field(f"p_{name}", pa.float32()) for name in class_names)])
+
+
+def embed_schema(dim: int) -> pa.Schema:
+    """Columns of an `embed` file: place and `embedding`, a fixed-size list of float32 of unit length."""
+    return pa.schema([*_PLACE, pa.field("embedding", pa.list_(pa.float32(), dim))])
+
+
+def embedding_column(embeddings: NDArray[np.float32]) -> pa.Array:
+    """(N, D) float32 as an Arrow fixed-size list array of N rows."""
+    flat = pa.array(np.ascontiguousarray(embeddings).reshape(-1), type=pa.float32())
+    return pa.FixedSizeListArray.from_arrays(flat, embeddings.shape[1])
+
+
+def check_output(path: Path | None) -> None:
+    """Refuse, before any work is done, an output that would not be what its name says.
+
+    Raises:
+        InputError: the name does not end in .parquet, or is a folder.
+    """
+    if path is not None and (path.suffix.lower() != ".parquet" or path.is_dir()):
+        raise InputError(f"Output {path}: expected a file name that ends in .parquet.")
+
+
+class TableWriter:
+    """Appends batches to a Parquet file that appears under its name only when it is complete."""
+
+    def __init__(self, path: Path, schema: pa.Schema) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._path, self._schema = path, schema
+        self._part = path.with_name(f".{path.name}.{os.getpid()}.part")
+        self._writer = pq.ParquetWriter(self._part, schema, compression="zstd")
+
+    def write(self, series: PixelSeries, columns: Mapping[str, Any]) -> None:
+        """Append the rows of one batch: `series` gives the place, `columns` the rest of the schema by name."""
+        place = {"sample_id": list(series.sample_id), "lat": series.lat_deg, "lon": series.lon_deg}
+        # `from_pandas` turns an unknown place (NaN) into a null, as other readers of Parquet expect.
+        arrays = [
+            pa.array(value, type=field.type, from_pandas=True) if not isinstance(value, pa.Array) else value
+            for field in self._schema
+            for value in [{**place, **columns}[field.name]]
+        ]
+        self._writer.write_batch(pa.record_batch(arrays, schema=self._schema))
+
+    def finish(self, provenance: Mapping[str, Any]) -> None:
+        """Add the provenance, close, and move the file to its name."""
+        self._writer.add_key_value_metadata({PROVENANCE_KEY: json.dumps(provenance, default=str).encode()})
+        self._writer.close()
+        self._part.replace(self._path)
+
+    def discard(self) -> None:
+        """Leave nothing behind; harmless after `finish`."""
+        self._writer.close()
+        self._part.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def open_table(path: Path | None, schema: pa.Schema) -> Iterator[TableWriter | None]:
+    """A `TableWriter` for `path` (None for none) that leaves nothing behind when the work fails."""
+    if path is None:
+        yield None
+        return
+    writer = TableWriter(path, schema)
+    try:
+        yield writer
+    finally:
+        writer.discard()

@@ -1,0 +1,98 @@
+"""The compact text tower: one vector a token, looked up and averaged. NumPy and tokenizers only, always offline.
+
+Made by scripts/distill-compact-tower; weights/compact-text/README.md says what it knows and what it does not.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from timesenclip.errors import PromptError, TowerError
+from timesenclip.ground.towers import COMPACT_FOLDER
+
+if TYPE_CHECKING:
+    from timesenclip.ground.towers import ImageLike
+
+__all__ = ["CompactTextTower"]
+
+_FILES = ("config.json", "model.safetensors", "tokenizer.json")
+
+
+class CompactTextTower:
+    """A static text tower read from a model2vec folder; it cannot read photographs."""
+
+    def __init__(self, folder: Path | str = COMPACT_FOLDER) -> None:
+        """Load the token table (about 8 MB).
+
+        Args:
+            folder: a model2vec folder; the shipped one when not given. Never looked for on the hub.
+
+        Raises:
+            TowerError: the folder lacks a file, or a file is broken.
+        """
+        from model2vec import StaticModel
+
+        folder = Path(folder)
+        missing = [name for name in _FILES if not (folder / name).is_file()]
+        if missing:
+            raise TowerError(
+                f"{folder}: no compact text tower, {', '.join(missing)} is missing; reinstall timesenclip."
+            )
+        try:
+            config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+            self._model = StaticModel.from_pretrained(folder)
+        except Exception as error:  # safetensors and tokenizers raise bare exceptions of their own
+            raise TowerError(f"{folder}: the compact text tower is broken ({error}); reinstall timesenclip.") from error
+        self._name = str(config.get("name", folder.name))
+
+    @property
+    def name(self) -> str:
+        """`compact-text-v1` for the shipped tower."""
+        return self._name
+
+    @property
+    def dim(self) -> int:
+        """Length D of a vector: 256 for the shipped tower."""
+        return int(self._model.dim)
+
+    def encode_text(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """(P, D) float32 unit vectors of P texts; the same bits whatever else is in the batch.
+
+        Raises:
+            PromptError: a text is empty, or none of its words says anything about the ground ("of the", "???", another
+                script than Latin).
+        """
+        if isinstance(texts, str):
+            raise PromptError(f"One text was given ('{texts}') where a list is expected; put it in brackets.")
+        cleaned = [text.strip() for text in texts]
+        if "" in cleaned:
+            raise PromptError(f"Text {cleaned.index('') + 1} of {len(cleaned)} is empty; write what to look for.")
+        if not cleaned:
+            return np.zeros((0, self.dim), dtype=np.float32)
+        summed = self._model.encode(cleaned, normalize=False, use_multiprocessing=False)
+        vectors = np.asarray(summed, dtype=np.float64)  # (P, D)
+        length = np.linalg.norm(vectors, axis=1, keepdims=True)  # (P, 1)
+        silent = np.flatnonzero(length[:, 0] == 0)
+        if silent.size:
+            raise PromptError(
+                f"'{cleaned[silent[0]]}' holds no word that tower '{self.name}' knows; it reads English words for "
+                "things on the ground, such as 'maize field'."
+            )
+        return np.asarray(vectors / length, dtype=np.float32)
+
+    def encode_images(self, images: Sequence[ImageLike]) -> NDArray[np.float32]:
+        """Not possible with this tower.
+
+        Raises:
+            TowerError: always; the message says which tower can.
+        """
+        raise TowerError(
+            f"Tower '{self.name}' reads text only, so {len(images)} photograph(s) cannot be embedded; use a CLIP tower "
+            "and a checkpoint trained with it, such as load_tower('openai/clip-vit-base-patch32')."
+        )

@@ -1,0 +1,124 @@
+"""From a class to the texts that stand for it, and from those to one vector a class.
+
+Templates are data (templates.yaml); the synonyms and descriptive sentences come from the taxonomy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from types import MappingProxyType
+
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+
+from timesenclip.errors import PromptError
+from timesenclip.ground.taxonomy import TaxonClass, Taxonomy
+from timesenclip.ground.towers import GroundTower
+
+__all__ = ["DEFAULT", "DESCRIPTIVE", "class_weights", "load_templates", "prompts_for", "template_sets"]
+
+DEFAULT = "default"
+"""The class name, its synonyms, and its descriptive sentences where it has any."""
+DESCRIPTIVE = "descriptive"
+"""The descriptive sentences alone, as in the paper's headline results."""
+
+_FILE = Path(__file__).with_name("templates.yaml")
+
+
+@cache
+def load_templates() -> Mapping[str, tuple[str, ...]]:
+    """The template sets of templates.yaml: name -> templates with `{name}` or `{a name}`."""
+    content = yaml.safe_load(_FILE.read_text(encoding="utf-8"))
+    return MappingProxyType({key: tuple(templates) for key, templates in content.items()})
+
+
+def template_sets() -> tuple[str, ...]:
+    """The names that `templates` may have, the default first."""
+    return (DEFAULT, DESCRIPTIVE, *load_templates())
+
+
+def prompts_for(taxon: TaxonClass, templates: str | Sequence[str] = DEFAULT) -> list[str]:
+    """The texts that stand for a class, without doubles, in a fixed order. No tower is involved.
+
+    Args:
+        taxon: the class.
+        templates: a set's name (`default`, `descriptive`, `name`, `generic`, `land-cover`, ...), or the user's own list
+            of templates, each with `{name}` or `{a name}`.
+
+    Raises:
+        PromptError: the set is unknown, a template has no place for the name, a prompt is empty, or `descriptive` is
+            asked of a class without descriptive sentences.
+    """
+    if isinstance(templates, str) and templates == DEFAULT:
+        texts = [taxon.name, *taxon.synonyms, *taxon.prompts]
+    elif isinstance(templates, str) and templates == DESCRIPTIVE:
+        texts = list(taxon.prompts)
+        if not texts:
+            raise PromptError(
+                f"Class '{taxon.name}' has no descriptive prompts; add `prompts` to it, or use '{DEFAULT}'."
+            )
+    else:
+        texts = [_fill(template, taxon.name) for template in _templates(templates)]
+    texts = [text.strip() for text in texts]
+    if "" in texts:
+        raise PromptError(f"Class '{taxon.name}' has an empty prompt; write it, or remove it.")
+    return list(dict.fromkeys(texts))
+
+
+def class_weights(
+    taxonomy: Taxonomy, tower: GroundTower, templates: str | Sequence[str] = DEFAULT
+) -> NDArray[np.float32]:
+    """One unit vector a class: the mean of its prompts' unit vectors, made unit again.
+
+    Every prompt is encoded once, in one call; compute this once and reuse it for every batch.
+
+    Args:
+        taxonomy: K classes.
+        tower: the tower that the checkpoint was trained with.
+        templates: as in `prompts_for`.
+
+    Returns:
+        (K, D) float32.
+
+    Raises:
+        PromptError: as `prompts_for`, or a text holds nothing that the tower knows.
+
+    Source: PAPER section 4 (the authors' zeroshot.py).
+    """
+    prompts = [prompts_for(taxon, templates) for taxon in taxonomy.classes]
+    unique = list(dict.fromkeys(text for texts in prompts for text in texts))
+    row = {text: i for i, text in enumerate(unique)}
+    vectors = tower.encode_text(unique)  # (P, D)
+    means = np.stack([vectors[[row[text] for text in texts]].mean(axis=0) for texts in prompts])  # (K, D)
+    length = np.linalg.norm(means, axis=1, keepdims=True)  # (K, 1)
+    if (length < 1e-6).any():
+        taxon = taxonomy.classes[int(np.argmin(length))]
+        raise PromptError(f"The prompts of class '{taxon.name}' cancel out; describe one thing with them.")
+    return np.asarray(means / length, dtype=np.float32)
+
+
+def _templates(templates: str | Sequence[str]) -> Sequence[str]:
+    if not isinstance(templates, str):
+        if not templates:
+            raise PromptError("The list of templates is empty; give at least one, such as 'a photo of {name}.'.")
+        return templates
+    known = load_templates()
+    if templates not in known:
+        raise PromptError(
+            f"Unknown template set '{templates}': expected one of {', '.join(template_sets())}, or your own list."
+        )
+    return known[templates]
+
+
+def _fill(template: str, name: str) -> str:
+    filled = template.replace("{a name}", f"{_article(name)} {name}").replace("{name}", name)
+    if filled == template:
+        raise PromptError(f"Template '{template}' has no place for the class; write {{name}} where it belongs.")
+    return filled
+
+
+def _article(name: str) -> str:
+    return "an" if name[:1].lower() in "aeiou" else "a"

@@ -1,0 +1,253 @@
+"""Class lists: what a user may ask for, with the words that describe each class.
+
+A taxonomy is a YAML file, shipped or the user's own; both are read and checked in the same way.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from timesenclip.errors import DataNotFoundError, PromptError, TaxonomyError
+
+__all__ = [
+    "TaxonClass",
+    "Taxonomy",
+    "as_taxonomy",
+    "colour_cycle",
+    "list_taxonomies",
+    "load_taxonomy",
+    "taxonomy_from_phrases",
+]
+
+_SHIPPED = Path(__file__).parent / "taxonomies"
+
+# Okabe and Ito (2008) without black, then Tol's "muted" (2021): told apart with any common colour vision.
+# fmt: off
+_SAFE_COLOURS = (
+    "#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f0e442",
+    "#332288", "#88ccee", "#44aa99", "#117733", "#999933", "#ddcc77", "#cc6677", "#882255", "#aa4499",
+)
+# fmt: on
+
+
+@dataclass(frozen=True, slots=True)
+class TaxonClass:
+    """One class of a taxonomy."""
+
+    name: str
+    """What users see: `Cropland`."""
+    synonyms: tuple[str, ...] = ()
+    """Other names of the same thing."""
+    prompts: tuple[str, ...] = ()
+    """Descriptive sentences: how it looks on the ground over the year."""
+    code: str | None = None
+    """Code in the source, `B11`."""
+    colour: str = "#808080"
+    """`#rrggbb` for maps and legends."""
+
+
+@dataclass(frozen=True, slots=True)
+class Taxonomy:
+    """A list of classes; class i of K is value i + 1 in a map."""
+
+    name: str
+    """Short name, as in `load_taxonomy`."""
+    title: str
+    """One line for people."""
+    source: str
+    """Where the list comes from; empty for the user's own."""
+    classes: tuple[TaxonClass, ...]
+    """(K,) in map order."""
+
+    def __len__(self) -> int:
+        """Number of classes, K."""
+        return len(self.classes)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """(K,) class names."""
+        return tuple(taxon.name for taxon in self.classes)
+
+    @property
+    def colours(self) -> tuple[str, ...]:
+        """(K,) `#rrggbb`."""
+        return tuple(taxon.colour for taxon in self.classes)
+
+
+_Text = Annotated[str, StringConstraints(strict=True, strip_whitespace=True, min_length=1)]
+_Colour = Annotated[str, StringConstraints(strict=True, pattern=r"^#[0-9a-fA-F]{6}$", to_lower=True)]
+
+
+class _ClassEntry(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: _Text
+    code: _Text | None = None
+    colour: _Colour | None = None
+    synonyms: tuple[_Text, ...] = ()
+    prompts: tuple[_Text, ...] = ()
+
+
+class _TaxonomyFile(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: _Text
+    title: _Text | None = None
+    source: Annotated[str, StringConstraints(strict=True, strip_whitespace=True)] = ""
+    classes: Annotated[tuple[_ClassEntry, ...], Field(min_length=1)]
+
+
+def list_taxonomies() -> list[str]:
+    """Names of the shipped taxonomies, sorted."""
+    return sorted(path.stem for path in _SHIPPED.glob("*.yaml"))
+
+
+def load_taxonomy(name: str | Path) -> Taxonomy:
+    """Read a shipped taxonomy by name, or a YAML file.
+
+    Args:
+        name: one of `list_taxonomies()`, or the path of a `.yaml` file with `name` and `classes` (each with `name` and,
+            if wished, `code`, `colour`, `synonyms`, `prompts`).
+
+    Raises:
+        TaxonomyError: the name is unknown (the nearest is suggested), or the file is broken (file, class and problem).
+        DataNotFoundError: the path does not exist.
+    """
+    text = str(name)
+    if not isinstance(name, Path) and not text.lower().endswith((".yaml", ".yml")):
+        known = list_taxonomies()
+        if text not in known:
+            near = difflib.get_close_matches(text.lower().replace("_", "-"), known, n=1, cutoff=0.5)
+            hint = f" Did you mean '{near[0]}'?" if near else ""
+            raise TaxonomyError(
+                f"Unknown taxonomy '{text}': expected one of {', '.join(known)}, or a path ending in .yaml.{hint}"
+            )
+        return _read(_SHIPPED / f"{text}.yaml")
+    path = Path(name).expanduser()
+    if not path.is_file():
+        raise DataNotFoundError(f"{path}: no such taxonomy file; correct the path, or use one of the shipped names.")
+    return _read(path)
+
+
+def taxonomy_from_phrases(phrases: Sequence[str], *, name: str = "phrases") -> Taxonomy:
+    """Make a taxonomy of the user's own phrases, each a class, with colours that are told apart.
+
+    Raises:
+        PromptError: no phrase is given, one is empty, or one is given twice.
+    """
+    if isinstance(phrases, str):
+        raise PromptError(f"One text was given ('{phrases}') where a list of phrases is expected; put it in brackets.")
+    cleaned = [" ".join(phrase.split()) for phrase in phrases]
+    if not cleaned:
+        raise PromptError("No phrase is given; name at least one thing to look for.")
+    if "" in cleaned:
+        raise PromptError(
+            f"Phrase {cleaned.index('') + 1} of {len(cleaned)} is empty; write what to look for, or remove it."
+        )
+    double = _first_double([phrase.casefold() for phrase in cleaned])
+    if double is not None:
+        raise PromptError(f"Phrase '{cleaned[double]}' is given more than once; keep one.")
+    colours = colour_cycle(len(cleaned))
+    classes = tuple(TaxonClass(phrase, colour=colour) for phrase, colour in zip(cleaned, colours, strict=True))
+    return Taxonomy(name=name, title="Phrases of the user", source="", classes=classes)
+
+
+def as_taxonomy(what: Taxonomy | str | Path | Sequence[str]) -> Taxonomy:
+    """A taxonomy from whatever names one: itself, a shipped name, a YAML path, or a list of phrases."""
+    if isinstance(what, Taxonomy):
+        return what
+    return load_taxonomy(what) if isinstance(what, str | Path) else taxonomy_from_phrases(what)
+
+
+def colour_cycle(count: int) -> tuple[str, ...]:
+    """`count` different colours: sixteen that are safe with any common colour vision, then darker and lighter ones."""
+    colours = []
+    for i in range(count):
+        base, lap = _SAFE_COLOURS[i % len(_SAFE_COLOURS)], i // len(_SAFE_COLOURS)
+        towards = 0 if lap % 2 else 255
+        share = 0.0 if lap == 0 else 1 - 0.68 ** ((lap + 1) // 2)
+        channels = (int(base[k : k + 2], 16) for k in (1, 3, 5))
+        colours.append("#" + "".join(f"{round(c + (towards - c) * share):02x}" for c in channels))
+    return tuple(colours)
+
+
+def _read(path: Path) -> Taxonomy:
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise TaxonomyError(
+            f"{path}: not readable as YAML ({' '.join(str(error).split())}); correct the file."
+        ) from error
+    if not isinstance(content, dict):
+        raise TaxonomyError(f"{path}: holds {_kind(content)}; expected the keys name, title, source and classes.")
+    try:
+        parsed = _TaxonomyFile.model_validate(content)
+    except ValidationError as error:
+        raise TaxonomyError(f"{path}: {_explain(error, content)}") from error
+    _refuse_doubles(path, parsed.classes)
+    colours = colour_cycle(len(parsed.classes))
+    classes = tuple(
+        TaxonClass(entry.name, entry.synonyms, entry.prompts, entry.code, entry.colour or colour)
+        for entry, colour in zip(parsed.classes, colours, strict=True)
+    )
+    return Taxonomy(parsed.name, parsed.title or parsed.name, parsed.source, classes)
+
+
+def _refuse_doubles(path: Path, classes: Sequence[_ClassEntry]) -> None:
+    double = _first_double([entry.name.casefold() for entry in classes])
+    if double is not None:
+        raise TaxonomyError(f"{path}: class '{classes[double].name}' is given more than once; keep one, or rename it.")
+    owner = {entry.name.casefold(): entry.name for entry in classes}
+    for entry in classes:
+        for synonym in entry.synonyms:
+            other = owner.setdefault(synonym.casefold(), entry.name)
+            if other != entry.name:
+                raise TaxonomyError(
+                    f"{path}: class '{entry.name}': synonym '{synonym}' already belongs to class '{other}'; keep one."
+                )
+
+
+def _first_double(keys: Sequence[str]) -> int | None:
+    seen: set[str] = set()
+    for i, key in enumerate(keys):
+        if key in seen:
+            return i
+        seen.add(key)
+    return None
+
+
+def _explain(error: ValidationError, content: dict[str, Any]) -> str:
+    """The first problem in one line: class, field, what is wrong, value seen, what to do."""
+    first = error.errors()[0]
+    where = list(first["loc"])
+    prefix = ""
+    if where[:1] == ["classes"] and len(where) > 1:
+        number = int(where[1])
+        entry = content["classes"][number]
+        label = f" '{entry['name']}'" if isinstance(entry, dict) and entry.get("name") else ""
+        prefix = f"class {number + 1}{label}: "
+        where = where[2:]
+    field = ".".join(str(part + 1) if isinstance(part, int) else str(part) for part in where)
+    if first["type"] == "missing":
+        return f"{prefix}`{field}` is missing; add it."
+    if first["type"] == "extra_forbidden":
+        return f"{prefix}unknown key `{field}`; remove it or correct the spelling."
+    hint = "correct it"
+    if first["type"] == "string_type":
+        hint = "put it in quotes (YAML reads NO as false, 10 as a number and # as a comment)"
+    elif first["type"] == "string_pattern_mismatch":
+        hint = 'write a colour as "#rrggbb"'
+    value = re.sub(r"\s+", " ", repr(first["input"]))[:60]
+    return f"{prefix}`{field or 'entry'}` is {value}: {first['msg'].lower()}; {hint}."
+
+
+def _kind(content: object) -> str:
+    return "nothing" if content is None else f"a {type(content).__name__}"

@@ -1,0 +1,108 @@
+"""What a ground tower is, and how one is found by name.
+
+A ground tower puts words and (if it can) photographs taken on the ground into one space of unit vectors, into which the
+satellite encoder is trained. It is never trained itself.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from timesenclip.errors import TowerError
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    ImageLike: TypeAlias = "Image.Image | str | Path"
+
+__all__ = ["COMPACT_FOLDER", "GroundTower", "is_compact_folder", "load_tower"]
+
+COMPACT_FOLDER = Path(__file__).parents[1] / "weights" / "compact-text"
+"""The compact text tower that travels with the package."""
+
+_COMPACT_NAMES = ("compact", "compact-text", "compact-text-v1")
+_LOCAL, _HUB = "local-dir:", "hf-hub:"
+
+
+@runtime_checkable
+class GroundTower(Protocol):
+    """Embeds text and ground photographs into one space; every vector has unit length."""
+
+    @property
+    def name(self) -> str:
+        """What is stored with a checkpoint: `compact-text-v1`, or the hub id or folder it was loaded from."""
+
+    @property
+    def dim(self) -> int:
+        """Length D of a vector."""
+
+    def encode_text(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """(P, D) unit vectors of P texts.
+
+        Raises:
+            PromptError: a text is empty, or holds nothing that the tower knows.
+        """
+
+    def encode_images(self, images: Sequence[ImageLike]) -> NDArray[np.float32]:
+        """(P, D) unit vectors of P photographs (PIL images or paths).
+
+        Raises:
+            TowerError: the tower reads text only.
+            InputError: an image is broken or too large; the message names it.
+        """
+
+
+def is_compact_folder(folder: Path) -> bool:
+    """Whether a folder holds a static text tower (model2vec) rather than a CLIP-like model."""
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(config, dict) and config.get("model_type") == "model2vec"
+
+
+def load_tower(name: str | Path = "compact", *, revision: str | None = None) -> GroundTower:
+    """Load a ground tower by name.
+
+    Args:
+        name: `compact` (shipped, text only, offline); a folder or `local-dir:FOLDER`, saved by transformers or
+            model2vec; `hf-hub:ID` or a hub id such as `openai/clip-vit-base-patch32`.
+        revision: commit, tag or branch of a model on the hub.
+
+    Raises:
+        TowerError: nothing can be loaded under this name; the message says where it was looked for.
+        MissingExtraError: the tower needs transformers, which is not installed.
+    """
+    given = str(name)
+    if given in _COMPACT_NAMES:
+        return _compact(COMPACT_FOLDER)
+    if given.startswith(_HUB):
+        return _clip(given.removeprefix(_HUB), revision)
+    folder = Path(given.removeprefix(_LOCAL)).expanduser()
+    if given and folder.is_dir():
+        return _compact(folder) if is_compact_folder(folder) else _clip(str(folder), None)
+    hub_like = given.count("/") == 1 and not given.startswith((".", "/", "~", _LOCAL))
+    if hub_like and not isinstance(name, Path):
+        return _clip(given, revision)
+    raise TowerError(
+        f"No ground tower '{given}': it is neither 'compact', nor a folder, nor a hub id like "
+        "'openai/clip-vit-base-patch32'; correct the name or the path."
+    )
+
+
+def _compact(folder: Path) -> GroundTower:
+    from timesenclip.ground.compact import CompactTextTower
+
+    return CompactTextTower(folder)
+
+
+def _clip(source: str, revision: str | None) -> GroundTower:
+    from timesenclip.ground.clip import ClipTower
+
+    return ClipTower(source, revision=revision)

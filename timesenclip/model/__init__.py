@@ -1,0 +1,1 @@
+"""The satellite stream: from a pixel series to a vector, and what it is trained with."""

@@ -1,0 +1,290 @@
+"""Checkpoints: a folder with `model.safetensors`, `config.json` and a model card, found by name.
+
+Names: `default` (shipped), a folder, `local-dir:FOLDER`, `hf-hub:OWNER/NAME[@REVISION]`. Nothing pickled is ever read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from timesenclip.bands import NORMALISATIONS
+from timesenclip.errors import CheckpointError, TimeSenCLIPError
+from timesenclip.model.encoder import EncoderConfig, SeriesEncoder
+
+if TYPE_CHECKING:
+    from timesenclip.ground.towers import GroundTower
+
+__all__ = ["FORMAT_VERSION", "Calibration", "CheckpointConfig", "Model", "TowerRef", "load", "save", "shipped_names"]
+
+FORMAT_VERSION = 1
+"""Version of the folder layout; a checkpoint of another version is refused."""
+
+_WEIGHTS, _CONFIG, _CARD = "model.safetensors", "config.json", "README.md"
+_SHIPPED = Path(__file__).parents[1] / "weights"
+_PICKLES = (".pt", ".pth", ".ckpt", ".bin", ".pkl")
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class TowerRef(_Strict):
+    """The ground tower that the encoder was trained to meet."""
+
+    name: str
+    """As `load_tower` takes it: `compact`, `hf-hub:openai/clip-vit-base-patch32`, a folder."""
+    dim: int = Field(gt=0)
+    """Dimension of its vectors, equal to the encoder's `embed_dim`."""
+    revision: str | None = None
+    """Revision on the hub, where there is one."""
+
+
+class Calibration(_Strict):
+    """How scores become answers; fitted once on held-out places (see the model card)."""
+
+    temperature: float = Field(0.05, gt=0)
+    """Probabilities are softmax(cosine / temperature)."""
+    unknown_score: float | None = None
+    """A pixel whose best cosine is below this is `unknown`; None = never."""
+    fitted: bool = False
+    """Whether the values were fitted or are placeholders."""
+
+
+class CheckpointConfig(_Strict):
+    """Everything about a checkpoint except its weights."""
+
+    format_version: int = FORMAT_VERSION
+    """Version of the folder layout."""
+    name: str
+    """Name of the checkpoint."""
+    encoder: dict[str, Any]
+    """Fields of `EncoderConfig`."""
+    normalisation: str
+    """Name in `timesenclip.bands.NORMALISATIONS`."""
+    tower: TowerRef
+    """Where words (and photographs) are embedded."""
+    hemisphere_shift: bool = False
+    """Add half a year to the calendar of places south of the equator: season instead of month."""
+    calibration: Calibration = Calibration()  # type: ignore[call-arg]
+    """How scores become answers."""
+    weights_dtype: Literal["float32", "float16", "bfloat16"] = "float32"
+    """How the weights are stored; they are always loaded as float32."""
+    training: dict[str, Any] = Field(default_factory=dict)
+    """Summary of the run: recipe, data, seed, versions."""
+
+    def encoder_config(self) -> EncoderConfig:
+        """The architecture."""
+        return EncoderConfig(**self.encoder)
+
+
+class Model:
+    """An encoder ready for use, with what is needed to ask it questions."""
+
+    def __init__(self, encoder: SeriesEncoder, config: CheckpointConfig, *, digest: str = "unsaved") -> None:
+        """Take a trained encoder; it is put into evaluation mode."""
+        if encoder.config.embed_dim != config.tower.dim:
+            raise CheckpointError(
+                f"The encoder's embed_dim is {encoder.config.embed_dim}, but the tower '{config.tower.name}' has "
+                f"{config.tower.dim} dimensions; they must be equal."
+            )
+        self.encoder = encoder.eval()
+        self.config = config
+        self.digest = digest
+        """First 12 hexadecimal digits of the SHA-256 of the weights file."""
+        self._tower: GroundTower | None = None
+
+    @property
+    def tower(self) -> GroundTower:
+        """The ground tower, loaded on first use.
+
+        Raises:
+            CheckpointError: its dimension is not the one that the checkpoint was trained with.
+            TowerError: it cannot be loaded.
+        """
+        if self._tower is None:
+            from timesenclip.ground.towers import load_tower
+
+            tower = load_tower(self.config.tower.name)
+            if tower.dim != self.config.tower.dim:
+                raise CheckpointError(
+                    f"The tower '{tower.name}' has {tower.dim} dimensions; checkpoint '{self.config.name}' was trained "
+                    f"with {self.config.tower.dim}. Use the tower that it names."
+                )
+            self._tower = tower
+        return self._tower
+
+    def __repr__(self) -> str:
+        """Name, size and tower."""
+        count = sum(p.numel() for p in self.encoder.parameters())
+        return f"Model({self.config.name!r}, {count:,} parameters, tower {self.config.tower.name!r})"
+
+
+def shipped_names() -> tuple[str, ...]:
+    """Names of the checkpoints that travel with the package."""
+    return tuple(sorted(path.parent.name for path in _SHIPPED.glob(f"*/{_WEIGHTS}") if (path.parent / _CONFIG).is_file() and _is_ours(path.parent)))
+
+
+def load(name: str | Path = "default") -> Model:
+    """Load a checkpoint.
+
+    Args:
+        name: `default` or another shipped name, a folder, `local-dir:FOLDER`, or `hf-hub:OWNER/NAME[@REVISION]`.
+
+    Raises:
+        CheckpointError: it is not there, broken, pickled, or written by another version.
+    """
+    folder = _find(str(name))
+    config = _read_config(folder)
+    weights = folder / _WEIGHTS
+    if not weights.is_file():
+        raise CheckpointError(f"'{folder}' has no {_WEIGHTS}; a checkpoint folder needs {_WEIGHTS} and {_CONFIG}.")
+    try:
+        encoder = SeriesEncoder(config.encoder_config())
+        tensors = {key: value.float() for key, value in load_file(weights).items()}
+    except SafetensorError as error:
+        raise CheckpointError(f"'{weights}' is not a safetensors file or is cut short ({error}); fetch it again.") from error
+    except (TypeError, TimeSenCLIPError) as error:
+        raise CheckpointError(f"'{folder / _CONFIG}' describes no encoder of ours: {error}") from error
+    _fill(encoder, tensors, weights)
+    digest = hashlib.sha256(weights.read_bytes()).hexdigest()[:12]
+    return Model(encoder, config, digest=digest)
+
+
+def save(model: Model, folder: str | Path, *, card: str | None = None) -> Path:
+    """Write a checkpoint folder, under a temporary name until it is complete; an old one is replaced.
+
+    Args:
+        model: what to save; weights are stored as `config.weights_dtype`.
+        folder: where; its parents are made.
+        card: text of the model card (README.md).
+
+    Returns:
+        The folder.
+    """
+    target = Path(folder)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+    try:
+        dtype = getattr(torch, model.config.weights_dtype)
+        tensors = {key: value.detach().to(dtype).contiguous() for key, value in model.encoder.state_dict().items()}
+        save_file(tensors, scratch / _WEIGHTS)
+        (scratch / _CONFIG).write_text(model.config.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        if card is not None:
+            (scratch / _CARD).write_text(card, encoding="utf-8")
+        scratch.chmod(0o755)
+        for file in scratch.iterdir():
+            file.chmod(0o644)
+        if target.exists():
+            old = scratch.with_name(scratch.name + "-old")
+            target.rename(old)
+            scratch.rename(target)
+            shutil.rmtree(old)
+        else:
+            scratch.rename(target)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    return target
+
+
+def encoder_fields(config: EncoderConfig) -> dict[str, Any]:
+    """An architecture as `CheckpointConfig.encoder` holds it."""
+    return asdict(config)
+
+
+def _is_ours(folder: Path) -> bool:
+    try:
+        return "encoder" in json.loads((folder / _CONFIG).read_text(encoding="utf-8"))
+    except (OSError, json.JSONDecodeError):
+        return False
+
+
+def _find(name: str) -> Path:
+    if name.startswith("hf-hub:"):
+        return _from_hub(name.removeprefix("hf-hub:"))
+    path = Path(name.removeprefix("local-dir:")).expanduser()
+    if path.suffix in _PICKLES:
+        raise CheckpointError(
+            f"'{path}' may hold pickled code, which is never read; give a folder with {_WEIGHTS} and {_CONFIG}."
+        )
+    if path.is_dir():
+        return path
+    if not name.startswith("local-dir:") and name in shipped_names():
+        return _SHIPPED / name
+    raise CheckpointError(
+        f"No checkpoint '{name}': it is neither a folder nor a shipped name ({', '.join(shipped_names()) or 'none'}). "
+        "Give a folder with model.safetensors, or hf-hub:OWNER/NAME."
+    )
+
+
+def _from_hub(name: str) -> Path:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    repo, _, revision = name.partition("@")
+    offline = os.environ.get("HF_HUB_OFFLINE", "") not in ("", "0")
+    try:
+        return Path(
+            snapshot_download(
+                repo,
+                revision=revision or None,
+                allow_patterns=[_WEIGHTS, _CONFIG, _CARD],
+                local_files_only=offline,
+            )
+        )
+    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
+        reason = str(error).strip().split("\n", 1)[0]
+        raise CheckpointError(
+            f"Cannot fetch '{repo}' from the hub ({type(error).__name__}: {reason}); check the name and the "
+            "connection, or give a folder."
+        ) from error
+
+
+def _read_config(folder: Path) -> CheckpointConfig:
+    file = folder / _CONFIG
+    if not file.is_file():
+        raise CheckpointError(f"'{folder}' has no {_CONFIG}; a checkpoint folder needs {_WEIGHTS} and {_CONFIG}.")
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise CheckpointError(f"'{file}' is not JSON ({error}); fetch the checkpoint again.") from error
+    version = content.get("format_version") if isinstance(content, dict) else None
+    if version != FORMAT_VERSION:
+        raise CheckpointError(
+            f"'{file}' has format_version {version!r}; this version of timesenclip reads {FORMAT_VERSION}. "
+            "Install the version that wrote it, or train again."
+        )
+    try:
+        config = CheckpointConfig.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise CheckpointError(f"'{file}': '{'.'.join(map(str, first['loc']))}': {first['msg']}.") from error
+    if config.normalisation not in NORMALISATIONS:
+        raise CheckpointError(
+            f"'{file}' names the normalisation '{config.normalisation}'; known: {', '.join(NORMALISATIONS)}."
+        )
+    return config
+
+
+def _fill(encoder: SeriesEncoder, tensors: dict[str, torch.Tensor], where: Path) -> None:
+    expected = encoder.state_dict()
+    missing, extra = sorted(expected.keys() - tensors.keys()), sorted(tensors.keys() - expected.keys())
+    wrong = [key for key in expected.keys() & tensors.keys() if expected[key].shape != tensors[key].shape]
+    if missing or extra or wrong:
+        key = (missing or extra or wrong)[0]
+        raise CheckpointError(
+            f"'{where}' does not fit its config: {len(missing)} tensors missing, {len(extra)} unexpected, {len(wrong)} "
+            f"of another shape, such as '{key}'. The folder mixes two checkpoints; fetch it again."
+        )
+    encoder.load_state_dict(tensors)

@@ -1,0 +1,108 @@
+"""InfoNCE between satellite and ground embeddings, and its learnable temperature."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from timesenclip.errors import InputError
+
+__all__ = ["Temperature", "info_nce"]
+
+_MAX_LOG_SCALE = math.log(100.0)
+
+
+class Temperature(nn.Module):
+    """The scale 1 / temperature of the logits, learnable on a log axis and clamped to 1..100.
+
+    Source: CLIP, and the authors' `on_before_zero_grad`. Differs: a fixed temperature is a scale too (theirs was used
+    as a logarithm).
+
+    Args:
+        initial: temperature at the start.
+        learnable: whether the optimiser may change it.
+    """
+
+    def __init__(self, initial: float = 0.07, *, learnable: bool = True) -> None:
+        super().__init__()
+        if not 0.01 <= initial <= 1.0:
+            raise InputError(f"Temperature {initial:g} is outside 0.01..1; CLIP starts at 0.07.")
+        self.log_scale = nn.Parameter(torch.tensor(math.log(1.0 / initial)), requires_grad=learnable)
+
+    def forward(self) -> Tensor:
+        """The scale, a scalar tensor within 1..100."""
+        return self.log_scale.clamp(0.0, _MAX_LOG_SCALE).exp()
+
+    @torch.no_grad()
+    def clamp_(self) -> None:
+        """Bring the parameter back into its range; call after each optimiser step, or it sticks outside."""
+        self.log_scale.clamp_(0.0, _MAX_LOG_SCALE)
+
+
+def info_nce(
+    satellite: Tensor,
+    ground: Tensor,
+    *,
+    scale: Tensor | float,
+    bank_keys: Tensor | None = None,
+    in_batch: bool = False,
+    symmetric: bool = False,
+    place: Tensor | None = None,
+    bank_place: Tensor | None = None,
+    label: Tensor | None = None,
+    bank_label: Tensor | None = None,
+) -> Tensor:
+    """Contrastive loss of pairs of embeddings.
+
+    With the defaults and a bank it is the paper's: satellite -> ground, negatives from the bank only.
+
+    Args:
+        satellite: (B, D) satellite embeddings; normalised here.
+        ground: (B, D) pooled ground embeddings of the same places; normalised here.
+        scale: 1 / temperature.
+        bank_keys: (M, D) ground keys of earlier batches, used as negatives; normalised here.
+        in_batch: also use the other places' ground embeddings as negatives.
+        symmetric: also ask ground -> satellite and take the mean; needs `in_batch`.
+        place: (B,) int64 place ids; keys of the same place are not negatives. -1 never matches.
+        bank_place: (M,) the same for the bank.
+        label: (B,) int64 labels; keys with the same label are not negatives. -1 never matches.
+        bank_label: (M,) the same for the bank.
+
+    Returns:
+        Scalar mean loss; 0 without gradient where a batch has no negatives at all.
+
+    Raises:
+        InputError: shapes differ, or `symmetric` is asked for without `in_batch`.
+
+    Source: van den Oord et al. 2018; He et al. 2020; Radford et al. 2021.
+    """
+    if satellite.shape != ground.shape or satellite.ndim != 2:
+        raise InputError(f"Embeddings have shapes {tuple(satellite.shape)} and {tuple(ground.shape)}; expected equal (B, D).")
+    if symmetric and not in_batch:
+        raise InputError("A symmetric loss needs negatives for the ground side too: set in_batch=True.")
+    s, g = F.normalize(satellite, dim=-1), F.normalize(ground, dim=-1)
+    same = _same(place, place, len(s), len(s), s.device) | _same(label, label, len(s), len(s), s.device)
+    same.fill_diagonal_(False)
+    logits = scale * s @ g.T  # (B, B)
+    positive = logits.diagonal()
+    others = torch.eye(len(s), dtype=torch.bool, device=s.device) if not in_batch else torch.ones_like(same)
+    parts = [logits.masked_fill(same | ~others, -torch.inf)]
+    if bank_keys is not None and len(bank_keys):
+        known = _same(place, bank_place, len(s), len(bank_keys), s.device)
+        known |= _same(label, bank_label, len(s), len(bank_keys), s.device)
+        parts.append((scale * s @ F.normalize(bank_keys, dim=-1).T).masked_fill(known, -torch.inf))  # (B, M)
+    loss = (torch.cat(parts, dim=1).logsumexp(dim=1) - positive).mean()
+    if not symmetric:
+        return loss
+    back = (logits.T.masked_fill(same, -torch.inf).logsumexp(dim=1) - positive).mean()
+    return (loss + back) / 2
+
+
+def _same(mine: Tensor | None, theirs: Tensor | None, rows: int, columns: int, device: torch.device) -> Tensor:
+    """(rows, columns) True where both ids are known and equal."""
+    if mine is None or theirs is None:
+        return torch.zeros(rows, columns, dtype=torch.bool, device=device)
+    return (mine[:, None] == theirs[None, :]) & (mine[:, None] >= 0)

@@ -1,0 +1,78 @@
+"""Embed pixel series: the one place where reflectance becomes encoder input."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from timesenclip.bands import NORMALISATIONS
+from timesenclip.errors import InputError, NoClearObservationError
+from timesenclip.model.checkpoint import Model, load
+from timesenclip.series import PixelSeries
+
+__all__ = ["embed"]
+
+
+def embed(
+    series: PixelSeries,
+    *,
+    model: Model | str | Path | None = None,
+    batch_size: int = 1024,
+    missing: Literal["error", "nan"] = "error",
+    progress: Callable[[int, int], None] | None = None,
+) -> NDArray[np.float32]:
+    """Embed every series.
+
+    Args:
+        series: N pixel series.
+        model: a loaded model or a checkpoint's name; default: the shipped checkpoint.
+        batch_size: series encoded at a time; 256 to 1024 suits most processors.
+        missing: what to do with a series that has no valid step: raise, or give it a row of NaN.
+        progress: called with (done, N) after each batch.
+
+    Returns:
+        (N, D) float32, rows of unit length.
+
+    Raises:
+        NoClearObservationError: a series has no valid step and `missing` is "error".
+        InputError: the encoder reads another patch size, or there are too many steps.
+    """
+    chosen = model if isinstance(model, Model) else load(model if model is not None else "default")
+    if batch_size < 1:
+        raise InputError(f"batch_size is {batch_size}; expected 1 or more.")
+    clear = series.valid.any(axis=1)
+    if missing == "error" and not clear.all():
+        names = [series.sample_id[i] for i in np.flatnonzero(~clear)[:5]]
+        raise NoClearObservationError(
+            f"{int((~clear).sum())} of {len(series)} series have no clear observation ({', '.join(names)}"
+            f"{', ...' if (~clear).sum() > 5 else ''}); leave them out, widen the period, or pass missing='nan'."
+        )
+    out = np.full((len(series), chosen.encoder.config.embed_dim), np.nan, dtype=np.float32)
+    rows = np.flatnonzero(clear)
+    for first in range(0, len(rows), batch_size):
+        batch = rows[first : first + batch_size]
+        out[batch] = _embed_batch(series, batch, chosen)
+        if progress is not None:
+            progress(first + len(batch), len(series))
+    return out
+
+
+def _embed_batch(series: PixelSeries, rows: NDArray[np.intp], model: Model) -> NDArray[np.float32]:
+    contiguous = rows[-1] - rows[0] + 1 == len(rows)
+    part = series.take(slice(int(rows[0]), int(rows[-1]) + 1) if contiguous else rows)
+    steps = part.valid.any(axis=0)  # steps that no series of the batch has cost time and change nothing
+    calendar = part.calendar()[:, steps]
+    if model.config.hemisphere_shift:
+        calendar[part.lat_deg < 0] += 0.5
+    x = NORMALISATIONS[model.config.normalisation](part.reflectance[:, steps])
+    with torch.inference_mode():
+        vectors = model.encoder(
+            torch.from_numpy(x), torch.from_numpy(calendar), torch.from_numpy(np.ascontiguousarray(part.valid[:, steps]))
+        )
+        unit = torch.nn.functional.normalize(vectors, dim=-1)
+    return unit.numpy()

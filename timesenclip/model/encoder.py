@@ -1,0 +1,226 @@
+"""The spectral-temporal encoder: a year of one pixel in, one vector out.
+
+    x (B, T, C[, p, p])  normalised reflectance, one step per calendar interval
+    calendar (B, T, 2)   start and end of each interval in years (`PixelSeries.calendar`)
+    valid (B, T)         False = missing; a missing step takes no part at all
+        |  spectral embedding: Linear(C p p -> D)
+        |  + position from the calendar, never from the index
+        |  class token first
+        |  post-norm transformer layers
+        |  class token -> LayerNorm -> Linear
+    embedding (B, E)     not normalised
+
+Source: TimeSenCLIP (arXiv 2508.11919) and the authors' TimeSpectralViT; preset `paper` has their parameter names, so
+that weights go both ways. Differs: positions follow dates, missing steps are masked, and presets `small` and `tiny`.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from timesenclip.bands import BAND_NAMES
+from timesenclip.errors import InputError
+
+__all__ = ["PRESETS", "EncoderConfig", "SeriesEncoder"]
+
+_MONTHS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderConfig:
+    """Everything that fixes the architecture; the defaults are the paper's."""
+
+    bands: int = len(BAND_NAMES)
+    """C, bands of a step."""
+    patch_size: int = 1
+    """p, side of the patch in pixels; 1 is a single pixel."""
+    dim: int = 512
+    """D, width of a token."""
+    depth: int = 6
+    """Number of layers."""
+    heads: int = 8
+    """Attention heads; must divide `dim`."""
+    ffn_dim: int = 256
+    """Width of the feed-forward layer."""
+    dropout: float = 0.2
+    """Dropout while training, in attention, after it, and in the feed-forward layer."""
+    embed_dim: int = 512
+    """E, size of the embedding: the dimension of the ground tower."""
+    positions: Literal["monthly", "calendar"] = "monthly"
+    """`monthly`: the paper's learned table, averaged over the interval. `calendar`: Fourier features of the date."""
+    harmonics: int = 4
+    """Fourier harmonics of the year (`calendar` only)."""
+    max_steps: int = 36
+    """Most steps that a series may have."""
+
+    def __post_init__(self) -> None:
+        """Check what the type system cannot."""
+        if self.dim % self.heads:
+            raise InputError(f"dim {self.dim} is not a multiple of heads {self.heads}; change one of them.")
+        if self.positions not in ("monthly", "calendar"):
+            raise InputError(f"Unknown positions '{self.positions}'; expected 'monthly' or 'calendar'.")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for a config file."""
+        return asdict(self)
+
+
+PRESETS: dict[str, EncoderConfig] = {
+    "paper": EncoderConfig(),
+    "small": EncoderConfig(dim=256, depth=4, heads=4, ffn_dim=512, dropout=0.1, embed_dim=256, positions="calendar"),
+    "tiny": EncoderConfig(dim=128, depth=4, heads=4, ffn_dim=256, dropout=0.1, embed_dim=256, positions="calendar"),
+}
+"""Architectures by name. `paper`: 8,169,472 parameters at 1x1."""
+
+
+class SeriesEncoder(nn.Module):
+    """Encode pixel series. Parameter names are the authors' (`time_pos_encoding`, `transformer.layers.0...`)."""
+
+    def __init__(self, config: EncoderConfig = PRESETS["paper"]) -> None:
+        """Build with random weights; nothing is downloaded."""
+        super().__init__()
+        self.config = config
+        inputs = config.bands * config.patch_size**2
+        # Index 0 is the authors' parameter-free rearrangement, kept so that the names match.
+        self.spectral_embedding = nn.Sequential(nn.Identity(), nn.Linear(inputs, config.dim))
+        self.time_token = nn.Parameter(torch.zeros(1, 1, config.dim))
+        if config.positions == "monthly":
+            self.time_pos_encoding = nn.Parameter(torch.zeros(1, _MONTHS, config.dim))
+        else:
+            self.calendar_encoding = nn.Linear(2 * config.harmonics + 1, config.dim)
+        self.transformer = _Layers(config)
+        self.mlp_head = nn.Sequential(nn.LayerNorm(config.dim), nn.Linear(config.dim, config.embed_dim))
+
+    def forward(self, x: Tensor, calendar: Tensor, valid: Tensor | None = None) -> Tensor:
+        """Embed a batch.
+
+        Args:
+            x: (B, T, C) or (B, T, C, p, p) normalised reflectance; what stands at missing steps is ignored.
+            calendar: (B, T, 2) start and end of each step in years.
+            valid: (B, T) bool, True = use; default: all.
+
+        Returns:
+            (B, E). A series without any valid step gets the class token's answer, the same for all such series.
+
+        Raises:
+            InputError: the shapes do not fit the configuration.
+        """
+        self._check(x, calendar)
+        keep = torch.ones(x.shape[:2], dtype=torch.bool, device=x.device) if valid is None else valid
+        flat = x.flatten(2).masked_fill(~keep[..., None], 0.0)  # (B, T, C p p)
+        tokens = self.spectral_embedding(flat) + self._positions(calendar)  # (B, T, D)
+        tokens = torch.cat([self.time_token.expand(len(x), -1, -1), tokens], dim=1)  # (B, 1 + T, D)
+        keep = torch.cat([keep.new_ones(len(x), 1), keep], dim=1)  # (B, 1 + T)
+        return self.mlp_head(self.transformer(tokens, keep))  # type: ignore[no-any-return]
+
+    def _check(self, x: Tensor, calendar: Tensor) -> None:
+        c, p = self.config.bands, self.config.patch_size
+        expected = (c,) if x.ndim == 3 else (c, p, p)
+        if tuple(x.shape[2:]) != expected or (x.ndim == 3 and p != 1):
+            raise InputError(f"Series have shape {tuple(x.shape)}; this encoder reads (B, T, {c}" + (f", {p}, {p})." if p > 1 else ")."))
+        if calendar.shape != (*x.shape[:2], 2):
+            raise InputError(f"`calendar` has shape {tuple(calendar.shape)}; expected {(*x.shape[:2], 2)}.")
+        if not 1 <= x.shape[1] <= self.config.max_steps:
+            raise InputError(
+                f"Series have {x.shape[1]} steps; expected 1..{self.config.max_steps}. Composite them to months first."
+            )
+
+    def _positions(self, calendar: Tensor) -> Tensor:
+        if self.config.positions == "monthly":
+            return month_shares(calendar) @ self.time_pos_encoding[0]  # (B, T, D)
+        return self.calendar_encoding(fourier_features(calendar, self.config.harmonics))  # type: ignore[no-any-return]
+
+
+def month_shares(calendar: Tensor) -> Tensor:
+    """Share of each interval that falls into each calendar month, (B, T, 12), summing to one.
+
+    A month is itself, a quarter the mean of three, a year the mean of twelve. Months are twelfths of a year here; an
+    interval of 25 to 34 days whose middle lies in a month counts as that month, so that a calendar month is exact.
+    """
+    start, end = calendar[..., 0], calendar[..., 1]
+    middle, width = (start + end) / 2, end - start
+    edges = torch.arange(_MONTHS, device=calendar.device, dtype=calendar.dtype) / _MONTHS
+    shares = calendar.new_zeros(*calendar.shape[:2], _MONTHS)
+    for year in (-1, 0, 1, 2):
+        low = torch.maximum(start[..., None], edges + year)
+        high = torch.minimum(end[..., None], edges + 1 / _MONTHS + year)
+        shares = shares + (high - low).clamp(min=0)
+    shares = shares / shares.sum(dim=-1, keepdim=True).clamp(min=1e-9)
+    month = (middle.remainder(1.0) * _MONTHS).floor().long().clamp(0, _MONTHS - 1)
+    exact = F.one_hot(month, _MONTHS).to(shares.dtype)
+    return torch.where((width < 34.5 / 365.25)[..., None], exact, shares)
+
+
+def fourier_features(calendar: Tensor, harmonics: int) -> Tensor:
+    """Mean over each interval of cos and sin of the first harmonics of the year, and its width; (B, T, 2 H + 1).
+
+    The mean of cos(2 pi k t) over an interval of width w around m is cos(2 pi k m) sinc(k w): a month, a quarter and
+    a year are the same thing at other widths, and a whole year has no phase left.
+    """
+    middle, width = calendar.mean(dim=-1), calendar[..., 1] - calendar[..., 0]  # (B, T)
+    order = torch.arange(1, harmonics + 1, device=calendar.device, dtype=calendar.dtype)  # (H,)
+    angle = 2 * math.pi * middle[..., None] * order  # (B, T, H)
+    fade = torch.sinc(width[..., None] * order)  # (B, T, H)
+    return torch.cat([angle.cos() * fade, angle.sin() * fade, width[..., None]], dim=-1)
+
+
+class _Layers(nn.Module):
+    def __init__(self, config: EncoderConfig) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(_Layer(config) for _ in range(config.depth))
+
+    def forward(self, tokens: Tensor, keep: Tensor) -> Tensor:
+        """The class token after the last layer, (B, D); there only its own query is worth asking."""
+        bias = torch.zeros(keep.shape, dtype=tokens.dtype, device=tokens.device).masked_fill(~keep, -torch.inf)
+        bias = bias[:, None, None, :]  # (B, 1, 1, S)
+        for layer in self.layers[:-1]:
+            tokens = layer(tokens, tokens, bias)  # (B, S, D)
+        return self.layers[-1](tokens[:, :1], tokens, bias)[:, 0]  # type: ignore[no-any-return]
+
+
+class _Layer(nn.Module):
+    """Post-norm transformer layer, equal to `torch.nn.TransformerEncoderLayer` with ReLU."""
+
+    def __init__(self, config: EncoderConfig) -> None:
+        super().__init__()
+        self.self_attn = _Attention(config)
+        self.linear1 = nn.Linear(config.dim, config.ffn_dim)
+        self.linear2 = nn.Linear(config.ffn_dim, config.dim)
+        self.norm1 = nn.LayerNorm(config.dim)
+        self.norm2 = nn.LayerNorm(config.dim)
+        self.dropout = nn.Dropout(config.dropout)
+
+    def forward(self, asking: Tensor, tokens: Tensor, bias: Tensor) -> Tensor:
+        """Update `asking` (B, Q, D), which attends to `tokens` (B, S, D)."""
+        asking = self.norm1(asking + self.dropout(self.self_attn(asking, tokens, bias)))
+        hidden = self.dropout(F.relu(self.linear1(asking)))  # (B, Q, FFN)
+        return self.norm2(asking + self.dropout(self.linear2(hidden)))  # type: ignore[no-any-return]
+
+
+class _Attention(nn.Module):
+    def __init__(self, config: EncoderConfig) -> None:
+        super().__init__()
+        self.heads, self.drop = config.heads, config.dropout
+        self.in_proj_weight = nn.Parameter(torch.empty(3 * config.dim, config.dim))
+        self.in_proj_bias = nn.Parameter(torch.zeros(3 * config.dim))
+        self.out_proj = nn.Linear(config.dim, config.dim)
+        nn.init.xavier_uniform_(self.in_proj_weight)
+        nn.init.zeros_(self.out_proj.bias)
+
+    def forward(self, asking: Tensor, tokens: Tensor, bias: Tensor) -> Tensor:
+        dim = tokens.shape[-1]
+        wq, wkv = self.in_proj_weight.split([dim, 2 * dim])
+        bq, bkv = self.in_proj_bias.split([dim, 2 * dim])
+        q = F.linear(asking, wq, bq)  # (B, Q, D)
+        k, v = F.linear(tokens, wkv, bkv).chunk(2, dim=-1)  # (B, S, D) each
+        q, k, v = (t.unflatten(-1, (self.heads, -1)).transpose(1, 2) for t in (q, k, v))  # (B, H, ., D / H)
+        # By hand: at 13 tokens this is faster in training than scaled_dot_product_attention on a CPU.
+        scores = q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1]) + bias  # (B, H, Q, S)
+        mixed = F.dropout(scores.softmax(dim=-1), self.drop, self.training) @ v  # (B, H, Q, D / H)
+        return self.out_proj(mixed.transpose(1, 2).flatten(2))  # type: ignore[no-any-return]

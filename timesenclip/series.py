@@ -1,0 +1,200 @@
+"""The values that flow through the package: pixel series and cubes.
+
+Everything that enters, from a table of points to a STAC search, becomes one of these,
+and nothing downstream knows where it came from.
+
+Axis letters: N series, T steps, C bands, Y rows, X columns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from timesenclip.bands import BAND_NAMES
+from timesenclip.errors import InputError, TimeError, UnitsError
+
+__all__ = ["Cube", "PixelSeries", "year_fraction"]
+
+_DAYS_PER_YEAR = 365.25
+_MAX_REFLECTANCE = 3.0
+
+
+def year_fraction(dates: NDArray[np.datetime64]) -> NDArray[np.float32]:
+    """Calendar position of each date in years: 0.0 is 1 January 00:00, 0.5 about 2 July. Any shape."""
+    days = dates.astype("datetime64[D]")
+    years = days.astype("datetime64[Y]")
+    first = years.astype("datetime64[D]")
+    length = (years + 1).astype("datetime64[D]") - first
+    return ((days - first) / length).astype(np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class PixelSeries:
+    """N pixels (or small patches) seen over T calendar intervals in ten bands."""
+
+    reflectance: NDArray[np.float32]
+    """(N, T, C) or (N, T, C, Y, X), surface reflectance 0..1, C in `BAND_NAMES` order; 0 where not valid."""
+    valid: NDArray[np.bool_]
+    """(N, T), True = use. What is missing stays missing: nothing is ever filled in."""
+    start: NDArray[np.datetime64]
+    """(N, T) datetime64[D], first day of the interval that a step stands for."""
+    end: NDArray[np.datetime64]
+    """(N, T) datetime64[D], first day after it; a single acquisition has end = start + 1 day."""
+    sample_id: tuple[str, ...]
+    """(N,) unique names, made up ("0", "1", ...) where the source has none."""
+    lon_deg: NDArray[np.float64]
+    """(N,) longitude, EPSG:4326; NaN where unknown."""
+    lat_deg: NDArray[np.float64]
+    """(N,) latitude, EPSG:4326; NaN where unknown."""
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    """Where it came from and what was done: source, units, offset, mask, compositing, substitutions. JSON-able."""
+
+    def __post_init__(self) -> None:
+        """Check shapes and units once, so that nothing downstream has to."""
+        shape = self.reflectance.shape
+        if len(shape) not in (3, 5) or shape[2] != len(BAND_NAMES):
+            raise InputError(
+                f"Reflectance has shape {shape}; expected (N, T, {len(BAND_NAMES)}) or (N, T, {len(BAND_NAMES)}, Y, X)."
+            )
+        for name, array in (("valid", self.valid), ("start", self.start), ("end", self.end)):
+            if array.shape != shape[:2]:
+                raise InputError(f"`{name}` has shape {array.shape}; expected {shape[:2]}, that of (N, T).")
+        for name, count in (("sample_id", len(self.sample_id)), ("lon_deg", len(self.lon_deg)), ("lat_deg", len(self.lat_deg))):
+            if count != shape[0]:
+                raise InputError(f"`{name}` has {count} entries for {shape[0]} series; give one for each.")
+        if (self.end <= self.start).any():
+            raise TimeError("A step ends before it starts; `end` is the first day after the interval.")
+        self._check_reflectance()
+
+    def _check_reflectance(self) -> None:
+        if not np.isfinite(self.reflectance).all():
+            raise InputError("Reflectance holds NaN or infinity; mark such steps in `valid` and set them to 0.")
+        top = float(self.reflectance.max(initial=0.0))
+        if top > _MAX_REFLECTANCE:
+            raise UnitsError(
+                f"Reflectance reaches {top:g}; expected 0..1. These look like digital numbers: divide by 10000 "
+                "(timesenclip.eo.radiometry.to_reflectance), or say units 'dn'."
+            )
+
+    def __len__(self) -> int:
+        """Number of series, N."""
+        return int(self.reflectance.shape[0])
+
+    @property
+    def steps(self) -> int:
+        """Number of steps, T."""
+        return int(self.reflectance.shape[1])
+
+    def take(self, index: NDArray[np.integer] | NDArray[np.bool_] | slice) -> PixelSeries:
+        """The series at `index` (slice, integer or boolean array), in that order."""
+        chosen = np.arange(len(self))[index]
+        return replace(
+            self,
+            reflectance=self.reflectance[chosen],
+            valid=self.valid[chosen],
+            start=self.start[chosen],
+            end=self.end[chosen],
+            sample_id=tuple(self.sample_id[i] for i in chosen),
+            lon_deg=self.lon_deg[chosen],
+            lat_deg=self.lat_deg[chosen],
+        )
+
+    def calendar(self) -> NDArray[np.float32]:
+        """(N, T, 2) float32: start and end of each step in years, start in [0, 1); end may pass 1 across New Year."""
+        start = year_fraction(self.start)
+        width = ((self.end - self.start).astype("timedelta64[D]").astype(np.float32)) / np.float32(_DAYS_PER_YEAR)
+        return np.stack([start, start + width], axis=-1)  # (N, T, 2)
+
+    @classmethod
+    def from_monthly(
+        cls,
+        reflectance: NDArray[np.float32],
+        *,
+        year: int,
+        valid: NDArray[np.bool_] | None = None,
+        sample_id: Sequence[str] | None = None,
+        lon_deg: NDArray[np.float64] | None = None,
+        lat_deg: NDArray[np.float64] | None = None,
+        provenance: Mapping[str, Any] | None = None,
+    ) -> PixelSeries:
+        """Wrap a NumPy array whose T axis is January..December of one year.
+
+        Args:
+            reflectance: (N, T, C[, Y, X]) float 0..1; a step with any NaN is marked missing.
+            year: calendar year of the first step; T may exceed 12 and then runs on into the next years.
+            valid: (N, T) True = use; defaults to "has no NaN".
+            sample_id, lon_deg, lat_deg, provenance: as the fields.
+        """
+        n, t = reflectance.shape[:2]
+        finite = np.isfinite(reflectance).reshape(n, t, -1).all(axis=-1)
+        use = finite if valid is None else valid & finite
+        keep = use.reshape(n, t, *(1,) * (reflectance.ndim - 2))
+        months = np.datetime64(f"{year:04d}-01", "M") + np.arange(t + 1)
+        days = np.broadcast_to(months.astype("datetime64[D]"), (n, t + 1))
+        return cls(
+            reflectance=np.where(keep, reflectance, 0.0).astype(np.float32),
+            valid=use,
+            start=days[:, :-1].copy(),
+            end=days[:, 1:].copy(),
+            sample_id=tuple(sample_id) if sample_id is not None else tuple(str(i) for i in range(n)),
+            lon_deg=np.full(n, np.nan) if lon_deg is None else np.asarray(lon_deg, dtype=np.float64),
+            lat_deg=np.full(n, np.nan) if lat_deg is None else np.asarray(lat_deg, dtype=np.float64),
+            provenance=dict(provenance or {"source": "numpy array"}),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Cube:
+    """An area seen over T dates (or composites) in ten bands, on one grid."""
+
+    reflectance: NDArray[np.float32]
+    """(T, C, Y, X), surface reflectance 0..1; 0 where not valid."""
+    valid: NDArray[np.bool_]
+    """(T, Y, X), True = clear and observed."""
+    start: NDArray[np.datetime64]
+    """(T,) datetime64[D], first day of each step."""
+    end: NDArray[np.datetime64]
+    """(T,) datetime64[D], first day after it."""
+    crs: str
+    """CRS as an authority string (`EPSG:32631`) or WKT; never implied."""
+    transform: tuple[float, float, float, float, float, float]
+    """Affine (a, b, c, d, e, f) from (column, row) of the pixel's upper left corner to CRS units."""
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    """Where it came from and what was done. JSON-able."""
+
+    def __post_init__(self) -> None:
+        """Check shapes once."""
+        shape = self.reflectance.shape
+        if len(shape) != 4 or shape[1] != len(BAND_NAMES):
+            raise InputError(f"Cube reflectance has shape {shape}; expected (T, {len(BAND_NAMES)}, Y, X).")
+        if self.valid.shape != (shape[0], *shape[2:]):
+            raise InputError(f"Cube `valid` has shape {self.valid.shape}; expected {(shape[0], *shape[2:])}.")
+        if self.start.shape != shape[:1] or self.end.shape != shape[:1]:
+            raise InputError(f"Cube `start` and `end` must have shape {shape[:1]}.")
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(Y, X) in pixels."""
+        return int(self.reflectance.shape[2]), int(self.reflectance.shape[3])
+
+    def pixel_series(self) -> PixelSeries:
+        """Every pixel as a series, row by row: N = Y * X. Longitude and latitude are of pixel centres."""
+        from timesenclip.eo.grid import pixel_lonlat
+
+        t, c, y, x = self.reflectance.shape
+        lon, lat = pixel_lonlat(self.crs, self.transform, (y, x))
+        return PixelSeries(
+            reflectance=np.ascontiguousarray(self.reflectance.reshape(t, c, y * x).transpose(2, 0, 1)),  # (N, T, C)
+            valid=np.ascontiguousarray(self.valid.reshape(t, y * x).T),
+            start=np.broadcast_to(self.start, (y * x, t)),
+            end=np.broadcast_to(self.end, (y * x, t)),
+            sample_id=tuple(map(str, range(y * x))),
+            lon_deg=lon,
+            lat_deg=lat,
+            provenance=self.provenance,
+        )

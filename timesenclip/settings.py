@@ -1,0 +1,45 @@
+"""What the environment may say: the only place in the package that reads it.
+
+Every variable starts with `TIMESENCLIP_` and has a command-line option or a keyword that wins over it.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from timesenclip.errors import InputError
+
+__all__ = ["Settings", "settings"]
+
+_PREFIX = "TIMESENCLIP_"
+
+
+class Settings(BaseSettings):
+    """Defaults that a machine or a job sets once, instead of repeating options."""
+
+    model_config = SettingsConfigDict(env_prefix=_PREFIX, frozen=True, extra="forbid")
+
+    checkpoint: str = "default"
+    """`TIMESENCLIP_CHECKPOINT`: what `--checkpoint` is when it is not given."""
+    batch_size: int = Field(default=1024, ge=1)
+    """`TIMESENCLIP_BATCH_SIZE`: series in one pass through the encoder; memory grows with it."""
+    threads: int | None = Field(default=None, ge=1)
+    """`TIMESENCLIP_THREADS`: threads that torch may use; its own choice (the cores) when not set."""
+
+
+@cache
+def settings() -> Settings:
+    """The settings of this process, read from the environment on first use.
+
+    Raises:
+        InputError: a variable has a value that cannot be used; the message names it.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = _PREFIX + str(first["loc"][0]).upper()
+        raise InputError(f"{name}={first['input']!r}: {first['msg'].lower()}; correct or unset it.") from error
