@@ -90,12 +90,27 @@ class Notebook:
         self._plain = {group: tower.encode_text(words) for group, words in table["everyday"].items()}
         self._exact = {kind: tower.encode_text(self._words(kind)) for kind in self.kinds}
         self._climates: dict[tuple[str, str], Array] = {}
-        self.questions = self._ask_everyday(), self._ask_covers(), *map(self._ask_taxonomy, NOTE_TAXONOMIES)
+        self._of_taxonomies: dict[str, Array] = {}
+        self.questions: tuple[Question, ...] = (
+            self._ask_everyday(),
+            self._ask_covers(),
+            *(self._ask_taxonomy(name) for name in NOTE_TAXONOMIES),
+        )
 
-    def views(self, kinds: Sequence[str], climates: Sequence[str | None], *, rng: np.random.Generator) -> Array:
-        """Draw four notes for each place: plain word, exact name, taxonomy sentence, climate remark; (B, 4, D)."""
+    def views(self, kinds: Sequence[int], climates: Sequence[str | None], *, rng: np.random.Generator) -> Array:
+        """Draw four notes for each place: plain word, exact name, taxonomy sentence, climate remark.
+
+        Args:
+            kinds: (B,) indices into `kinds`.
+            climates: (B,) climate of each place, None where it is not known (the exact name then stands twice).
+            rng: draws the notes.
+
+        Returns:
+            (B, 4, D)
+        """
         out = np.empty((len(kinds), 4, self.dim), dtype=np.float32)
-        for i, (kind, climate) in enumerate(zip(kinds, climates, strict=True)):
+        for i, (index, climate) in enumerate(zip(kinds, climates, strict=True)):
+            kind = self.kinds[index]
             out[i, 0] = _one(self._plain[group_of(kind)], rng)
             out[i, 1] = _one(self._exact[kind], rng)
             out[i, 2] = _one(self._sentences(kind), rng)
@@ -115,8 +130,12 @@ class Notebook:
             )
         return self._climates[key]
 
-    @functools.cache  # noqa: B019 - one notebook lives as long as the training run
     def _sentences(self, kind: str) -> Array:
+        if kind not in self._of_taxonomies:
+            self._of_taxonomies[kind] = self._collect_sentences(kind)
+        return self._of_taxonomies[kind]
+
+    def _collect_sentences(self, kind: str) -> Array:
         row = self.kinds.index(kind)
         parts = [q.phrases[k] for q in self.questions[2:] for k in np.flatnonzero(q.true[row])]
         return np.concatenate(parts) if parts else self._exact[kind]

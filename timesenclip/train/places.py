@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from timesenclip.bands import NORMALISATIONS
-from timesenclip.eo.simulate import cover_names, simulate_series
+from timesenclip.eo.simulate import cover_names, cover_weights, simulate_series
 from timesenclip.errors import InputError
 from timesenclip.series import PixelSeries
 from timesenclip.train.config import WorldConfig
@@ -30,7 +30,7 @@ GROUP_SHARES: dict[str, float] = {
     "wetland": 0.08,
     "snow and ice": 0.02,
 }
-"""How often each everyday group is drawn, so that no class is favoured for having many covers."""
+"""How often each everyday group is drawn, relative to the others, so that no class is favoured for having many covers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,15 +105,13 @@ class Places:
 
 def cover_shares() -> np.ndarray:
     """Probability of each simulated cover: its group's share, dealt by the covers' own weights."""
-    from timesenclip.eo.simulate import cover_weights
-
     names, weights = cover_names(), cover_weights()
     groups = np.array([group_of(name) for name in names])
     shares = np.zeros(len(names))
     for group, share in GROUP_SHARES.items():
         members = groups == group
         shares[members] = share * weights[members] / weights[members].sum()
-    return shares
+    return shares / shares.sum()
 
 
 def simulate_places(
