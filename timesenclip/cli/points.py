@@ -17,9 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["classify", "embed"]
 
-_BATCH = 65_536
-"""Series read at once: about 80 MB of reflectance for twelve months, whatever the size of the table."""
-UNKNOWN = "unknown"
+_BATCH = 20_000
+"""Series read at once: some 10 MB of reflectance for twelve months, whatever the size of the table."""
 _SHOW_ROWS = 20
 """Up to this many points are listed one by one; more are counted by class."""
 

@@ -1,0 +1,1 @@
+"""From scenes and tables to clean series: radiometry, masking, compositing, readers, simulation."""

@@ -147,6 +147,8 @@ class _Source:
     ) -> None:
         self.config, self.real, self.rng, self.generator = config, real, rng, generator
         self.real_count = round(config.batch_size * config.world.real_share) if real is not None and len(real) else 0
+        # Rare kinds come more often than they are, but not as often as common ones.
+        self.real_weights = None if real is None else torch.bincount(real.kind)[real.kind].float().rsqrt()
         self.simulated = self._simulate()
 
     def _simulate(self) -> Places:
@@ -164,12 +166,15 @@ class _Source:
             self.simulated = self._simulate()
         places = self._draw(self.simulated, self.config.batch_size - self.real_count)
         if self.real is not None and self.real_count:
-            places = places + self._draw(self.real, self.real_count)
+            places = places + _perturbed(self._draw(self.real, self.real_count, self.real_weights), self.generator)
         x, calendar, valid = AUGMENTATION(places.x, places.calendar, places.valid, self.generator)
         return replace(places, x=x, calendar=calendar, valid=valid)
 
-    def _draw(self, places: Places, count: int) -> Places:
-        index = torch.randint(0, len(places), (count,), generator=self.generator)
+    def _draw(self, places: Places, count: int, weights: Tensor | None = None) -> Places:
+        if weights is None:
+            index = torch.randint(0, len(places), (count,), generator=self.generator)
+        else:
+            index = torch.multinomial(weights, count, replacement=True, generator=self.generator)
         return Places(
             x=places.x[index],
             calendar=places.calendar[index],
@@ -177,6 +182,16 @@ class _Source:
             kind=places.kind[index],
             climate=tuple(places.climate[i] for i in index.tolist()),
         )
+
+
+def _perturbed(places: Places, generator: torch.Generator) -> Places:
+    """Real places are few: vary their brightness by place, band and step, so that none is learnt by heart."""
+    n, t, c = places.x.shape
+    noise = sum(
+        torch.randn(*shape, generator=generator) * spread
+        for shape, spread in (((n, 1, 1), 0.03), ((n, 1, c), 0.02), ((n, t, 1), 0.02), ((n, t, c), 0.01))
+    )
+    return replace(places, x=(places.x * (1 + noise)).clamp(0, 1))
 
 
 def _optimiser(config: TrainConfig, learner: _Learner) -> tuple[torch.optim.AdamW, torch.optim.lr_scheduler.LRScheduler]:

@@ -82,7 +82,7 @@ def _herbs(pixels: Pixels, day: Array, green: Array) -> tuple[Array, Array, Arra
     wild = p["herb_base"] + (1 - p["herb_base"]) * green
     for cut in pixels.cuts.T[:, :, None]:
         since = (day - cut) % _YEAR
-        wild = wild * np.where(np.isnan(cut), 1.0, 1 - 0.75 * np.exp(-np.nan_to_num(since) / 14.0))
+        wild = wild * np.where(np.isnan(cut), 1.0, 1 - 0.82 * np.exp(-np.nan_to_num(since) / 16.0))
     crop, straw, flower = np.zeros_like(day), np.zeros_like(day), np.zeros_like(day)
     for cycle in np.moveaxis(pixels.cycles, 1, 0):
         sow = np.nan_to_num(cycle[:, :1])

@@ -1,0 +1,1 @@
+"""Questions that vectors can answer: classify, explain, evaluate."""

@@ -1,0 +1,232 @@
+"""Zero-shot classification: which phrase lies nearest to what the satellite saw.
+
+A score is the cosine between a pixel's embedding and a class's text vector. Probabilities are a softmax of the scores
+at the temperature stored in the checkpoint. Where even the best score is below the checkpoint's `unknown_score`, the
+answer is `unknown`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from timesenclip.errors import InputError
+from timesenclip.ground.taxonomy import Taxonomy, as_taxonomy
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from timesenclip.model.checkpoint import Model
+    from timesenclip.series import PixelSeries
+
+__all__ = ["UNKNOWN", "Answers", "Classification", "classify", "classify_embeddings", "prior_corrected"]
+
+UNKNOWN = "unknown"
+"""Label where nothing fits, or nothing was seen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What the scores of N embeddings against K classes say."""
+
+    scores: NDArray[np.float32]
+    """(N, K) cosines, -1..1; NaN where nothing was seen."""
+    probabilities: NDArray[np.float32]
+    """(N, K), rows sum to one; with a single phrase, the probability that it fits at all; NaN where nothing was seen."""
+    label_index: NDArray[np.int64]
+    """(N,) index of the best class, -1 where unknown."""
+    confidence: NDArray[np.float32]
+    """(N,) probability of the best class, 0 where nothing was seen."""
+
+    @property
+    def unknown(self) -> NDArray[np.bool_]:
+        """(N,) True where no class fits or nothing was seen."""
+        return np.asarray(self.label_index < 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Classification:
+    """Answers for N series, with their names."""
+
+    taxonomy: Taxonomy
+    """The K classes."""
+    sample_id: tuple[str, ...]
+    """(N,)"""
+    lon_deg: NDArray[np.float64]
+    """(N,)"""
+    lat_deg: NDArray[np.float64]
+    """(N,)"""
+    answers: Answers
+    """Scores, probabilities and labels."""
+
+    @property
+    def label(self) -> list[str]:
+        """(N,) name of the best class, or "unknown"."""
+        names = (*self.taxonomy.names, UNKNOWN)
+        return [names[i] for i in self.answers.label_index]
+
+    @property
+    def label_index(self) -> NDArray[np.int64]:
+        """(N,) index of the best class, -1 where unknown."""
+        return self.answers.label_index
+
+    @property
+    def scores(self) -> NDArray[np.float32]:
+        """(N, K) cosines."""
+        return self.answers.scores
+
+    @property
+    def probabilities(self) -> NDArray[np.float32]:
+        """(N, K)"""
+        return self.answers.probabilities
+
+    @property
+    def confidence(self) -> NDArray[np.float32]:
+        """(N,) probability of the best class."""
+        return self.answers.confidence
+
+    @property
+    def unknown(self) -> NDArray[np.bool_]:
+        """(N,)"""
+        return self.answers.unknown
+
+    def __len__(self) -> int:
+        """Number of series."""
+        return len(self.sample_id)
+
+    def top(self, k: int) -> list[list[tuple[str, float]]]:
+        """The k best classes of each series with their probabilities, best first.
+
+        Raises:
+            InputError: k is not within 1..K.
+        """
+        if not 1 <= k <= len(self.taxonomy):
+            raise InputError(f"top({k}) of {len(self.taxonomy)} classes; expected 1..{len(self.taxonomy)}.")
+        order = np.argsort(-self.scores, axis=1, kind="stable")[:, :k]
+        return [[(self.taxonomy.names[j], float(self.probabilities[i, j])) for j in row] for i, row in enumerate(order)]
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a series: sample_id, lat, lon, label, confidence, unknown, and p_<class> for every class."""
+        import pandas as pd
+
+        head = {
+            "sample_id": list(self.sample_id),
+            "lat": self.lat_deg,
+            "lon": self.lon_deg,
+            "label": self.label,
+            "confidence": self.confidence,
+            "unknown": self.unknown,
+        }
+        return pd.DataFrame(head | {f"p_{n}": self.probabilities[:, k] for k, n in enumerate(self.taxonomy.names)})
+
+
+def classify(
+    series: PixelSeries,
+    taxonomy: Taxonomy | str | Path | Sequence[str],
+    *,
+    model: Model | str | Path | None = None,
+    templates: str | Sequence[str] = "default",
+    prior_correction: bool = False,
+    temperature: float | None = None,
+    unknown_below: float | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Classification:
+    """Classify pixel series by words.
+
+    Args:
+        series: N pixel series; one without a clear observation is `unknown`.
+        taxonomy: a taxonomy, its name, a YAML file, or a list of phrases.
+        model: a model or a checkpoint's name; default: the shipped one.
+        templates: prompt templates, see `timesenclip.ground.prompts.prompts_for`.
+        prior_correction: transductive: adjust the scores by their means over these very series (see
+            `prior_corrected`). It helps where the classes are about equally frequent, and hurts where they are not.
+        temperature: instead of the checkpoint's.
+        unknown_below: cosine below which a series is unknown, instead of the checkpoint's; -1 switches it off.
+        progress: called with (done, N).
+    """
+    from timesenclip.ground.prompts import class_weights
+    from timesenclip.model.checkpoint import Model, load
+    from timesenclip.model.embed import embed
+
+    chosen = model if isinstance(model, Model) else load(model if model is not None else "default")
+    classes = as_taxonomy(taxonomy)
+    weights = class_weights(classes, chosen.tower, templates)
+    embeddings = embed(series, model=chosen, missing="nan", progress=progress)
+    calibration = chosen.config.calibration
+    answers = classify_embeddings(
+        embeddings,
+        weights,
+        temperature=calibration.temperature if temperature is None else temperature,
+        unknown_score=calibration.unknown_score if unknown_below is None else unknown_below,
+        prior_correction=prior_correction,
+    )
+    return Classification(classes, series.sample_id, series.lon_deg, series.lat_deg, answers)
+
+
+def classify_embeddings(
+    embeddings: NDArray[np.float32],
+    weights: NDArray[np.float32],
+    *,
+    temperature: float,
+    unknown_score: float | None = None,
+    prior_correction: bool = False,
+) -> Answers:
+    """Classify embeddings; arrays in, arrays out.
+
+    Args:
+        embeddings: (N, D) unit rows; NaN rows are unknown.
+        weights: (K, D) unit rows, one a class.
+        temperature: probabilities are softmax(cosine / temperature). With one class there is nothing to compare with,
+            and its probability is sigmoid((cosine - unknown_score) / temperature).
+        unknown_score: cosine below which nothing fits; None = never unknown (and 0 for a single class).
+        prior_correction: see `prior_corrected`.
+
+    Raises:
+        InputError: dimensions differ, or the temperature is not positive.
+    """
+    if embeddings.ndim != 2 or weights.ndim != 2 or embeddings.shape[1] != weights.shape[1]:
+        raise InputError(f"Embeddings {embeddings.shape} and class vectors {weights.shape} have different dimensions.")
+    if not temperature > 0:
+        raise InputError(f"Temperature is {temperature:g}; expected a number above 0.")
+    scores = embeddings @ weights.T  # (N, K)
+    seen = np.isfinite(scores).all(axis=1)
+    used = prior_corrected(scores) if prior_correction else scores
+    if weights.shape[0] == 1:
+        threshold = 0.0 if unknown_score is None else unknown_score
+        probabilities = 1 / (1 + np.exp(np.clip(-(used - threshold) / temperature, -60, 60)))
+    else:
+        shifted = (used - used.max(axis=1, keepdims=True)) / temperature
+        exponents = np.exp(shifted)
+        probabilities = exponents / exponents.sum(axis=1, keepdims=True)
+    best = np.where(seen, np.nan_to_num(used, nan=-2.0).argmax(axis=1), -1)
+    row = np.arange(len(scores))
+    confidence = np.where(seen, probabilities[row, np.maximum(best, 0)], 0.0)
+    if unknown_score is not None:
+        best = np.where(scores[row, np.maximum(best, 0)] < unknown_score, -1, best)
+    return Answers(
+        scores=scores.astype(np.float32),
+        probabilities=probabilities.astype(np.float32),
+        label_index=best.astype(np.int64),
+        confidence=confidence.astype(np.float32),
+    )
+
+
+def prior_corrected(scores: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Scores divided by each class's mean over the whole set: the authors' "normalised" logits, as cosines again.
+
+    Transductive: a row's answer depends on the other rows, so figures made with it are not comparable with those
+    made without. Source: the authors' zeroshot.py, where logits are cos / 2 + 1.
+
+    Args:
+        scores: (N, K) cosines; NaN rows stay NaN and do not count.
+    """
+    logits = scores / 2 + 1
+    seen = np.isfinite(logits).all(axis=1)
+    if not seen.any():
+        return scores
+    return np.asarray(2 * (logits / logits[seen].mean(axis=0, keepdims=True) - 1), dtype=np.float32)
