@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
 
-__all__ = ["PHRASES", "DemoResult", "run_demo"]
+import numpy as np
+import rasterio
+from numpy.typing import NDArray
+
+from timesenclip.eo.simulate import SimulatedScene, simulate_scene
+from timesenclip.mapping.run import MapResult, map_cube
+from timesenclip.mapping.write import CLASS_NODATA
+from timesenclip.model.checkpoint import Model
+
+__all__ = ["PHRASES", "DemoResult", "PhraseFound", "run_demo"]
 
 PHRASES: Mapping[str, tuple[str, ...]] = {
     "winter wheat": ("winter wheat",),
@@ -15,12 +26,79 @@ PHRASES: Mapping[str, tuple[str, ...]] = {
     "broadleaved forest": ("oak and beech forest",),
     "coniferous forest": ("spruce and fir forest",),
     "heathland": ("heathland",),
-    "town and village": ("suburb and village", "dense city"),
     "marsh": ("reed bed and marsh",),
+    "town and village": ("suburb and village", "dense city"),
     "bare ground": ("quarry and bare earth",),
     "water": ("clear lake and sea", "turbid river"),
 }
 """What is asked, and the simulated covers that each phrase is right for."""
 
-_SEED = 7
-_YEAR = 2023
+
+@dataclass(frozen=True, slots=True)
+class PhraseFound:
+    """How well one phrase was found."""
+
+    phrase: str
+    """What was asked."""
+    share: float
+    """Share of the map that got this answer, 0..1."""
+    precision: float
+    """Share of those pixels that are right; NaN where there are none."""
+    recall: float
+    """Share of the pixels where it truly is that were found."""
+
+
+@dataclass(frozen=True, slots=True)
+class DemoResult:
+    """A finished demonstration."""
+
+    map: MapResult
+    """The map and its files."""
+    agreement: float
+    """Share of the observed pixels whose answer is right, 0..1."""
+    found: tuple[PhraseFound, ...]
+    """One entry per phrase, in the order asked."""
+
+
+def run_demo(
+    out: str | Path,
+    *,
+    model: Model | str | Path | None = None,
+    size: int = 128,
+    seed: int = 7,
+    progress: Callable[[int, int], None] | None = None,
+) -> DemoResult:
+    """Simulate a landscape that the encoder has not seen, map it from `PHRASES`, and compare.
+
+    Args:
+        out: folder for the map's files.
+        model: a model or a checkpoint's name; default: the shipped one.
+        size: side of the landscape in pixels of 10 m.
+        seed: another number is another landscape.
+        progress: called with (done, all) in pixels.
+    """
+    scene = simulate_scene(rng=np.random.default_rng(seed), size=size)
+    result = map_cube(scene.cube, list(PHRASES), out=out, model=model, progress=progress)
+    with rasterio.open(result.files["classes"]) as raster:
+        values = raster.read(1)
+    seen = values != CLASS_NODATA
+    answer, truth = values[seen], _true_values(scene)[seen]
+    found = []
+    for value, phrase in enumerate(PHRASES, start=1):
+        said, true = answer == value, truth == value
+        hits = float((said & true).sum())
+        found.append(
+            PhraseFound(
+                phrase,
+                share=float(said.mean()),
+                precision=hits / said.sum() if said.any() else float("nan"),
+                recall=hits / true.sum() if true.any() else float("nan"),
+            )
+        )
+    return DemoResult(result, float((answer == truth).mean()), tuple(found))
+
+
+def _true_values(scene: SimulatedScene) -> NDArray[np.uint8]:
+    """(Y, X) the value that each pixel of the class map should have."""
+    right = {cover: value for value, covers in enumerate(PHRASES.values(), start=1) for cover in covers}
+    return np.array([right[name] for name in scene.cover_names], dtype=np.uint8)[scene.cover]

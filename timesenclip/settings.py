@@ -24,8 +24,6 @@ class Settings(BaseSettings):
 
     checkpoint: str = "default"
     """`TIMESENCLIP_CHECKPOINT`: what `--checkpoint` is when it is not given."""
-    batch_size: int = Field(default=1024, ge=1)
-    """`TIMESENCLIP_BATCH_SIZE`: series in one pass through the encoder; memory grows with it."""
     threads: int | None = Field(default=None, ge=1)
     """`TIMESENCLIP_THREADS`: threads that torch may use; its own choice (the cores) when not set."""
 

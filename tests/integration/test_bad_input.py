@@ -50,7 +50,12 @@ POINT_CASES = {
     ),
     "DN given as reflectance": (lambda: wide_frame(maize_dn(3)), ["--units", "reflectance"], r"0\.\.1.*(dn|10000)"),
     "reflectance given as DN": (reflectance_frame, ["--units", "dn"], r"(?i)reflectance"),
-    "an all-cloud pixel": (lambda: with_dn(lambda dn: dn[1].fill(65535)), [], r"field-1"),
+    "a pixel that is all cloud": (
+        lambda: with_dn(lambda dn: dn.fill(65535)).iloc[:1],
+        [],
+        r"1 of 1 points .*clear.*field-0",
+    ),
+    "a pixel that is all cloud, strictly": (lambda: with_dn(lambda dn: dn[1].fill(65535)), ["--strict"], r"field-1"),
     "no valid month": (lambda: with_dn(lambda dn: dn.fill(65535)), [], r"(?i)(clear|valid|cloud)"),
     "period without data": (lambda: wide_frame(maize_dn(3)), ["--period", "2031"], r"2031"),
     "unreadable period": (lambda: wide_frame(maize_dn(3)), ["--period", "last summer"], r"last summer"),
@@ -99,7 +104,7 @@ def test_table_that_is_no_table(run, tmp_path: Path):
 def test_nothing_is_left_behind_when_it_fails_half_way(run, tmp_path: Path):
     path = tmp_path / "points.parquet"
     with_dn(lambda dn: dn[2].fill(65535)).to_parquet(path)
-    refused(run("classify", path, "-o", tmp_path / "out" / "answer.parquet"))
+    refused(run("classify", path, "--strict", "-o", tmp_path / "out" / "answer.parquet"))
     assert [p for p in tmp_path.rglob("*") if p.is_file()] == [path]
 
 
@@ -114,7 +119,7 @@ def double_date(dataset: xr.Dataset) -> xr.Dataset:
 CUBE_CASES = {
     "without a CRS": (lambda d: d.drop_vars("spatial_ref"), [], r"CRS"),
     "missing band": (lambda d: d.drop_vars("B8A"), [], r"missing band B8A"),
-    "unsorted dates": (swap_dates, [], r"(?i)(sorted|order|increas)"),
+    "unsorted dates": (swap_dates, ["--strict"], r"(?i)(sorted|order|increas)"),
     "duplicate dates": (double_date, [], r"(?i)(duplicate|twice|more than once)"),
     "all cloud": (lambda d: d.assign(SCL=d["SCL"] * 0 + 9), [], r"(?i)(clear|cloud)"),
     "year without data": (lambda d: d, ["--year", "2031"], r"2031"),
@@ -163,3 +168,18 @@ def test_nan_and_65535_are_both_not_observed(run, tmp_path: Path):
         assert result.exit_code == 0, result.stderr
         answers.append(pd.read_parquet(tmp_path / "out.parquet"))
     pd.testing.assert_frame_equal(*answers)
+
+
+@pytest.mark.parametrize("command", ["classify", "embed"])
+def test_one_cloudy_pixel_among_others_is_named_and_kept_without_an_answer(command: str, run, tmp_path: Path):
+    path = tmp_path / "points.parquet"
+    with_dn(lambda dn: dn[1].fill(65535)).to_parquet(path)
+    result = run(command, path, "-o", tmp_path / "out.parquet")
+    assert result.exit_code == 0
+    assert result.stderr.count("\n") == 1
+    assert re.match(r"warning: .*1 of 3 points have no clear observation \(field-1\)", result.stderr)
+    answer = pd.read_parquet(tmp_path / "out.parquet").set_index("sample_id")
+    assert answer.isna().any(axis=1).tolist() == [False, True, False]
+    if command == "classify":
+        assert answer.loc["field-1", "label"] == "unknown"
+        assert answer.loc["field-1", "confidence"] == 0

@@ -43,7 +43,7 @@ def test_classify_writes_one_row_per_series_in_input_order(run, tmp_path: Path):
     assert {row["label"]: row["count"] for row in said["classes"] if row["count"]} == dict(
         answer["label"].value_counts()
     )
-    how = json.loads(table.schema.metadata[b"timesenclip"])
+    how = json.loads(pq.read_metadata(out).metadata[b"timesenclip"])
     assert how["timesenclip"]
     assert how["checkpoint"]
 

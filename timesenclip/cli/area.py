@@ -3,14 +3,35 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from timesenclip.cli import options as opt
-from timesenclip.cli.console import progress_bar
+from timesenclip.cli.console import print_json, print_table, progress_bar
 
-__all__ = ["map_"]
+if TYPE_CHECKING:
+    from timesenclip.eo.cube import CubeSource
+    from timesenclip.mapping.run import MapResult
+
+__all__ = ["map_", "report_map"]
+
+_ORIGIN = "Where the pixels come from"
+_SAMPLE_PX = 128
+"""Side of the window in the middle of the area in which the darkest values are looked at."""
+
+Provider = Annotated[
+    str | None,
+    typer.Option(help="earth-search, planetary-computer, cdse, ... : decides the offset.", rich_help_panel=_ORIGIN),
+]
+Collection = Annotated[str, typer.Option(help="Collection at that provider.", rich_help_panel=_ORIGIN)]
+Baseline = Annotated[
+    str | None, typer.Option(help="Processing baseline, such as 05.09.", rich_help_panel=_ORIGIN, metavar="NN.NN")
+]
+OffsetDn = Annotated[
+    int | None,
+    typer.Option(metavar="DN", help="Subtract this from DN, instead of deciding it.", rich_help_panel=_ORIGIN),
+]
 
 
 def map_(
@@ -23,6 +44,10 @@ def map_(
     year: opt.Year = None,
     units: opt.Units = "auto",
     every: opt.Every = "month",
+    provider: Provider = None,
+    collection: Collection = "sentinel-2-l2a",
+    baseline: Baseline = None,
+    offset_dn: OffsetDn = None,
     scores: Annotated[bool, typer.Option("--scores/--no-scores", help="Write one score band per phrase.")] = True,
     checkpoint: opt.CheckpointName = None,
     strict: opt.Strict = False,
@@ -30,15 +55,72 @@ def map_(
 ) -> None:
     """Draw a georeferenced map of an area from words.
 
-    Writes cloud-optimised GeoTIFFs (classes, confidence, scores), a PNG with a legend, an HTML page and a provenance
-    file. In the class map 1..K are the phrases in the order given, 0 is unknown, 255 is nodata.
+    GeoTIFFs of classes, confidence and scores, a picture with legend, a page for the browser, and how they came about.
     """
-    from timesenclip.eo.cube import read_cube
+    from timesenclip.eo.cube import open_cube
     from timesenclip.mapping.run import map_cube
 
+    span = opt.chosen_period(period, year)
     classes = opt.chosen_taxonomy(prompt, taxonomy)
+    source = open_cube(
+        cube, units=units, provider=provider, collection=collection, baseline=baseline, offset_dn=offset_dn
+    )
+    if provider is None and offset_dn is None:
+        _check_offset(source, span)
     model = opt.chosen_model(checkpoint)
-    area = read_cube(cube, period=opt.chosen_period(period, year), units=units, every=every)
-    with progress_bar("map") as progress:
-        result = map_cube(area, classes, model=model, out=output, scores=scores, progress=progress)
-    raise NotImplementedError(result)
+    with progress_bar("map, pixels") as progress:
+        result = map_cube(
+            source,
+            classes,
+            out=output,
+            model=model,
+            period=span,
+            every=every,
+            templates=templates,
+            scores=scores,
+            progress=progress,
+        )
+    report_map(result, as_json=as_json)
+
+
+def _check_offset(source: CubeSource, period: str | int | None) -> None:
+    """Warn when the darkest values look as if the offset of baseline 04.00 were still in them."""
+    from timesenclip.eo.radiometry import check_dark_level
+
+    window: list[int] = []
+    for size in source.shape:
+        first = max(0, (size - _SAMPLE_PX) // 2)
+        window += [first, min(size, first + _SAMPLE_PX)]
+    sample = source.read((window[0], window[1], window[2], window[3]), period=period)
+    if sample.valid.any():
+        check_dark_level(sample.reflectance.min(axis=1), sample.valid, where=source.where)
+
+
+def report_map(result: MapResult, *, as_json: bool) -> None:
+    """Say how much of the area each class covers, and where the files are."""
+    if as_json:
+        print_json(map_facts(result))
+        return
+    found = [area for area in result.areas if area.pixels]
+    rows = [(area.name, f"{area.hectares:.1f}", f"{area.share:.1%}", area.mean_confidence) for area in found]
+    print_table(["class", "hectares", "share", "confidence"], rows)
+    if result.nodata_pixels:
+        typer.echo(f"{result.nodata_pixels} pixels were never seen clearly (nodata)")
+    typer.echo(f"\nMaps:    {result.folder}\nPicture: {result.files['picture']}\nPage:    {result.files['page']}")
+
+
+def map_facts(result: MapResult) -> dict[str, Any]:
+    """What `--json` says of a map."""
+    classes = [
+        {
+            "label": area.name,
+            "value": area.value,
+            "count": area.pixels,
+            "hectares": area.hectares,
+            "share": area.share,
+            "mean_confidence": area.mean_confidence,
+        }
+        for area in result.areas
+    ]
+    files = {name: str(path) for name, path in result.files.items()}
+    return {"classes": classes, "nodata_count": result.nodata_pixels, "files": files}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -17,19 +19,32 @@ _MARKS = {"ok": "ok  ", "warning": "warn", "failed": "FAIL"}
 
 def demo(
     out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Folder for the results.")] = Path("demo-out"),
+    checkpoint: opt.CheckpointName = None,
     strict: opt.Strict = False,
     as_json: opt.Json = False,
 ) -> None:
     """Map a simulated landscape from words: offline, in under a minute."""
+    from timesenclip.cli.area import map_facts
     from timesenclip.demo import run_demo
 
-    with progress_bar("demo") as progress:
-        result = run_demo(out, progress=progress)
+    model = opt.chosen_model(checkpoint)
+    with progress_bar("map, pixels") as progress:
+        result = run_demo(out, model=model, progress=progress)
+    files = result.map.files
     if as_json:
-        print_json(result.as_dict())
+        found = [asdict(row) for row in result.found]
+        print_json({"agreement": result.agreement, "found": found} | map_facts(result.map))
         return
-    print_table(["asked for", "share of the map", "found where it is"], result.rows(), title=result.title)
-    typer.echo(f"\nPicture: {result.picture}\nPage:    {result.page}   <- open this in a browser")
+    rows = [(row.phrase, *(_percent(x) for x in (row.share, row.precision, row.recall))) for row in result.found]
+    print_table(["asked for", "share of map", "right", "found"], rows)
+    typer.echo(
+        f"\n{result.agreement:.0%} of the pixels of a simulated landscape got the right one of {len(rows)} phrases."
+    )
+    typer.echo(f"\nPicture: {files['picture']}\nPage:    {files['page']}   (open it in a browser)")
+
+
+def _percent(share: float) -> str:
+    return "-" if math.isnan(share) else f"{share:.0%}"
 
 
 def doctor(as_json: opt.Json = False) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from timesenclip.ground.taxonomy import Taxonomy
     from timesenclip.model.checkpoint import Model
 
-__all__ = ["DEFAULT_TAXONOMY", "chosen_model", "chosen_taxonomy"]
+__all__ = ["DEFAULT_TAXONOMY", "chosen_model", "chosen_period", "chosen_taxonomy"]
 
 DEFAULT_TAXONOMY = "lucas-land-cover"
 """What `classify` and `map` ask when neither --prompt nor --taxonomy is given."""
@@ -42,6 +42,14 @@ TaxonomyName = Annotated[
 Templates = Annotated[
     str,
     typer.Option(help="Sentences the class names are put into: default, name, generic, ...", rich_help_panel=_QUESTION),
+]
+UnknownBelow = Annotated[
+    float | None,
+    typer.Option(
+        metavar="COSINE",
+        help="Similarity below which nothing fits, instead of the checkpoint's; -1: never unknown.",
+        rich_help_panel=_QUESTION,
+    ),
 ]
 PeriodText = Annotated[
     str | None,
@@ -93,11 +101,6 @@ def chosen_model(checkpoint: str | None) -> Model:
     if threads:
         torch.set_num_threads(threads)
     return load(checkpoint or settings().checkpoint)
-
-
-def read_options(**options: Any) -> dict[str, Any]:
-    """Keyword arguments for a reader, without those that were not given."""
-    return {name: value for name, value in options.items() if value is not None}
 
 
 def chosen_period(period: str | None, year: int | None) -> str | int | None:

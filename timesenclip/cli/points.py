@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+import numpy as np
 import typer
 
 from timesenclip.cli import options as opt
 from timesenclip.cli.console import note, print_json, print_table, progress_bar
+from timesenclip.errors import DegradedInputWarning, NoClearObservationError
 
 if TYPE_CHECKING:
+    from timesenclip.model.checkpoint import Model
     from timesenclip.series import PixelSeries
     from timesenclip.tasks.classify import Classification
 
@@ -19,10 +23,24 @@ __all__ = ["classify", "embed"]
 
 _BATCH = 20_000
 """Series read at once: some 10 MB of reflectance for twelve months, whatever the size of the table."""
+_UNKNOWN = "unknown"
+_NAME_AT_MOST = 5
 _SHOW_ROWS = 20
 """Up to this many points are listed one by one; more are counted by class."""
 
 Output = Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="Parquet file to write.")]
+Step = Annotated[
+    str,
+    typer.Option(
+        metavar="month|dekad|quarter|year|DAYS", help="Length of a wide table's step.", rich_help_panel="The input"
+    ),
+]
+OffsetDn = Annotated[
+    int,
+    typer.Option(
+        metavar="DN", help="Subtract this: 1000 where baseline 04.00's is left in.", rich_help_panel="The input"
+    ),
+]
 
 
 def classify(
@@ -31,6 +49,7 @@ def classify(
     prompt: opt.Prompt = None,
     taxonomy: opt.TaxonomyName = None,
     templates: opt.Templates = "default",
+    unknown_below: opt.UnknownBelow = None,
     prior_correction: Annotated[
         bool,
         typer.Option(
@@ -41,7 +60,9 @@ def classify(
     ] = False,
     period: opt.PeriodText = None,
     units: opt.Units = "auto",
+    offset_dn: OffsetDn = 0,
     every: opt.Every = "month",
+    step: Step = "month",
     checkpoint: opt.CheckpointName = None,
     strict: opt.Strict = False,
     as_json: opt.Json = False,
@@ -57,21 +78,33 @@ def classify(
     classes = opt.chosen_taxonomy(prompt, taxonomy)
     model = opt.chosen_model(checkpoint)
     summary = _Summary(classes.names)
+    options = {"period": period, "units": units, "offset_dn": offset_dn, "every": every, "step": step, "strict": strict}
+    reading = _Reading(points, options)
+    question = {
+        "taxonomy": classes.name,
+        "templates": templates,
+        "unknown_below": unknown_below,
+        "prior_correction": prior_correction,
+    }
     with (
         tables.open_table(output, tables.classify_schema(classes.names)) as table,
         progress_bar("classify") as progress,
     ):
-        for series in _batches(points, whole=prior_correction, period=period, units=units, every=every, strict=strict):
-            answer = ask(series, classes, model=model, templates=templates, prior_correction=prior_correction)
+        for series in reading.batches(whole=prior_correction):
+            answer = ask(
+                series,
+                classes,
+                model=model,
+                templates=templates,
+                prior_correction=prior_correction,
+                unknown_below=unknown_below,
+            )
             summary.add(answer)
             if table:
-                probabilities = {f"p_{name}": answer.probabilities[:, k] for k, name in enumerate(classes.names)}
-                columns = {"label": answer.label, "confidence": answer.confidence, "unknown": answer.unknown}
-                table.write(series, columns | probabilities)
+                table.write(series, tables.classify_columns(answer))
             progress(summary.count, 0)
         if table:
-            question = {"templates": templates, "prior_correction": prior_correction, "period": period}
-            table.finish(_provenance(points, model, series) | {"taxonomy": classes.name} | question)
+            table.finish(reading.provenance(model) | question)
     summary.report(output, as_json=as_json)
 
 
@@ -80,7 +113,9 @@ def embed(
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="Parquet file to write.")],
     period: opt.PeriodText = None,
     units: opt.Units = "auto",
+    offset_dn: OffsetDn = 0,
     every: opt.Every = "month",
+    step: Step = "month",
     checkpoint: opt.CheckpointName = None,
     strict: opt.Strict = False,
     as_json: opt.Json = False,
@@ -88,45 +123,77 @@ def embed(
     """Turn each point of a table into a vector of unit length, for your own models and searches."""
     from timesenclip.cli import tables
     from timesenclip.model.embed import embed as embed_series
-    from timesenclip.settings import settings
 
     tables.check_output(output)
     model = opt.chosen_model(checkpoint)
     dim = model.encoder.config.embed_dim
+    options = {"period": period, "units": units, "offset_dn": offset_dn, "every": every, "step": step, "strict": strict}
+    reading = _Reading(points, options)
     count = 0
     with tables.open_table(output, tables.embed_schema(dim)) as table, progress_bar("embed") as progress:
         assert table is not None  # `output` is required here
-        for series in _batches(points, period=period, units=units, every=every, strict=strict):
-            vectors = embed_series(series, model=model, batch_size=settings().batch_size)
+        for series in reading.batches():
+            vectors = embed_series(series, model=model, missing="nan")
             table.write(series, {"embedding": tables.embedding_column(vectors)})
             count += len(series)
             progress(count, 0)
-        table.finish(_provenance(points, model, series) | {"period": period})
+        table.finish(reading.provenance(model))
     if as_json:
-        print_json({"count": count, "dim": dim, "output": str(output)})
+        print_json({"count": count, "dim": dim, "output": output})
     else:
         typer.echo(f"{count} embeddings of {dim} numbers: {output}")
 
 
-def _batches(points: Path, *, whole: bool = False, **options: Any) -> Iterator[PixelSeries]:
-    """The table in pieces of bounded size, or as one piece where the answer depends on all of it."""
-    from timesenclip.eo.points import iter_points, read_points
+class _Reading:
+    """A table that is read in pieces of bounded size, and what is to be said of it afterwards."""
 
-    if whole:
-        yield read_points(points, **options)
-    else:
-        yield from iter_points(points, batch_size=_BATCH, **options)
+    def __init__(self, points: Path, options: dict[str, Any]) -> None:
+        step = str(options["step"])
+        self._points = points
+        self._options = options | {"step": int(step) if step.isdigit() else step}
+        self._said: dict[str, Any] = {}
 
+    def batches(self, *, whole: bool = False) -> Iterator[PixelSeries]:
+        """The table in pieces, or `whole` where the answer to one point depends on all of them.
 
-def _provenance(points: Path, model: Any, series: PixelSeries) -> dict[str, Any]:
-    from timesenclip import __version__
+        Raises:
+            NoClearObservationError: after the last piece, when no point of any was seen clearly.
+        """
+        from timesenclip.eo.points import iter_points, read_points
 
-    return {
-        "timesenclip": __version__,
-        "points": str(points),
-        "checkpoint": model.digest,
-        "input": dict(series.provenance),
-    }
+        if whole:
+            pieces: Iterator[PixelSeries] = iter([read_points(self._points, **self._options)])
+        else:
+            pieces = iter_points(self._points, batch_size=_BATCH, **self._options)
+        count, unseen = 0, 0
+        names: list[str] = []
+        for series in pieces:
+            self._said = dict(series.provenance)
+            cloudy = np.flatnonzero(~np.asarray(series.valid.any(axis=1)))
+            count, unseen = count + len(series), unseen + len(cloudy)
+            names += [series.sample_id[i] for i in cloudy[: _NAME_AT_MOST - len(names)]]
+            yield series
+        if unseen:
+            self._tell_unseen(count, unseen, names)
+
+    def _tell_unseen(self, count: int, unseen: int, names: list[str]) -> None:
+        listed = ", ".join(names) + (", ..." if unseen > len(names) else "")
+        found = f"{self._points}: {unseen} of {count} points have no clear observation ({listed})"
+        if unseen == count:
+            raise NoClearObservationError(f"{found}; choose another --period, or points that were seen.")
+        warnings.warn(f"{found}; they are left without an answer.", DegradedInputWarning, stacklevel=2)
+
+    def provenance(self, model: Model) -> dict[str, Any]:
+        """How the answers came about, for the file's metadata."""
+        from timesenclip import __version__
+
+        return {
+            "timesenclip": __version__,
+            "points": str(self._points),
+            "checkpoint": {"name": model.config.name, "digest": model.digest},
+            "options": self._options,
+            "input": self._said,
+        }
 
 
 class _Summary:
@@ -134,8 +201,8 @@ class _Summary:
 
     def __init__(self, names: Sequence[str]) -> None:
         self.count = 0
-        self._points = dict.fromkeys([*names, UNKNOWN], 0)
-        self._confidence = dict.fromkeys([*names, UNKNOWN], 0.0)
+        self._points = dict.fromkeys([*names, _UNKNOWN], 0)
+        self._confidence = dict.fromkeys([*names, _UNKNOWN], 0.0)
         self._rows: list[tuple[str, str, float]] = []
 
     def add(self, answer: Classification) -> None:
@@ -151,7 +218,7 @@ class _Summary:
             (label, points, points / self.count, self._confidence[label] / points if points else float("nan"))
             for label, points in self._points.items()
         ]
-        unknown = self._points[UNKNOWN] / self.count
+        unknown = self._points[_UNKNOWN] / self.count
         if as_json:
             classes = [dict(zip(("label", "count", "share", "mean_confidence"), row, strict=True)) for row in found]
             print_json({"count": self.count, "unknown_share": unknown, "classes": classes, "output": output})

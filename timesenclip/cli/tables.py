@@ -7,7 +7,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -17,10 +17,14 @@ from numpy.typing import NDArray
 from timesenclip.errors import InputError
 from timesenclip.series import PixelSeries
 
+if TYPE_CHECKING:
+    from timesenclip.tasks.classify import Classification
+
 __all__ = [
     "PROVENANCE_KEY",
     "TableWriter",
     "check_output",
+    "classify_columns",
     "classify_schema",
     "embed_schema",
     "embedding_column",
@@ -28,7 +32,7 @@ __all__ = [
 ]
 
 PROVENANCE_KEY = b"timesenclip"
-"""Key of the Parquet file's schema metadata under which the provenance stands, as JSON."""
+"""Key of the Parquet file's metadata under which the provenance stands, as JSON."""
 
 _PLACE = [pa.field("sample_id", pa.string()), pa.field("lat", pa.float64()), pa.field("lon", pa.float64())]
 
@@ -44,10 +48,17 @@ def embed_schema(dim: int) -> pa.Schema:
     return pa.schema([*_PLACE, pa.field("embedding", pa.list_(pa.float32(), dim))])
 
 
+def classify_columns(answer: Classification) -> dict[str, Any]:
+    """The columns of `classify_schema` that do not say where, by name."""
+    shares = {f"p_{name}": answer.probabilities[:, k] for k, name in enumerate(answer.taxonomy.names)}
+    return {"label": answer.label, "confidence": answer.confidence, "unknown": answer.unknown} | shares
+
+
 def embedding_column(embeddings: NDArray[np.float32]) -> pa.Array:
-    """(N, D) float32 as an Arrow fixed-size list array of N rows."""
+    """(N, D) float32 as an Arrow fixed-size list array of N rows; a row of NaN becomes null."""
     flat = pa.array(np.ascontiguousarray(embeddings).reshape(-1), type=pa.float32())
-    return pa.FixedSizeListArray.from_arrays(flat, embeddings.shape[1])
+    absent = pa.array(np.isnan(embeddings).any(axis=1))
+    return pa.FixedSizeListArray.from_arrays(flat, embeddings.shape[1], mask=absent)
 
 
 def check_output(path: Path | None) -> None:
