@@ -11,27 +11,38 @@ import rasterio
 from numpy.typing import NDArray
 
 from timesenclip.eo.simulate import SimulatedScene, simulate_scene
+from timesenclip.ground.taxonomy import TaxonClass, Taxonomy
 from timesenclip.mapping.run import MapResult, map_cube
 from timesenclip.mapping.write import CLASS_NODATA
 from timesenclip.model.checkpoint import Model
 
-__all__ = ["PHRASES", "DemoResult", "PhraseFound", "run_demo"]
+__all__ = ["PHRASES", "QUESTION", "DemoResult", "PhraseFound", "run_demo"]
 
-PHRASES: Mapping[str, tuple[str, ...]] = {
-    "winter wheat": ("winter wheat",),
-    "maize": ("maize",),
-    "rapeseed": ("rapeseed",),
-    "sugar beet": ("sugar beet",),
-    "grassland": ("hay meadow", "grazed pasture"),
-    "broadleaved forest": ("oak and beech forest",),
-    "coniferous forest": ("spruce and fir forest",),
-    "heathland": ("heathland",),
-    "marsh": ("reed bed and marsh",),
-    "town and village": ("suburb and village", "dense city"),
-    "bare ground": ("quarry and bare earth",),
-    "water": ("clear lake and sea", "turbid river"),
-}
+_ASKED: tuple[tuple[str, str, tuple[str, ...]], ...] = (
+    ("winter wheat", "#e8c468", ("winter wheat",)),
+    ("maize", "#f28e2b", ("maize",)),
+    ("rapeseed", "#ffe51f", ("rapeseed",)),
+    ("sugar beet", "#c2579f", ("sugar beet",)),
+    ("grassland", "#a6d96a", ("hay meadow", "grazed pasture")),
+    ("broadleaved forest", "#33a02c", ("oak and beech forest",)),
+    ("coniferous forest", "#0b5d3b", ("spruce and fir forest",)),
+    ("heathland", "#8e6bbf", ("heathland",)),
+    ("marsh", "#66c2c2", ("reed bed and marsh",)),
+    ("town and village", "#d7301f", ("suburb and village", "dense city")),
+    ("bare ground", "#c8b7a6", ("quarry and bare earth",)),
+    ("water", "#1f78b4", ("clear lake and sea", "turbid river")),
+)
+
+PHRASES: Mapping[str, tuple[str, ...]] = {phrase: covers for phrase, _, covers in _ASKED}
 """What is asked, and the simulated covers that each phrase is right for."""
+
+QUESTION = Taxonomy(
+    name="demo",
+    title="Twelve phrases",
+    source="",
+    classes=tuple(TaxonClass(phrase, colour=colour) for phrase, colour, _ in _ASKED),
+)
+"""The phrases in colours that a map reader expects: water is blue, woods are green."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +89,7 @@ def run_demo(
         progress: called with (done, all) in pixels.
     """
     scene = simulate_scene(rng=np.random.default_rng(seed), size=size)
-    result = map_cube(scene.cube, list(PHRASES), out=out, model=model, progress=progress)
+    result = map_cube(scene.cube, QUESTION, out=out, model=model, progress=progress)
     with rasterio.open(result.files["classes"]) as raster:
         values = raster.read(1)
     seen = values != CLASS_NODATA

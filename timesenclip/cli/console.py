@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -30,6 +31,8 @@ EXIT_CODES: dict[type[BaseException], int] = {
     OSError: 2,  # no space, no permission: the message names the file
 }
 """Exit code by exception class; the first that matches counts. Any other exception is a bug and shows a traceback."""
+
+_NUMBER = re.compile(r"-|-?[\d.]+%?")  # "-" stands for a number that there is not
 
 Progress = Callable[[int, int], None]
 """Called with (done, total) while long work goes on."""
@@ -134,14 +137,14 @@ def _finite(value: Any) -> Any:
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, title: str | None = None) -> None:
-    """Print a small table on stdout; columns whose cells are numbers are right-aligned."""
+    """Print a small table on stdout; columns of numbers and percentages are right-aligned."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
     for index, name in enumerate(columns):
-        numeric = bool(rows) and not isinstance(rows[0][index], str)
+        numeric = all(not isinstance(row[index], str) or _NUMBER.fullmatch(row[index]) for row in rows)
         table.add_column(name, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
         table.add_row(*(Text(f"{cell:.3f}" if isinstance(cell, float) else str(cell)) for cell in row))
