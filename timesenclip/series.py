@@ -64,7 +64,11 @@ class PixelSeries:
         for name, array in (("valid", self.valid), ("start", self.start), ("end", self.end)):
             if array.shape != shape[:2]:
                 raise InputError(f"`{name}` has shape {array.shape}; expected {shape[:2]}, that of (N, T).")
-        for name, count in (("sample_id", len(self.sample_id)), ("lon_deg", len(self.lon_deg)), ("lat_deg", len(self.lat_deg))):
+        for name, count in (
+            ("sample_id", len(self.sample_id)),
+            ("lon_deg", len(self.lon_deg)),
+            ("lat_deg", len(self.lat_deg)),
+        ):
             if count != shape[0]:
                 raise InputError(f"`{name}` has {count} entries for {shape[0]} series; give one for each.")
         if (self.end <= self.start).any():

@@ -11,6 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import rasterio
+import xarray as xr
 
 from .conftest import long_frame, maize_dn, wide_frame
 
@@ -95,7 +96,7 @@ def test_batches_do_not_change_the_answer(run, tmp_path: Path, monkeypatch):
 def test_map_codes_follow_the_phrases(run, cube: Path, tmp_path: Path):
     out = tmp_path / "out"
     said = ask(run, "map", cube, "--year", 2020, "-p", "deep water", "-p", "maize", "-o", out)
-    with rasterio.open(said["files"]["classes"]) as raster:
+    with rasterio.open(out / "classes.tif") as raster:
         assert raster.crs.to_epsg() == 32631
         assert raster.res == (10.0, 10.0)
         assert raster.nodata == 255
@@ -106,3 +107,43 @@ def test_map_codes_follow_the_phrases(run, cube: Path, tmp_path: Path):
     assert math.isclose(shares["maize"], (codes == 2).mean())
     for path in said["files"].values():
         assert Path(path).is_file()
+
+
+def water_dn(count: int) -> np.ndarray:
+    year = np.array([450, 400, 280, 200, 150, 140, 120, 110, 60, 40])
+    return np.random.default_rng(1).normal(year, 0.05 * year, (count, 12, 10)).astype(np.uint16)
+
+
+def test_evaluate_points_stands_beside_chance_majority_and_a_forest(run, tmp_path: Path):
+    frame = wide_frame(np.concatenate([maize_dn(20), water_dn(20)]))
+    lat = 50.0 + 0.25 * np.tile(np.arange(4), 10)
+    frame.assign(lat=lat, crop=["1200"] * 20 + ["W"] * 20).to_parquet(tmp_path / "points.parquet")
+    question = ["-p", "maize", "-p", "water", "--mapping", "1200=maize,W=water"]
+    said = ask(run, "evaluate", "points", tmp_path / "points.parquet", "--labels", "crop", *question)
+    assert list(said["methods"]) == ["zero-shot", "chance", "majority", "random forest (with labels)"]
+    assert said["methods"]["random forest (with labels)"]["accuracy"] == 1.0
+    assert said["methods"]["zero-shot"]["accuracy"] > 0.9
+    shown = run("evaluate", "points", tmp_path / "points.parquet", "--labels", "crop", *question)
+    assert all(method in shown.stdout for method in said["methods"])
+
+
+def test_evaluate_map_reads_labels_from_a_variable(run, cube: Path, tmp_path: Path):
+    labels = xr.Dataset({"CT": (("y", "x"), np.array([[1200, 1200, 7, 0]] * 4, dtype=np.uint16))})
+    labels.to_netcdf(tmp_path / "labels.nc", engine="h5netcdf")
+    where = ["--labels", f"{tmp_path / 'labels.nc'}:CT", "--mapping", "1200=maize,7=water"]
+    said = ask(run, "evaluate", "map", cube, "--year", 2020, "-p", "maize", "-p", "water", *where)
+    assert said["methods"]["zero-shot"]["count"] == 12
+    assert said["skipped"] == {"0": 4}
+
+
+def test_info_says_what_the_checkpoint_is(run):
+    facts = ask(run, "info")
+    assert facts["parameters"] > 100_000
+    assert facts["tower"]["name"] == "compact"
+    assert facts["digest"] in run("info").stdout
+
+
+def test_doctor_finds_this_installation_sound(run):
+    said = ask(run, "doctor")
+    assert said["ok"] is True
+    assert {"versions", "torch", "torchvision", "weights", "text tower"} <= {check["name"] for check in said["checks"]}

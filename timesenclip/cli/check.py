@@ -23,7 +23,7 @@ Mapping = Annotated[
     str | None,
     typer.Option(
         metavar="PAIRS|FILE",
-        help="Which label is which class: '1200=maize,5100=grassland', or a YAML file. Other labels are left out.",
+        help="Which label is which class: '1200=maize,9120=grassland', or a YAML file. Other labels are left out.",
         rich_help_panel=_TRUTH,
     ),
 ]
@@ -82,7 +82,7 @@ def map_(
         str,
         typer.Option(
             metavar="PAIRS|FILE",
-            help="Which value is which class: '1200=maize,5100=grassland', or a YAML file. Others are left out.",
+            help="Which value is which class: '1200=maize,9120=grassland', or a YAML file. Others are left out.",
             rich_help_panel=_TRUTH,
         ),
     ],

@@ -144,7 +144,7 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, tit
 
     table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
     for index, name in enumerate(columns):
-        numeric = all(not isinstance(row[index], str) or _NUMBER.fullmatch(row[index]) for row in rows)
+        numeric = all(not isinstance(row[index], str) or _NUMBER.fullmatch(str(row[index])) for row in rows)
         table.add_column(name, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
         table.add_row(*(Text(f"{cell:.3f}" if isinstance(cell, float) else str(cell)) for cell in row))

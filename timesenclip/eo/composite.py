@@ -33,7 +33,9 @@ def masked_median(values: NDArray[np.float32], valid: NDArray[np.bool_]) -> NDAr
     return np.where(count > 0, middle, 0.0).astype(np.float32)
 
 
-def composite_series(series: PixelSeries, *, every: Every = "month", period: Period | str | int | None = None) -> PixelSeries:
+def composite_series(
+    series: PixelSeries, *, every: Every = "month", period: Period | str | int | None = None
+) -> PixelSeries:
     """Composite pixel series to calendar intervals.
 
     A step belongs to the interval in which its middle lies. Steps outside the period are left out.

@@ -254,7 +254,9 @@ def read_cube(
     return cube
 
 
-def _open_layers(path: Path) -> tuple[dict[str, Layer], NDArray[np.datetime64], tuple[int, int], str, Transform, dict[str, Any]]:
+def _open_layers(
+    path: Path,
+) -> tuple[dict[str, Layer], NDArray[np.datetime64], tuple[int, int], str, Transform, dict[str, Any]]:
     """Choose the reader by what is there."""
     from timesenclip.eo import cube_geotiff, cube_netcdf
 

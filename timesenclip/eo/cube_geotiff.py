@@ -43,7 +43,9 @@ class _Stack:
                 with rasterio.open(self.files[index]) as file:
                     layers.append(file.read(1, window=box, boundless=True, fill_value=0))
             except rasterio.errors.RasterioError as error:
-                raise DataNotFoundError(f"Cannot read '{self.files[index]}' ({error}); the file may be cut short.") from error
+                raise DataNotFoundError(
+                    f"Cannot read '{self.files[index]}' ({error}); the file may be cut short."
+                ) from error
         return np.stack(layers) if layers else np.zeros((0, window[1] - window[0], window[3] - window[2]))
 
 
@@ -59,7 +61,9 @@ def open_files(
             unused.append(file.name)
             continue
         if date is None:
-            raise TimeError(f"'{file.name}' names no date; expected one such as 2018-05-06 or 20180506 in the file's name.")
+            raise TimeError(
+                f"'{file.name}' names no date; expected one such as 2018-05-06 or 20180506 in the file's name."
+            )
         if date in table.setdefault(band, {}):
             raise TimeError(f"{folder}: {band} of {date} stands in both '{table[band][date].name}' and '{file.name}'.")
         table[band][date] = file
@@ -69,7 +73,9 @@ def open_files(
     for band in [name for name in (*BAND_NAMES, SCL_NAME) if name in table]:
         gone = [str(date) for date in dates if date not in table[band]]
         if gone:
-            raise BandError(f"{folder}: {band} is missing for {', '.join(gone[:3])}{' and more' if len(gone) > 3 else ''}.")
+            raise BandError(
+                f"{folder}: {band} is missing for {', '.join(gone[:3])}{' and more' if len(gone) > 3 else ''}."
+            )
     layers, shape, crs, transform = _nest(folder, {b: tuple(table[b][d] for d in dates) for b in table})
     return layers, np.array(dates), shape, crs, transform, {"ignored_files": unused} if unused else {}
 
@@ -113,7 +119,9 @@ def _nest(
         factor = round(own.a / transform.a)
         nested = abs(own.a - factor * transform.a) < 1e-6 and size == tuple(-(-n // factor) for n in shape)
         if reference != crs or not nested or abs(own.c - transform.c) > 1e-3 or abs(own.f - transform.f) > 1e-3:
-            raise GridError(f"{folder}: {band} ({size} pixels of {own.a:g}) does not nest in {finest} ({shape} of {transform.a:g}).")
+            raise GridError(
+                f"{folder}: {band} ({size} pixels of {own.a:g}) does not nest in {finest} ({shape} of {transform.a:g})."
+            )
         layers[band] = _Stack(stacks[band], factor, tuple(size))
     authority = crs.to_authority()
     name = ":".join(authority) if authority else crs.to_wkt()

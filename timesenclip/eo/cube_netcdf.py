@@ -61,7 +61,9 @@ class _Variable:
 
 def open_files(files: Sequence[Path]) -> Opened:
     """Open netCDF files that together hold the bands; files without any are left aside and named in the notes."""
-    return _combine([(file.name, _open(file)) for file in files], where=str(files[0] if len(files) == 1 else files[0].parent))
+    return _combine(
+        [(file.name, _open(file)) for file in files], where=str(files[0] if len(files) == 1 else files[0].parent)
+    )
 
 
 def open_zarr(path: Path) -> Opened:
@@ -87,7 +89,9 @@ def _open(file: Path) -> xr.Dataset:
 
 
 def _line(error: Exception) -> str:
-    return f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else 'no reason given'}"[:160]
+    return f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else 'no reason given'}"[
+        :160
+    ]
 
 
 def _combine(datasets: list[tuple[str, xr.Dataset]], *, where: str) -> Opened:
@@ -144,7 +148,9 @@ def _dimension(dataset: xr.Dataset, names: tuple[str, ...], what: str, where: st
             if name not in dataset.coords:
                 raise GridError(f"{where}: dimension '{name}' has no coordinate values; expected them on '{what}'.")
             return name
-    raise GridError(f"{where} has the dimensions {list(map(str, dataset.dims))}; expected one for {what} ({', '.join(names)}).")
+    raise GridError(
+        f"{where} has the dimensions {list(map(str, dataset.dims))}; expected one for {what} ({', '.join(names)})."
+    )
 
 
 def _grid_of(dataset: xr.Dataset, y: str, x: str, where: str) -> _Grid:

@@ -12,7 +12,9 @@ __all__ = ["pixel_lonlat", "resolution_m"]
 Transform = tuple[float, float, float, float, float, float]
 
 
-def pixel_lonlat(crs: str, transform: Transform, shape: tuple[int, int]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def pixel_lonlat(
+    crs: str, transform: Transform, shape: tuple[int, int]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Longitude and latitude (EPSG:4326) of every pixel centre, row by row: two arrays (Y * X,).
 
     Raises:

@@ -71,7 +71,12 @@ def interval_edges(first: np.datetime64, last: np.datetime64, every: Every) -> N
         months = np.arange(month, stop)
         days = months.astype("datetime64[D]")[:, None] + np.array([0, 10, 20])  # 1st, 11th, 21st
         edges = np.append(days.ravel(), stop.astype("datetime64[D]"))
-        return edges[max(int(np.searchsorted(edges, first, side="right")) - 1, 0) : int(np.searchsorted(edges, last, side="right")) + 1]
+        return edges[
+            max(int(np.searchsorted(edges, first, side="right")) - 1, 0) : int(
+                np.searchsorted(edges, last, side="right")
+            )
+            + 1
+        ]
     if every == "month":
         return np.arange(month, stop + 1).astype("datetime64[D]")
     if every == "quarter":

@@ -275,7 +275,11 @@ def _filled(dates: NDArray[np.datetime64]) -> dict[str, NDArray[np.datetime64]]:
     """`start` and `end` with a harmless date where a shorter series has no step."""
     start, end = dates[..., 0].copy(), dates[..., 1].copy()
     gap = np.isnat(start)
-    filler = np.where(gap.all(axis=1), np.datetime64("1970-01-01"), np.nanmax(np.where(gap, np.datetime64("1900-01-01"), start), axis=1))
+    filler = np.where(
+        gap.all(axis=1),
+        np.datetime64("1970-01-01"),
+        np.nanmax(np.where(gap, np.datetime64("1900-01-01"), start), axis=1),
+    )
     start[gap] = np.broadcast_to(filler[:, None], start.shape)[gap]
     end[gap] = start[gap] + np.timedelta64(1, "D")
     return {"start": start, "end": end}
@@ -375,10 +379,10 @@ def _squeeze(series: PixelSeries) -> PixelSeries:
     extra = (1,) * (series.reflectance.ndim - 2)
     return replace(
         series,
-        reflectance=np.where(valid.reshape(*valid.shape, *extra), series.reflectance[row, index], 0.0).astype(np.float32),
+        reflectance=np.where(valid.reshape(*valid.shape, *extra), series.reflectance[row, index], 0.0).astype(
+            np.float32
+        ),
         valid=valid,
         start=series.start[row, index],
         end=series.end[row, index],
     )
-
-

@@ -65,7 +65,9 @@ def offset_for(provider: str, collection: str, baseline: str | None) -> int:
     policy = _POLICIES.get((provider.lower(), collection.lower()))
     if policy is None:
         known = ", ".join("/".join(key) for key in _POLICIES)
-        raise InputError(f"No offset policy for '{provider}/{collection}'; known: {known}. Give the offset in DN instead.")
+        raise InputError(
+            f"No offset policy for '{provider}/{collection}'; known: {known}. Give the offset in DN instead."
+        )
     if policy.harmonised:
         return 0
     match = re.fullmatch(r"(\d{1,2})\.(\d{1,2})", baseline or "")

@@ -53,7 +53,9 @@ def table_shape(columns: list[str], *, where: str) -> TableShape:
         if band is None:
             bare = _LOOKS_LIKE_BAND.match(name)
             if bare and bare[1].upper() not in _UNUSED:
-                raise BandError(f"{where}: column '{column}' names the unknown band '{bare[1]}'; expected {', '.join(BAND_NAMES)}.")
+                raise BandError(
+                    f"{where}: column '{column}' names the unknown band '{bare[1]}'; expected {', '.join(BAND_NAMES)}."
+                )
             continue
         home = wide.setdefault(band, {}) if match else long
         key = int(match["step"]) if match else band

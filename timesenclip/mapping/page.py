@@ -53,7 +53,11 @@ def write_page(result: MapResult, path: Path, *, title: str | None = None, extra
         caution=escape(_CAUTION + (_COMPACT if str(checkpoint["tower"]).startswith("compact") else "")),
         extra=extra,
         prompts=escape(json.dumps(result.provenance["prompts"], indent=1, ensure_ascii=False)),
-        provenance=escape(json.dumps({k: v for k, v in result.provenance.items() if k not in ("prompts", "areas")}, indent=1, default=str)),
+        provenance=escape(
+            json.dumps(
+                {k: v for k, v in result.provenance.items() if k not in ("prompts", "areas")}, indent=1, default=str
+            )
+        ),
     )
     part = path.with_name(f".{path.name}.part")
     part.write_text(page, encoding="utf-8")

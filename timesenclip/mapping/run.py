@@ -207,7 +207,9 @@ def _pieces(
             transform: Transform = (a, b, c + a * column + b * row, d, e, f + d * column + e * row)
             yield (
                 window,
-                Cube(cube.reflectance[box], cube.valid[box], cube.start, cube.end, cube.crs, transform, cube.provenance),
+                Cube(
+                    cube.reflectance[box], cube.valid[box], cube.start, cube.end, cube.crs, transform, cube.provenance
+                ),
             )
 
 
@@ -296,13 +298,17 @@ class _Tally:
         names, colours = (*classes.names, "unknown"), (*classes.colours, "#808080")
         values = (*range(1, len(classes) + 1), 0)
         out = []
-        for name, colour, value, pixels, total in zip(names, colours, values, self.pixels, self.confidence, strict=True):
+        for name, colour, value, pixels, total in zip(
+            names, colours, values, self.pixels, self.confidence, strict=True
+        ):
             mean = float(total / pixels) if pixels else float("nan")
             hectares = float(pixels) * pixel_m**2 / 10_000
             out.append(ClassArea(name, value, colour, int(pixels), hectares, float(pixels) / max(self.seen, 1), mean))
         return tuple(out)
 
-    def examples(self, classes: Taxonomy, weights: NDArray[np.float32], model: Model, most: int = 6) -> tuple[Example, ...]:
+    def examples(
+        self, classes: Taxonomy, weights: NDArray[np.float32], model: Model, most: int = 6
+    ) -> tuple[Example, ...]:
         """Explain a pixel of each of the most frequent classes."""
         order = sorted(self._best, key=lambda k: -self.pixels[k])[:most]
         out = []

@@ -159,9 +159,7 @@ def _rgb(colour: str) -> tuple[int, int, int]:
     return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
 
 
-def block_values(
-    label_index: NDArray[np.int64], seen: NDArray[np.bool_], shape: tuple[int, int]
-) -> NDArray[np.uint8]:
+def block_values(label_index: NDArray[np.int64], seen: NDArray[np.bool_], shape: tuple[int, int]) -> NDArray[np.uint8]:
     """Class map values (1, y, x) of a block: 0 unknown, 1..K, 255 where nothing was seen."""
     values = np.where(seen, label_index + 1, CLASS_NODATA).astype(np.uint8)
     return values.reshape(1, *shape)

@@ -133,7 +133,13 @@ class Model:
 
 def shipped_names() -> tuple[str, ...]:
     """Names of the checkpoints that travel with the package."""
-    return tuple(sorted(path.parent.name for path in _SHIPPED.glob(f"*/{_WEIGHTS}") if (path.parent / _CONFIG).is_file() and _is_ours(path.parent)))
+    return tuple(
+        sorted(
+            path.parent.name
+            for path in _SHIPPED.glob(f"*/{_WEIGHTS}")
+            if (path.parent / _CONFIG).is_file() and _is_ours(path.parent)
+        )
+    )
 
 
 def load(name: str | Path = "default") -> Model:
@@ -154,7 +160,9 @@ def load(name: str | Path = "default") -> Model:
         encoder = SeriesEncoder(config.encoder_config())
         tensors = {key: value.float() for key, value in load_file(weights).items()}
     except SafetensorError as error:
-        raise CheckpointError(f"'{weights}' is not a safetensors file or is cut short ({error}); fetch it again.") from error
+        raise CheckpointError(
+            f"'{weights}' is not a safetensors file or is cut short ({error}); fetch it again."
+        ) from error
     except (TypeError, TimeSenCLIPError) as error:
         raise CheckpointError(f"'{folder / _CONFIG}' describes no encoder of ours: {error}") from error
     _fill(encoder, tensors, weights)

@@ -80,7 +80,9 @@ def info_nce(
     Source: van den Oord et al. 2018; He et al. 2020; Radford et al. 2021.
     """
     if satellite.shape != ground.shape or satellite.ndim != 2:
-        raise InputError(f"Embeddings have shapes {tuple(satellite.shape)} and {tuple(ground.shape)}; expected equal (B, D).")
+        raise InputError(
+            f"Embeddings have shapes {tuple(satellite.shape)} and {tuple(ground.shape)}; expected equal (B, D)."
+        )
     if symmetric and not in_batch:
         raise InputError("A symmetric loss needs negatives for the ground side too: set in_batch=True.")
     s, g = F.normalize(satellite, dim=-1), F.normalize(ground, dim=-1)

@@ -72,7 +72,9 @@ def _embed_batch(series: PixelSeries, rows: NDArray[np.intp], model: Model) -> N
     x = NORMALISATIONS[model.config.normalisation](part.reflectance[:, steps])
     with torch.inference_mode():
         vectors = model.encoder(
-            torch.from_numpy(x), torch.from_numpy(calendar), torch.from_numpy(np.ascontiguousarray(part.valid[:, steps]))
+            torch.from_numpy(x),
+            torch.from_numpy(calendar),
+            torch.from_numpy(np.ascontiguousarray(part.valid[:, steps])),
         )
         unit = torch.nn.functional.normalize(vectors, dim=-1)
     return unit.numpy()

@@ -123,7 +123,10 @@ class SeriesEncoder(nn.Module):
         c, p = self.config.bands, self.config.patch_size
         expected = (c,) if x.ndim == 3 else (c, p, p)
         if tuple(x.shape[2:]) != expected or (x.ndim == 3 and p != 1):
-            raise InputError(f"Series have shape {tuple(x.shape)}; this encoder reads (B, T, {c}" + (f", {p}, {p})." if p > 1 else ")."))
+            raise InputError(
+                f"Series have shape {tuple(x.shape)}; this encoder reads (B, T, {c}"
+                + (f", {p}, {p})." if p > 1 else ").")
+            )
         if calendar.shape != (*x.shape[:2], 2):
             raise InputError(f"`calendar` has shape {tuple(calendar.shape)}; expected {(*x.shape[:2], 2)}.")
         if not 1 <= x.shape[1] <= self.config.max_steps:

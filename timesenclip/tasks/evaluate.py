@@ -56,7 +56,13 @@ class Evaluation:
     def rows(self) -> list[tuple[str, float, float, float, float]]:
         """One row a method: name, accuracy, balanced accuracy, macro F1, calibration error (NaN where none)."""
         return [
-            (name, r.accuracy, r.balanced_accuracy, r.macro_f1, r.calibration_error if r.calibration_error is not None else float("nan"))
+            (
+                name,
+                r.accuracy,
+                r.balanced_accuracy,
+                r.macro_f1,
+                r.calibration_error if r.calibration_error is not None else float("nan"),
+            )
             for name, r in self.methods.items()
         ]
 
@@ -98,7 +104,9 @@ def evaluate_points(
     series, truth = series.take(keep), truth[keep]
     fold = _spatial_folds(series)
     title = f"{Path(path).name}: {len(series)} labelled points, {len(np.unique(truth))} of {len(taxonomy)} classes"
-    return _compare(series, truth, fold, taxonomy, title, skipped, "blocks of 0.25 degrees", model, prior_correction, seed)
+    return _compare(
+        series, truth, fold, taxonomy, title, skipped, "blocks of 0.25 degrees", model, prior_correction, seed
+    )
 
 
 def evaluate_cube(
@@ -155,7 +163,9 @@ def parse_mapping(text: str) -> dict[str, str]:
         content = yaml.safe_load(file.read_text(encoding="utf-8"))
         if isinstance(content, dict):
             return {str(key): str(value) for key, value in content.items()}
-    raise InputError(f"Cannot read the mapping '{text}'; expected '1200=maize,5100=grassland' or a YAML file of label: class.")
+    raise InputError(
+        f"Cannot read the mapping '{text}'; expected '1200=maize,5100=grassland' or a YAML file of label: class."
+    )
 
 
 def read_labels(text: str) -> NDArray[np.int64]:

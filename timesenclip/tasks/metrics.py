@@ -86,7 +86,9 @@ def figures(
         hits = int((mine & said).sum())
         precision = hits / int(said.sum()) if said.any() else float("nan")
         recall = hits / int(mine.sum())
-        rows.append(ClassFigures(name, int(mine.sum()), precision, recall, 2 * hits / (int(mine.sum()) + int(said.sum()))))
+        rows.append(
+            ClassFigures(name, int(mine.sum()), precision, recall, 2 * hits / (int(mine.sum()) + int(said.sum())))
+        )
     right = truth == predicted
     return Figures(
         count=len(truth),

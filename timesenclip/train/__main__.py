@@ -17,9 +17,13 @@ def main() -> int:
     """Run the recipe named on the command line."""
     parser = argparse.ArgumentParser(prog="python -m timesenclip.train", description=__doc__)
     parser.add_argument("recipe", type=Path, help="YAML recipe, such as configs/default.yaml")
-    parser.add_argument("--real", type=Path, help="folder with the WorldCereal tables; without it, simulated places only")
+    parser.add_argument(
+        "--real", type=Path, help="folder with the WorldCereal tables; without it, simulated places only"
+    )
     parser.add_argument("--out", type=Path, required=True, help="folder for the checkpoint")
-    parser.add_argument("--measure-only", action="store_true", help="calibrate and measure the checkpoint in --out again")
+    parser.add_argument(
+        "--measure-only", action="store_true", help="calibrate and measure the checkpoint in --out again"
+    )
     given = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
     try:
@@ -63,7 +67,12 @@ def _run(recipe: Path, folder: Path | None, out: Path, *, measure_only: bool) ->
 def _say(step: int, steps: int, figures: dict[str, float]) -> None:
     if step % 100 == 0 or step == steps:
         rest = (steps - step) / max(step, 1)
-        _LOG.info("step %d/%d  %s", step, steps, "  ".join(f"{k} {v:.3f}" for k, v in figures.items()) + f"  ({rest:.1f}x to go)")
+        _LOG.info(
+            "step %d/%d  %s",
+            step,
+            steps,
+            "  ".join(f"{k} {v:.3f}" for k, v in figures.items()) + f"  ({rest:.1f}x to go)",
+        )
 
 
 if __name__ == "__main__":

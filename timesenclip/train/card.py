@@ -93,7 +93,9 @@ def measure(model: Model, real: RealPoints | None, *, seed: int) -> list[Measure
     if real is None:
         return out
     test, train = real.take(real.part == "test"), real.take(real.part != "test")
-    out.insert(0, _beside_forest("LUCAS land cover, held-out real points", model, test, train, taxonomy, LAND_COVER, group_of))
+    out.insert(
+        0, _beside_forest("LUCAS land cover, held-out real points", model, test, train, taxonomy, LAND_COVER, group_of)
+    )
     crops = taxonomy_from_phrases(list(dict.fromkeys(CROPS.values())))
     chosen = [part.take(np.isin(part.kind, list(CROPS))) for part in (test, train)]
     out.append(_beside_forest("Crops and grassland, held-out real points", model, *chosen, crops, CROPS, str))
@@ -203,7 +205,11 @@ def _beside_forest(
 
 def _table(task: Measured) -> str:
     first = next(iter(task.methods.values()))
-    lines = [f"### {task.title} ({first.count:,})", "", "| | accuracy | balanced accuracy | macro F1 | calibration error | unknown |"]
+    lines = [
+        f"### {task.title} ({first.count:,})",
+        "",
+        "| | accuracy | balanced accuracy | macro F1 | calibration error | unknown |",
+    ]
     lines.append("|---|---|---|---|---|---|")
     for name, result in task.methods.items():
         error = "" if result.calibration_error is None else f"{result.calibration_error:.3f}"

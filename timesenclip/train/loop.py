@@ -124,7 +124,9 @@ def fit(
         losses = learner.loss(places, notes, rng)
         total = config.loss.contrast_weight * losses["contrast"] + config.loss.question_weight * losses["questions"]
         if not bool(torch.isfinite(total)):
-            raise TrainingDivergedError(f"The loss is {float(total)} at step {step}; lower learning_rate in the recipe.")
+            raise TrainingDivergedError(
+                f"The loss is {float(total)} at step {step}; lower learning_rate in the recipe."
+            )
         optimiser.zero_grad()
         total.backward()
         nn.utils.clip_grad_norm_(learner.parameters(), 1.0)
@@ -194,7 +196,9 @@ def _perturbed(places: Places, generator: torch.Generator) -> Places:
     return replace(places, x=(places.x * (1 + noise)).clamp(0, 1))
 
 
-def _optimiser(config: TrainConfig, learner: _Learner) -> tuple[torch.optim.AdamW, torch.optim.lr_scheduler.LRScheduler]:
+def _optimiser(
+    config: TrainConfig, learner: _Learner
+) -> tuple[torch.optim.AdamW, torch.optim.lr_scheduler.LRScheduler]:
     decay = [p for p in learner.parameters() if p.ndim >= 2]
     plain = [p for p in learner.parameters() if p.ndim < 2]
     groups: list[dict[str, Any]] = [

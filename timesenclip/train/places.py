@@ -118,9 +118,7 @@ def simulate_places(
     count: int, config: WorldConfig, *, normalisation: str, hemisphere_shift: bool, rng: np.random.Generator
 ) -> Places:
     """Simulate `count` places whose groups come in `GROUP_SHARES`."""
-    made = simulate_series(
-        count, rng=rng, shares=cover_shares(), l1c=config.l1c, without_b8a=config.without_b8a
-    )
+    made = simulate_series(count, rng=rng, shares=cover_shares(), l1c=config.l1c, without_b8a=config.without_b8a)
     return Places.of(
         made.series, made.cover, made.climate, normalisation=normalisation, hemisphere_shift=hemisphere_shift
     )

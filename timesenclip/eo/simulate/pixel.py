@@ -102,7 +102,9 @@ def _herbs(pixels: Pixels, day: Array, green: Array) -> tuple[Array, Array, Arra
     cold = np.isin(pixels.climate, _COLD_LIMITED)[:, None]
     between = p["between"] * _between_crops(pixels, day) * np.where(cold, 0.35 + 0.65 * green, green)
     drought = 1 - p["drought"] * _season(day, pixels.dry_spell, rise=7.0, fall=14.0)
-    live = np.where(grown, np.maximum(p["herb_lai"] * crop, 2.2 * np.maximum(between, 0.0)), p["herb_lai"] * wild * drought)
+    live = np.where(
+        grown, np.maximum(p["herb_lai"] * crop, 2.2 * np.maximum(between, 0.0)), p["herb_lai"] * wild * drought
+    )
     thatch = p["thatch"] * p["herb_lai"] * (0.3 + 0.7 * wild)
     dead = p["herb_lai"] * p["dead"] * np.where(grown, straw, (1 - wild * drought) * 0.8) + np.where(grown, 0.0, thatch)
     return live, dead, flower * p["flower"]

@@ -126,7 +126,10 @@ def _layout(size: int, farmland: Mapping[str, float], rng: np.random.Generator) 
     river = np.abs(u - (0.62 + 0.10 * np.sin(5.0 * v + 1.0) + 0.05 * bumps)) * size
     features: list[tuple[str, NDArray[np.bool_]]] = [
         ("oak and beech forest", v + 0.25 * bumps < 0.30 - 0.25 * u),
-        ("spruce and fir forest", (v + 0.30 * bumps < 0.16 - 0.05 * u) | (np.hypot(u - 0.93, v - 0.88) + 0.2 * bumps < 0.17)),
+        (
+            "spruce and fir forest",
+            (v + 0.30 * bumps < 0.16 - 0.05 * u) | (np.hypot(u - 0.93, v - 0.88) + 0.2 * bumps < 0.17),
+        ),
         ("heathland", np.hypot((u - 0.88) * 1.1, v - 0.28) + 0.16 * bumps < 0.14),
         ("suburb and village", np.hypot(u - 0.24, (v - 0.74) * 1.2) + 0.14 * bumps < 0.17),
         ("dense city", np.hypot(u - 0.24, (v - 0.74) * 1.2) + 0.10 * bumps < 0.085),
@@ -146,7 +149,9 @@ def _layout(size: int, farmland: Mapping[str, float], rng: np.random.Generator) 
 
 def _clear(size: int, rng: np.random.Generator, cloud: float) -> NDArray[np.bool_]:
     """(T, Y, X) True where a month has a clear observation; gaps are patches, most of them in winter."""
-    noise = np.stack([ndimage.gaussian_filter(rng.normal(size=(size, size)), size / 10, mode="wrap") for _ in range(12)])
+    noise = np.stack(
+        [ndimage.gaussian_filter(rng.normal(size=(size, size)), size / 10, mode="wrap") for _ in range(12)]
+    )
     noise /= noise.std(axis=(1, 2), keepdims=True)
     winter = np.cos(2 * np.pi * np.arange(12) / 12)
     return np.asarray(noise < 2.3 - cloud * (0.7 * winter + rng.normal(0.2, 0.5, 12))[:, None, None])

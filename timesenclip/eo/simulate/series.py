@@ -99,9 +99,7 @@ def _median_day(start: NDArray[np.datetime64], rng: np.random.Generator) -> Arra
     return np.asarray(day + np.clip(rng.normal(15, 6, day.shape), 1, 29))
 
 
-def _mixture(
-    pixels: Pixels, surface: Array, day: Array, *, share_of_mixed: float, rng: np.random.Generator
-) -> Array:
+def _mixture(pixels: Pixels, surface: Array, day: Array, *, share_of_mixed: float, rng: np.random.Generator) -> Array:
     """Blend some pixels with a neighbour of another cover."""
     some = np.flatnonzero(rng.random(len(surface)) < share_of_mixed)
     out = surface.copy()
