@@ -144,7 +144,9 @@ def require_bands(names: Iterable[str], *, where: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Normalisation:
-    """Maps reflectance to encoder input: `clip((DN - low) / scale, 0, 1) ** power` per band, DN = reflectance * 10000."""
+    """Maps reflectance to encoder input: `clip((DN - low) / scale, 0, 1) ** power` per band, DN = reflectance
+    * 10000.
+    """
 
     name: str
     """Name stored in the checkpoint's config."""
@@ -161,7 +163,7 @@ class Normalisation:
         low = np.asarray(self.low_dn, dtype=np.float32).reshape(shape) * np.float32(1e-4)
         scale = np.asarray(self.scale_dn, dtype=np.float32).reshape(shape) * np.float32(1e-4)
         linear = np.clip((reflectance - low) / scale, 0.0, 1.0)
-        return (linear if self.power == 1.0 else linear**self.power).astype(np.float32, copy=False)
+        return np.asarray(linear if self.power == 1.0 else linear**self.power, dtype=np.float32)
 
 
 _PAPER_LOW = (67.0, 122.0, 93.27, 158.5, 160.77, 174.27, 162.27, 149.0, 84.5, 66.27)

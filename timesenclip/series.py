@@ -30,7 +30,7 @@ def year_fraction(dates: NDArray[np.datetime64]) -> NDArray[np.float32]:
     years = days.astype("datetime64[Y]")
     first = years.astype("datetime64[D]")
     length = (years + 1).astype("datetime64[D]") - first
-    return ((days - first) / length).astype(np.float32)
+    return np.asarray((days - first) / length, dtype=np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +136,7 @@ class PixelSeries:
         """
         n, t = reflectance.shape[:2]
         finite = np.isfinite(reflectance).reshape(n, t, -1).all(axis=-1)
-        use = finite if valid is None else valid & finite
+        use = np.asarray(finite if valid is None else valid & finite)
         keep = use.reshape(n, t, *(1,) * (reflectance.ndim - 2))
         months = np.datetime64(f"{year:04d}-01", "M") + np.arange(t + 1)
         days = np.broadcast_to(months.astype("datetime64[D]"), (n, t + 1))

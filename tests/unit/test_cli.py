@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -80,3 +82,10 @@ def test_a_taxonomy_is_shown():
     assert all(len(row["prompts"]) >= 8 and row["colour"].startswith("#") for row in shown["classes"])
     table = run("taxonomies", "show", "lucas-land-cover").stdout
     assert all(row["name"] in table for row in shown["classes"])
+
+
+def test_every_option_that_the_docs_name_exists():
+    text = (Path(__file__).parents[2] / "docs" / "cli.md").read_text(encoding="utf-8")
+    pages = [[], *([name] for name in COMMANDS), ["evaluate", "points"], ["evaluate", "map"]]
+    known = {option for page in pages for option in re.findall(r"--[a-z][a-z-]+", run(*page, "--help").stdout)}
+    assert set(re.findall(r"`[^`]*?(--[a-z][a-z-]+)", text)) <= known

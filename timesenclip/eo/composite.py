@@ -95,7 +95,7 @@ def composite_cube(cube: Cube, *, every: Every = "month", period: Period | str |
     span = window or Period(middle.min(), middle.max() + np.timedelta64(1, "D"))
     edges = interval_edges(span.start, span.end - np.timedelta64(1, "D"), every)
     slot = np.searchsorted(edges, middle, side="right") - 1
-    t, c, y, x = cube.reflectance.shape
+    _, c, y, x = cube.reflectance.shape
     reflectance = np.zeros((len(edges) - 1, c, y, x), dtype=np.float32)
     valid = np.zeros((len(edges) - 1, y, x), dtype=np.bool_)
     for i in range(len(edges) - 1):

@@ -4,7 +4,8 @@
     cube = source.read(period="2018")            # monthly medians of clear observations
     for window, cube in source.blocks(256): ...  # piece by piece, for any size
 
-Every source gives the same `Cube`: ten bands on the grid of the finest, 20 m bands repeated to it (nearest, which keeps the
+Every source gives the same `Cube`: ten bands on the grid of the finest, 20 m bands repeated to it (nearest, which
+keeps the
 measured values), clouds masked by SCL where there is one, DN turned into reflectance.
 """
 
@@ -140,7 +141,8 @@ class CubeSource:
         inside = np.flatnonzero((self.dates >= span.start) & (self.dates < span.end))
         if inside.size == 0:
             raise TimeError(
-                f"{self.where} has no image in {span}; its {len(self.dates)} images run from {self.dates[0]} to {self.dates[-1]}."
+                f"{self.where} has no image in {span}; its {len(self.dates)} images run from {self.dates[0]} to "
+                f"{self.dates[-1]}."
             )
         return inside
 
@@ -246,7 +248,8 @@ def read_cube(
     cube = source.read(period=period, every=every, mask=mask)
     if not cube.valid.any():
         raise NoClearObservationError(
-            f"'{path}' has no clear observation{f' in {as_period(period)}' if period is not None else ''}; choose another "
+            f"'{path}' has no clear observation{f' in {as_period(period)}' if period is not None else ''}; "
+            f"choose another "
             "period, or read with mask=False to see what is there."
         )
     if provider is None and offset_dn is None:
@@ -277,7 +280,7 @@ def _checked_dates(dates: NDArray[np.datetime64], layers: dict[str, Layer], wher
     if len(dates) == 0:
         raise TimeError(f"{where} has no dates; expected at least one image.")
     if len(np.unique(dates)) < len(dates):
-        double = [d for i, d in enumerate(dates) if d in dates[:i]][0]
+        double = next(d for i, d in enumerate(dates) if d in dates[:i])
         raise TimeError(f"{where} has the date {double} more than once; keep one image of each date and time.")
     days = dates.astype("datetime64[D]")
     if (np.diff(dates) < np.timedelta64(0)).any():

@@ -178,7 +178,8 @@ def _nest(found: dict[str, tuple[Any, _Grid, str]], where: str) -> tuple[dict[st
         )
         if not aligned:
             raise GridError(
-                f"{where}: {band} in '{name}' is on a grid of {grid.shape} pixels of {grid.dx:g} from ({grid.x0:g}, {grid.y0:g}), "
+                f"{where}: {band} in '{name}' is on a grid of {grid.shape} pixels of {grid.dx:g} from "
+                f"({grid.x0:g}, {grid.y0:g}), "
                 f"which does not nest in {finest.shape} pixels of {finest.dx:g} from ({finest.x0:g}, {finest.y0:g})."
             )
         kind = np.dtype(data.dtype).kind

@@ -78,13 +78,15 @@ def interval_edges(first: np.datetime64, last: np.datetime64, every: Every) -> N
             + 1
         ]
     if every == "month":
-        return np.arange(month, stop + 1).astype("datetime64[D]")
+        return np.asarray(np.arange(month, stop + 1).astype("datetime64[D]"))
     if every == "quarter":
         quarter = month - (month.astype(int) % 3)
         count = -(-int((stop - quarter).astype(int)) // 3)
-        return (quarter + 3 * np.arange(count + 1)).astype("datetime64[D]")
+        return np.asarray((quarter + 3 * np.arange(count + 1)).astype("datetime64[D]"))
     if every == "year":
-        return np.arange(first.astype("datetime64[Y]"), last.astype("datetime64[Y]") + 2).astype("datetime64[D]")
+        return np.asarray(
+            np.arange(first.astype("datetime64[Y]"), last.astype("datetime64[Y]") + 2).astype("datetime64[D]")
+        )
     raise TimeError(f"Unknown interval '{every}'; expected one of {', '.join(EVERY)}.")
 
 
@@ -97,7 +99,7 @@ def _bounds(text: str, whole: str) -> tuple[np.datetime64, np.datetime64]:
         )
     unit = "D" if match[3] else "M" if match[2] else "Y"
     try:
-        first = np.datetime64(text.strip(), unit)
+        first = np.datetime64(text.strip()).astype(f"datetime64[{unit}]")
     except ValueError as error:
         raise TimeError(f"'{text.strip()}' in the period '{whole}' is no date of the calendar.") from error
     return first.astype("datetime64[D]"), (first + 1).astype("datetime64[D]")

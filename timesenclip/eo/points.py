@@ -1,7 +1,8 @@
 """Read tables of points, in wide or long form, from Parquet, GeoParquet or CSV.
 
 Wide: one row a point, columns such as `OPTICAL-B02-ts0-10m`; the first step begins at `start_date`, the others follow
-monthly unless told. Long: one row a point and date, columns such as `S2-L2A-B02` and `timestamp`. Which form a table has is
+monthly unless told. Long: one row a point and date, columns such as `S2-L2A-B02` and `timestamp`. Which form a table
+has is
 seen from its columns, and the two give the same `PixelSeries`.
 """
 
@@ -65,7 +66,8 @@ def read_points(
         One series a point, in the order in which the points first appear.
 
     Raises:
-        DataNotFoundError, BandError, UnitsError, TimeError, InputError, NoClearObservationError: what is wrong, with the
+        DataNotFoundError, BandError, UnitsError, TimeError, InputError, NoClearObservationError: what is wrong, with
+        the
             column, point or value, and what to do.
     """
     frames = list(iter_frames(Path(path), batch_size=None))
@@ -177,7 +179,8 @@ def points_from_frame(
     series = _select(series, rows, as_period(period), every)
     if not series.valid.any() and not allow_cloudy:
         raise NoClearObservationError(
-            f"{where}: no point has a clear observation{f' in {as_period(period)}' if period is not None else ''}; every "
+            f"{where}: no point has a clear "
+            f"observation{f' in {as_period(period)}' if period is not None else ''}; every "
             "value is missing (65535, 0 or NaN) in at least one band."
         )
     return series
@@ -307,7 +310,8 @@ def _places(rows: pd.DataFrame, where: str) -> tuple[NDArray[np.float64], NDArra
         wrong = np.abs(values) > limit
         if wrong.any():
             raise InputError(
-                f"{where}: row {int(wrong.argmax())} has {name} {values[wrong][0]:g}, expected -{limit:g}..{limit:g} in "
+                f"{where}: row {int(wrong.argmax())} has {name} {values[wrong][0]:g}, expected "
+                f"-{limit:g}..{limit:g} in "
                 "EPSG:4326. Are the columns lat and lon swapped, or projected?"
             )
     return lon, lat
@@ -330,14 +334,17 @@ def _select(series: PixelSeries, rows: pd.DataFrame, period: Period | None, ever
     return _squeeze(composite_series(series, every=every))
 
 
-def _restrict(series: PixelSeries, begin: NDArray[np.datetime64], stop: NDArray[np.datetime64]) -> PixelSeries:
+def _restrict(
+    series: PixelSeries, begin: NDArray[np.datetime64] | np.datetime64, stop: NDArray[np.datetime64] | np.datetime64
+) -> PixelSeries:
     from dataclasses import replace
 
     middle = series.start + (series.end - series.start) // 2
     valid = series.valid & (middle >= begin) & (middle < stop)
     if not valid.any() and series.valid.any():
         raise TimeError(
-            f"The period {np.min(begin)}..{np.max(stop)} has no step; the series run from {series.start[series.valid].min()} "
+            f"The period {np.min(begin)}..{np.max(stop)} has no step; the series run from "
+            f"{series.start[series.valid].min()} "
             f"to {series.end[series.valid].max()}."
         )
     reflectance = np.where(valid.reshape(*valid.shape, *(1,) * (series.reflectance.ndim - 2)), series.reflectance, 0.0)
@@ -356,8 +363,9 @@ def _best_year(series: PixelSeries, rows: pd.DataFrame, long: NDArray[np.bool_])
     elif "year" in rows:
         told = pd.to_numeric(rows["year"], errors="coerce").fillna(-1).to_numpy(dtype=np.int64)
     for i in np.flatnonzero(long):
-        years, counts = np.unique(year_of_step[i][series.valid[i]], return_counts=True)
-        chosen[i] = told[i] if told[i] in years else years[len(years) - 1 - int(np.argmax(counts[::-1]))]
+        found, counts = np.unique(year_of_step[i][series.valid[i]], return_counts=True)
+        latest_best = found[len(found) - 1 - int(np.argmax(counts[::-1]))]
+        chosen[i] = told[i] if told[i] in found else latest_best
     return chosen
 
 

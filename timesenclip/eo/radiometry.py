@@ -123,7 +123,8 @@ def detect_units(values: NDArray[np.generic], *, declared: Units, where: str) ->
             "say units 'dn'."
         )
     raise UnitsError(
-        f"{where}: declared as digital numbers, but values reach only {high:g}; expected 0..10000. This is reflectance: "
+        f"{where}: declared as digital numbers, but values reach only {high:g}; expected 0..10000. This is "
+        f"reflectance: "
         "say units 'reflectance'."
     )
 
@@ -140,7 +141,8 @@ def check_dark_level(reflectance: NDArray[np.float32], valid: NDArray[np.bool_],
     dark = float(np.percentile(seen, 1))
     if 0.1 <= dark < 0.2:
         warnings.warn(
-            f"{where}: the darkest 1 % of reflectances is {dark:.3f}, just above 0.1; the offset of 1000 DN of baseline "
+            f"{where}: the darkest 1 % of reflectances is {dark:.3f}, just above 0.1; the offset of 1000 DN of "
+            f"baseline "
             "04.00 may still be in the data. Say the baseline or the offset.",
             DegradedInputWarning,
             stacklevel=3,

@@ -75,7 +75,8 @@ def table_shape(columns: list[str], *, where: str) -> TableShape:
     if long:
         raise TimeError(f"{where} has band columns but no 'timestamp'; a long table needs one row a point and date.")
     raise BandError(
-        f"{where} has no band columns; expected wide ones such as OPTICAL-B02-ts0-10m, or long ones such as S2-L2A-B02 with "
+        f"{where} has no band columns; expected wide ones such as OPTICAL-B02-ts0-10m, or long ones such as "
+        f"S2-L2A-B02 with "
         f"'timestamp'. Found: {', '.join(columns[:12])}."
     )
 
@@ -162,7 +163,7 @@ def _read(path: Path, columns: list[str] | None) -> pd.DataFrame:
     import pyarrow.parquet as pq
 
     try:
-        return pq.ParquetFile(path).read(columns=columns).to_pandas(ignore_metadata=True)
+        return pq.ParquetFile(path).read(columns=columns).to_pandas(ignore_metadata=True)  # type: ignore[no-any-return]
     except OSError as error:
         reason = str(error).strip().split("\n", 1)[0]
         raise DataNotFoundError(f"Cannot read '{path}' ({reason}); the file may be cut short.") from error

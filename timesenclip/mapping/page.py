@@ -23,7 +23,8 @@ _CAUTION = (
     "there, and look at the grey (unknown) pixels first."
 )
 _COMPACT = (
-    " This checkpoint speaks through a compact text tower, and was trained on field notes; the paper's ground view is photographs "
+    " This checkpoint speaks through a compact text tower, and was trained on field notes; the paper's ground "
+    "view is photographs "
     "through CLIP."
 )
 _WIDTH, _HEIGHT, _LEFT, _TOP = 300, 132, 28, 8
@@ -91,8 +92,10 @@ def _row(area: ClassArea) -> str:
 
 def _pixel(example: Example) -> str:
     return (
-        f'<div class="pixel"><h3><span class="swatch" style="background:{example.colour}"></span>{escape(example.name)}</h3>'
-        f"<small>{example.confidence:.0%} confident, {example.lat_deg:.4f}, {example.lon_deg:.4f}</small>{_chart(example)}</div>"
+        f'<div class="pixel"><h3><span class="swatch" '
+        f'style="background:{example.colour}"></span>{escape(example.name)}</h3>'
+        f"<small>{example.confidence:.0%} confident, {example.lat_deg:.4f}, "
+        f"{example.lon_deg:.4f}</small>{_chart(example)}</div>"
     )
 
 
@@ -116,7 +119,8 @@ def _chart(example: Example) -> str:
             top = zero - max(height, 0)
             kind = "for" if value >= 0 else "against"
             parts.append(
-                f'<rect class="{kind}" x="{x[i] - pitch * 0.32:.1f}" y="{top:.1f}" width="{pitch * 0.64:.1f}" height="{abs(height):.1f}"/>'
+                f'<rect class="{kind}" x="{x[i] - pitch * 0.32:.1f}" y="{top:.1f}" width="{pitch * 0.64:.1f}" '
+                f'height="{abs(height):.1f}"/>'
             )
     points = [(x[i], y) for i, y in enumerate(ndvi_y) if y is not None]
     if len(points) > 1:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timesenclip.bands import band_index
+from timesenclip.eo.composite import masked_median
 from timesenclip.eo.cube import CubeSource, Window
 from timesenclip.eo.grid import Transform, resolution_m
 from timesenclip.eo.period import Every, Period
@@ -231,7 +232,7 @@ def _writers(folder: Path, cube: Cube | CubeSource, classes: Taxonomy, *, scores
 
 def _write(writers: dict[str, CogWriter], answers: Answers, window: Window) -> None:
     shape = window[1] - window[0], window[3] - window[2]
-    seen = np.isfinite(answers.scores).all(axis=1)
+    seen = answers.seen
     writers["classes"].write(block_values(answers.label_index, seen, shape), window)
     writers["confidence"].write(_percent(answers, seen).reshape(1, *shape), window)
     if "scores" in writers:
@@ -258,7 +259,7 @@ class _Tally:
 
     def add(self, cube: Cube, series: PixelSeries, answers: Answers, window: Window) -> None:
         """Count a block."""
-        seen = np.isfinite(answers.scores).all(axis=1)
+        seen = answers.seen
         self.done += len(series)
         self.seen += int(seen.sum())
         self.nodata += int((~seen).sum())
@@ -290,7 +291,7 @@ class _Tally:
         bands = [band_index(name) for name in ("red", "green", "blue")]
         colour = cube.reflectance[:, bands][:, :, rows - window[0]][..., columns - window[2]]
         there = np.broadcast_to(cube.valid[:, rows - window[0]][..., columns - window[2]][:, None], colour.shape)
-        masked = np.ma.median(np.ma.masked_array(colour, ~there), axis=0).filled(0.0)  # (3, y, x)
+        masked = masked_median(colour, there)  # (3, y, x)
         self.preview.true_colour[target] = masked.transpose(1, 2, 0)
 
     def areas(self, classes: Taxonomy, pixel_m: float) -> tuple[ClassArea, ...]:

@@ -138,7 +138,8 @@ def write_class_sidecars(path: Path, taxonomy: Taxonomy) -> list[Path]:
         "</PAMRasterBand></PAMDataset>\n"
     )
     entries = "".join(
-        f'<paletteEntry value="{i}" color="#{"".join(f"{v:02x}" for v in colours[i])}" label="{escape(names[i], {chr(34): "&quot;"})}" alpha="255"/>'
+        f'<paletteEntry value="{i}" color="#{"".join(f"{v:02x}" for v in colours[i])}" '
+        f'label="{escape(names[i], {chr(34): "&quot;"})}" alpha="255"/>'
         for i in names
     )
     qml = (

@@ -77,7 +77,7 @@ class CheckpointConfig(_Strict):
     """Where words (and photographs) are embedded."""
     hemisphere_shift: bool = False
     """Add half a year to the calendar of places south of the equator: season instead of month."""
-    calibration: Calibration = Calibration()  # type: ignore[call-arg]
+    calibration: Calibration = Calibration()
     """How scores become answers."""
     weights_dtype: Literal["float32", "float16", "bfloat16"] = "float32"
     """How the weights are stored; they are always loaded as float32."""

@@ -218,11 +218,11 @@ class _Attention(nn.Module):
 
     def forward(self, asking: Tensor, tokens: Tensor, bias: Tensor) -> Tensor:
         dim = tokens.shape[-1]
-        wq, wkv = self.in_proj_weight.split([dim, 2 * dim])
-        bq, bkv = self.in_proj_bias.split([dim, 2 * dim])
+        wq, wkv = self.in_proj_weight[:dim], self.in_proj_weight[dim:]
+        bq, bkv = self.in_proj_bias[:dim], self.in_proj_bias[dim:]
         q = F.linear(asking, wq, bq)  # (B, Q, D)
         k, v = F.linear(tokens, wkv, bkv).chunk(2, dim=-1)  # (B, S, D) each
-        q, k, v = (t.unflatten(-1, (self.heads, -1)).transpose(1, 2) for t in (q, k, v))  # (B, H, ., D / H)
+        q, k, v = (t.view(*t.shape[:2], self.heads, -1).transpose(1, 2) for t in (q, k, v))  # (B, H, ., D / H)
         # By hand: at 13 tokens this is faster in training than scaled_dot_product_attention on a CPU.
         scores = q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1]) + bias  # (B, H, Q, S)
         mixed = F.dropout(scores.softmax(dim=-1), self.drop, self.training) @ v  # (B, H, Q, D / H)

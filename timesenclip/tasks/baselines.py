@@ -22,7 +22,8 @@ def majority(truth: NDArray[np.integer], count: int) -> NDArray[np.int64]:
 
 
 def forest_features(series: PixelSeries) -> NDArray[np.float32]:
-    """(N, F) features that any number of steps gives: each month's bands and NDVI, gaps filled by the series' median, and percentiles.
+    """(N, F) features that any number of steps gives: each month's bands and NDVI, gaps filled by the series' median,
+    and percentiles.
 
     Months are calendar months; several steps of one month are averaged.
     """
@@ -39,7 +40,7 @@ def forest_features(series: PixelSeries) -> NDArray[np.float32]:
     np.add.at(count, (row[use], month[use]), 1.0)
     monthly = np.where(count > 0, total / np.maximum(count, 1), np.nan)
     masked = np.ma.masked_invalid(monthly)
-    middle = np.ma.median(masked, axis=1).filled(0.0)  # (N, C + 1)
+    middle = np.ma.median(masked, axis=1).filled(0.0)  # type: ignore[no-untyped-call]  # (N, C + 1)
     filled = np.where(np.isnan(monthly), middle[:, None], monthly)
     ranges = np.percentile(filled, [10, 50, 90], axis=1).transpose(1, 0, 2).reshape(n, -1)
     return np.concatenate([filled.reshape(n, -1), ranges], axis=1).astype(np.float32)

@@ -37,11 +37,17 @@ class Answers:
     scores: NDArray[np.float32]
     """(N, K) cosines, -1..1; NaN where nothing was seen."""
     probabilities: NDArray[np.float32]
-    """(N, K), rows sum to one; with a single phrase, the probability that it fits at all; NaN where nothing was seen."""
+    """(N, K), rows sum to one; with a single phrase, the probability that it fits at all; NaN where nothing
+    was seen."""
     label_index: NDArray[np.int64]
     """(N,) index of the best class, -1 where unknown."""
     confidence: NDArray[np.float32]
     """(N,) probability of the best class, 0 where nothing was seen."""
+
+    @property
+    def seen(self) -> NDArray[np.bool_]:
+        """(N,) True where there was an observation."""
+        return np.asarray(np.isfinite(self.scores).all(axis=1))
 
     @property
     def unknown(self) -> NDArray[np.bool_]:
@@ -66,7 +72,7 @@ class Classification:
 
     @property
     def label(self) -> list[str]:
-        """(N,) name of the best class, or "unknown"."""
+        """Name of the best class, or "unknown", (N,)."""
         names = (*self.taxonomy.names, UNKNOWN)
         return [names[i] for i in self.answers.label_index]
 
@@ -77,12 +83,12 @@ class Classification:
 
     @property
     def scores(self) -> NDArray[np.float32]:
-        """(N, K) cosines."""
+        """Cosines, (N, K)."""
         return self.answers.scores
 
     @property
     def probabilities(self) -> NDArray[np.float32]:
-        """(N, K)"""
+        """Probabilities, (N, K)."""
         return self.answers.probabilities
 
     @property
@@ -92,7 +98,7 @@ class Classification:
 
     @property
     def unknown(self) -> NDArray[np.bool_]:
-        """(N,)"""
+        """True where no class fits or nothing was seen, (N,)."""
         return self.answers.unknown
 
     def __len__(self) -> int:

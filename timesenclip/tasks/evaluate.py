@@ -97,7 +97,7 @@ def evaluate_points(
     from timesenclip.eo.points import read_attributes, read_points
 
     series = read_points(path, **read_options)
-    labels = read_attributes(path, [label_column])[label_column].astype(str).to_numpy()
+    labels = read_attributes(path, [label_column])[label_column].astype(str).to_numpy().astype(np.str_)
     truth, skipped = _truth(labels, taxonomy, mapping)
     keep = (truth >= 0) & series.valid.any(axis=1)
     _require_some(keep, skipped, str(path))

@@ -1,0 +1,1 @@
+"""Training: places and their notes, the loop, calibration and the model card."""

@@ -1,4 +1,6 @@
-"""`python -m timesenclip.train RECIPE --real FOLDER --out FOLDER`: train, calibrate, measure, and write a checkpoint."""
+"""`python -m timesenclip.train RECIPE --real FOLDER --out FOLDER`: train, calibrate, measure, and write a
+checkpoint.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,7 @@ def main() -> int:
     try:
         return _run(given.recipe, given.real, given.out, measure_only=given.measure_only)
     except TimeSenCLIPError as error:
-        print(f"error: {error}", file=sys.stderr)
+        sys.stderr.write(f"error: {error}\n")
         return 2
 
 

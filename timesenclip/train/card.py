@@ -67,7 +67,8 @@ class Measured:
 def calibrate(model: Model, real: RealPoints | None, *, seed: int) -> Model:
     """Fit the temperature and the unknown threshold on places that were not trained on.
 
-    The temperature minimises the mean negative log-likelihood of the LUCAS land cover over simulated places and (with the
+    The temperature minimises the mean negative log-likelihood of the LUCAS land cover over simulated places and (with
+    the
     same total weight) the real ones set aside for calibration. The threshold is the highest cosine under which at most
     2 % of those places lie.
     """
@@ -97,8 +98,8 @@ def measure(model: Model, real: RealPoints | None, *, seed: int) -> list[Measure
         0, _beside_forest("LUCAS land cover, held-out real points", model, test, train, taxonomy, LAND_COVER, group_of)
     )
     crops = taxonomy_from_phrases(list(dict.fromkeys(CROPS.values())))
-    chosen = [part.take(np.isin(part.kind, list(CROPS))) for part in (test, train)]
-    out.append(_beside_forest("Crops and grassland, held-out real points", model, *chosen, crops, CROPS, str))
+    test, train = (part.take(np.isin(part.kind, list(CROPS))) for part in (test, train))
+    out.append(_beside_forest("Crops and grassland, held-out real points", model, test, train, crops, CROPS, str))
     return out
 
 
@@ -114,40 +115,52 @@ tags: [earth-observation, sentinel-2, time-series, zero-shot-classification]
 ---
 # {config.name}
 
-A spectral-temporal transformer ({count:,} parameters, preset `{config.training["recipe"]["encoder"]}`) that puts a Sentinel-2 pixel year
+A spectral-temporal transformer ({count:,} parameters, preset `{config.training["recipe"]["encoder"]}`) that puts a
+Sentinel-2 pixel year
 (10 bands, up to 36 dated steps, any of them missing) into the space of the ground tower `{config.tower.name}`.
 
-**What it is not.** The paper's ground view is photographs through a frozen CLIP; that needs weights from the hub and is one
-option away (`tower: hf-hub:openai/clip-vit-base-patch32` in a recipe). This checkpoint's ground view is a *field note*, the
+**What it is not.** The paper's ground view is photographs through a frozen CLIP; that needs weights from the hub and
+is one
+option away (`tower: hf-hub:openai/clip-vit-base-patch32` in a recipe). This checkpoint's ground view is a *field
+note*, the
 words a surveyor would write down, through a compact text tower distilled from all-MiniLM-L6-v2. No figure of the paper
 is claimed for it.
 
 ## Data
-- Simulated pixel years of `timesenclip.eo.simulate`: PROSPECT-D leaves and SAIL canopies over soils, water, materials and snow, through
+- Simulated pixel years of `timesenclip.eo.simulate`: PROSPECT-D leaves and SAIL canopies over soils, water, materials
+and snow, through
   eleven climates of both hemispheres, with haze, residual cloud and missing months.
-- Real pixel years of four public WorldCereal tables (France, Belgium, East Africa; WorldCereal/worldcereal-classification, MIT), only
+- Real pixel years of four public WorldCereal tables (France, Belgium, East Africa;
+WorldCereal/worldcereal-classification, MIT), only
   those in the training blocks of a spatial split (0.25 degree blocks: 2/5 train, 1/5 calibrate, 2/5 test).
-- Notes: sentences and words written for this project (`timesenclip/train/field_notes.yaml`, `timesenclip/ground/taxonomies`).
+- Notes: sentences and words written for this project (`timesenclip/train/field_notes.yaml`,
+`timesenclip/ground/taxonomies`).
 
 ## Measured
 {tables}
 
-Balanced accuracy is the mean recall of the classes that occur. The real points are mostly crops and grass; several classes
-have a handful of points or none, so that their recall, and with it the balanced accuracy, is uncertain. The forest had the labels of the other blocks;
-the zero-shot answers had words. Simulated places come from the same generator as the training places, with another seed: they show
+Balanced accuracy is the mean recall of the classes that occur. The real points are mostly crops and grass; several
+classes
+have a handful of points or none, so that their recall, and with it the balanced accuracy, is uncertain. The forest
+had the labels of the other blocks;
+the zero-shot answers had words. Simulated places come from the same generator as the training places, with another
+seed: they show
 what was learnt, not what holds on Earth.
 
-Calibration: temperature {config.calibration.temperature:.3f}, unknown below a cosine of {config.calibration.unknown_score or float("nan"):.3f}, fitted on the
+Calibration: temperature {config.calibration.temperature:.3f}, unknown below a cosine of
+{config.calibration.unknown_score or float("nan"):.3f}, fitted on the
 calibration blocks and simulated places.
 
-    python -m timesenclip.train {recipe} --real ../shared/data/worldcereal --out OUT                  # train and measure
+    python -m timesenclip.train {recipe} --real ../shared/data/worldcereal --out OUT                  # train and
+    measure
     python -m timesenclip.train {recipe} --real ../shared/data/worldcereal --out OUT --measure-only   # only measure
 
 ## Limits
 - Grassland, fodder and orchards with grass look alike to it; so do dry shrubs, sparse grass and bare soil.
 - One pixel, no neighbourhood: roads and houses narrower than a pixel are seen only as a mixture.
 - Reflectance must be L2A without the +1000 offset; top-of-atmosphere data work worse.
-- Confidence compares the phrases asked with each other. A phrase about something that cannot be seen from above still gets
+- Confidence compares the phrases asked with each other. A phrase about something that cannot be seen from above still
+gets
   a score.
 
 ## Licence
@@ -215,7 +228,8 @@ def _table(task: Measured) -> str:
         error = "" if result.calibration_error is None else f"{result.calibration_error:.3f}"
         unknown = f"{result.unknown_share:.1%}" if name == "zero-shot" else ""
         lines.append(
-            f"| {name} | {result.accuracy:.3f} | {result.balanced_accuracy:.3f} | {result.macro_f1:.3f} | {error} | {unknown} |"
+            f"| {name} | {result.accuracy:.3f} | {result.balanced_accuracy:.3f} | {result.macro_f1:.3f} | "
+            f"{error} | {unknown} |"
         )
     lines += ["", "| class | points | precision | recall |" + " recall of the forest |" * (len(task.methods) > 1)]
     lines.append("|---|---|---|---|" + "---|" * (len(task.methods) > 1))

@@ -78,9 +78,9 @@ class TrainConfig(_Strict):
     """AdamW's."""
     ema: float = Field(0.998, ge=0, lt=1)
     """Decay of the averaged weights that are saved."""
-    world: WorldConfig = WorldConfig()  # type: ignore[call-arg]
+    world: WorldConfig = WorldConfig()
     """Where the pixel years come from."""
-    loss: LossConfig = LossConfig()  # type: ignore[call-arg]
+    loss: LossConfig = LossConfig()
     """What is minimised."""
 
 

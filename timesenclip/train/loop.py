@@ -128,7 +128,7 @@ def fit(
                 f"The loss is {float(total)} at step {step}; lower learning_rate in the recipe."
             )
         optimiser.zero_grad()
-        total.backward()
+        total.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(learner.parameters(), 1.0)
         optimiser.step()
         schedule.step()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from timesenclip.bands import NORMALISATIONS
@@ -30,7 +31,8 @@ GROUP_SHARES: dict[str, float] = {
     "wetland": 0.08,
     "snow and ice": 0.02,
 }
-"""How often each everyday group is drawn, relative to the others, so that no class is favoured for having many covers."""
+"""How often each everyday group is drawn, relative to the others, so that no class is favoured for having many
+covers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,7 @@ class Places:
         )
 
 
-def cover_shares() -> np.ndarray:
+def cover_shares() -> NDArray[np.float64]:
     """Probability of each simulated cover: its group's share, dealt by the covers' own weights."""
     names, weights = cover_names(), cover_weights()
     groups = np.array([group_of(name) for name in names])
@@ -111,7 +113,7 @@ def cover_shares() -> np.ndarray:
     for group, share in GROUP_SHARES.items():
         members = groups == group
         shares[members] = share * weights[members] / weights[members].sum()
-    return shares / shares.sum()
+    return np.asarray(shares / shares.sum())
 
 
 def simulate_places(

@@ -109,7 +109,9 @@ def read_real_points(folder: str | Path) -> RealPoints:
     if not tables or not mapping.is_file():
         raise DataNotFoundError(f"No WorldCereal tables in '{root}': expected class_mappings.json and *.parquet there.")
     codes = json.loads(mapping.read_text(encoding="utf-8"))
-    series, kinds, names = [], [], []
+    series: list[PixelSeries] = []
+    kinds: list[str] = []
+    names: list[str] = []
     for table in tables:
         points = read_points(table)
         codes_here = read_attributes(table, ["ewoc_code"])["ewoc_code"].astype(str)

@@ -4,7 +4,8 @@
     batch = simulate_series(1000, rng=rng)           # a PixelSeries and the cover of each pixel
     scene = simulate_scene(rng=rng)                  # a Cube and its cover map
 
-The chain: `covers.yaml` (what exists where, and its ranges) -> `covers` (draw parameters) -> `spectra` (leaves, canopies,
+The chain: `covers.yaml` (what exists where, and its ranges) -> `covers` (draw parameters) -> `spectra` (leaves,
+canopies,
 soils, water) -> `pixel` (layers through the seasons) -> `sensor` (haze, noise, missing months) -> `series`, `scene`.
 """
 

@@ -18,10 +18,31 @@ from timesenclip.errors import InputError
 __all__ = ["Pixels", "cover_names", "cover_weights", "draw_pixels"]
 
 Array = NDArray[np.float64]
-_SCALARS = (
-    "crown crown_lai evergreen shade herb herb_lai herb_base dead thatch drought between flower soil_wet built water "
-    "flood chlorophyll sediment cdom ice relief"
-).split()
+_SCALARS: tuple[str, ...] = (
+    "crown",
+    "crown_lai",
+    "evergreen",
+    "shade",
+    "herb",
+    "herb_lai",
+    "herb_base",
+    "dead",
+    "thatch",
+    "drought",
+)
+_SCALARS += (
+    "between",
+    "flower",
+    "soil_wet",
+    "built",
+    "water",
+    "flood",
+    "chlorophyll",
+    "sediment",
+    "cdom",
+    "ice",
+    "relief",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +127,9 @@ def draw_pixels(
     lat = np.array([rng.uniform(*z["latitude"]) for z in zones])
     lat *= np.where(rng.random(count) < np.array([spec.get("south", z["south"]) for z in zones]), -1.0, 1.0)
     lat = lat if lat_deg is None else np.full(count, float(lat_deg))
-    scalars = {name: rng.uniform(*spec[name], count) for name in _SCALARS}
+    scalars = {name: rng.uniform(spec[name][0], spec[name][1], count) for name in _SCALARS}
     for name in ("chlorophyll", "sediment", "cdom"):
-        scalars[name] = np.exp(rng.uniform(*np.log(spec[name]), count))
+        scalars[name] = np.exp(rng.uniform(np.log(spec[name][0]), np.log(spec[name][1]), count))
     season = _season(zones, rng)
     soil = np.array([SOILS[name] for name in rng.choice(spec["soils"], count)])
     soil = _blend(soil, np.array([SOILS[name] for name in rng.choice(spec["soils"], count)]), rng)
@@ -192,7 +213,7 @@ def _dry_spell(season: Array, rng: np.random.Generator) -> Array:
 
 
 def _leaves(ranges: dict[str, list[float]], count: int, rng: np.random.Generator) -> tuple[Array, Array]:
-    return leaf_optics(**{name: rng.uniform(*bounds, count) for name, bounds in ranges.items()})
+    return leaf_optics(**{name: rng.uniform(low, high, count) for name, (low, high) in ranges.items()})
 
 
 def _dead_leaves(count: int, rng: np.random.Generator) -> tuple[Array, Array]:

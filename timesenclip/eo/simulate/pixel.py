@@ -40,7 +40,7 @@ def render(pixels: Pixels, day: Array, *, rng: np.random.Generator) -> Array:
     live, dead, flower = _herbs(pixels, north, green)
     soil = _wet_soil(pixels, green, rng)  # (M, T, C)
     ground = _herb_layer(pixels, soil, live, dead, flower)
-    flooded = p["flood"][:, None] * _season(north, pixels.season + (-10.0, -30.0), rise=8.0, fall=20.0)
+    flooded = p["flood"][:, None] * _season(north, pixels.season + np.array([-10.0, -30.0]), rise=8.0, fall=20.0)
     ground = _mix(ground, pixels.water[:, None, :] * 1.15 + 0.004, flooded * np.exp(-0.25 * live))
     ground = _snowed(pixels, ground, north, under_crowns=False)
     scene = _crown_layer(pixels, ground, north, green, day)
@@ -69,7 +69,9 @@ def _since(day: Array, start: Array) -> Array:
 
 
 def _season(day: Array, season: Array, *, rise: float, fall: float) -> Array:
-    """Double logistic between two days of the year (M, 2), 0..1. Source: Zhang et al. 2003, doi:10.1016/S0034-4257(02)00135-9."""
+    """Double logistic between two days of the year (M, 2), 0..1. Source: Zhang et al. 2003,
+    doi:10.1016/S0034-4257(02)00135-9.
+    """
     since = _since(day, season[:, :1])
     length = (season[:, 1:] - season[:, :1]) % _YEAR
     return _sigmoid(since / rise) * _sigmoid((length - since) / fall)
@@ -122,7 +124,8 @@ def _wet_soil(pixels: Pixels, green: Array, rng: np.random.Generator) -> Array:
     # Where rain limits growth the green season is the wet one; where cold does, soils are wet in the cold months.
     wet_season = np.where(np.isin(pixels.climate, _COLD_LIMITED)[:, None], 1.0 - 0.7 * green, green)
     wet = pixels.scalars["soil_wet"][:, None] * np.clip(wet_season + rng.normal(0.0, 0.3, green.shape), 0, 1.2)
-    # Water darkens soil, most of all in the short-wave infrared. Source: Lobell & Asner 2002, doi:10.2136/sssaj2002.7220.
+    # Water darkens soil, most of all in the short-wave infrared. Source: Lobell & Asner 2002,
+    # doi:10.2136/sssaj2002.7220.
     strength = np.array([0.5, 0.5, 0.52, 0.53, 0.54, 0.55, 0.56, 0.57, 0.72, 0.82])
     return np.asarray(pixels.soil[:, None, :] * (1 - wet[..., None] * strength))
 
@@ -161,7 +164,7 @@ def _crown_layer(pixels: Pixels, ground: Array, north: Array, green: Array, day:
     depth = np.array([1.0, 0.95, 1.0, 0.95, 0.85, 0.8, 0.8, 0.8, 0.95, 1.0])
     shade = _shade(pixels, day)[..., None] * depth
     lit = _mix(ground, crowns, p["crown"])
-    return lit * (1 - shade)
+    return np.asarray(lit * (1 - shade))
 
 
 def _snowed(pixels: Pixels, surface: Array, north: Array, *, under_crowns: bool) -> Array:

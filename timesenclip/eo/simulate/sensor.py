@@ -38,22 +38,24 @@ def observe(
     m, t, c = surface.shape
     seen = _illuminated(pixels, surface, day, rng)
     # Some places are seen often and cleanly, others through haze all year.
-    cloud = cloud * np.exp(rng.normal(-0.35, 0.6, (m, 1)))
-    unsteady = np.minimum(0.25 + 0.75 * cloud, 2.0)[..., None]
+    cloudy = cloud * np.exp(rng.normal(-0.35, 0.6, (m, 1)))
+    unsteady = np.minimum(0.25 + 0.75 * cloudy, 2.0)[..., None]
     aerosol = rng.normal(0.0, 0.006, (m, t, 1)) * unsteady + rng.normal(0.0, 0.004, (m, 1, 1))
     seen = seen + aerosol * (_CENTRES_NM / 490.0) ** -1.4
-    hazy = (rng.random((m, t)) < 0.10 * cloud) * rng.beta(0.8, 5.0, (m, t))
+    hazy = (rng.random((m, t)) < 0.10 * cloudy) * rng.beta(0.8, 5.0, (m, t))
     seen = seen + hazy[..., None] * (_CLOUD - seen)
-    shadow = (rng.random((m, t)) < 0.05 * cloud) * rng.uniform(0.05, 0.6, (m, t))
+    shadow = (rng.random((m, t)) < 0.05 * cloudy) * rng.uniform(0.05, 0.6, (m, t))
     seen = seen * (1 - shadow[..., None])
     common = rng.normal(0.0, 0.035, (m, t, 1)) * unsteady + rng.normal(0.0, 0.04, (m, 1, 1))
     single = rng.normal(0.0, 0.018, (m, t, c)) * unsteady + rng.normal(0.0, 1.0, (m, 1, c)) * _BAND_SPREAD
     seen = seen * np.exp(common + single) + rng.normal(0.0, 0.0025, (m, t, c)) * unsteady
-    return np.clip(seen, 0.0001, 1.2), _valid_months(pixels, day, rng, cloud)
+    return np.clip(seen, 0.0001, 1.2), _valid_months(pixels, day, rng, cloudy)
 
 
 def _illuminated(pixels: Pixels, surface: Array, day: Array, rng: np.random.Generator) -> Array:
-    """Brighten or darken slopes; the lower the sun, the more. Source: the cosine of the incidence angle, Teillet 1982."""
+    """Brighten or darken slopes; the lower the sun, the more. Source: the cosine of the incidence angle,
+    Teillet 1982.
+    """
     sine = np.clip(solar_elevation(pixels.lat_deg, day), 0.15, 1.0)
     tilt = rng.normal(0.0, 1.0, (len(surface), 1)) * pixels.scalars["relief"][:, None]
     factor = np.clip(1 + tilt * np.sqrt(1 - sine**2) / sine, 0.3, 1.8)

@@ -123,7 +123,7 @@ def canopy_reflectance(leaf: tuple[Array, Array], lai: Array, background: Array)
     denominator = 1 - infinite**2 * e**2
     reflected = infinite * (1 - e**2) / denominator
     transmitted = (1 - infinite**2) * e / denominator
-    return reflected + transmitted**2 * background / (1 - background * reflected)
+    return np.asarray(reflected + transmitted**2 * background / (1 - background * reflected))
 
 
 def water_reflectance(*, chlorophyll: Array, sediment: Array, cdom: Array, surface: Array) -> Array:
@@ -145,7 +145,7 @@ def water_reflectance(*, chlorophyll: Array, sediment: Array, cdom: Array, surfa
     scatter = _WATER_BACKSCATTER + (0.0125 * tss + 0.003 * chl**0.62) * (550.0 / _CENTRES_NM) ** 0.8
     u = scatter / (absorption + scatter)
     below = (0.089 + 0.125 * u) * u
-    return np.pi * 0.52 * below / (1 - 1.7 * below) + top * (_CENTRES_NM / 550.0) ** -0.3
+    return np.asarray(np.pi * 0.52 * below / (1 - 1.7 * below) + top * (_CENTRES_NM / 550.0) ** -0.3)
 
 
 def vary_spectrum(base: Array, rng: np.random.Generator, *, brightness: float, slope: float) -> Array:
