@@ -49,8 +49,12 @@ class Layer(Protocol):
     def factor(self) -> int:
         """How many pixels of the cube's grid one pixel of this layer spans on a side: 1 or 2 (20 m over 10 m)."""
 
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns of the layer's own grid."""
+
     def read(self, dates: NDArray[np.intp], window: Window) -> NDArray[np.generic]:
-        """Values (T', y, x) of some dates in a window of the layer's own grid; outside of it nodata."""
+        """Values (T', y, x) of some dates in a window inside the layer's own grid."""
 
 
 @dataclass(frozen=True)
@@ -159,7 +163,7 @@ class CubeSource:
         rim = self.dilate_px * layer.factor
         wide = (box[0] - rim, box[1] + rim, box[2] - rim, box[3] + rim)
         own = _own_window(wide, layer.factor)
-        scl = np.asarray(layer.read(chosen, own)).astype(np.int16)
+        scl = _padded(layer, chosen, own).astype(np.int16)
         clear = clear_mask(scl, drop=DROPPED_SCL, dilate_px=self.dilate_px)
         return _crop(np.repeat(np.repeat(clear, layer.factor, 1), layer.factor, 2), own, layer.factor, box)
 
@@ -301,8 +305,22 @@ class _Reordered:
     def factor(self) -> int:
         return self.layer.factor
 
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.layer.shape
+
     def read(self, dates: NDArray[np.intp], window: Window) -> NDArray[np.generic]:
         return self.layer.read(self.order[dates], window)
+
+
+def _padded(layer: Layer, dates: NDArray[np.intp], window: Window) -> NDArray[Any]:
+    """Values of a window that may reach beyond the layer; 0, nodata, stands there."""
+    rows, columns = layer.shape
+    top, bottom = max(window[0], 0), min(window[1], rows)
+    left, right = max(window[2], 0), min(window[3], columns)
+    values = np.asarray(layer.read(dates, (top, bottom, left, right)))
+    pad = ((0, 0), (top - window[0], window[1] - bottom), (left - window[2], window[3] - right))
+    return np.pad(values, pad) if any(map(any, pad)) else values
 
 
 def _own_window(box: Window, factor: int) -> Window:
@@ -318,7 +336,7 @@ def _crop(values: NDArray[Any], own: Window, factor: int, box: Window) -> NDArra
 def _spread(layer: Layer, dates: NDArray[np.intp], box: Window) -> NDArray[np.generic]:
     """A layer on the cube's grid."""
     own = _own_window(box, layer.factor)
-    values = np.asarray(layer.read(dates, own))
+    values = _padded(layer, dates, own)
     if layer.factor == 1:
         return values
     return _crop(np.repeat(np.repeat(values, layer.factor, 1), layer.factor, 2), own, layer.factor, box)

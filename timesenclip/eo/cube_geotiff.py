@@ -33,7 +33,7 @@ class _Stack:
     shape: tuple[int, int]
 
     def read(self, dates: NDArray[np.intp], window: Window) -> NDArray[np.generic]:
-        """Values of some dates in a window; 0 beyond the edges."""
+        """Values of some dates in a window."""
         import rasterio
 
         box = ((window[0], window[1]), (window[2], window[3]))
@@ -41,7 +41,7 @@ class _Stack:
         for index in dates:
             try:
                 with rasterio.open(self.files[index]) as file:
-                    layers.append(file.read(1, window=box, boundless=True, fill_value=0))
+                    layers.append(file.read(1, window=box))
             except rasterio.errors.RasterioError as error:
                 raise DataNotFoundError(
                     f"Cannot read '{self.files[index]}' ({error}); the file may be cut short."

@@ -47,16 +47,15 @@ class _Variable:
     data: Any
     """xarray DataArray (time, y, x), not loaded."""
     factor: int
-    nodata: int | float
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        return int(self.data.shape[1]), int(self.data.shape[2])
 
     def read(self, dates: NDArray[np.intp], window: Window) -> NDArray[np.generic]:
-        """Values of some dates in a window; nodata beyond the edges."""
-        rows, columns = self.data.shape[1:]
-        top, bottom = max(window[0], 0), min(window[1], rows)
-        left, right = max(window[2], 0), min(window[3], columns)
-        values = np.asarray(self.data[dates, top:bottom, left:right].values)
-        pad = ((0, 0), (top - window[0], window[1] - bottom), (left - window[2], window[3] - right))
-        return np.pad(values, pad, constant_values=self.nodata) if any(map(any, pad)) else values
+        """Values of some dates in a window."""
+        return np.asarray(self.data[dates, window[0] : window[1], window[2] : window[3]].values)
 
 
 def open_files(files: Sequence[Path]) -> Opened:
@@ -71,10 +70,15 @@ def open_zarr(path: Path) -> Opened:
     import xarray as xr
 
     try:
-        dataset = xr.open_zarr(path, mask_and_scale=False, chunks=None, consolidated=None)
+        dataset = xr.open_zarr(path, mask_and_scale=False, chunks=None, consolidated=_is_consolidated(path))
     except Exception as error:  # zarr raises many kinds; all mean that it cannot be read
         raise DataNotFoundError(f"Cannot read '{path}' as Zarr ({_line(error)}).") from error
     return _combine([(path.name, dataset)], where=str(path))
+
+
+def _is_consolidated(path: Path) -> bool:
+    head = path / "zarr.json"
+    return (path / ".zmetadata").is_file() or (head.is_file() and "consolidated_metadata" in head.read_text("utf-8"))
 
 
 def _open(file: Path) -> xr.Dataset:
@@ -182,8 +186,7 @@ def _nest(found: dict[str, tuple[Any, _Grid, str]], where: str) -> tuple[dict[st
                 f"({grid.x0:g}, {grid.y0:g}), "
                 f"which does not nest in {finest.shape} pixels of {finest.dx:g} from ({finest.x0:g}, {finest.y0:g})."
             )
-        kind = np.dtype(data.dtype).kind
-        layers[band] = _Variable(data, factor, np.nan if kind == "f" else 0)
+        layers[band] = _Variable(data, factor)
     return layers, finest
 
 

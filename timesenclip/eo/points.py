@@ -245,22 +245,28 @@ def _cadence(point: NDArray[np.intp], when: NDArray[np.datetime64]) -> NDArray[n
 def _with_all_bands(
     raw: NDArray[np.float32], bands: Sequence[str], *, strict: bool, where: str
 ) -> tuple[NDArray[np.float32], list[str], dict[str, str]]:
-    """Put B08 where B8A is absent altogether: nearly the same wavelength, and many tables lack it."""
+    """Put B08 where a point lacks B8A altogether: nearly the same wavelength, and many tables have no B8A.
+
+    Decided point by point, so that the answer does not depend on which points are read together.
+    """
     names = list(bands)
+    if _SUBSTITUTED not in names:
+        require_bands([*names, _SUBSTITUTED], where=where)
+        names.append(_SUBSTITUTED)
+        raw = np.concatenate([raw, np.full_like(raw[:, :, :1], np.nan)], axis=2)
+    require_bands(names, where=where)
     missing = ~np.isfinite(raw) | np.isin(raw, np.asarray(NODATA_DN, dtype=np.float32))
-    if _SUBSTITUTED in names and missing[:, :, names.index(_SUBSTITUTED)].all() and _SUBSTITUTE in names:
-        raw = np.delete(raw, names.index(_SUBSTITUTED), axis=2)
-        names.remove(_SUBSTITUTED)
-    if _SUBSTITUTED in names or _SUBSTITUTE not in names:
-        require_bands(names, where=where)
+    absent, present = names.index(_SUBSTITUTED), names.index(_SUBSTITUTE)
+    points = missing[:, :, absent].all(axis=1) & ~missing[:, :, present].all(axis=1)
+    if not points.any():
         return raw, names, {}
-    require_bands([*names, _SUBSTITUTED], where=where)
     message = f"{where}: {_SUBSTITUTED} is absent; {_SUBSTITUTE}, nearly the same wavelength, stands in its place."
     if strict:
         raise BandError(f"{message} Leave out --strict to accept that, or add the band.")
     warnings.warn(message, DegradedInputWarning, stacklevel=4)
-    raw = np.concatenate([raw, raw[:, :, [names.index(_SUBSTITUTE)]]], axis=2)
-    return raw, [*names, _SUBSTITUTED], {"substituted": f"{_SUBSTITUTED} by {_SUBSTITUTE}"}
+    raw = raw.copy()
+    raw[points, :, absent] = raw[points, :, present]
+    return raw, names, {"substituted": f"{_SUBSTITUTED} by {_SUBSTITUTE}"}
 
 
 def _calibrate(

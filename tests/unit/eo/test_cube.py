@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from timesenclip.eo.cube import open_cube, read_cube
+from timesenclip.errors import (
+    BandError,
+    DataNotFoundError,
+    DegradedInputWarning,
+    GridError,
+    NoClearObservationError,
+    TimeError,
+)
+from timesenclip.testing import random_cube, write_geotiff_cube, write_netcdf_cube, write_zarr_cube
+
+WRITERS = [write_netcdf_cube, write_zarr_cube, write_geotiff_cube]
+
+
+@pytest.mark.parametrize("write", WRITERS)
+def test_every_format_reads_back_equal(write, tmp_path: Path) -> None:
+    cube = random_cube((8, 12))
+    source = open_cube(write(cube, tmp_path / "cube"), dilate_px=0)
+    found = source.read(every=None)
+    assert np.array_equal(found.valid, cube.valid)
+    assert np.allclose(found.reflectance, cube.reflectance, atol=1e-6)
+    assert found.crs == cube.crs
+    assert found.transform == pytest.approx(cube.transform)
+    assert np.array_equal(found.start, cube.start)
+
+
+@pytest.mark.parametrize("write", WRITERS)
+def test_blocks_are_the_whole_with_clouds_growing_across_edges(write, tmp_path: Path) -> None:
+    source = open_cube(write(random_cube((20, 26), cloudy=0.1), tmp_path / "cube"), dilate_px=1)
+    whole = source.read()
+    for window, piece in source.blocks(7):
+        box = np.s_[:, window[0] : window[1], window[2] : window[3]]
+        assert np.array_equal(piece.valid, whole.valid[box])
+        assert np.array_equal(piece.reflectance, whole.reflectance[(slice(None), *box)])
+        assert piece.transform[2] == whole.transform[2] + 10 * window[2]
+        assert piece.transform[5] == whole.transform[5] - 10 * window[0]
+    assert (~whole.valid).sum() > (~source.read(mask=False).valid).sum()
+
+
+def test_lon_lat_are_those_of_pixel_centres() -> None:
+    from pyproj import Transformer
+
+    cube = random_cube((4, 6))
+    series = cube.pixel_series()
+    lon, lat = Transformer.from_crs(32631, 4326, always_xy=True).transform(500_000 + 15, 5_600_000 - 5)
+    assert (series.lon_deg[1], series.lat_deg[1]) == pytest.approx((lon, lat))
+
+
+def test_the_offset_is_removed_where_it_is_due(tmp_path: Path) -> None:
+    cube = random_cube(cloudy=0)
+    folder = write_netcdf_cube(cube, tmp_path / "cube")
+    plain = read_cube(folder, every=None, provider="earth-search")
+    late = read_cube(folder, every=None, provider="cdse", baseline="05.00")
+    seen = plain.valid[:, None] & np.ones((1, 10, 1, 1), dtype=bool)
+    assert np.allclose(late.reflectance[seen], np.maximum(plain.reflectance[seen] - 0.1, 0), atol=1e-6)
+    assert np.array_equal(late.valid, plain.valid)
+    assert late.provenance["offset_dn"] == 1000
+
+
+def _netcdf(tmp_path: Path, change) -> Path:
+    import xarray as xr
+
+    folder = write_netcdf_cube(random_cube(), tmp_path / "cube")
+    for name in ("S2_10m.nc", "S2_20m.nc"):
+        with xr.open_dataset(folder / name, engine="h5netcdf", mask_and_scale=False) as dataset:
+            changed = change(dataset.load())
+        (folder / name).unlink()
+        changed.to_netcdf(folder / name, engine="h5netcdf")
+    return folder
+
+
+def _without_crs(dataset):
+    dataset = dataset.drop_vars("spatial_ref")
+    for name in dataset.data_vars:
+        dataset[name].attrs.clear()
+    return dataset
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "match"),
+    [
+        (lambda d: d.drop_vars("B04", errors="ignore"), BandError, "missing band B04"),
+        (_without_crs, GridError, "no CRS"),
+        (lambda d: d.assign_coords(time=d.time.values[[0, 0, *range(2, 6)]]), TimeError, "more than once"),
+        (lambda d: d.assign_coords(x=d.x + 5) if "SCL" in d else d, GridError, "does not nest"),
+        (lambda d: d.isel(time=slice(1, None)) if "SCL" in d else d, TimeError, "other dates"),
+        (lambda d: d.assign(SCL=d.SCL * 0 + 9) if "SCL" in d else d, NoClearObservationError, "no clear"),
+    ],
+)
+def test_bad_cubes_are_named(change, error, match: str, tmp_path: Path) -> None:
+    with pytest.raises(error, match=match):
+        read_cube(_netcdf(tmp_path, change))
+
+
+def test_unsorted_dates_are_sorted_and_said(tmp_path: Path) -> None:
+    folder = _netcdf(tmp_path, lambda d: d.isel(time=[3, 0, 5, 1, 4, 2]))
+    with pytest.warns(DegradedInputWarning, match="not sorted"):
+        source = open_cube(folder, dilate_px=0)
+    assert np.allclose(source.read(every=None).reflectance, random_cube().reflectance, atol=1e-6)
+
+
+def test_files_that_cannot_be_read_are_named(tmp_path: Path) -> None:
+    with pytest.raises(DataNotFoundError, match="Nothing at"):
+        open_cube(tmp_path / "nothing")
+    folder = write_netcdf_cube(random_cube(), tmp_path / "cube")
+    content = (folder / "S2_20m.nc").read_bytes()
+    (folder / "S2_20m.nc").write_bytes(content[: len(content) // 2])
+    with pytest.raises(DataNotFoundError, match="cut short"):
+        open_cube(folder)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataNotFoundError, match="holds no netCDF"):
+        open_cube(tmp_path / "empty")
+
+
+def test_a_period_without_images_says_which_there_are(tmp_path: Path) -> None:
+    source = open_cube(write_netcdf_cube(random_cube(), tmp_path / "cube"))
+    with pytest.raises(TimeError, match="6 images run from 2021-01-07"):
+        source.read(period=1990)

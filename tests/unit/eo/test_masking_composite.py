@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from timesenclip.eo.composite import composite_cube, composite_series, masked_median
+from timesenclip.eo.masking import DROPPED_SCL, clear_mask
+from timesenclip.eo.period import Period, interval_edges
+from timesenclip.errors import InputError, TimeError
+from timesenclip.series import PixelSeries
+from timesenclip.testing import random_cube
+
+SCL = hnp.arrays(np.uint8, st.tuples(st.integers(1, 2), st.integers(1, 7), st.integers(1, 7)), elements=st.integers(0, 11))
+
+
+@given(scl=SCL, pixels=st.integers(0, 2))
+@settings(max_examples=100, deadline=None)
+def test_dilation_equals_brute_force(scl: np.ndarray, pixels: int) -> None:
+    found = clear_mask(scl, dilate_px=pixels)
+    t, rows, columns = scl.shape
+    for i, r, c in np.ndindex(t, rows, columns):
+        around = scl[i, max(r - pixels, 0) : r + pixels + 1, max(c - pixels, 0) : c + pixels + 1]
+        cloudy = np.isin(around, (3, 8, 9, 10)).any() or scl[i, r, c] in DROPPED_SCL
+        assert found[i, r, c] == (not cloudy)
+
+
+def test_what_is_no_scl_is_refused() -> None:
+    with pytest.raises(InputError, match=r"0\.\.200"):
+        clear_mask(np.array([[0, 200]]))
+
+
+@given(
+    data=hnp.arrays(np.float32, st.tuples(st.integers(1, 9), st.integers(1, 5)), elements=st.floats(0, 1, width=32)),
+    seed=st.integers(0, 99),
+)
+@settings(max_examples=100, deadline=None)
+def test_median_equals_numpy(data: np.ndarray, seed: int) -> None:
+    valid = np.random.default_rng(seed).random(data.shape) < 0.6
+    found = masked_median(data, valid)
+    for column in range(data.shape[1]):
+        kept = data[valid[:, column], column]
+        assert found[column] == pytest.approx(np.median(kept) if kept.size else 0.0, abs=1e-6)
+
+
+def _daily(days: int = 400, seed: int = 0) -> PixelSeries:
+    rng = np.random.default_rng(seed)
+    n = 3
+    start = np.sort(rng.choice(days, 60, replace=False)) + np.datetime64("2021-01-01")
+    valid = rng.random((n, 60)) < 0.5
+    reflectance = rng.uniform(0, 0.6, (n, 60, 10)).astype(np.float32) * valid[..., None]
+    dates = np.broadcast_to(start, (n, 60))
+    return PixelSeries(reflectance, valid, dates, dates + 1, ("a", "b", "c"), np.zeros(n), np.zeros(n))
+
+
+@pytest.mark.parametrize(("every", "frequency"), [("month", "MS"), ("quarter", "QS"), ("year", "YS")])
+def test_composite_equals_pandas(every: str, frequency: str) -> None:
+    series = _daily()
+    found = composite_series(series, every=every)  # type: ignore[arg-type]
+    for i in range(len(series)):
+        frame = pd.DataFrame(series.reflectance[i], index=pd.DatetimeIndex(series.start[i]))[series.valid[i]]
+        expected = frame.resample(frequency).median()
+        for k, first in enumerate(found.start[i]):
+            there = pd.Timestamp(first) in expected.index and bool(expected.loc[pd.Timestamp(first)].notna().all())
+            assert found.valid[i, k] == there
+            if there:
+                assert np.allclose(found.reflectance[i, k], expected.loc[pd.Timestamp(first)], atol=1e-6)
+            else:
+                assert (found.reflectance[i, k] == 0).all()  # missing stays missing
+
+
+def test_composite_does_not_depend_on_the_order_of_dates() -> None:
+    series = _daily()
+    order = np.random.default_rng(1).permutation(series.steps)
+    shuffled = PixelSeries(
+        series.reflectance[:, order],
+        series.valid[:, order],
+        series.start[:, order],
+        series.end[:, order],
+        series.sample_id,
+        series.lon_deg,
+        series.lat_deg,
+    )
+    first, second = composite_series(series), composite_series(shuffled)
+    assert np.array_equal(first.reflectance, second.reflectance)
+    assert np.array_equal(first.valid, second.valid)
+
+
+def test_cube_and_series_composites_agree() -> None:
+    cube = random_cube((4, 6), dates=12)
+    by_cube = composite_cube(cube).pixel_series()
+    by_series = composite_series(cube.pixel_series())
+    assert np.allclose(by_cube.reflectance, by_series.reflectance, atol=1e-7)
+    assert np.array_equal(by_cube.valid, by_series.valid)
+
+
+def test_a_season_may_cross_new_year() -> None:
+    found = composite_series(_daily(), period="2021-07..2022-01")
+    assert str(found.start[0, 0]) == "2021-07-01"
+    assert str(found.end[0, -1]) == "2022-02-01"
+
+
+def test_dekads_are_those_of_the_calendar() -> None:
+    edges = interval_edges(np.datetime64("2021-02-05"), np.datetime64("2021-03-12"), "dekad")
+    assert edges.astype(str).tolist() == ["2021-02-01", "2021-02-11", "2021-02-21", "2021-03-01", "2021-03-11", "2021-03-21"]
+
+
+def test_periods_are_read_and_refused() -> None:
+    assert str(Period.parse("2018")) == "2018-01-01..2018-12-31"
+    assert str(Period.parse("2018-07..2019-06")) == "2018-07-01..2019-06-30"
+    assert str(Period.parse("2018-03-15..2018-10-01")) == "2018-03-15..2018-10-01"
+    for text in ("18", "2018-13", "2018-07..", "soon", "2018-02-30"):
+        if text != "2018-07..":
+            with pytest.raises(TimeError):
+                Period.parse(text)
+    with pytest.raises(TimeError, match="before it starts"):
+        Period.parse("2019..2018")
+    with pytest.raises(TimeError, match="run from 2021"):
+        composite_series(_daily(), period=1999)

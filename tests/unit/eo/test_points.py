@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from timesenclip.eo.points import iter_points, points_from_frame, read_attributes, read_points
+from timesenclip.errors import (
+    BandError,
+    DataNotFoundError,
+    DegradedInputWarning,
+    InputError,
+    NoClearObservationError,
+    TimeError,
+    UnitsError,
+)
+from timesenclip.series import PixelSeries
+from timesenclip.testing import random_series, write_long_table, write_wide_table
+
+
+def _equal(a: PixelSeries, b: PixelSeries) -> None:
+    assert a.sample_id == b.sample_id
+    for name in ("reflectance", "valid", "start", "end", "lon_deg", "lat_deg"):
+        assert np.allclose(getattr(a, name).astype(float), getattr(b, name).astype(float), atol=1e-6), name
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".csv"])
+@pytest.mark.parametrize("write", [write_wide_table, write_long_table])
+def test_every_form_and_format_gives_the_same_series(write, suffix: str, tmp_path: Path) -> None:
+    series = random_series(5)
+    _equal(read_points(write(series, tmp_path / f"points{suffix}")), series)
+
+
+@pytest.mark.parametrize("write", [write_wide_table, write_long_table])
+def test_pieces_are_the_whole(write, tmp_path: Path) -> None:
+    series = random_series(23)
+    path = write(series, tmp_path / "points.parquet")
+    pieces = list(iter_points(path, batch_size=5))
+    assert len(pieces) > 3
+    assert [name for piece in pieces for name in piece.sample_id] == list(series.sample_id)
+    assert np.allclose(np.concatenate([piece.valid for piece in pieces]), series.valid)
+
+
+def test_rows_of_a_long_table_may_be_scattered(tmp_path: Path) -> None:
+    series = random_series(6)
+    frame = pd.read_parquet(write_long_table(series, tmp_path / "a.parquet"))
+    order = np.random.default_rng(0).permutation(len(frame))
+    mixed = frame.iloc[order].reset_index(drop=True)
+    mixed.to_parquet(tmp_path / "b.parquet")
+    found = read_points(tmp_path / "b.parquet")
+    assert found.sample_id == tuple(dict.fromkeys(mixed["sample_id"]))  # order of first appearance
+    again = found.take(np.array([found.sample_id.index(name) for name in series.sample_id]))
+    _equal(again, series)
+    assert sum(len(piece) for piece in iter_points(tmp_path / "b.parquet", batch_size=2)) == 6
+
+
+def test_b08_stands_in_for_b8a_and_says_so(tmp_path: Path) -> None:
+    frame = pd.read_parquet(write_wide_table(random_series(3, missing=0), tmp_path / "a.parquet"))
+    gone = frame.drop(columns=[c for c in frame if "B8A" in c])
+    filled = frame.assign(**{c: 65535 for c in frame if "B8A" in c})
+    for table in (gone, filled):
+        with pytest.warns(DegradedInputWarning, match="B8A is absent"):
+            series = points_from_frame(table)
+        assert np.array_equal(series.reflectance[..., 7], series.reflectance[..., 6])
+        assert series.provenance["substituted"] == "B8A by B08"
+        with pytest.raises(BandError, match="strict"):
+            points_from_frame(table, strict=True)
+
+
+def test_a_long_record_is_cut_to_one_year(tmp_path: Path) -> None:
+    months = np.datetime64("2020-09", "M") + np.arange(17)
+    n = 2
+    reflectance = np.full((n, 17, 10), 0.2, dtype=np.float32)
+    start = np.broadcast_to(months.astype("datetime64[D]"), (n, 17))
+    end = np.broadcast_to((months + 1).astype("datetime64[D]"), (n, 17))
+    series = PixelSeries(reflectance, np.ones((n, 17), bool), start, end, ("a", "b"), np.zeros(n), np.zeros(n))
+    path = write_long_table(series, tmp_path / "long.parquet")
+    found = read_points(path)
+    assert found.steps == 12
+    assert str(found.start[0, 0]) == "2021-01-01"
+    frame = pd.read_parquet(path).assign(valid_time="2020-11-01")
+    assert str(points_from_frame(frame).start[0, 0]) == "2020-09-01"
+    assert read_points(path, period="2020-09..2021-08").steps == 12
+    with pytest.raises(TimeError, match="run from"):
+        read_points(path, period=1990)
+
+
+def test_dekads_become_months_unless_told(tmp_path: Path) -> None:
+    days = np.array([f"2021-{m:02d}-{d:02d}" for m in range(1, 13) for d in (1, 11, 21)], dtype="datetime64[D]")
+    rng = np.random.default_rng(0)
+    dn = rng.integers(200, 4000, (len(days), 10))
+    frame = pd.DataFrame(dn, columns=[f"S2-L2A-{b}" for b in "B02 B03 B04 B05 B06 B07 B08 B8A B11 B12".split()])
+    frame = frame.assign(sample_id="p", timestamp=days.astype("datetime64[ns]"), lat=1.0, lon=2.0)
+    monthly = points_from_frame(frame)
+    assert monthly.steps == 12
+    assert np.allclose(monthly.reflectance[0, 0], np.median(dn[:3], axis=0) / 10_000, atol=1e-6)
+    raw = points_from_frame(frame, every=None)
+    assert raw.steps == 36
+    assert str(raw.end[0, 2]) == "2021-02-01"  # the third dekad ends with the month
+
+
+def test_attributes_come_in_the_order_of_the_series(tmp_path: Path) -> None:
+    path = write_long_table(random_series(4), tmp_path / "a.parquet")
+    frame = pd.read_parquet(path)
+    frame.assign(label=frame["sample_id"].str.upper()).to_parquet(path)
+    assert read_attributes(path, ["label"])["label"].tolist() == ["POINT-0", "POINT-1", "POINT-2", "POINT-3"]
+    with pytest.raises(InputError, match="no column 'colour'"):
+        read_attributes(path, ["colour"])
+
+
+def _wide(tmp_path: Path, **options: float) -> pd.DataFrame:
+    return pd.read_parquet(write_wide_table(random_series(3, **options), tmp_path / "x.parquet"))
+
+
+def test_bad_tables_are_named(tmp_path: Path) -> None:
+    frame = _wide(tmp_path)
+    with pytest.raises(BandError, match="missing band B11"):
+        points_from_frame(frame.drop(columns=[c for c in frame if "B11" in c]))
+    with pytest.raises(BandError, match="unknown band 'B99'"):
+        points_from_frame(frame.rename(columns={"OPTICAL-B02-ts0-10m": "OPTICAL-B99-ts0-10m"}))
+    with pytest.raises(BandError, match="lacks the steps"):
+        points_from_frame(frame.drop(columns="OPTICAL-B02-ts3-10m"))
+    with pytest.raises(TimeError, match="start_date"):
+        points_from_frame(frame.drop(columns="start_date"))
+    with pytest.raises(UnitsError, match="values reach"):
+        points_from_frame(frame, units="reflectance")
+    with pytest.raises(InputError, match="no points"):
+        points_from_frame(frame.iloc[:0])
+    with pytest.raises(InputError, match="swapped"):
+        points_from_frame(frame.assign(lat=120.0))
+    with pytest.raises(InputError, match="more than one row"):
+        points_from_frame(frame.assign(sample_id="same"))
+    bands = [c for c in frame if c.startswith("OPTICAL")]
+    with pytest.raises(NoClearObservationError, match="no point has a clear"):
+        points_from_frame(frame.assign(**{c: 65535 for c in bands}))
+    with pytest.raises(DataNotFoundError, match="No file"):
+        read_points(tmp_path / "nothing.parquet")
+    (tmp_path / "broken.parquet").write_bytes(b"PAR1 not really")
+    with pytest.raises(DataNotFoundError, match="Cannot read"):
+        read_points(tmp_path / "broken.parquet")
+
+
+def test_two_rows_for_one_date_are_refused(tmp_path: Path) -> None:
+    frame = pd.read_parquet(write_long_table(random_series(2), tmp_path / "a.parquet"))
+    with pytest.raises(TimeError, match="two rows for 2021-01-01"):
+        points_from_frame(pd.concat([frame, frame.iloc[:1]], ignore_index=True))
+
+
+def test_one_missing_band_makes_a_step_missing(tmp_path: Path) -> None:
+    frame = _wide(tmp_path, missing=0.0)
+    frame.loc[1, "OPTICAL-B11-ts4-20m"] = 65535
+    series = points_from_frame(frame)
+    assert not series.valid[1, 4]
+    assert series.valid.sum() == 35

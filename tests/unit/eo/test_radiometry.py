@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from timesenclip.eo.radiometry import check_dark_level, detect_units, offset_for, to_reflectance
+from timesenclip.errors import DegradedInputWarning, InputError, UnitsError
+
+DN = hnp.arrays(np.uint16, st.integers(1, 40), elements=st.integers(0, 65535))
+
+
+@given(dn=DN, offset=st.sampled_from([0, 1000]))
+@settings(max_examples=200, deadline=None)
+def test_no_underflow_and_valid_never_becomes_nodata(dn: np.ndarray, offset: int) -> None:
+    reflectance, valid = to_reflectance(dn, offset_dn=offset)
+    assert np.array_equal(valid, (dn != 0) & (dn != 65535))  # a dark pixel (DN 1..1000) stays valid
+    expected = np.maximum(dn.astype(np.float64) - offset, 0) / 10_000
+    assert np.allclose(reflectance[valid], expected[valid], atol=1e-6)
+    assert (reflectance[~valid] == 0).all()
+    assert reflectance.dtype == np.float32
+
+
+def test_nan_is_missing() -> None:
+    reflectance, valid = to_reflectance(np.array([np.nan, 500.0]))
+    assert valid.tolist() == [False, True]
+    assert reflectance.tolist() == pytest.approx([0.0, 0.05])
+
+
+@pytest.mark.parametrize(
+    ("provider", "collection", "baseline", "offset"),
+    [
+        ("planetary-computer", "sentinel-2-l2a", "03.01", 0),
+        ("planetary-computer", "sentinel-2-l2a", "04.00", 1000),
+        ("cdse", "sentinel-2-l2a", "05.09", 1000),
+        ("earth-search", "sentinel-2-l2a", "05.09", 0),
+        ("earth-search", "sentinel-2-l2a", None, 0),
+        ("earth-search", "sentinel-2-c1-l2a", "05.00", 1000),
+        ("Earth-Engine", "S2-SR-Harmonized", None, 0),
+    ],
+)
+def test_the_offset_depends_on_provider_collection_and_baseline(
+    provider: str, collection: str, baseline: str | None, offset: int
+) -> None:
+    assert offset_for(provider, collection, baseline) == offset
+
+
+def test_what_cannot_be_decided_is_asked_for() -> None:
+    with pytest.raises(InputError, match="known: planetary-computer/sentinel-2-l2a"):
+        offset_for("nobody", "nothing", "04.00")
+    with pytest.raises(InputError, match=r"expected one such as '04\.00'"):
+        offset_for("cdse", "sentinel-2-l2a", None)
+
+
+def test_units_are_seen_and_a_wrong_declaration_refused() -> None:
+    dn, reflectance = np.array([300, 2500, 65535]), np.array([0.03, 0.25, np.nan])
+    assert detect_units(dn, declared="auto", where="t") == "dn"
+    assert detect_units(reflectance, declared="auto", where="t") == "reflectance"
+    with pytest.raises(UnitsError, match="values reach"):
+        detect_units(dn, declared="reflectance", where="t")
+    with pytest.raises(UnitsError, match="only 0.2"):
+        detect_units(reflectance, declared="dn", where="t")
+
+
+def test_an_offset_left_in_the_data_is_noticed() -> None:
+    rng = np.random.default_rng(0)
+    clean = rng.uniform(0.01, 0.4, 1000).astype(np.float32)
+    check_dark_level(clean, np.ones(1000, dtype=bool), where="t")
+    with pytest.warns(DegradedInputWarning, match="offset"):
+        check_dark_level(clean + np.float32(0.1), np.ones(1000, dtype=bool), where="t")
