@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from timesenclip.errors import CheckpointError, NoClearObservationError
+from timesenclip.model.checkpoint import CheckpointConfig, Model, TowerRef, encoder_fields, load, save
+from timesenclip.model.embed import embed
+from timesenclip.model.encoder import PRESETS, SeriesEncoder
+from timesenclip.testing import random_series
+
+
+def _model(**changes: object) -> Model:
+    torch.manual_seed(0)
+    config = replace(PRESETS["tiny"], dim=16, depth=2, heads=2, ffn_dim=8, embed_dim=256)
+    fields = {"name": "t", "encoder": encoder_fields(config), "normalisation": "sqrt"} | changes
+    return Model(SeriesEncoder(config), CheckpointConfig(tower=TowerRef(name="compact", dim=256), **fields))
+
+
+def test_a_saved_model_answers_as_before(tmp_path: Path) -> None:
+    model, series = _model(), random_series(5)
+    folder = save(model, tmp_path / "checkpoint", card="# card")
+    assert sorted(file.name for file in folder.iterdir()) == ["README.md", "config.json", "model.safetensors"]
+    for name in (folder, str(folder), f"local-dir:{folder}"):
+        again = load(name)
+        assert np.array_equal(embed(series, model=again), embed(series, model=model))
+        assert again.config == model.config
+        assert len(again.digest) == 12
+    assert list(tmp_path.iterdir()) == [folder]  # nothing half-written beside it
+
+
+def test_an_old_checkpoint_is_replaced_whole(tmp_path: Path) -> None:
+    folder = save(_model(), tmp_path / "c", card="old")
+    save(_model(name="new"), folder)
+    assert load(folder).config.name == "new"
+    assert not (folder / "README.md").exists()
+
+
+def test_half_precision_is_loaded_as_float32(tmp_path: Path) -> None:
+    model = _model(weights_dtype="float16")
+    again = load(save(model, tmp_path / "c"))
+    assert {p.dtype for p in again.encoder.parameters()} == {torch.float32}
+    cosine = (embed(random_series(5), model=again) * embed(random_series(5), model=model)).sum(axis=1)
+    assert cosine.min() > 0.999
+
+
+def _broken(folder: Path, what: str) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    weights = folder / "model.safetensors"
+    if what == "version":
+        config["format_version"] = 99
+    elif what == "key":
+        config["colour"] = "red"
+    elif what == "shape":
+        config["encoder"]["depth"] = 3
+    elif what == "normalisation":
+        config["normalisation"] = "sepia"
+    elif what == "dim":
+        config["tower"]["dim"] = 512
+    elif what == "cut":
+        weights.write_bytes(weights.read_bytes()[:-40])
+    elif what == "no weights":
+        weights.unlink()
+    (folder / "config.json").write_text("{" if what == "json" else json.dumps(config))
+
+
+@pytest.mark.parametrize(
+    ("what", "match"),
+    [
+        ("version", "format_version 99"),
+        ("key", "colour"),
+        ("shape", "tensors missing"),
+        ("normalisation", "sepia"),
+        ("dim", "must be equal"),
+        ("cut", "cut short"),
+        ("no weights", r"has no model\.safetensors"),
+        ("json", "is not JSON"),
+    ],
+)
+def test_broken_checkpoints_are_named(what: str, match: str, tmp_path: Path) -> None:
+    folder = save(_model(), tmp_path / "c")
+    _broken(folder, what)
+    with pytest.raises(CheckpointError, match=match):
+        load(folder)
+
+
+def test_what_is_not_there_or_pickled_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match=r"neither a folder nor a shipped name \(default\)"):
+        load("nothing")
+    (tmp_path / "weights.pt").write_bytes(b"")
+    with pytest.raises(CheckpointError, match="never read"):
+        load(tmp_path / "weights.pt")
+    with pytest.raises(CheckpointError, match="Cannot fetch 'nobody/nothing' from the hub"):
+        load("hf-hub:nobody/nothing")
+
+
+def test_embeddings_are_unit_rows_in_any_batch_size() -> None:
+    model, series = _model(), random_series(11)
+    whole = embed(series, model=model)
+    assert whole.shape == (11, 256)
+    assert np.allclose(np.linalg.norm(whole, axis=1), 1, atol=1e-5)
+    calls: list[tuple[int, int]] = []
+    pieces = embed(series, model=model, batch_size=3, progress=lambda done, total: calls.append((done, total)))
+    assert np.allclose(pieces, whole, atol=1e-5)
+    assert calls == [(3, 11), (6, 11), (9, 11), (11, 11)]
+
+
+def test_a_series_without_observations_is_named_or_nan() -> None:
+    model, series = _model(), random_series(4)
+    cloudy = replace(series, valid=series.valid & (np.arange(4) != 2)[:, None])
+    with pytest.raises(NoClearObservationError, match="1 of 4 series .*point-2"):
+        embed(cloudy, model=model)
+    found = embed(cloudy, model=model, missing="nan")
+    assert np.isnan(found[2]).all()
+    assert np.allclose(found[[0, 1, 3]], embed(series, model=model)[[0, 1, 3]], atol=1e-5)
+
+
+def test_the_south_is_half_a_year_away() -> None:
+    shifted, plain = _model(hemisphere_shift=True), _model()
+    series = random_series(3)
+    south = replace(series, lat_deg=-series.lat_deg)
+    assert np.allclose(embed(series, model=shifted), embed(series, model=plain))
+    assert not np.allclose(embed(south, model=shifted), embed(south, model=plain), atol=1e-4)
+    half_a_year = replace(series, start=series.start + 182, end=series.end + 182)
+    cosine = (embed(south, model=shifted) * embed(half_a_year, model=plain)).sum(axis=1)
+    assert cosine.min() > 0.999

@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.special import softmax
+
+from timesenclip.errors import InputError
+from timesenclip.ground.prompts import class_weights
+from timesenclip.ground.taxonomy import taxonomy_from_phrases
+from timesenclip.model.checkpoint import load
+from timesenclip.tasks.classify import classify, classify_embeddings, prior_corrected
+from timesenclip.tasks.explain import step_contribution
+from timesenclip.testing import random_series
+
+
+def _unit(rng: np.random.Generator, *shape: int) -> np.ndarray:
+    values = rng.normal(size=shape)
+    return (values / np.linalg.norm(values, axis=-1, keepdims=True)).astype(np.float32)
+
+
+@given(n=st.integers(1, 9), k=st.integers(2, 7), temperature=st.floats(0.02, 1.0), seed=st.integers(0, 999))
+@settings(max_examples=60, deadline=None)
+def test_answers_equal_a_plain_softmax(n: int, k: int, temperature: float, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    embeddings, weights = _unit(rng, n, 8), _unit(rng, k, 8)
+    answers = classify_embeddings(embeddings, weights, temperature=temperature)
+    expected = softmax((embeddings @ weights.T) / temperature, axis=1)
+    assert np.allclose(answers.probabilities, expected, atol=1e-4)
+    assert np.array_equal(answers.label_index, (embeddings @ weights.T).argmax(axis=1))
+    assert np.allclose(answers.confidence, expected.max(axis=1), atol=1e-4)
+    assert not answers.unknown.any()
+
+
+def test_unknown_is_below_the_threshold_or_unseen() -> None:
+    weights = np.eye(3, dtype=np.float32)
+    embeddings = np.array([[1, 0, 0], [0.2, 0.3, 0.1], [np.nan] * 3], dtype=np.float32)
+    answers = classify_embeddings(embeddings, weights, temperature=0.1, unknown_score=0.4)
+    assert answers.label_index.tolist() == [0, -1, -1]
+    assert answers.unknown.tolist() == [False, True, True]
+    assert answers.confidence[2] == 0
+    assert np.isnan(answers.probabilities[2]).all()
+    assert answers.seen.tolist() == [True, True, False]
+
+
+def test_one_phrase_gets_a_probability_of_its_own() -> None:
+    weights = np.array([[1.0, 0.0]], dtype=np.float32)
+    embeddings = np.array([[1, 0], [0.3, 0.95], [-1, 0]], dtype=np.float32)
+    answers = classify_embeddings(embeddings, weights, temperature=0.1, unknown_score=0.3)
+    assert answers.probabilities[:, 0].tolist() == pytest.approx([0.999, 0.5, 0.0], abs=2e-3)
+    assert answers.label_index.tolist() == [0, 0, -1]
+
+
+def test_prior_correction_is_the_papers_and_needs_the_whole_set() -> None:
+    rng = np.random.default_rng(0)
+    scores = (_unit(rng, 50, 6) @ _unit(rng, 4, 6).T).astype(np.float32)
+    logits = scores / 2 + 1
+    assert np.array_equal(prior_corrected(scores).argmax(axis=1), (logits / logits.mean(axis=0)).argmax(axis=1))
+    with_gap = scores.copy()
+    with_gap[7] = np.nan
+    assert np.isnan(prior_corrected(with_gap)[7]).all()
+    assert np.isfinite(np.delete(prior_corrected(with_gap), 7, axis=0)).all()
+
+
+def test_bad_arrays_are_refused() -> None:
+    with pytest.raises(InputError, match="different dimensions"):
+        classify_embeddings(np.ones((2, 3), np.float32), np.ones((2, 4), np.float32), temperature=1)
+    with pytest.raises(InputError, match="Temperature"):
+        classify_embeddings(np.ones((2, 3), np.float32), np.ones((2, 3), np.float32), temperature=0)
+
+
+def test_classify_from_python_and_its_table() -> None:
+    series = random_series(6)
+    result = classify(series, ["forest", "water", "maize"])
+    frame = result.to_frame()
+    assert list(frame) == [
+        "sample_id",
+        "lat",
+        "lon",
+        "label",
+        "confidence",
+        "unknown",
+        "p_forest",
+        "p_water",
+        "p_maize",
+    ]
+    assert tuple(frame["sample_id"]) == series.sample_id
+    assert frame[["p_forest", "p_water", "p_maize"]].sum(axis=1).tolist() == pytest.approx([1.0] * 6, abs=1e-5)
+    best = result.top(2)
+    assert [row[0][1] for row in best] == pytest.approx(result.confidence.tolist())
+    with pytest.raises(InputError, match=r"top\(4\) of 3"):
+        result.top(4)
+    never = classify(series, ["forest", "water"], unknown_below=-1)
+    always = classify(series, ["forest", "water"], unknown_below=1.1)
+    assert not never.unknown.any()
+    assert always.label == ["unknown"] * 6
+
+
+def test_contribution_is_what_the_margin_loses_without_a_step() -> None:
+    model, series = load(), random_series(3)
+    weights = class_weights(taxonomy_from_phrases(["forest", "water", "maize"]), model.tower)
+    found = step_contribution(series, weights, model=model)
+    assert found.shape == series.valid.shape
+    assert np.array_equal(np.isfinite(found), series.valid)
+    before = classify(series, ["forest", "water", "maize"], model=model).scores
+    valid = series.valid.copy()
+    valid[:, 0] = False
+    after = classify(replace(series, valid=valid), ["forest", "water", "maize"], model=model).scores
+    for i in range(3):
+        k = before[i].argmax()
+        margin = [row[i, k] - np.delete(row[i], k).mean() for row in (before, after)]
+        assert found[i, 0] == pytest.approx(margin[0] - margin[1], abs=1e-4)
