@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
+from string import Template
 from typing import Any
 
 import numpy as np
@@ -108,64 +110,17 @@ def model_card(model: Model, measured: list[Measured], *, recipe: Path) -> str:
     config = model.config
     count = sum(parameter.numel() for parameter in model.encoder.parameters())
     tables = "\n\n".join(_table(task) for task in measured)
-    return f"""---
-license: apache-2.0
-library_name: timesenclip
-tags: [earth-observation, sentinel-2, time-series, zero-shot-classification]
----
-# {config.name}
-
-A spectral-temporal transformer ({count:,} parameters, preset `{config.training["recipe"]["encoder"]}`) that puts a
-Sentinel-2 pixel year
-(10 bands, up to 36 dated steps, any of them missing) into the space of the ground tower `{config.tower.name}`.
-
-**What it is not.** The paper's ground view is photographs through a frozen CLIP; that needs weights from the hub and
-is one
-option away (`tower: hf-hub:openai/clip-vit-base-patch32` in a recipe). This checkpoint's ground view is a *field
-note*, the
-words a surveyor would write down, through a compact text tower distilled from all-MiniLM-L6-v2. No figure of the paper
-is claimed for it.
-
-## Data
-- Simulated pixel years of `timesenclip.eo.simulate`: PROSPECT-D leaves and SAIL canopies over soils, water, materials
-and snow, through
-  eleven climates of both hemispheres, with haze, residual cloud and missing months.
-- Real pixel years of four public WorldCereal tables (France, Belgium, East Africa;
-WorldCereal/worldcereal-classification, MIT), only
-  those in the training blocks of a spatial split (0.25 degree blocks: 2/5 train, 1/5 calibrate, 2/5 test).
-- Notes: sentences and words written for this project (`timesenclip/train/field_notes.yaml`,
-`timesenclip/ground/taxonomies`).
-
-## Measured
-{tables}
-
-Balanced accuracy is the mean recall of the classes that occur. The real points are mostly crops and grass; several
-classes
-have a handful of points or none, so that their recall, and with it the balanced accuracy, is uncertain. The forest
-had the labels of the other blocks;
-the zero-shot answers had words. Simulated places come from the same generator as the training places, with another
-seed: they show
-what was learnt, not what holds on Earth.
-
-Calibration: temperature {config.calibration.temperature:.3f}, unknown below a cosine of
-{config.calibration.unknown_score or float("nan"):.3f}, fitted on the
-calibration blocks and simulated places.
-
-    python -m timesenclip.train {recipe} --real ../shared/data/worldcereal --out OUT                  # train and
-    measure
-    python -m timesenclip.train {recipe} --real ../shared/data/worldcereal --out OUT --measure-only   # only measure
-
-## Limits
-- Grassland, fodder and orchards with grass look alike to it; so do dry shrubs, sparse grass and bare soil.
-- One pixel, no neighbourhood: roads and houses narrower than a pixel are seen only as a mixture.
-- Reflectance must be L2A without the +1000 offset; top-of-atmosphere data work worse.
-- Confidence compares the phrases asked with each other. A phrase about something that cannot be seen from above still
-gets
-  a score.
-
-## Licence
-Apache-2.0, weights and sentences.
-"""
+    card = resources.files(__package__).joinpath("card.md").read_text(encoding="utf-8")
+    return Template(card).substitute(
+        name=config.name,
+        parameters=f"{count:,}",
+        preset=config.training["recipe"]["encoder"],
+        tower=config.tower.name,
+        tables=tables,
+        temperature=f"{config.calibration.temperature:.3f}",
+        unknown=f"{config.calibration.unknown_score or float('nan'):.3f}",
+        recipe=recipe,
+    )
 
 
 def _simulated(seed: int) -> tuple[PixelSeries, NDArray[np.int64]]:
