@@ -1,9 +1,9 @@
 """Builders of small input files in the real formats, for our tests and for yours.
 
-    series = random_series(5)
-    write_wide_table(series, "points.parquet")
-    cube = random_cube((20, 30))
-    write_netcdf_cube(cube, "cube/")             # 10 m and 20 m apart, with SCL, as providers deliver them
+series = random_series(5)
+write_wide_table(series, "points.parquet")
+cube = random_cube((20, 30))
+write_netcdf_cube(cube, "cube/")             # 10 m and 20 m apart, with SCL, as providers deliver them
 """
 
 from __future__ import annotations

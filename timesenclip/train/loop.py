@@ -125,7 +125,7 @@ def fit(
         total = config.loss.contrast_weight * losses["contrast"] + config.loss.question_weight * losses["questions"]
         if not bool(torch.isfinite(total)):
             raise TrainingDivergedError(
-                f"The loss is {float(total)} at step {step}; lower learning_rate in the recipe."
+                f"The loss is {float(total.detach())} at step {step}; lower learning_rate in the recipe."
             )
         optimiser.zero_grad()
         total.backward()  # type: ignore[no-untyped-call]

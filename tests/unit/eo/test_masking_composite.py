@@ -14,7 +14,9 @@ from timesenclip.errors import InputError, TimeError
 from timesenclip.series import PixelSeries
 from timesenclip.testing import random_cube
 
-SCL = hnp.arrays(np.uint8, st.tuples(st.integers(1, 2), st.integers(1, 7), st.integers(1, 7)), elements=st.integers(0, 11))
+SCL = hnp.arrays(
+    np.uint8, st.tuples(st.integers(1, 2), st.integers(1, 7), st.integers(1, 7)), elements=st.integers(0, 11)
+)
 
 
 @given(scl=SCL, pixels=st.integers(0, 2))
@@ -105,7 +107,14 @@ def test_a_season_may_cross_new_year() -> None:
 
 def test_dekads_are_those_of_the_calendar() -> None:
     edges = interval_edges(np.datetime64("2021-02-05"), np.datetime64("2021-03-12"), "dekad")
-    assert edges.astype(str).tolist() == ["2021-02-01", "2021-02-11", "2021-02-21", "2021-03-01", "2021-03-11", "2021-03-21"]
+    assert edges.astype(str).tolist() == [
+        "2021-02-01",
+        "2021-02-11",
+        "2021-02-21",
+        "2021-03-01",
+        "2021-03-11",
+        "2021-03-21",
+    ]
 
 
 def test_periods_are_read_and_refused() -> None:

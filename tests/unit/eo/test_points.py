@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from timesenclip.bands import BAND_NAMES
 from timesenclip.eo.points import iter_points, points_from_frame, read_attributes, read_points
 from timesenclip.errors import (
     BandError,
@@ -91,7 +92,7 @@ def test_dekads_become_months_unless_told(tmp_path: Path) -> None:
     days = np.array([f"2021-{m:02d}-{d:02d}" for m in range(1, 13) for d in (1, 11, 21)], dtype="datetime64[D]")
     rng = np.random.default_rng(0)
     dn = rng.integers(200, 4000, (len(days), 10))
-    frame = pd.DataFrame(dn, columns=[f"S2-L2A-{b}" for b in "B02 B03 B04 B05 B06 B07 B08 B8A B11 B12".split()])
+    frame = pd.DataFrame(dn, columns=[f"S2-L2A-{name}" for name in BAND_NAMES])
     frame = frame.assign(sample_id="p", timestamp=days.astype("datetime64[ns]"), lat=1.0, lon=2.0)
     monthly = points_from_frame(frame)
     assert monthly.steps == 12
@@ -134,7 +135,7 @@ def test_bad_tables_are_named(tmp_path: Path) -> None:
         points_from_frame(frame.assign(sample_id="same"))
     bands = [c for c in frame if c.startswith("OPTICAL")]
     with pytest.raises(NoClearObservationError, match="no point has a clear"):
-        points_from_frame(frame.assign(**{c: 65535 for c in bands}))
+        points_from_frame(frame.assign(**dict.fromkeys(bands, 65535)))
     with pytest.raises(DataNotFoundError, match="No file"):
         read_points(tmp_path / "nothing.parquet")
     (tmp_path / "broken.parquet").write_bytes(b"PAR1 not really")

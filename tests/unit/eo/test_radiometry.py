@@ -60,7 +60,7 @@ def test_units_are_seen_and_a_wrong_declaration_refused() -> None:
     assert detect_units(reflectance, declared="auto", where="t") == "reflectance"
     with pytest.raises(UnitsError, match="values reach"):
         detect_units(dn, declared="reflectance", where="t")
-    with pytest.raises(UnitsError, match="only 0.2"):
+    with pytest.raises(UnitsError, match=r"only 0\.2"):
         detect_units(reflectance, declared="dn", where="t")
 
 

@@ -113,7 +113,7 @@ def test_embeddings_are_unit_rows_in_any_batch_size() -> None:
 def test_a_series_without_observations_is_named_or_nan() -> None:
     model, series = _model(), random_series(4)
     cloudy = replace(series, valid=series.valid & (np.arange(4) != 2)[:, None])
-    with pytest.raises(NoClearObservationError, match="1 of 4 series .*point-2"):
+    with pytest.raises(NoClearObservationError, match=r"1 of 4 series .*point-2"):
         embed(cloudy, model=model)
     found = embed(cloudy, model=model, missing="nan")
     assert np.isnan(found[2]).all()

@@ -103,7 +103,7 @@ def _mixture(pixels: Pixels, surface: Array, day: Array, *, share_of_mixed: floa
     """Blend some pixels with a neighbour of another cover."""
     some = np.flatnonzero(rng.random(len(surface)) < share_of_mixed)
     out = surface.copy()
-    for where in np.array_split(some, min(_NEIGHBOURS, max(len(some), 1))):
+    for where in np.array_split(some, min(_NEIGHBOURS, len(some))) if some.size else ():
         neighbour = draw_pixels(str(rng.choice(cover_names(), p=cover_weights())), len(where), rng=rng)
         other = render(neighbour, day[where], rng=rng)
         share = rng.uniform(0.03, 0.4, (len(where), 1, 1))
