@@ -12,8 +12,8 @@ os.environ["MPLBACKEND"] = "Agg"
 for name in [name for name in os.environ if name.startswith("TIMESENCLIP_")]:
     del os.environ[name]
 
-import pytest  # noqa: E402 - the variables above come first
-from pytest_socket import enable_socket, socket_allow_hosts  # noqa: E402
+import pytest
+from pytest_socket import enable_socket, socket_allow_hosts
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 

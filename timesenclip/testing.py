@@ -9,6 +9,7 @@ write_netcdf_cube(cube, "cube/")             # 10 m and 20 m apart, with SCL, as
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -153,7 +154,7 @@ def _dataset(cube: Cube, resolution: int, *, every_band: bool = False):  # type:
     y, x = cube.shape[0] // factor, cube.shape[1] // factor
     dims = ("time", "y", "x")
     dn = np.round(cube.reflectance * 10_000).astype(np.uint16)
-    data = {
+    data: dict[str, Any] = {
         band.name: (dims, dn[:, i, ::factor, ::factor], {"grid_mapping": "spatial_ref"})
         for i, band in enumerate(BANDS)
         if every_band or band.resolution_m == resolution

@@ -363,15 +363,16 @@ def _best_year(series: PixelSeries, rows: pd.DataFrame, long: NDArray[np.bool_])
 
     year_of_step = series.start.astype("datetime64[Y]").astype(int) + 1970
     chosen = np.zeros(len(series), dtype=np.int64)
-    told = np.full(len(series), -1, dtype=np.int64)
+    told: NDArray[np.int64] = np.full(len(series), -1, dtype=np.int64)
     if "valid_time" in rows:
-        told = pd.to_datetime(rows["valid_time"], errors="coerce").dt.year.fillna(-1).to_numpy(dtype=np.int64)
+        stamps = pd.to_datetime(rows["valid_time"], errors="coerce")
+        told = np.asarray(stamps.dt.year.fillna(-1), dtype=np.int64)
     elif "year" in rows:
-        told = pd.to_numeric(rows["year"], errors="coerce").fillna(-1).to_numpy(dtype=np.int64)
+        told = np.asarray(pd.to_numeric(rows["year"], errors="coerce").fillna(-1), dtype=np.int64)
     for i in np.flatnonzero(long):
-        found, counts = np.unique(year_of_step[i][series.valid[i]], return_counts=True)
-        latest_best = found[len(found) - 1 - int(np.argmax(counts[::-1]))]
-        chosen[i] = told[i] if told[i] in found else latest_best
+        years, counts = np.unique(year_of_step[i][series.valid[i]], return_counts=True)
+        latest_best = int(years[len(years) - 1 - int(np.argmax(counts[::-1]))])
+        chosen[i] = told[i] if told[i] in years else latest_best
     return chosen
 
 
