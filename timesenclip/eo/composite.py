@@ -48,16 +48,7 @@ def composite_series(
     Raises:
         TimeError: the period does not touch the series.
     """
-    window = as_period(period)
-    middle = series.start + (series.end - series.start) // 2
-    inside = _inside(middle, window)
-    if not inside.any():
-        raise TimeError(
-            f"The period {window} has no step; the series run from {series.start.min()} to {series.end.max()}."
-        )
-    span = window or Period(middle.min(), middle.max() + np.timedelta64(1, "D"))
-    edges = interval_edges(span.start, span.end - np.timedelta64(1, "D"), every)
-    slot = np.searchsorted(edges, middle, side="right") - 1
+    edges, slot, inside, window = _slots(series.start, series.end, every, period)
     usable = series.valid & inside
     n, k = len(series), len(edges) - 1
     reflectance = np.zeros((n, k, *series.reflectance.shape[2:]), dtype=np.float32)
@@ -87,14 +78,7 @@ def composite_cube(cube: Cube, *, every: Every = "month", period: Period | str |
     Raises:
         TimeError: the period does not touch the cube.
     """
-    window = as_period(period)
-    middle = cube.start + (cube.end - cube.start) // 2
-    inside = _inside(middle, window)
-    if not inside.any():
-        raise TimeError(f"The period {window} has no image; the cube runs from {cube.start.min()} to {cube.end.max()}.")
-    span = window or Period(middle.min(), middle.max() + np.timedelta64(1, "D"))
-    edges = interval_edges(span.start, span.end - np.timedelta64(1, "D"), every)
-    slot = np.searchsorted(edges, middle, side="right") - 1
+    edges, slot, inside, window = _slots(cube.start, cube.end, every, period)
     _, c, y, x = cube.reflectance.shape
     reflectance = np.zeros((len(edges) - 1, c, y, x), dtype=np.float32)
     valid = np.zeros((len(edges) - 1, y, x), dtype=np.bool_)
@@ -109,10 +93,20 @@ def composite_cube(cube: Cube, *, every: Every = "month", period: Period | str |
     return replace(cube, reflectance=reflectance, valid=valid, start=edges[:-1], end=edges[1:], provenance=provenance)
 
 
-def _inside(middle: NDArray[np.datetime64], window: Period | None) -> NDArray[np.bool_]:
-    if window is None:
-        return np.ones(middle.shape, dtype=np.bool_)
-    return np.asarray((middle >= window.start) & (middle < window.end))
+def _slots(
+    start: NDArray[np.datetime64], end: NDArray[np.datetime64], every: Every, period: Period | str | int | None
+) -> tuple[NDArray[np.datetime64], NDArray[np.intp], NDArray[np.bool_], Period | None]:
+    """Edges (K + 1,) of the intervals; of each step its interval, and whether its middle is in the period."""
+    window = as_period(period)
+    middle = start + (end - start) // 2
+    inside = np.ones(middle.shape, dtype=np.bool_)
+    if window is not None:
+        inside = (middle >= window.start) & (middle < window.end)
+    if not inside.any():
+        raise TimeError(f"The period {window} has no step; the data run from {start.min()} to {end.max()}.")
+    span = window or Period(middle.min(), middle.max() + np.timedelta64(1, "D"))
+    edges = interval_edges(span.start, span.end - np.timedelta64(1, "D"), every)
+    return edges, np.searchsorted(edges, middle, side="right") - 1, inside, window
 
 
 def _what(every: str, window: Period | None) -> dict[str, str]:
