@@ -46,7 +46,7 @@ class PixelSeries:
     end: NDArray[np.datetime64]
     """(N, T) datetime64[D], first day after it; a single acquisition has end = start + 1 day."""
     sample_id: tuple[str, ...]
-    """(N,) unique names, made up ("0", "1", ...) where the source has none."""
+    """(N,) names, made up ("0", "1", ...) where the source has none."""
     lon_deg: NDArray[np.float64]
     """(N,) longitude, EPSG:4326; NaN where unknown."""
     lat_deg: NDArray[np.float64]

@@ -164,7 +164,7 @@ def points_from_frame(
     order = [names.index(name) for name in BAND_NAMES]
     raw = raw[:, :, order]
     reflectance, seen = _calibrate(raw, units=units, offset_dn=offset_dn, where=where)
-    ids = _sample_ids(rows, first_number, where)
+    ids = _sample_ids(rows, first_number, where, strict=strict)
     lon, lat = _places(rows, where)
     valid = seen.all(axis=2) & ~np.isnat(dates[..., 0])
     series = PixelSeries(
@@ -294,13 +294,16 @@ def _filled(dates: NDArray[np.datetime64]) -> dict[str, NDArray[np.datetime64]]:
     return {"start": start, "end": end}
 
 
-def _sample_ids(rows: pd.DataFrame, first_number: int, where: str) -> tuple[str, ...]:
+def _sample_ids(rows: pd.DataFrame, first_number: int, where: str, *, strict: bool) -> tuple[str, ...]:
     if "sample_id" not in rows:
         return tuple(str(first_number + i) for i in range(len(rows)))
     ids = rows["sample_id"].astype(str)
     if ids.duplicated().any():
-        name = ids[ids.duplicated()].iloc[0]
-        raise InputError(f"{where}: sample_id '{name}' stands in more than one row; names must be unique.")
+        name, count = ids[ids.duplicated()].iloc[0], int(ids.duplicated().sum())
+        message = f"{where}: {count} rows repeat a sample_id, such as '{name}'; each row stays a point of its own."
+        if strict:
+            raise InputError(message)
+        warnings.warn(message, DegradedInputWarning, stacklevel=4)
     return tuple(ids)
 
 

@@ -131,8 +131,10 @@ def test_bad_tables_are_named(tmp_path: Path) -> None:
         points_from_frame(frame.iloc[:0])
     with pytest.raises(InputError, match="swapped"):
         points_from_frame(frame.assign(lat=120.0))
-    with pytest.raises(InputError, match="more than one row"):
-        points_from_frame(frame.assign(sample_id="same"))
+    with pytest.warns(DegradedInputWarning, match="2 rows repeat a sample_id, such as 'same'"):
+        assert points_from_frame(frame.assign(sample_id="same")).sample_id == ("same",) * 3
+    with pytest.raises(InputError, match="repeat a sample_id"):
+        points_from_frame(frame.assign(sample_id="same"), strict=True)
     bands = [c for c in frame if c.startswith("OPTICAL")]
     with pytest.raises(NoClearObservationError, match="no point has a clear"):
         points_from_frame(frame.assign(**dict.fromkeys(bands, 65535)))
