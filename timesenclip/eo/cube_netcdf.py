@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from timesenclip.bands import BAND_NAMES, SCL_NAME, canonical_band
 from timesenclip.eo.grid import Transform
-from timesenclip.errors import BandError, DataNotFoundError, GridError, TimeError
+from timesenclip.errors import BandError, DataNotFoundError, GridError, MissingExtraError, TimeError
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -66,8 +66,18 @@ def open_files(files: Sequence[Path]) -> Opened:
 
 
 def open_zarr(path: Path) -> Opened:
-    """Open a Zarr store."""
+    """Open a Zarr store.
+
+    Raises:
+        MissingExtraError: the package zarr is not installed.
+        DataNotFoundError: the store cannot be read.
+    """
+    import importlib.util
+
     import xarray as xr
+
+    if importlib.util.find_spec("zarr") is None:
+        raise MissingExtraError(f"Reading '{path}' needs the package zarr: pip install 'timesenclip[zarr]'.")
 
     try:
         dataset = xr.open_zarr(path, mask_and_scale=False, chunks=None, consolidated=_is_consolidated(path))
