@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from timesenclip.bands import BAND_NAMES, require_bands
 from timesenclip.eo.composite import composite_series
 from timesenclip.eo.period import Every, Period, as_period
-from timesenclip.eo.radiometry import NODATA_DN, SATURATED, Units, detect_units, to_reflectance
+from timesenclip.eo.radiometry import SATURATED, Units, detect_units, to_reflectance
 from timesenclip.eo.tables import TableShape, columns_of, iter_frames, table_shape, wide_dates
 from timesenclip.errors import (
     BandError,
@@ -37,6 +37,7 @@ __all__ = ["iter_points", "points_from_frame", "read_attributes", "read_points"]
 
 _MAX_SPAN_DAYS = 370
 _SUBSTITUTE, _SUBSTITUTED = "B08", "B8A"
+_FILL_DN = 65535
 
 
 def read_points(
@@ -255,7 +256,7 @@ def _with_all_bands(
         names.append(_SUBSTITUTED)
         raw = np.concatenate([raw, np.full_like(raw[:, :, :1], np.nan)], axis=2)
     require_bands(names, where=where)
-    missing = ~np.isfinite(raw) | np.isin(raw, np.asarray(NODATA_DN, dtype=np.float32))
+    missing = ~np.isfinite(raw) | (raw == _FILL_DN) | (raw == 0)
     absent, present = names.index(_SUBSTITUTED), names.index(_SUBSTITUTE)
     points = missing[:, :, absent].all(axis=1) & ~missing[:, :, present].all(axis=1)
     if not points.any():
@@ -273,11 +274,13 @@ def _calibrate(
     raw: NDArray[np.float32], *, units: Units, offset_dn: int, where: str
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     if detect_units(raw, declared=units, where=where) == "dn":
-        reflectance, seen = to_reflectance(raw, offset_dn=offset_dn)
+        reflectance, seen = to_reflectance(raw, offset_dn=offset_dn, nodata=(_FILL_DN,))
     else:
         seen = np.isfinite(raw) & ~np.isin(raw, (65535.0, -9999.0))
         reflectance = np.clip(np.where(seen, raw, 0.0), 0.0, None).astype(np.float32)
-    return reflectance, seen & (reflectance <= SATURATED)
+    # Harmonised tables clip dark water to 0 in single bands; only a step of nothing but zeros is a missing one.
+    empty = (raw == 0).all(axis=2, keepdims=True)
+    return reflectance, seen & (reflectance <= SATURATED) & ~empty
 
 
 def _filled(dates: NDArray[np.datetime64]) -> dict[str, NDArray[np.datetime64]]:

@@ -157,3 +157,13 @@ def test_one_missing_band_makes_a_step_missing(tmp_path: Path) -> None:
     series = points_from_frame(frame)
     assert not series.valid[1, 4]
     assert series.valid.sum() == 35
+
+
+def test_zero_is_dark_in_one_band_and_missing_in_all(tmp_path: Path) -> None:
+    frame = _wide(tmp_path, missing=0.0)
+    frame.loc[0, "OPTICAL-B12-ts2-20m"] = 0  # dark water in a harmonised table
+    frame.loc[1, [c for c in frame if c.startswith("OPTICAL") and "-ts5-" in c]] = 0
+    series = points_from_frame(frame)
+    assert series.valid[0, 2]
+    assert not series.valid[1, 5]
+    assert series.valid.sum() == 35
