@@ -1,15 +1,15 @@
 """Builders of small input files in the real formats, for our tests and for yours.
 
-series = random_series(5)
-write_wide_table(series, "points.parquet")
-cube = random_cube((20, 30))
-write_netcdf_cube(cube, "cube/")             # 10 m and 20 m apart, with SCL, as providers deliver them
+Every writer takes values (`random_series`, `random_cube`, or your own) and gives back the path to read them from:
+
+    read_points(write_wide_table(random_series(5), "points.parquet"))
+    read_cube(write_netcdf_cube(random_cube((20, 30)), "cube/"))
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,10 +17,14 @@ from numpy.typing import NDArray
 from timesenclip.bands import BAND_NAMES, BANDS, SCL_NAME
 from timesenclip.series import Cube, PixelSeries
 
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+
 __all__ = [
     "random_cube",
     "random_series",
-    "write_geotiff_cube",
+    "write_geotiff_stack",
     "write_long_table",
     "write_netcdf_cube",
     "write_wide_table",
@@ -115,8 +119,8 @@ def write_zarr_cube(cube: Cube, path: str | Path) -> Path:
     return Path(path)
 
 
-def write_geotiff_cube(cube: Cube, folder: str | Path) -> Path:
-    """One GeoTIFF a date and band, 10 and 20 m apart, and SCL."""
+def write_geotiff_stack(cube: Cube, folder: str | Path) -> Path:
+    """One GeoTIFF a date and band (`2021-01-07_B04.tif`), 10 and 20 m apart, and SCL."""
     import rasterio
 
     out = Path(folder)
@@ -144,7 +148,7 @@ def write_geotiff_cube(cube: Cube, folder: str | Path) -> Path:
     return out
 
 
-def _dataset(cube: Cube, resolution: int, *, every_band: bool = False):  # type: ignore[no-untyped-def]
+def _dataset(cube: Cube, resolution: int, *, every_band: bool = False) -> xr.Dataset:
     """The bands of one resolution as an xarray Dataset in DN."""
     import xarray as xr
     from pyproj import CRS
@@ -154,7 +158,7 @@ def _dataset(cube: Cube, resolution: int, *, every_band: bool = False):  # type:
     y, x = cube.shape[0] // factor, cube.shape[1] // factor
     dims = ("time", "y", "x")
     dn = np.round(cube.reflectance * 10_000).astype(np.uint16)
-    data: dict[str, Any] = {
+    data: dict[str, tuple[tuple[str, ...], NDArray[Any], dict[str, str]]] = {
         band.name: (dims, dn[:, i, ::factor, ::factor], {"grid_mapping": "spatial_ref"})
         for i, band in enumerate(BANDS)
         if every_band or band.resolution_m == resolution
@@ -178,7 +182,7 @@ def _dn(reflectance: NDArray[np.float32], valid: NDArray[np.bool_]) -> NDArray[n
     return np.where(valid, np.round(reflectance * 10_000), _MISSING_DN).astype(np.uint16)
 
 
-def _write_table(frame, path: Path) -> Path:  # type: ignore[no-untyped-def]
+def _write_table(frame: pd.DataFrame, path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.suffix == ".csv":
         frame.to_csv(path, index=False)

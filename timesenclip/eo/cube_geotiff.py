@@ -1,93 +1,123 @@
-"""Cubes as folders of GeoTIFFs (or JPEG 2000), one file a band and date."""
+"""Cubes as folders of GeoTIFFs (or JPEG 2000): one file a band and date, or one a date with named bands."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from timesenclip.bands import BAND_NAMES, SCL_NAME, canonical_band
-from timesenclip.eo.grid import Transform
+from timesenclip.eo.cube_layers import Grid, Opened, Window, place_layers
 from timesenclip.errors import BandError, DataNotFoundError, GridError, TimeError
-
-if TYPE_CHECKING:
-    from timesenclip.eo.cube import Layer, Window
 
 __all__ = ["open_files"]
 
 _DATE = re.compile(r"(?<!\d)(20\d{2})-?(\d{2})-?(\d{2})(?!\d{3})")
-_PARTS = re.compile(r"[_\-.]")
+_BASELINE = re.compile(r"_N(\d{2})(\d{2})_")
+_PARTS = re.compile(r"[_\-.\s]")
+
+_Source = tuple[Path, int]
+"""A file and the number of a band in it, from 1."""
 
 
 @dataclass(frozen=True)
-class _Stack:
-    """The files of one band, in the order of the dates."""
+class _Files:
+    """One band, in the order of the dates."""
 
-    files: tuple[Path, ...]
-    factor: int
-    shape: tuple[int, int]
+    sources: tuple[_Source, ...]
+    grid: Grid
+    crs: Any
+    dtype: np.dtype[Any]
+    nodata: float | None
 
-    def read(self, dates: NDArray[np.intp], window: Window) -> NDArray[np.generic]:
-        """Values of some dates in a window."""
-        import rasterio
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        return self.grid.shape
 
-        box = ((window[0], window[1]), (window[2], window[3]))
-        layers = []
-        for index in dates:
-            try:
-                with rasterio.open(self.files[index]) as file:
-                    layers.append(file.read(1, window=box))
-            except rasterio.errors.RasterioError as error:
-                raise DataNotFoundError(
-                    f"Cannot read '{self.files[index]}' ({error}); the file may be cut short."
-                ) from error
-        return np.stack(layers) if layers else np.zeros((0, window[1] - window[0], window[3] - window[2]))
+    def read(self, dates: NDArray[np.intp], window: Window) -> NDArray[Any]:
+        """Values of some dates in a window.
+
+        Raises:
+            GridError: the file of a date is on another grid than the first.
+        """
+        out = np.zeros((len(dates), window[1] - window[0], window[3] - window[2]), dtype=self.dtype)
+        for i, index in enumerate(dates):
+            path, number = self.sources[index]
+            with _opened(path) as file:
+                if not self.grid.matches(_grid_of(file, path)) or file.crs != self.crs:
+                    raise GridError(
+                        f"'{path}' is on another grid ({_grid_of(file, path)}, {file.crs}) than "
+                        f"'{self.sources[0][0].name}' ({self.grid}, {self.crs}); put all dates on one grid."
+                    )
+                out[i] = file.read(number, window=((window[0], window[1]), (window[2], window[3])))
+        return out
 
 
-def open_files(
-    folder: Path, files: Sequence[Path]
-) -> tuple[dict[str, Layer], NDArray[np.datetime64], tuple[int, int], str, Transform, dict[str, Any]]:
+def open_files(folder: Path, files: Sequence[Path]) -> Opened:
     """Sort files into bands and dates by their names; files that name no band are left aside."""
-    table: dict[str, dict[np.datetime64, Path]] = {}
-    unused = []
-    for file in files:
-        band, date = _band_of(file.stem), _date_of(file.stem)
-        if band is None:
-            unused.append(file.name)
-            continue
-        if date is None:
-            raise TimeError(
-                f"'{file.name}' names no date; expected one such as 2018-05-06 or 20180506 in the file's name."
-            )
-        if date in table.setdefault(band, {}):
-            raise TimeError(f"{folder}: {band} of {date} stands in both '{table[band][date].name}' and '{file.name}'.")
-        table[band][date] = file
+    table, unused = _sorted_out(folder, files)
     if not table:
         raise BandError(f"{folder} has no file that names a band; expected names such as 2018-05-06_B04.tif.")
     dates = sorted(set().union(*table.values()))
     for band in [name for name in (*BAND_NAMES, SCL_NAME) if name in table]:
         gone = [str(date) for date in dates if date not in table[band]]
         if gone:
-            raise BandError(
-                f"{folder}: {band} is missing for {', '.join(gone[:3])}{' and more' if len(gone) > 3 else ''}."
+            more = f" and {len(gone) - 3} more" if len(gone) > 3 else ""
+            raise BandError(f"{folder}: {band} is missing for {', '.join(gone[:3])}{more}; add it or leave them out.")
+    found = {}
+    for band, by_date in table.items():
+        stack = _first(tuple(by_date[date] for date in dates))
+        found[band] = (stack, stack.grid, stack.sources[0][0].name)
+    layers, finest = place_layers(found, where=str(folder))
+    notes = {"ignored_files": unused} if unused else {}
+    first = next(iter(table.values()))
+    return Opened(layers, np.array(dates), finest, _common_crs(folder, found), notes, _baselines(first, dates))
+
+
+def _sorted_out(folder: Path, files: Sequence[Path]) -> tuple[dict[str, dict[np.datetime64, _Source]], list[str]]:
+    table: dict[str, dict[np.datetime64, _Source]] = {}
+    unused = []
+    for file in files:
+        bands = _bands_of(file)
+        if not bands:
+            unused.append(file.name)
+            continue
+        date = _date_of(file.stem)
+        if date is None:
+            raise TimeError(
+                f"'{file.name}' names no date; expected one such as 2018-05-06 or 20180506 in the file's name."
             )
-    layers, shape, crs, transform = _nest(folder, {b: tuple(table[b][d] for d in dates) for b in table})
-    return layers, np.array(dates), shape, crs, transform, {"ignored_files": unused} if unused else {}
+        for band, number in bands.items():
+            if date in table.setdefault(band, {}):
+                other = table[band][date][0].name
+                raise TimeError(f"{folder}: {band} of {date} stands in both '{other}' and '{file.name}'; keep one.")
+            table[band][date] = (file, number)
+    return table, unused
 
 
-def _band_of(stem: str) -> str | None:
-    for part in reversed(_PARTS.split(stem)):
-        if part.upper() == SCL_NAME:
-            return SCL_NAME
-        band = canonical_band(part)
+def _bands_of(file: Path) -> dict[str, int]:
+    """Band -> number in the file, from its name, or else from the descriptions of its bands."""
+    for part in reversed(_PARTS.split(file.stem)):
+        band = SCL_NAME if part.upper() == SCL_NAME else canonical_band(part)
         if band is not None:
-            return band
-    return None
+            return {band: 1}
+    found: dict[str, int] = {}
+    with _opened(file) as raster:
+        for number, text in enumerate(raster.descriptions, start=1):
+            band = SCL_NAME if (text or "").upper() == SCL_NAME else canonical_band(text or "")
+            if band in found:
+                raise BandError(f"'{file}' has two bands named {band}; keep one of them.")
+            if band is not None:
+                found[band] = number
+    return found
 
 
 def _date_of(stem: str) -> np.datetime64 | None:
@@ -98,31 +128,54 @@ def _date_of(stem: str) -> np.datetime64 | None:
         return None
 
 
-def _nest(
-    folder: Path, stacks: dict[str, tuple[Path, ...]]
-) -> tuple[dict[str, Layer], tuple[int, int], str, Transform]:
-    import rasterio
+def _baselines(by_date: dict[np.datetime64, _Source], dates: list[np.datetime64]) -> tuple[str, ...] | None:
+    """Processing baselines of the dates, where ESA's product names (`..._N0400_...`) are in the paths."""
+    found = [_BASELINE.search(str(by_date[date][0])) for date in dates]
+    return tuple(f"{match[1]}.{match[2]}" for match in found if match) if all(found) else None
 
-    heads = {}
-    for band, files in stacks.items():
-        try:
-            with rasterio.open(files[0]) as file:
-                heads[band] = (file.transform, file.shape, file.crs)
-        except rasterio.errors.RasterioError as error:
-            raise DataNotFoundError(f"Cannot read '{files[0]}' ({error}); the file may be cut short.") from error
-    finest = min(heads, key=lambda band: abs(heads[band][0].a))
-    transform, shape, crs = heads[finest]
-    if crs is None:
-        raise GridError(f"'{stacks[finest][0]}' has no CRS; write one with gdal_edit.py -a_srs EPSG:32631 FILE.")
-    layers: dict[str, Layer] = {}
-    for band, (own, size, reference) in heads.items():
-        factor = round(own.a / transform.a)
-        nested = abs(own.a - factor * transform.a) < 1e-6 and size == tuple(-(-n // factor) for n in shape)
-        if reference != crs or not nested or abs(own.c - transform.c) > 1e-3 or abs(own.f - transform.f) > 1e-3:
-            raise GridError(
-                f"{folder}: {band} ({size} pixels of {own.a:g}) does not nest in {finest} ({shape} of {transform.a:g})."
-            )
-        layers[band] = _Stack(stacks[band], factor, tuple(size))
-    authority = crs.to_authority()
-    name = ":".join(authority) if authority else crs.to_wkt()
-    return layers, tuple(shape), name, tuple(transform)[:6]
+
+def _first(sources: tuple[_Source, ...]) -> _Files:
+    path, number = sources[0]
+    with _opened(path) as file:
+        nodata = file.nodatavals[number - 1]
+        return _Files(
+            sources=sources,
+            grid=_grid_of(file, path),
+            crs=file.crs,
+            dtype=np.dtype(file.dtypes[number - 1]),
+            nodata=None if nodata is None or np.isnan(nodata) else float(nodata),
+        )
+
+
+def _grid_of(file: Any, path: Path) -> Grid:
+    a, b, c, d, e, f = tuple(file.transform)[:6]
+    if b != 0 or d != 0 or a <= 0 or e >= 0:
+        raise GridError(f"'{path}' is rotated or not north-up; warp it first: gdalwarp -t_srs EPSG:32631 IN OUT.")
+    return Grid(c, f, a, e, (int(file.height), int(file.width)))
+
+
+def _common_crs(folder: Path, found: dict[str, tuple[_Files, Grid, str]]) -> str:
+    first, _, name = next(iter(found.values()))
+    for stack, _, other in found.values():
+        if stack.crs is None:
+            raise GridError(f"'{folder / other}' has no CRS; write one with gdal_edit.py -a_srs EPSG:32631 FILE.")
+        if stack.crs != first.crs:
+            raise GridError(f"{folder}: '{other}' is in {stack.crs}, '{name}' in {first.crs}; put them on one grid.")
+    authority = first.crs.to_authority()
+    return ":".join(authority) if authority else str(first.crs.to_wkt())
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """Open a raster; what cannot be read is named in one line."""
+    import rasterio
+    from rasterio.errors import NotGeoreferencedWarning, RasterioError
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", NotGeoreferencedWarning)  # said as a GridError where it matters
+            with rasterio.open(path) as file:
+                yield file
+    except RasterioError as error:
+        reason = str(error).strip().split("\n", 1)[0][:160]
+        raise DataNotFoundError(f"Cannot read '{path}' ({reason}); the file may be cut short.") from error

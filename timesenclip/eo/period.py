@@ -45,8 +45,8 @@ class Period:
         Raises:
             TimeError: the text is none of these.
         """
-        first, _, last = text.strip().partition("..")
-        return cls(_bounds(first, text)[0], _bounds(last or first, text)[1])
+        first, dots, last = text.strip().partition("..")
+        return cls(_bounds(first, text)[0], _bounds(last if dots else first, text)[1])
 
     def __str__(self) -> str:
         """`2018-01-01..2018-12-31`."""

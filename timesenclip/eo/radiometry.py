@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,7 +17,18 @@ from numpy.typing import NDArray
 
 from timesenclip.errors import DegradedInputWarning, InputError, UnitsError
 
-__all__ = ["NODATA_DN", "SATURATED", "Units", "check_dark_level", "detect_units", "offset_for", "to_reflectance"]
+__all__ = [
+    "NODATA_DN",
+    "SATURATED",
+    "OffsetPolicy",
+    "Units",
+    "check_dark_level",
+    "clean_reflectance",
+    "detect_units",
+    "offset_for",
+    "offsets_for",
+    "to_reflectance",
+]
 
 Units = Literal["auto", "dn", "reflectance"]
 
@@ -24,30 +36,40 @@ QUANTIFICATION = 10_000.0
 NODATA_DN = (0, 65535)
 """DN that stand for "no observation": 0 in ESA's products, 65535 in WorldCereal's tables."""
 
+LOWEST_DN = -1000
+"""No observation can be as low: the darkest DN is 1, and 1000 the largest offset ever subtracted from it. What is below
+is a fill value, such as -9999 or -32768."""
+
 SATURATED = 2.0
 """Reflectance above this is no surface but a saturated or broken value; readers mark it missing."""
 
+OFFSET_DAY = np.datetime64("2022-01-25")
+"""First day of processing baseline 04.00."""
+
 _BASELINE_WITH_OFFSET = (4, 0)
+_ENOUGH = 100
 
 
 @dataclass(frozen=True, slots=True)
-class _Policy:
+class OffsetPolicy:
+    """What a provider has done with the offset of baseline 04.00 in one of its collections."""
+
     harmonised: bool
     """True where the provider has already removed the offset from the pixels."""
 
 
-_POLICIES: dict[tuple[str, str], _Policy] = {
+_POLICIES: dict[tuple[str, str], OffsetPolicy] = {
     # Pixels as ESA made them: subtract 1000 from baseline 04.00 on. Source: microsoft/PlanetaryComputer#134.
-    ("planetary-computer", "sentinel-2-l2a"): _Policy(harmonised=False),
-    ("cdse", "sentinel-2-l2a"): _Policy(harmonised=False),
-    ("esa", "sentinel-2-l2a"): _Policy(harmonised=False),
+    ("planetary-computer", "sentinel-2-l2a"): OffsetPolicy(harmonised=False),
+    ("cdse", "sentinel-2-l2a"): OffsetPolicy(harmonised=False),
+    ("esa", "sentinel-2-l2a"): OffsetPolicy(harmonised=False),
     # v1 is harmonised whatever its metadata say; collection 1 is not. Source: Element84/earth-search#9, #41.
-    ("earth-search", "sentinel-2-l2a"): _Policy(harmonised=True),
-    ("earth-search", "sentinel-2-c1-l2a"): _Policy(harmonised=False),
+    ("earth-search", "sentinel-2-l2a"): OffsetPolicy(harmonised=True),
+    ("earth-search", "sentinel-2-c1-l2a"): OffsetPolicy(harmonised=False),
     # Source: Earth Engine data catalogue, COPERNICUS/S2_SR_HARMONIZED and COPERNICUS/S2_SR.
-    ("earth-engine", "s2-sr-harmonized"): _Policy(harmonised=True),
-    ("earth-engine", "s2-sr"): _Policy(harmonised=False),
-    ("worldcereal", "points"): _Policy(harmonised=True),
+    ("earth-engine", "s2-sr-harmonized"): OffsetPolicy(harmonised=True),
+    ("earth-engine", "s2-sr"): OffsetPolicy(harmonised=False),
+    ("worldcereal", "points"): OffsetPolicy(harmonised=True),
 }
 
 
@@ -79,23 +101,48 @@ def offset_for(provider: str, collection: str, baseline: str | None) -> int:
     return 1000 if (int(match[1]), int(match[2])) >= _BASELINE_WITH_OFFSET else 0
 
 
+def offsets_for(
+    provider: str, collection: str, baselines: str | Sequence[str] | None, *, count: int
+) -> tuple[int, ...]:
+    """DN to subtract from each of `count` images; arguments as `offset_for`, with one baseline for all or one for each.
+
+    Raises:
+        InputError: as `offset_for`, or the number of baselines is not that of the images.
+    """
+    if baselines is None or isinstance(baselines, str):
+        return (offset_for(provider, collection, baselines),) * count
+    if len(baselines) != count:
+        raise InputError(f"{len(baselines)} baselines for {count} images; give one for all, or one for each.")
+    return tuple(offset_for(provider, collection, baseline) for baseline in baselines)
+
+
 def to_reflectance(
-    dn: NDArray[np.generic], *, offset_dn: int = 0, nodata: tuple[int, ...] = NODATA_DN
+    dn: NDArray[np.generic], *, offset_dn: int | NDArray[np.integer] = 0, nodata: tuple[int, ...] = NODATA_DN
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """Surface reflectance of digital numbers, and where there is an observation.
 
     Args:
         dn: any shape, integer or float (NaN = missing).
-        offset_dn: DN to subtract (see `offset_for`).
-        nodata: DN that stand for "no observation", judged before the offset.
+        offset_dn: DN to subtract (see `offset_for`), one or an array that broadcasts to `dn`.
+        nodata: DN that stand for "no observation", judged before the offset, as is everything down to -1000.
 
     Returns:
         Reflectance float32, 0 where missing, never below 0 (a dark pixel stays valid), and a boolean array.
     """
     values = dn.astype(np.float32)
-    valid = np.isfinite(values) & ~np.isin(values, np.asarray(nodata, dtype=np.float32))
-    scaled = np.maximum(np.where(valid, values, 0.0) - np.float32(offset_dn), 0.0) / np.float32(QUANTIFICATION)
+    valid = np.isfinite(values) & (values > LOWEST_DN)
+    for fill in nodata:
+        valid &= values != fill
+    offset = np.asarray(offset_dn, dtype=np.float32)
+    scaled = np.maximum(np.where(valid, values, 0.0) - offset, 0.0) / np.float32(QUANTIFICATION)
     return np.where(valid, scaled, 0.0).astype(np.float32), valid
+
+
+def clean_reflectance(values: NDArray[np.generic]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Reflectance that is given as such: 0 where missing (NaN or a fill value), never below 0; and where it is seen."""
+    given = values.astype(np.float32)
+    valid = np.isfinite(given) & (given > LOWEST_DN / QUANTIFICATION) & (given <= SATURATED)
+    return np.where(valid, np.maximum(given, 0.0), 0.0).astype(np.float32), valid
 
 
 def detect_units(values: NDArray[np.generic], *, declared: Units, where: str) -> Literal["dn", "reflectance"]:
@@ -103,19 +150,22 @@ def detect_units(values: NDArray[np.generic], *, declared: Units, where: str) ->
 
     Args:
         values: a sample of the data, nodata included.
-        declared: what the user said; `auto` decides by the values.
+        declared: what the user said; `auto` decides by the values, and takes integers for DN.
         where: file or table, for the message.
 
     Raises:
         UnitsError: 0..10000 declared as reflectance, or 0..1 declared as DN.
     """
+    whole = values.dtype.kind in "iu"
     numbers = np.asarray(values, dtype=np.float64).ravel()
-    numbers = numbers[np.isfinite(numbers) & ~np.isin(numbers, NODATA_DN)]
+    numbers = numbers[np.isfinite(numbers) & (numbers > LOWEST_DN) & ~np.isin(numbers, NODATA_DN)]
+    if declared == "auto" and (whole or numbers.size == 0):
+        return "dn" if whole else "reflectance"
     if numbers.size == 0:
-        return "dn" if declared == "auto" else declared
+        return "dn" if declared == "dn" else "reflectance"
     high = float(np.percentile(numbers, 99))
     looks: Literal["dn", "reflectance"] = "dn" if high > 3.0 else "reflectance"
-    if declared == "auto" or declared == looks:
+    if declared in ("auto", looks):
         return looks
     if declared == "reflectance":
         raise UnitsError(
@@ -124,26 +174,51 @@ def detect_units(values: NDArray[np.generic], *, declared: Units, where: str) ->
         )
     raise UnitsError(
         f"{where}: declared as digital numbers, but values reach only {high:g}; expected 0..10000. This is "
-        f"reflectance: "
-        "say units 'reflectance'."
+        "reflectance: say units 'reflectance'."
     )
 
 
-def check_dark_level(reflectance: NDArray[np.float32], valid: NDArray[np.bool_], *, where: str) -> None:
+def check_dark_level(
+    reflectance: NDArray[np.float32],
+    valid: NDArray[np.bool_],
+    *,
+    where: str,
+    dates: NDArray[np.datetime64] | None = None,
+) -> None:
     """Warn where the darkest observations suggest that the +1000 offset was left in.
 
     Without the offset the first percentile of a whole series is below 0.08 almost everywhere, since shadow, water,
     red light over plants or SWIR over water is in it; with it nothing is below 0.1.
+
+    Args:
+        reflectance: (T, ...) of the darkest band, or of all.
+        valid: same shape, True = use.
+        where: file or table, for the message.
+        dates: (T,) of axis 0; with them a rise by 0.1 on 25 January 2022, when the offset came, is looked for too.
     """
-    seen = reflectance[valid]
-    if seen.size < 100:
-        return
-    dark = float(np.percentile(seen, 1))
+    dark = _dark(reflectance, valid)
     if 0.1 <= dark < 0.2:
         warnings.warn(
             f"{where}: the darkest 1 % of reflectances is {dark:.3f}, just above 0.1; the offset of 1000 DN of "
-            f"baseline "
-            "04.00 may still be in the data. Say the baseline or the offset.",
+            "baseline 04.00 may still be in the data. Say the baseline or the offset.",
             DegradedInputWarning,
             stacklevel=3,
         )
+        return
+    if dates is None:
+        return
+    late = dates >= OFFSET_DAY
+    rise = _dark(reflectance[late], valid[late]) - _dark(reflectance[~late], valid[~late])
+    if 0.07 <= rise <= 0.13:
+        warnings.warn(
+            f"{where}: the darkest 1 % of reflectances rises by {rise:.3f} on {OFFSET_DAY}, when baseline 04.00 "
+            "brought an offset of 1000 DN; images from then on seem to hold it still. Say the provider and baselines.",
+            DegradedInputWarning,
+            stacklevel=3,
+        )
+
+
+def _dark(reflectance: NDArray[np.float32], valid: NDArray[np.bool_]) -> float:
+    """First percentile of the valid values; NaN, which no comparison meets, where they are too few to tell."""
+    seen = reflectance[valid]
+    return float(np.percentile(seen, 1)) if seen.size >= _ENOUGH else float("nan")

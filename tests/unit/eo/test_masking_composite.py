@@ -121,10 +121,9 @@ def test_periods_are_read_and_refused() -> None:
     assert str(Period.parse("2018")) == "2018-01-01..2018-12-31"
     assert str(Period.parse("2018-07..2019-06")) == "2018-07-01..2019-06-30"
     assert str(Period.parse("2018-03-15..2018-10-01")) == "2018-03-15..2018-10-01"
-    for text in ("18", "2018-13", "2018-07..", "soon", "2018-02-30"):
-        if text != "2018-07..":
-            with pytest.raises(TimeError):
-                Period.parse(text)
+    for text in ("18", "2018-13", "2018-07..", "..2018", "soon", "2018-02-30"):
+        with pytest.raises(TimeError):
+            Period.parse(text)
     with pytest.raises(TimeError, match="before it starts"):
         Period.parse("2019..2018")
     with pytest.raises(TimeError, match="run from 2021"):

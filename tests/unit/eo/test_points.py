@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import struct
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +10,7 @@ import pytest
 
 from timesenclip.bands import BAND_NAMES
 from timesenclip.eo.points import iter_points, points_from_frame, read_attributes, read_points
+from timesenclip.eo.points_window import select_window
 from timesenclip.errors import (
     BandError,
     DataNotFoundError,
@@ -54,7 +57,12 @@ def test_rows_of_a_long_table_may_be_scattered(tmp_path: Path) -> None:
     assert found.sample_id == tuple(dict.fromkeys(mixed["sample_id"]))  # order of first appearance
     again = found.take(np.array([found.sample_id.index(name) for name in series.sample_id]))
     _equal(again, series)
-    assert sum(len(piece) for piece in iter_points(tmp_path / "b.parquet", batch_size=2)) == 6
+    pieces = list(iter_points(tmp_path / "b.parquet", batch_size=4))
+    assert [len(piece) for piece in pieces] == [4, 2]
+    assert pieces[0].sample_id + pieces[1].sample_id == found.sample_id
+    first = found.take(np.arange(4))
+    assert np.array_equal(pieces[0].reflectance, first.reflectance[:, : pieces[0].steps])
+    assert [int(piece.valid.sum()) for piece in pieces] == [int(first.valid.sum()), int(found.valid[4:].sum())]
 
 
 def test_b08_stands_in_for_b8a_and_says_so(tmp_path: Path) -> None:
@@ -147,7 +155,7 @@ def test_bad_tables_are_named(tmp_path: Path) -> None:
 
 def test_two_rows_for_one_date_are_refused(tmp_path: Path) -> None:
     frame = pd.read_parquet(write_long_table(random_series(2), tmp_path / "a.parquet"))
-    with pytest.raises(TimeError, match="two rows for 2021-01-01"):
+    with pytest.raises(TimeError, match="2021-01-01 more than once"):
         points_from_frame(pd.concat([frame, frame.iloc[:1]], ignore_index=True))
 
 
@@ -157,6 +165,135 @@ def test_one_missing_band_makes_a_step_missing(tmp_path: Path) -> None:
     series = points_from_frame(frame)
     assert not series.valid[1, 4]
     assert series.valid.sum() == 35
+
+
+def test_a_step_that_has_no_columns_is_a_missing_step(tmp_path: Path) -> None:
+    frame = _wide(tmp_path, missing=0.0)
+    series = points_from_frame(frame.drop(columns=[c for c in frame if "-ts5-" in c]))
+    assert series.valid[0].tolist() == [t != 5 for t in range(12)]
+    assert np.allclose(series.reflectance[:, 6], points_from_frame(frame).reflectance[:, 6])
+
+
+@pytest.mark.parametrize("write", [write_wide_table, write_long_table])
+def test_quarters_are_never_passed_off_as_months(write, tmp_path: Path) -> None:
+    edges = np.array(["2021-01-01", "2021-04-01", "2021-07-01", "2021-10-01", "2022-01-01"], dtype="datetime64[D]")
+    n = 2
+    series = PixelSeries(
+        np.full((n, 4, 10), 0.2, dtype=np.float32),
+        np.ones((n, 4), bool),
+        np.broadcast_to(edges[:-1], (n, 4)),
+        np.broadcast_to(edges[1:], (n, 4)),
+        ("a", "b"),
+        np.zeros(n),
+        np.zeros(n),
+    )
+    _equal(read_points(write(series, tmp_path / "a.parquet"), step="quarter"), series)
+
+
+def test_reflectance_and_dn_give_the_same(tmp_path: Path) -> None:
+    frame = _wide(tmp_path)
+    bands = [c for c in frame if c.startswith("OPTICAL")]
+    dn = frame[bands].astype("float64")
+    given = frame.assign(**(dn.where(dn < 65535) / 10_000))
+    _equal(points_from_frame(given), points_from_frame(frame))
+    with pytest.raises(UnitsError, match="declared as digital numbers"):
+        points_from_frame(given, units="dn")
+
+
+@pytest.mark.parametrize("fill", [65535, -9999, np.nan])
+def test_every_fill_value_is_missing(fill: float, tmp_path: Path) -> None:
+    frame = _wide(tmp_path, missing=0.0).astype({"OPTICAL-B03-ts2-10m": "float64"})
+    frame.loc[0, "OPTICAL-B03-ts2-10m"] = fill
+    series = points_from_frame(frame)
+    assert np.argwhere(~series.valid).tolist() == [[0, 2]]
+
+
+def test_a_long_table_without_names_is_told_apart_by_place(tmp_path: Path) -> None:
+    series = random_series(4)
+    path = write_long_table(series, tmp_path / "a.parquet")
+    frame = pd.read_parquet(path)
+    frame.drop(columns="sample_id").assign(label=frame["sample_id"]).to_parquet(path)
+    found = read_points(path)
+    assert found.sample_id == ("0", "1", "2", "3")
+    assert np.array_equal(found.valid, series.valid)
+    assert read_attributes(path, ["label"])["label"].tolist() == list(series.sample_id)
+    with pytest.raises(InputError, match="to tell the points apart"):
+        points_from_frame(frame.drop(columns=["sample_id", "lat", "lon"]))
+
+
+def test_names_in_csv_stay_as_they_are_written(tmp_path: Path) -> None:
+    series = replace(random_series(3), sample_id=("007", "07", "7"))
+    path = write_wide_table(series, tmp_path / "a.csv")
+    assert read_points(path).sample_id == ("007", "07", "7")
+    assert [name for piece in iter_points(path, batch_size=2) for name in piece.sample_id] == ["007", "07", "7"]
+
+
+def test_a_period_may_miss_whole_pieces_but_not_the_table(tmp_path: Path) -> None:
+    early = pd.read_parquet(write_wide_table(random_series(3, missing=0), tmp_path / "a.parquet"))
+    late = early.assign(start_date="2023-01-01", sample_id=["x", "y", "z"])
+    path = tmp_path / "both.parquet"
+    pd.concat([early, late]).to_parquet(path)
+    pieces = list(iter_points(path, batch_size=3, period=2023))
+    assert [int(piece.valid.sum()) for piece in pieces] == [0, 36]
+    assert all(piece.steps == 12 for piece in pieces)
+    for write in (write_wide_table, write_long_table):
+        table = write(random_series(3), tmp_path / "c.parquet")
+        with pytest.raises(TimeError, match=r"runs from 2021-01-01 to 2021-12-\d\d"):
+            next(iter_points(table, period=1990))
+
+
+def test_points_of_different_years_share_few_columns(tmp_path: Path) -> None:
+    frame = _wide(tmp_path, missing=0.0).assign(start_date=["2019-01-01", "2021-07-01", "2023-01-01"])
+    series = points_from_frame(frame)
+    assert series.steps == 12
+    assert series.valid.all()
+    assert series.start[:, 0].astype(str).tolist() == ["2019-01-01", "2021-07-01", "2023-01-01"]
+
+
+def test_the_year_told_wins_where_it_was_seen() -> None:
+    rows = pd.DataFrame({"year": [2020, 2021, 1999]})
+    months = (np.datetime64("2020-09", "M") + np.arange(17)).astype("datetime64[D]")
+    series = PixelSeries(
+        np.full((3, 16, 10), 0.2, dtype=np.float32),
+        np.ones((3, 16), bool),
+        np.broadcast_to(months[:-1], (3, 16)),
+        np.broadcast_to(months[1:], (3, 16)),
+        ("a", "b", "c"),
+        np.zeros(3),
+        np.zeros(3),
+    )
+    found = select_window(series, rows, period=None, every="month", may_be_empty=False)
+    assert found.start[:, 0].astype(str).tolist() == ["2020-09-01", "2021-01-01", "2021-01-01"]
+    assert found.valid.sum(axis=1).tolist() == [4, 12, 12]
+
+
+def test_geoparquet_points_have_a_place(tmp_path: Path) -> None:
+    frame = _wide(tmp_path).drop(columns=["lat", "lon"])
+    wkb = [struct.pack("<BIdd", 1, 1, 3.0 + i, 51.0) for i in range(3)]
+    series = points_from_frame(frame.assign(geometry=wkb))
+    assert series.lon_deg.tolist() == [3.0, 4.0, 5.0]
+    assert series.lat_deg.tolist() == [51.0, 51.0, 51.0]
+    assert np.isnan(points_from_frame(frame).lat_deg).all()
+
+
+def test_text_in_a_band_and_rows_without_name_or_date_are_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="hold no numbers"):
+        points_from_frame(_wide(tmp_path).assign(**{"OPTICAL-B02-ts0-10m": "cloud"}))
+    long = pd.read_parquet(write_long_table(random_series(2), tmp_path / "a.parquet"))
+    with pytest.raises(InputError, match="row 0 has no sample_id"):
+        points_from_frame(long.assign(sample_id=[None, *long["sample_id"][1:]]))
+    with pytest.raises(TimeError, match="row 3 has no timestamp"):
+        points_from_frame(long.assign(timestamp=long["timestamp"].where(long.index != 3)))
+
+
+def test_an_offset_left_in_a_table_is_noticed_and_can_be_removed(tmp_path: Path) -> None:
+    frame = _wide(tmp_path, missing=0.0)
+    frame = pd.concat([frame.assign(sample_id=[f"{i}-{k}" for k in range(3)]) for i in range(4)])
+    bands = [c for c in frame if c.startswith("OPTICAL")]
+    late = frame.assign(**(frame[bands] + 1000))
+    with pytest.warns(DegradedInputWarning, match="offset of 1000"):
+        points_from_frame(late)
+    assert np.allclose(points_from_frame(late, offset_dn=1000).reflectance, points_from_frame(frame).reflectance)
 
 
 def test_zero_is_dark_in_one_band_and_missing_in_all(tmp_path: Path) -> None:

@@ -6,7 +6,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from timesenclip.eo.radiometry import check_dark_level, detect_units, offset_for, to_reflectance
+from timesenclip.eo.radiometry import (
+    check_dark_level,
+    clean_reflectance,
+    detect_units,
+    offset_for,
+    offsets_for,
+    to_reflectance,
+)
 from timesenclip.errors import DegradedInputWarning, InputError, UnitsError
 
 DN = hnp.arrays(np.uint16, st.integers(1, 40), elements=st.integers(0, 65535))
@@ -70,3 +77,36 @@ def test_an_offset_left_in_the_data_is_noticed() -> None:
     check_dark_level(clean, np.ones(1000, dtype=bool), where="t")
     with pytest.warns(DegradedInputWarning, match="offset"):
         check_dark_level(clean + np.float32(0.1), np.ones(1000, dtype=bool), where="t")
+
+
+def test_fill_values_are_missing_and_the_darkest_harmonised_pixel_is_not() -> None:
+    reflectance, valid = to_reflectance(np.array([-32768, -9999, -1000, -999, 1], dtype=np.int16))
+    assert valid.tolist() == [False, False, False, True, True]
+    assert reflectance.tolist() == pytest.approx([0, 0, 0, 0, 1e-4])
+    reflectance, valid = clean_reflectance(np.array([np.nan, np.inf, -9999.0, -0.05, 0.3, 65535.0]))
+    assert valid.tolist() == [False, False, False, True, True, False]
+    assert reflectance.tolist() == pytest.approx([0, 0, 0, 0, 0.3, 0])
+
+
+def test_each_image_has_its_own_offset() -> None:
+    offsets = offsets_for("cdse", "sentinel-2-l2a", ["03.01", "04.00"], count=2)
+    assert offsets == (0, 1000)
+    reflectance, _ = to_reflectance(np.full((2, 3), 1500, dtype=np.uint16), offset_dn=np.array(offsets)[:, None])
+    assert reflectance[:, 0].tolist() == pytest.approx([0.15, 0.05])
+    with pytest.raises(InputError, match="2 baselines for 3 images"):
+        offsets_for("cdse", "sentinel-2-l2a", ["03.01", "04.00"], count=3)
+
+
+def test_integers_are_dn_however_dark() -> None:
+    assert detect_units(np.array([1, 2, 3], dtype=np.uint16), declared="auto", where="t") == "dn"
+
+
+def test_an_offset_that_begins_with_baseline_04_is_noticed() -> None:
+    rng = np.random.default_rng(0)
+    dates = np.array(["2021-11-01", "2021-12-01", "2022-02-01", "2022-03-01"], dtype="datetime64[D]")
+    clean = rng.uniform(0.01, 0.4, (4, 500)).astype(np.float32)
+    seen = np.ones(clean.shape, dtype=bool)
+    check_dark_level(clean, seen, where="t", dates=dates)
+    late = clean + np.array([0, 0, 0.1, 0.1], dtype=np.float32)[:, None]
+    with pytest.warns(DegradedInputWarning, match="rises by 0"):
+        check_dark_level(late, seen, where="t", dates=dates)

@@ -1,0 +1,198 @@
+"""An opened cube: what there is, and how a window of it is read."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from timesenclip.bands import BAND_NAMES, SCL_NAME
+from timesenclip.eo.composite import composite_cube
+from timesenclip.eo.cube_layers import Layer, Window
+from timesenclip.eo.grid import Transform
+from timesenclip.eo.masking import DROPPED_SCL, clear_mask
+from timesenclip.eo.period import Every, Period, as_period
+from timesenclip.eo.radiometry import SATURATED, Units, clean_reflectance, detect_units, to_reflectance
+from timesenclip.errors import DegradedInputWarning, InputError, TimeError
+from timesenclip.series import Cube
+
+__all__ = ["CubeSource"]
+
+_SAMPLE_PX = 64
+_SAMPLE_DATES = 6
+
+
+@dataclass(frozen=True)
+class CubeSource:
+    """An opened cube: what there is, without its pixels."""
+
+    layers: dict[str, Layer]
+    """The ten bands, and SCL where there is one."""
+    dates: NDArray[np.datetime64]
+    """(T,) datetime64[D], sorted."""
+    shape: tuple[int, int]
+    """(Y, X) in pixels of the finest band."""
+    crs: str
+    """Authority string or WKT."""
+    transform: Transform
+    """Affine of the finest band's grid."""
+    units: Units = "auto"
+    """`dn`, `reflectance`, or `auto`."""
+    offset_dn: int | tuple[int, ...] = 0
+    """DN subtracted from every band: one number, or one for each date."""
+    dilate_px: int = 1
+    """How far clouds and shadows grow, in pixels of the SCL's own grid."""
+    where: str = "cube"
+    """Name for messages."""
+    notes: dict[str, Any] = field(default_factory=dict)
+    """More provenance."""
+
+    def read(
+        self,
+        window: Window | None = None,
+        *,
+        period: Period | str | int | None = None,
+        every: Every | None = "month",
+        mask: bool = True,
+    ) -> Cube:
+        """Read a window of the cube.
+
+        Args:
+            window: first and last row, first and last column, the last ones exclusive; default: all of it.
+            period: only the dates in this stretch; default: all.
+            every: composite to these intervals; None keeps every date.
+            mask: leave out what SCL calls cloud, shadow or defective.
+
+        Raises:
+            TimeError: the period has no date.
+            InputError: the window is empty or reaches beyond the cube.
+        """
+        span = as_period(period)
+        chosen = self._dates_in(span)
+        box = self._checked(window)
+        masked = mask and SCL_NAME in self.layers
+        if mask and not masked:
+            self._say_unmasked  # noqa: B018  (once for all windows)
+        reflectance = np.zeros((len(chosen), len(BAND_NAMES), box[1] - box[0], box[3] - box[2]), dtype=np.float32)
+        valid = self._clear(chosen, box) if masked else np.ones((len(chosen), *reflectance.shape[2:]), dtype=np.bool_)
+        for i, name in enumerate(BAND_NAMES):
+            reflectance[:, i], seen = self._calibrated(self.layers[name], chosen, box)  # (T, Y, X)
+            valid &= seen
+        if self._units == "reflectance":
+            valid &= reflectance.any(axis=1)  # 0 in all ten bands is how float cubes without NaN write "nothing"
+        reflectance *= valid[:, None]
+        cube = Cube(
+            reflectance=reflectance,
+            valid=valid,
+            start=self.dates[chosen],
+            end=self.dates[chosen] + np.timedelta64(1, "D"),
+            crs=self.crs,
+            transform=_shifted(self.transform, box),
+            provenance=self._provenance(masked=masked),
+        )
+        return cube if every is None else composite_cube(cube, every=every, period=span)
+
+    def blocks(
+        self,
+        size: int = 256,
+        *,
+        period: Period | str | int | None = None,
+        every: Every | None = "month",
+        mask: bool = True,
+    ) -> Iterator[tuple[Window, Cube]]:
+        """Read the cube in square blocks, row by row; memory holds one block. Arguments as `read`."""
+        if size < 1:
+            raise InputError(f"A block of {size} pixels; expected 1 or more.")
+        for row in range(0, self.shape[0], size):
+            for column in range(0, self.shape[1], size):
+                box = (row, min(row + size, self.shape[0]), column, min(column + size, self.shape[1]))
+                yield box, self.read(box, period=period, every=every, mask=mask)
+
+    def _dates_in(self, span: Period | None) -> NDArray[np.intp]:
+        if span is None:
+            return np.arange(len(self.dates))
+        inside = np.flatnonzero((self.dates >= span.start) & (self.dates < span.end))
+        if inside.size == 0:
+            raise TimeError(
+                f"{self.where} has no image in {span}; its {len(self.dates)} images run from {self.dates[0]} to "
+                f"{self.dates[-1]}."
+            )
+        return inside
+
+    def _checked(self, window: Window | None) -> Window:
+        rows, columns = self.shape
+        box = window or (0, rows, 0, columns)
+        if not (0 <= box[0] < box[1] <= rows and 0 <= box[2] < box[3] <= columns):
+            raise InputError(f"The window {box} is not inside the {rows} x {columns} pixels of {self.where}.")
+        return box
+
+    def _calibrated(
+        self, layer: Layer, chosen: NDArray[np.intp], box: Window
+    ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """Reflectance of one band, and where it was observed: (T, Y, X) both."""
+        values, there = layer.read(chosen, box)
+        if self._units == "reflectance":
+            reflectance, seen = clean_reflectance(values)
+        else:
+            offset = np.broadcast_to(np.asarray(self.offset_dn), self.dates.shape)[chosen][:, None, None]
+            reflectance, seen = to_reflectance(values, offset_dn=offset)
+        return reflectance, there & seen & (reflectance <= SATURATED)
+
+    @cached_property
+    def _say_unmasked(self) -> None:
+        months = np.unique(self.dates.astype("datetime64[M]"))
+        if len(months) < len(self.dates):  # one image a month looks like composites, which are clear already
+            warnings.warn(
+                f"{self.where} has no {SCL_NAME}, so clouds are not masked; add it, or read with mask=False if the "
+                "images are composites of clear observations.",
+                DegradedInputWarning,
+                stacklevel=4,
+            )
+
+    @cached_property
+    def _units(self) -> Units:
+        """Units by a sample: the first of five places that has any observation."""
+        some = np.unique(np.linspace(0, len(self.dates) - 1, _SAMPLE_DATES).astype(int))
+        bands = [self.layers[name] for name in BAND_NAMES[:3]]
+        rows, columns = (max(size - _SAMPLE_PX, 0) for size in self.shape)
+        sample = np.zeros(0, dtype=bands[0].stack.dtype)
+        for down, right in ((0.5, 0.5), (0.2, 0.2), (0.2, 0.8), (0.8, 0.2), (0.8, 0.8)):
+            top, left = int(rows * down), int(columns * right)
+            box = (top, min(top + _SAMPLE_PX, self.shape[0]), left, min(left + _SAMPLE_PX, self.shape[1]))
+            parts = [values[there] for values, there in (layer.read(some, box) for layer in bands)]
+            sample = np.concatenate(parts)
+            if (np.isfinite(sample) & (sample != 0)).any():
+                break
+        return detect_units(sample, declared=self.units, where=self.where)
+
+    def _clear(self, chosen: NDArray[np.intp], box: Window) -> NDArray[np.bool_]:
+        """Clear pixels of a window; read with a rim, so that clouds grow across the edges of blocks."""
+        layer, rim = self.layers[SCL_NAME], self.dilate_px
+        own = layer.cover(box)
+        values, seen = layer.read_own(chosen, (own[0] - rim, own[1] + rim, own[2] - rim, own[3] + rim))
+        scl = np.where(seen & np.isfinite(values), values, 0).astype(np.int16)
+        clear = clear_mask(scl, drop=DROPPED_SCL, dilate_px=rim)
+        return layer.spread(clear[:, rim : clear.shape[1] - rim, rim : clear.shape[2] - rim], own, box).copy()
+
+    def _provenance(self, *, masked: bool) -> dict[str, Any]:
+        coarse = [name for name in BAND_NAMES if self.layers[name].factor > 1]
+        offset = self.offset_dn if isinstance(self.offset_dn, int) else list(self.offset_dn)
+        return {
+            "source": self.where,
+            "dates": len(self.dates),
+            "units": self._units,
+            "offset_dn": offset,
+            "mask": f"SCL without {list(DROPPED_SCL)}, dilated by {self.dilate_px} pixel(s)" if masked else "none",
+            "resampled": {"bands": coarse, "method": "nearest"} if coarse else {},
+            **self.notes,
+        }
+
+
+def _shifted(transform: Transform, box: Window) -> Transform:
+    a, b, c, d, e, f = transform
+    return a, b, c + a * box[2] + b * box[0], d, e, f + d * box[2] + e * box[0]
