@@ -43,7 +43,7 @@ def test_held_out_points_are_answered_far_above_chance() -> None:
         real = read_real_points(WORLDCEREAL)
     task = measure(load(), real, seed=9)[0]
     zero_shot, forest = task.methods["zero-shot"], task.methods["random forest (had labels)"]
-    assert zero_shot.accuracy > 0.75  # 0.806 in the model card
+    assert zero_shot.accuracy > 0.75  # 0.805 in the model card
     assert zero_shot.balanced_accuracy > forest.balanced_accuracy - 0.05
 
 
