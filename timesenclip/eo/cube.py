@@ -21,13 +21,13 @@ from numpy.typing import NDArray
 
 from timesenclip.bands import require_bands
 from timesenclip.eo.cube_layers import Layer, Opened, Window
-from timesenclip.eo.cube_source import CubeSource
+from timesenclip.eo.cube_source import AreaSource, CubeSource
 from timesenclip.eo.period import Every, Period, as_period
 from timesenclip.eo.radiometry import Units, check_dark_level, offsets_for
 from timesenclip.errors import DataNotFoundError, DegradedInputWarning, InputError, NoClearObservationError, TimeError
 from timesenclip.series import Cube
 
-__all__ = ["CubeSource", "Layer", "Window", "open_cube", "read_cube"]
+__all__ = ["AreaSource", "CubeSource", "Layer", "Window", "open_cube", "read_cube"]
 
 
 def open_cube(

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,10 +21,50 @@ from timesenclip.eo.radiometry import SATURATED, Units, clean_reflectance, detec
 from timesenclip.errors import DegradedInputWarning, InputError, TimeError
 from timesenclip.series import Cube
 
-__all__ = ["CubeSource"]
+__all__ = ["AreaSource", "CubeSource"]
 
 _SAMPLE_PX = 64
 _SAMPLE_DATES = 6
+
+
+class AreaSource(Protocol):
+    """An area that can be read window by window: what `map_cube` needs to know of where pixels come from."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(Y, X) in pixels."""
+
+    @property
+    def crs(self) -> str:
+        """Authority string or WKT."""
+
+    @property
+    def transform(self) -> Transform:
+        """Affine (a, b, c, d, e, f) of the grid."""
+
+    @property
+    def where(self) -> str:
+        """Name for messages."""
+
+    def read(
+        self,
+        window: Window | None = None,
+        *,
+        period: Period | str | int | None = None,
+        every: Every | None = "month",
+        mask: bool = True,
+    ) -> Cube:
+        """Read a window (first row, past last row, first column, past last column); default: all of it."""
+
+    def blocks(
+        self,
+        size: int = 256,
+        *,
+        period: Period | str | int | None = None,
+        every: Every | None = "month",
+        mask: bool = True,
+    ) -> Iterator[tuple[Window, Cube]]:
+        """Read square blocks, row by row; memory holds one."""
 
 
 @dataclass(frozen=True)

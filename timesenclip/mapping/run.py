@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from timesenclip.bands import band_index
 from timesenclip.eo.composite import masked_median
-from timesenclip.eo.cube import CubeSource, Window
+from timesenclip.eo.cube import AreaSource, Window
 from timesenclip.eo.grid import Transform, resolution_m
 from timesenclip.eo.period import Every, Period
 from timesenclip.errors import InputError, NoClearObservationError
@@ -116,7 +116,7 @@ class MapResult:
 
 
 def map_cube(
-    cube: Cube | CubeSource,
+    cube: Cube | AreaSource,
     taxonomy: Taxonomy | str | Path | Sequence[str],
     *,
     out: str | Path,
@@ -131,7 +131,7 @@ def map_cube(
     """Map an area by words.
 
     Args:
-        cube: a `Cube`, or an opened `CubeSource`, which is read block by block, so that memory does not grow with the
+        cube: a `Cube`, or an opened area (`CubeSource`), read block by block, so that memory does not grow with the
             area.
         taxonomy: a taxonomy, its name, a YAML file, or a list of phrases; at most 254 classes.
         out: folder for the files; it is made.
@@ -194,9 +194,9 @@ def _ask(series: PixelSeries, weights: NDArray[np.float32], model: Model) -> Ans
 
 
 def _pieces(
-    cube: Cube | CubeSource, block: int, period: Period | str | int | None, every: Every
+    cube: Cube | AreaSource, block: int, period: Period | str | int | None, every: Every
 ) -> Iterator[tuple[Window, Cube]]:
-    if isinstance(cube, CubeSource):
+    if not isinstance(cube, Cube):
         yield from cube.blocks(block, period=period, every=every)
         return
     rows, columns = cube.shape
@@ -214,7 +214,7 @@ def _pieces(
             )
 
 
-def _writers(folder: Path, cube: Cube | CubeSource, classes: Taxonomy, *, scores: bool) -> dict[str, CogWriter]:
+def _writers(folder: Path, cube: Cube | AreaSource, classes: Taxonomy, *, scores: bool) -> dict[str, CogWriter]:
     def writer(name: str, dtype: str, nodata: float, descriptions: Sequence[str], **more: Any) -> CogWriter:
         grid: dict[str, Any] = {"shape": cube.shape, "crs": cube.crs, "transform": cube.transform}
         return CogWriter(folder / f"{name}.tif", dtype=dtype, nodata=nodata, descriptions=descriptions, **grid, **more)
