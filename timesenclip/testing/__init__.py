@@ -16,6 +16,14 @@ from numpy.typing import NDArray
 
 from timesenclip.bands import BAND_NAMES, BANDS, SCL_NAME
 from timesenclip.series import Cube, PixelSeries
+from timesenclip.testing.training import (
+    write_lucas_embeddings,
+    write_lucas_photos,
+    write_lucas_table,
+    write_sen4map,
+    write_sen4map_crops,
+    write_test_labels,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,7 +34,13 @@ __all__ = [
     "random_series",
     "write_geotiff_stack",
     "write_long_table",
+    "write_lucas_embeddings",
+    "write_lucas_photos",
+    "write_lucas_table",
     "write_netcdf_cube",
+    "write_sen4map",
+    "write_sen4map_crops",
+    "write_test_labels",
     "write_wide_table",
     "write_zarr_cube",
 ]

@@ -1,0 +1,281 @@
+"""Embedded ground views: an append-only store that we write, and the published dictionary that the authors did.
+
+FOLDER/ground.json            tower, its revision, dimension
+FOLDER/part-000000.parquet    photo_id, point_id, direction, vector (fixed-size list of float16, unit length)
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from timesenclip.data.photos import Photo
+from timesenclip.errors import DataNotFoundError, InputError, TimeSenCLIPError
+
+if TYPE_CHECKING:
+    from timesenclip.ground.towers import GroundTower
+
+__all__ = ["Embedded", "GroundViews", "embed_photos", "read_ground_views"]
+
+_PART = 2048
+_KEY = re.compile(r"^(?:[A-Z]{2}_)?(?P<point>\d+)(?P<view>[WENSP])$")
+
+
+@dataclass(frozen=True, slots=True)
+class GroundViews:
+    """Vectors of photographs taken on the ground."""
+
+    photo_id: NDArray[np.str_]
+    """(M,) names."""
+    point_id: NDArray[np.str_]
+    """(M,) places, "" where unknown."""
+    direction: NDArray[np.str_]
+    """(M,) W, E, N, S, P or ""."""
+    vectors: NDArray[np.float16]
+    """(M, D) as stored: ours have unit length, the published ones may not."""
+    tower: str | None
+    """Tower that made them; None where the file does not say."""
+    revision: str | None = None
+    """Its revision on the hub."""
+
+    def __len__(self) -> int:
+        """Number of views, M."""
+        return len(self.photo_id)
+
+    @property
+    def dim(self) -> int:
+        """D."""
+        return int(self.vectors.shape[1])
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """What a run of `embed_photos` did."""
+
+    written: int
+    """Photographs embedded now."""
+    known: int
+    """Photographs that the store had already."""
+    failed: dict[str, str]
+    """Photographs that could not be read, and why."""
+
+
+def embed_photos(
+    photos: Sequence[Photo],
+    out: str | Path,
+    *,
+    tower: GroundTower,
+    batch_size: int = 32,
+    progress: Callable[[int, int], None] | None = None,
+) -> Embedded:
+    """Embed photographs into a store; those that it holds already are skipped, so a stopped run goes on.
+
+    Args:
+        photos: as `find_photos` gives them.
+        out: folder of the store; made if it is not there.
+        tower: what embeds them; must be the one that the store was begun with.
+        batch_size: photographs decoded at a time.
+        progress: called with (done, all).
+
+    Raises:
+        InputError: the store belongs to another tower.
+        TowerError: the tower reads no photographs.
+    """
+    folder = Path(out)
+    _begin(folder, tower)
+    parts = _parts(folder)
+    held = {str(name) for part in parts for name in _read_part(part, ["photo_id"]).column("photo_id").to_pylist()}
+    todo = [photo for photo in photos if photo.photo_id not in held]
+    failed: dict[str, str] = {}
+    written, done = 0, len(photos) - len(todo)
+    number = 1 + max((int(part.stem.split("-")[1]) for part in parts), default=-1)
+    for first in range(0, len(todo), _PART):
+        rows: list[tuple[Photo, NDArray[np.float32]]] = []
+        for start in range(first, min(first + _PART, len(todo)), batch_size):
+            batch = todo[start : min(start + batch_size, first + _PART)]
+            rows += _embed_batch(batch, tower, failed)
+            done += len(batch)
+            if progress is not None:
+                progress(done, len(photos))
+        if rows:
+            _write_part(folder / f"part-{number:06d}.parquet", rows, tower.dim)
+            written, number = written + len(rows), number + 1
+    return Embedded(written, len(photos) - len(todo), failed)
+
+
+def _embed_batch(
+    batch: Sequence[Photo], tower: GroundTower, failed: dict[str, str]
+) -> list[tuple[Photo, NDArray[np.float32]]]:
+    """Vectors of the photographs that can be read; one bad file does not cost its batch."""
+    from timesenclip.ground.images import read_image
+
+    good, images = [], []
+    for photo in batch:
+        try:
+            images.append(read_image(photo.path))
+            good.append(photo)
+        except TimeSenCLIPError as error:
+            failed[photo.photo_id] = str(error)
+    return list(zip(good, tower.encode_images(images), strict=True)) if good else []
+
+
+def read_ground_views(path: str | Path) -> GroundViews:
+    """Read embedded views.
+
+    Args:
+        path: a folder written by `embed_photos`; the authors' `.pt` dictionary `{NUTS0}_{point}{W|E|N|S}` -> (1, D); or
+            a `.parquet` table with the columns `photo_id` (or `point_id` and `direction`) and `embedding`.
+
+    Raises:
+        DataNotFoundError: nothing is there, or it cannot be read.
+        InputError: vectors differ in size, are not finite, or keys are not understood.
+    """
+    source = Path(path)
+    if source.is_dir():
+        return _read_folder(source)
+    if not source.is_file():
+        raise DataNotFoundError(f"No ground embeddings at '{source}'; make them with `timesenclip ground embed`.")
+    if source.suffix in (".parquet", ".geoparquet"):
+        return _read_table(source)
+    return _read_published(source)
+
+
+def _read_published(path: Path) -> GroundViews:
+    import pickle
+
+    import torch
+
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
+        reason = str(error).strip().split("\n", 1)[0]
+        raise DataNotFoundError(f"'{path}' is no dictionary of tensors ({reason}); fetch it again.") from error
+    if not isinstance(content, dict) or not content:
+        raise InputError(f"'{path}' holds a {type(content).__name__}; expected a dictionary of tensors.")
+    keys = sorted(map(str, content))
+    matches = [_KEY.match(key) for key in keys]
+    odd = [key for key, match in zip(keys, matches, strict=True) if match is None]
+    if odd:
+        raise InputError(f"'{path}': {len(odd)} keys such as '{odd[0]}'; expected '{{NUTS0}}_{{point}}{{W|E|N|S}}'.")
+    tensors = [torch.as_tensor(content[key]).reshape(-1) for key in keys]
+    sizes = sorted({len(tensor) for tensor in tensors})
+    if len(sizes) != 1:
+        raise InputError(f"'{path}': vectors of {' and '.join(map(str, sizes))} dimensions; expected one size.")
+    vectors = torch.stack(tensors).to(torch.float16).numpy()
+    return _checked(
+        GroundViews(
+            np.array(keys),
+            np.array([match["point"] for match in matches if match]),
+            np.array([match["view"] for match in matches if match]),
+            vectors,
+            tower=None,
+        ),
+        path,
+    )
+
+
+def _read_folder(folder: Path) -> GroundViews:
+    import pyarrow as pa
+
+    about = _about(folder)
+    parts = _parts(folder)
+    if not parts:
+        raise InputError(f"'{folder}' holds no embedding yet; run `timesenclip ground embed` again.")
+    table = pa.concat_tables([_read_part(part, None) for part in parts])
+    return _checked(_views(table, "vector", about["tower"], about.get("revision")), folder)
+
+
+def _read_table(path: Path) -> GroundViews:
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(path)
+    if "embedding" not in table.column_names:
+        raise InputError(f"'{path}' has no column embedding; columns: {', '.join(table.column_names)}.")
+    if not {"photo_id", "point_id"} & set(table.column_names):
+        raise InputError(f"'{path}' has neither photo_id nor point_id; columns: {', '.join(table.column_names)}.")
+    return _checked(_views(table, "embedding", None, None), path)
+
+
+def _views(table: Any, column: str, tower: str | None, revision: str | None) -> GroundViews:
+    def text(name: str) -> NDArray[np.str_]:
+        if name not in table.column_names:
+            return np.full(len(table), "", dtype=np.str_)
+        return np.array([str(v) if v is not None else "" for v in table.column(name).to_pylist()], dtype=np.str_)
+
+    rows = table.column(column).combine_chunks()
+    flat = np.asarray(rows.flatten().to_numpy(zero_copy_only=False))
+    if len(table) == 0 or flat.size % len(table) or rows.null_count:
+        raise InputError(f"{len(table)} embeddings have {flat.size} values; expected vectors of one size, none null.")
+    point, view = text("point_id"), text("direction")
+    names = text("photo_id") if "photo_id" in table.column_names else np.char.add(point, view)
+    return GroundViews(names, point, view, flat.reshape(len(table), -1).astype(np.float16), tower, revision)
+
+
+def _checked(views: GroundViews, where: Path) -> GroundViews:
+    broken = ~np.isfinite(views.vectors).all(axis=1) | ~views.vectors.any(axis=1)
+    if broken.any():
+        row = int(broken.argmax())
+        raise InputError(
+            f"'{where}': {int(broken.sum())} vectors are zero or not finite, such as that of '{views.photo_id[row]}' "
+            f"(row {row + 1}); embed these photographs again."
+        )
+    return views
+
+
+def _begin(folder: Path, tower: GroundTower) -> None:
+    about = {"tower": tower.name, "revision": getattr(tower, "revision", None), "dim": tower.dim, "format_version": 1}
+    file = folder / "ground.json"
+    if file.is_file():
+        before = _about(folder)
+        if any(before.get(key) != about[key] for key in ("tower", "revision", "dim")):
+            raise InputError(
+                f"'{folder}' was begun with the tower '{before['tower']}' ({before['dim']} dimensions), now it is "
+                f"'{tower.name}' ({tower.dim}); give another folder."
+            )
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    scratch = folder / ".ground.json.tmp"
+    scratch.write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
+    scratch.replace(file)
+
+
+def _about(folder: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads((folder / "ground.json").read_text(encoding="utf-8")))
+    except (OSError, ValueError) as error:
+        raise DataNotFoundError(f"'{folder}' is no store of ground embeddings (ground.json: {error}).") from error
+
+
+def _parts(folder: Path) -> list[Path]:
+    return sorted(folder.glob("part-*.parquet"))
+
+
+def _read_part(part: Path, columns: list[str] | None) -> Any:
+    import pyarrow.parquet as pq
+
+    return pq.read_table(part, columns=columns)
+
+
+def _write_part(path: Path, rows: Sequence[tuple[Photo, NDArray[np.float32]]], dim: int) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    flat = np.concatenate([vector for _, vector in rows]).astype(np.float16)
+    table = pa.table(
+        {
+            "photo_id": [photo.photo_id for photo, _ in rows],
+            "point_id": [photo.point_id for photo, _ in rows],
+            "direction": [photo.direction for photo, _ in rows],
+            "vector": pa.FixedSizeListArray.from_arrays(pa.array(flat), dim),
+        }
+    )
+    scratch = path.with_suffix(".tmp")
+    pq.write_table(table, scratch)
+    scratch.replace(path)

@@ -1,0 +1,202 @@
+"""The LUCAS point table: Eurostat's CSV of 2018, ST_LUCAS's harmonised one (CSV, GeoPackage), the authors' test labels.
+
+Whatever the columns are called, they become `point_id`, `nuts0`, `lon`, `lat`, `date`, `lc1`, `lu1` and so on.
+
+Source: Eurostat, LUCAS 2018 micro data, record description; d'Andrimont et al. 2020 (harmonised LUCAS); the authors'
+`Sen4Map_Test_all_labels.csv`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from timesenclip.data.places import settle_lonlat
+from timesenclip.errors import DataNotFoundError, InputError
+from timesenclip.ground.taxonomy import Taxonomy, load_taxonomy
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["LABEL_COLUMNS", "class_index", "read_lucas"]
+
+_COLUMNS: dict[str, tuple[str, ...]] = {
+    "point_id": ("point_id", "im_id", "pointid", "lucas_id"),
+    "nuts0": ("nuts0", "country", "nuts_label"),
+    "lc1": ("lc1", "lc_label"),
+    "lu1": ("lu1", "lu_label"),
+    "lc1_label": ("lc1_label",),
+    "crop": ("crop_label",),
+    "bioregion": ("bioregion_class", "bioregion_class_code", "bioregion"),
+    "eunis_l2": ("eunis_class", "eunis_l2"),
+    "date": ("survey_date", "date"),
+    "year": ("year", "survey_year"),
+}
+_LONLAT = (
+    # Measured before theoretical: the photographs were taken at the former.
+    ("gps_long", "gps_lat", "gps_ew"),
+    ("gps_lon", "gps_lat", "gps_ew"),
+    ("th_long", "th_lat", "th_ew"),
+    ("th_lon", "th_lat", "th_ew"),
+    ("x_wgs84", "y_wgs84", ""),
+    ("lon", "lat", ""),
+    ("longitude", "latitude", ""),
+)
+_CODE = re.compile(r"[a-hu][0-9x][0-9a-ex]*")
+_NO_GPS = 88.0  # Source: record description: 88.888888 stands for "not relevant"
+
+LABEL_COLUMNS: dict[str, str] = {
+    "lucas-land-cover": "lc1",
+    "lucas-land-cover-l3": "lc1",
+    "lucas-land-use": "lu1",
+    "lucas-crops": "lc1",
+    "eunis-l2": "eunis_l2",
+    "bioregions": "bioregion",
+    "countries": "nuts0",
+}
+"""Column that answers each of the paper's questions."""
+
+
+def read_lucas(path: str | Path, *, year: int | None = 2018) -> pd.DataFrame:
+    """Read a table of LUCAS points.
+
+    Args:
+        path: `.csv`, `.gpkg` or `.parquet`.
+        year: keep this survey, where the table has several.
+
+    Returns:
+        One row a point: `point_id` (text), `lon`, `lat` (degrees), and those of `nuts0`, `lc1`, `lc1_label`, `lu1`,
+        `crop`, `bioregion`, `eunis_l2`, `date` (datetime64) that the table has.
+
+    Raises:
+        DataNotFoundError: there is no such file, or it cannot be read.
+        InputError: no id or no coordinates, or a point is given twice.
+
+    Warns:
+        DegradedInputWarning: longitude and latitude had been swapped.
+    """
+    import pandas as pd
+
+    raw = _read(Path(path))
+    raw.columns = pd.Index([str(name).strip().lower() for name in raw.columns])
+    out = pd.DataFrame(index=raw.index)
+    for name, candidates in _COLUMNS.items():
+        found = next((column for column in candidates if column in raw), None)
+        if found is not None:
+            out[name] = raw[found]
+    if "point_id" not in out:
+        raise InputError(f"'{path}' has no column point_id (or im_id); columns: {', '.join(raw.columns[:12])}.")
+    out["point_id"] = [_plain(value) for value in out["point_id"]]
+    lon, lat = _coordinates(raw, str(path))
+    out["lon"], out["lat"], _ = settle_lonlat(lon, lat, where=str(path))
+    if "year" in out:
+        surveys = pd.to_numeric(out["year"], errors="coerce")
+        if year is not None and not (surveys == year).any():
+            raise InputError(f"'{path}' has no point of {year}; it has {', '.join(map(str, sorted(set(surveys))))}.")
+        out = out[(surveys == year).to_numpy()] if year is not None else out
+        out = out.drop(columns="year")
+    if "date" in out:
+        day_first = _day_first(out["date"])
+        out["date"] = pd.to_datetime(out["date"].astype(str), errors="coerce", dayfirst=day_first, format="mixed")
+    double = out["point_id"][out["point_id"].duplicated()]
+    if len(double):
+        row = int(np.flatnonzero(out["point_id"].duplicated())[0]) + 2
+        raise InputError(
+            f"'{path}', line {row}: point {double.iloc[0]} is given twice ({len(double)} such rows); keep one survey."
+        )
+    return out.reset_index(drop=True)
+
+
+def class_index(codes: Sequence[object], taxonomy: str | Taxonomy) -> NDArray[np.int64]:
+    """(N,) class of each LUCAS code in a taxonomy, -1 where it has none.
+
+    A code means the class with that code, else the one that its group belongs to: `U112` is `U110` Agriculture, `C23`
+    in the eight land covers is `C`, and `B55`, temporary grassland, is cropland there as its letter says. Names are
+    understood as well as codes.
+    """
+    classes = taxonomy if isinstance(taxonomy, Taxonomy) else load_taxonomy(taxonomy)
+    known: dict[str, int] = {}
+    for i, taxon in enumerate(classes.classes):
+        for name in (taxon.name, *( [taxon.code] if taxon.code else [])):
+            known[name.strip().lower()] = i
+    levels = {len(taxon.code) for taxon in classes.classes if taxon.code}
+    return np.array([_class(code, known, levels) for code in codes], dtype=np.int64)
+
+
+def _class(code: object, known: dict[str, int], levels: set[int]) -> int:
+    text = _plain(code).lower()
+    if text in known:
+        return known[text]
+    if _CODE.match(text) is None:
+        return -1
+    if len(text) >= 3 and 4 in levels:  # land use: groups end in 0
+        return known.get(text[:3] + "0", -1)
+    return known.get(text[0], -1) if 1 in levels else -1
+
+
+def _plain(value: object) -> str:
+    """An id or code as text: pandas reads ids as floats where one is missing."""
+    if isinstance(value, float):
+        return "" if not np.isfinite(value) else str(int(value)) if value.is_integer() else str(value)
+    text = str(value).strip()
+    return text.removeprefix("Lucas_Point_") if text.lower() not in ("nan", "none", "<na>") else ""
+
+
+def _read(path: Path) -> pd.DataFrame:
+    import pandas as pd
+
+    if not path.is_file():
+        raise DataNotFoundError(f"No LUCAS table at '{path}'; correct the path.")
+    try:
+        if path.suffix.lower() in (".parquet", ".geoparquet"):
+            return pd.read_parquet(path)
+        if path.suffix.lower() in (".gpkg", ".shp", ".fgb"):
+            return _read_vector(path)
+        with path.open(encoding="utf-8-sig", errors="replace") as file:
+            head = file.readline()
+        return pd.read_csv(path, sep=max(",;\t", key=head.count), low_memory=False, encoding="utf-8-sig")
+    except (ValueError, UnicodeDecodeError, OSError) as error:  # pandas' parser errors are ValueErrors
+        raise DataNotFoundError(f"'{path}' is no table ({error}); give CSV, GeoPackage or Parquet.") from error
+
+
+def _read_vector(path: Path) -> pd.DataFrame:
+    from timesenclip.errors import MissingExtraError
+
+    try:
+        import pyogrio
+    except ImportError as error:
+        raise MissingExtraError("GeoPackages need pyogrio; pip install 'timesenclip[train]'.") from error
+    try:
+        frame = pyogrio.read_dataframe(path, read_geometry=False)
+    except pyogrio.errors.DataSourceError as error:
+        raise DataNotFoundError(f"'{path}' cannot be read ({error}); fetch it again.") from error
+    return frame  # type: ignore[no-any-return]
+
+
+def _coordinates(raw: pd.DataFrame, where: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    import pandas as pd
+
+    lon, lat = (np.full(len(raw), np.nan) for _ in range(2))
+    for x, y, side in _LONLAT:
+        if x not in raw or y not in raw:
+            continue
+        east, north = (pd.to_numeric(raw[name], errors="coerce").to_numpy(dtype=np.float64) for name in (x, y))
+        if side and side in raw:  # Eurostat gives western longitudes without a sign, and the side beside them
+            west = raw[side].astype(str).str.strip().str.upper().str.startswith(("W", "2")).to_numpy()
+            east = np.where(west & (east > 0), -east, east)
+        measured = np.isfinite(east) & np.isfinite(north) & (np.abs(north) < _NO_GPS) & ((east != 0) | (north != 0))
+        there = np.isnan(lon) & measured
+        lon, lat = np.where(there, east, lon), np.where(there, north, lat)
+    if np.isnan(lon).all():
+        raise InputError(f"{where}: no coordinates; expected gps_long and gps_lat, th_long and th_lat, or lon and lat.")
+    return lon, lat
+
+
+def _day_first(values: pd.Series) -> bool:
+    """Eurostat writes 13/06/18, the harmonised table 2018-06-13."""
+    return bool(values.astype(str).str.match(r"\d{1,2}[/.]").any())

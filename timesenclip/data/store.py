@@ -1,0 +1,354 @@
+"""The training store: pixel years of many places in Zarr v3, and a GeoParquet index of the places.
+
+    FOLDER/zarr.json          what it holds: months, bands, patch size, how it was composited
+    FOLDER/dn                 (N, T, C) or (N, T, C, Y, X) uint16, DN (reflectance x 10000), 65535 = missing; sharded
+    FOLDER/observations       (N, T) uint8, clear observations behind each month, 0 = missing
+    FOLDER/index.parquet      one row a place: `row` in the arrays, `sample_id`, `lon`, `lat`, `first_month`, labels
+
+T consecutive calendar months start at each place's `first_month`. Everything that trains an encoder becomes this.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from timesenclip.bands import BAND_NAMES
+from timesenclip.errors import DataNotFoundError, InputError, MissingExtraError
+from timesenclip.series import PixelSeries
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["MISSING_DN", "SeriesStore", "StoreWriter", "store_points", "write_index"]
+
+MISSING_DN = 65535
+"""DN of a step that was not observed."""
+
+FORMAT_VERSION = 1
+_CHUNK, _SHARD = 512, 8192
+_DN_PER_UNIT = 10_000
+
+
+def _zarr() -> Any:
+    try:
+        import zarr
+    except ImportError as error:
+        raise MissingExtraError("Training stores need zarr; pip install 'timesenclip[train]'.") from error
+    return zarr
+
+
+@dataclass(frozen=True)
+class SeriesStore:
+    """An opened training store."""
+
+    folder: Path
+    """Where it is."""
+    index: pd.DataFrame
+    """One row a place, in order; `row` says where it stands in the arrays."""
+    attributes: Mapping[str, Any]
+    """What it holds and how it was made."""
+
+    @classmethod
+    def open(cls, folder: str | Path) -> SeriesStore:
+        """Open a store.
+
+        Raises:
+            DataNotFoundError: there is none, or it is not complete.
+            InputError: it was written by another version.
+        """
+        import pandas as pd
+
+        root = Path(folder)
+        if not (root / "zarr.json").is_file() or not (root / "index.parquet").is_file():
+            unfinished = root.with_name(root.name + ".partial")
+            hint = f"; '{unfinished}' is unfinished: run the same command again" if unfinished.is_dir() else ""
+            raise DataNotFoundError(
+                f"No training store at '{root}' (zarr.json and index.parquet expected){hint}. "
+                "Make one with `timesenclip data sen4map` or `timesenclip data points`."
+            )
+        attributes = dict(_zarr().open_group(str(root), mode="r").attrs)
+        if attributes.get("format_version") != FORMAT_VERSION:
+            raise InputError(
+                f"'{root}' has format_version {attributes.get('format_version')!r}; this version reads "
+                f"{FORMAT_VERSION}. Convert the data again."
+            )
+        return cls(root, pd.read_parquet(root / "index.parquet"), attributes)
+
+    def __len__(self) -> int:
+        """Number of places, N."""
+        return len(self.index)
+
+    @property
+    def patch_size(self) -> int:
+        """Side of the patches in pixels; 1 is a single pixel."""
+        return int(self.attributes["patch_size"])
+
+    def arrays(self, rows: NDArray[np.integer] | slice | None = None) -> tuple[NDArray[np.uint16], NDArray[np.uint8]]:
+        """DN (n, T, C[, Y, X]) and observations (n, T) of places, by position in `index`; default: all, in memory."""
+        group = _zarr().open_group(str(self.folder), mode="r")
+        where = self.index["row"].to_numpy()[slice(None) if rows is None else rows]
+        if len(where) and np.array_equal(where, np.arange(where[0], where[0] + len(where))):
+            span = slice(int(where[0]), int(where[-1]) + 1)
+            return np.asarray(group["dn"][span]), np.asarray(group["observations"][span])
+        if rows is None:  # a few failed rows in between: reading all and picking beats picking on disk
+            return np.asarray(group["dn"][:])[where], np.asarray(group["observations"][:])[where]
+        return np.asarray(group["dn"].oindex[where]), np.asarray(group["observations"].oindex[where])
+
+    def first_month(self) -> NDArray[np.datetime64]:
+        """(N,) datetime64[M], month of the first step of each place."""
+        return self.index["first_month"].to_numpy().astype("datetime64[M]")
+
+    def series(self, rows: NDArray[np.integer] | slice | None = None) -> PixelSeries:
+        """Places as `PixelSeries`, by position in `index`; default: all."""
+        dn, observations = self.arrays(rows)
+        chosen = self.index.iloc[np.arange(len(self))[slice(None) if rows is None else rows]]
+        months = chosen["first_month"].to_numpy().astype("datetime64[M]")[:, None] + np.arange(dn.shape[1] + 1)
+        days = months.astype("datetime64[D]")  # (n, T + 1)
+        valid = observations > 0
+        keep = valid.reshape(*valid.shape, *(1,) * (dn.ndim - 2))
+        return PixelSeries(
+            reflectance=np.where(keep, dn.astype(np.float32) / np.float32(_DN_PER_UNIT), np.float32(0)),
+            valid=valid,
+            start=days[:, :-1].copy(),
+            end=days[:, 1:].copy(),
+            sample_id=tuple(chosen["sample_id"].astype(str)),
+            lon_deg=chosen["lon"].to_numpy(dtype=np.float64),
+            lat_deg=chosen["lat"].to_numpy(dtype=np.float64),
+            provenance={"source": str(self.folder), **{k: v for k, v in self.attributes.items() if k != "bands"}},
+        )
+
+
+class StoreWriter:
+    """Writes a store part by part under `FOLDER.partial`; a finished part is never written again.
+
+    Args:
+        folder: final name; it appears when `finish` has run.
+        count: N, most places.
+        steps: T, months.
+        patch_size: side of the patches.
+        plan: what is being written; a `.partial` folder of another plan is refused.
+        attributes: goes into the store.
+    """
+
+    def __init__(
+        self,
+        folder: str | Path,
+        *,
+        count: int,
+        steps: int = 12,
+        patch_size: int = 1,
+        plan: Mapping[str, Any],
+        attributes: Mapping[str, Any],
+    ) -> None:
+        self.folder = Path(folder)
+        if (self.folder / "index.parquet").is_file() or (self.folder.is_dir() and any(self.folder.iterdir())):
+            raise InputError(f"'{self.folder}' exists already; give another folder, or remove it.")
+        self.scratch = self.folder.with_name(self.folder.name + ".partial")
+        self._parts = self.scratch / "parts"
+        self._attributes = dict(attributes) | {
+            "format_version": FORMAT_VERSION,
+            "bands": list(BAND_NAMES),
+            "steps": steps,
+            "patch_size": patch_size,
+        }
+        described = json.loads(json.dumps({"plan": plan, "count": count} | self._attributes, default=str))
+        if self.scratch.is_dir():
+            self._check_plan(described)
+            self._group = _zarr().open_group(str(self.scratch), mode="r+")
+            return
+        self._parts.mkdir(parents=True)
+        self._group = _zarr().open_group(str(self.scratch), mode="a")
+        tail = (len(BAND_NAMES),) + ((patch_size, patch_size) if patch_size > 1 else ())
+        per = max(1, _CHUNK // patch_size**2)
+        self._create("dn", (count, steps, *tail), per, "uint16", MISSING_DN)
+        self._create("observations", (count, steps), _CHUNK, "uint8", 0)
+        _atomic_text(self.scratch / "plan.json", json.dumps(described, indent=2))
+
+    def _create(self, name: str, shape: tuple[int, ...], chunk: int, dtype: str, fill: int) -> None:
+        self._group.create_array(
+            name,
+            shape=shape,
+            chunks=(chunk, *shape[1:]),
+            shards=(self.part_size(shape[-1] if len(shape) == 5 else 1), *shape[1:]),
+            dtype=dtype,
+            fill_value=fill,
+        )
+
+    def _check_plan(self, described: Mapping[str, Any]) -> None:
+        file = self.scratch / "plan.json"
+        if not file.is_file():
+            raise InputError(f"'{self.scratch}' was begun but holds no plan; remove it and start again.")
+        before = json.loads(file.read_text(encoding="utf-8"))
+        differ = sorted(key for key in {*before, *described} if before.get(key) != described.get(key))
+        if differ:
+            raise InputError(
+                f"'{self.scratch}' was begun with other input or options ({', '.join(differ)}); remove it, or give the "
+                "same ones to go on."
+            )
+
+    @staticmethod
+    def part_size(patch_size: int = 1) -> int:
+        """Places in a part, and in a shard of `dn`: parts never share a shard, so they never touch the same file."""
+        per = max(1, _CHUNK // patch_size**2)
+        return per * max(1, _SHARD // _CHUNK)
+
+    def done(self, part: int) -> bool:
+        """Whether a part was written, now or in an earlier run."""
+        return self._part_file(part).is_file()
+
+    def write(
+        self, part: int, first: int, dn: NDArray[np.uint16], observations: NDArray[np.uint8], rows: pd.DataFrame
+    ) -> None:
+        """Write places `first` ... of the plan.
+
+        Args:
+            part: number of the part.
+            first: position of its first place in the arrays.
+            dn, observations: as in the store.
+            rows: index rows with `row` already set; places that failed are left out of it.
+        """
+        self._group["dn"][first : first + len(dn)] = dn
+        self._group["observations"][first : first + len(dn)] = observations
+        target = self._part_file(part)
+        scratch = target.with_suffix(".tmp")
+        rows.to_parquet(scratch)
+        scratch.replace(target)
+
+    def finish(self) -> SeriesStore:
+        """Write the index and give the store its name.
+
+        Raises:
+            InputError: no place was read.
+        """
+        import pandas as pd
+
+        tables = [pd.read_parquet(file) for file in sorted(self._parts.glob("part-*.parquet"))]
+        index = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+        if index.empty:
+            raise InputError(f"Nothing could be read into '{self.folder}'; see the messages above.")
+        double = index["sample_id"][index["sample_id"].duplicated()]
+        if len(double):
+            raise InputError(
+                f"{len(double)} places are given twice, such as '{double.iloc[0]}'; give each file once, or remove "
+                f"'{self.scratch}' and leave one of them out."
+            )
+        self._group.attrs.update(self._attributes)
+        write_index(index, self.scratch / "index.parquet")
+        for file in self._parts.iterdir():
+            file.unlink()
+        self._parts.rmdir()
+        (self.scratch / "plan.json").unlink()
+        if self.folder.is_dir():
+            self.folder.rmdir()
+        self.scratch.rename(self.folder)
+        return SeriesStore.open(self.folder)
+
+    def _part_file(self, part: int) -> Path:
+        return self._parts / f"part-{part:06d}.parquet"
+
+
+def write_index(index: pd.DataFrame, path: Path) -> None:
+    """Write a table with `lon` and `lat` as GeoParquet 1.1 (points, EPSG:4326); a geometry column is added.
+
+    Source: https://geoparquet.org/releases/v1.1.0/
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    lon, lat = index["lon"].to_numpy(dtype="<f8"), index["lat"].to_numpy(dtype="<f8")
+    known = np.isfinite(lon) & np.isfinite(lat)
+    wkb = [b"\x01\x01\x00\x00\x00" + x.tobytes() + y.tobytes() if ok else None for x, y, ok in zip(lon, lat, known)]  # noqa: B905
+    table = pa.Table.from_pandas(index, preserve_index=False).append_column("geometry", pa.array(wkb, type=pa.binary()))
+    geo = {"version": "1.1.0", "primary_column": "geometry", "columns": {"geometry": _GEOMETRY}}
+    table = table.replace_schema_metadata({**(table.schema.metadata or {}), b"geo": json.dumps(geo).encode()})
+    scratch = path.with_name(f".{path.name}.tmp")
+    pq.write_table(table, scratch)
+    scratch.replace(path)
+
+
+_GEOMETRY: dict[str, Any] = {"encoding": "WKB", "geometry_types": ["Point"]}
+
+
+def _atomic_text(path: Path, text: str) -> None:
+    scratch = path.with_name(f".{path.name}.tmp")
+    scratch.write_text(text, encoding="utf-8")
+    scratch.replace(path)
+
+
+def store_points(
+    series: Sequence[PixelSeries] | Any,
+    folder: str | Path,
+    *,
+    source: str,
+    labels: pd.DataFrame | None = None,
+) -> SeriesStore:
+    """Write monthly series of any origin as a store; places start at their own first month.
+
+    Args:
+        series: pieces of monthly `PixelSeries` with the same number of steps (an iterable; each piece is one part).
+        folder: final name.
+        source: where they came from.
+        labels: columns to add to the index, in the order of the places.
+
+    Raises:
+        InputError: steps are not consecutive calendar months, pieces differ in length, or ids repeat.
+    """
+    import pandas as pd
+
+    pieces = list(series)
+    steps, patch = pieces[0].steps, 1 if pieces[0].reflectance.ndim == 3 else pieces[0].reflectance.shape[-1]
+    total = sum(map(len, pieces))
+    writer = StoreWriter(
+        folder,
+        count=total,
+        steps=steps,
+        patch_size=patch,
+        plan={"source": source, "places": total},
+        attributes={"source": source, "compositing": "as given"},
+    )
+    size, joined = writer.part_size(patch), _concatenate(pieces)
+    months = joined.start.astype("datetime64[M]")
+    if (np.diff(months.astype(np.int64), axis=1) != 1).any():
+        raise InputError(f"{source}: steps are not consecutive calendar months; composite to months over one period.")
+    for part, first in enumerate(range(0, total, size)):
+        if writer.done(part):
+            continue
+        piece = joined.take(slice(first, first + size))
+        keep = piece.valid.reshape(*piece.valid.shape, *(1,) * (piece.reflectance.ndim - 2))
+        dn = np.where(keep, np.rint(piece.reflectance * _DN_PER_UNIT), MISSING_DN).clip(0, MISSING_DN).astype(np.uint16)
+        rows = pd.DataFrame(
+            {
+                "row": np.arange(first, first + len(piece)),
+                "sample_id": piece.sample_id,
+                "lon": piece.lon_deg,
+                "lat": piece.lat_deg,
+                "first_month": months[first : first + size, 0].astype("datetime64[s]"),
+            }
+        )
+        if labels is not None:
+            rows = pd.concat([rows, labels.iloc[first : first + size].reset_index(drop=True)], axis=1)
+        writer.write(part, first, dn, piece.valid.astype(np.uint8), rows)
+    return writer.finish()
+
+
+def _concatenate(pieces: Sequence[PixelSeries]) -> PixelSeries:
+    if len({piece.reflectance.shape[1:] for piece in pieces}) != 1:
+        shapes = sorted({str(piece.reflectance.shape[1:]) for piece in pieces})
+        raise InputError(f"Series differ in shape: {', '.join(shapes)}; read them over one period, in months.")
+    return PixelSeries(
+        reflectance=np.concatenate([piece.reflectance for piece in pieces]),
+        valid=np.concatenate([piece.valid for piece in pieces]),
+        start=np.concatenate([piece.start for piece in pieces]),
+        end=np.concatenate([piece.end for piece in pieces]),
+        sample_id=tuple(name for piece in pieces for name in piece.sample_id),
+        lon_deg=np.concatenate([piece.lon_deg for piece in pieces]),
+        lat_deg=np.concatenate([piece.lat_deg for piece in pieces]),
+        provenance=pieces[0].provenance,
+    )
