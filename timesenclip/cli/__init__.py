@@ -13,14 +13,18 @@ from timesenclip import __version__
 from timesenclip.cli.area import map_
 from timesenclip.cli.check import evaluate
 from timesenclip.cli.console import OneLineGroup
+from timesenclip.cli.exchange import export, hub, import_
 from timesenclip.cli.look import demo, doctor, info, taxonomies
 from timesenclip.cli.points import classify, embed
+from timesenclip.cli.training import data, ground, train
 
 __all__ = ["app", "main"]
 
 _START = "Start here"
 _ASK = "Ask"
 _CHECK = "Check"
+_TRAIN = "Train"
+_SHARE = "Share"
 
 app = typer.Typer(
     name="timesenclip",
@@ -54,6 +58,12 @@ app.command("embed", rich_help_panel=_ASK)(embed)
 app.add_typer(evaluate, name="evaluate", rich_help_panel=_CHECK)
 app.add_typer(taxonomies, name="taxonomies", rich_help_panel=_CHECK)
 app.command("info", rich_help_panel=_CHECK)(info)
+app.command("train", rich_help_panel=_TRAIN)(train)
+app.add_typer(data, name="data", rich_help_panel=_TRAIN)
+app.add_typer(ground, name="ground", rich_help_panel=_TRAIN)
+app.add_typer(import_, name="import", rich_help_panel=_SHARE)
+app.add_typer(export, name="export", rich_help_panel=_SHARE)
+app.add_typer(hub, name="hub", rich_help_panel=_SHARE)
 
 
 def main() -> None:

@@ -18,7 +18,16 @@ from typer.core import TyperGroup
 
 from timesenclip.errors import PartialFailureError, TimeSenCLIPError, TimeSenCLIPWarning
 
-__all__ = ["EXIT_CODES", "INTERRUPTED", "OneLineGroup", "note", "print_json", "print_table", "progress_bar"]
+__all__ = [
+    "EXIT_CODES",
+    "INTERRUPTED",
+    "OneLineGroup",
+    "note",
+    "print_json",
+    "print_table",
+    "progress_bar",
+    "training_bar",
+]
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells expect it (128 + SIGINT)."""
@@ -162,3 +171,28 @@ def progress_bar(label: str) -> Iterator[Progress]:
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
         task = bars.add_task(label, total=None)
         yield lambda done, total: bars.update(task, completed=done, total=total or None)
+
+
+@contextlib.contextmanager
+def training_bar() -> Iterator[Callable[[int, int, dict[str, float]], None]]:
+    """A bar with loss, samples a second and the time left; when piped, a line on stderr every tenth of the way."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    columns = (TextColumn("train"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"))
+    said = 0
+
+    def show(step: int, steps: int, figures: dict[str, float]) -> None:
+        nonlocal said
+        text = f"loss {figures['loss']:.3f}  {figures['samples_per_s']:,.0f}/s"
+        if "selection" in figures:
+            bars.update(task, held=f"  retrieval {figures['selection']:.3f}")
+        bars.update(task, completed=step, total=steps, description=text + str(bars.tasks[0].fields["held"]))
+        if not console.is_terminal and step * 10 // steps > said:
+            said = step * 10 // steps
+            note(f"step {step:,}/{steps:,}  {text}{bars.tasks[0].fields['held']}")
+
+    with Progress(*columns, TimeRemainingColumn(), console=console, disable=not console.is_terminal) as bars:
+        task = bars.add_task("", total=None, held="")
+        yield show

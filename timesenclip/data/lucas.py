@@ -48,7 +48,7 @@ _LONLAT = (
     ("longitude", "latitude", ""),
 )
 _CODE = re.compile(r"[a-hu][0-9x][0-9a-ex]*")
-_NO_GPS = 88.0  # Source: record description: 88.888888 stands for "not relevant"
+_NO_GPS = 88.888888  # Source: record description: 88.888888 stands for "not relevant"
 
 LABEL_COLUMNS: dict[str, str] = {
     "lucas-land-cover": "lc1",
@@ -122,7 +122,7 @@ def class_index(codes: Sequence[object], taxonomy: str | Taxonomy) -> NDArray[np
     classes = taxonomy if isinstance(taxonomy, Taxonomy) else load_taxonomy(taxonomy)
     known: dict[str, int] = {}
     for i, taxon in enumerate(classes.classes):
-        for name in (taxon.name, *( [taxon.code] if taxon.code else [])):
+        for name in (taxon.name, *([taxon.code] if taxon.code else [])):
             known[name.strip().lower()] = i
     levels = {len(taxon.code) for taxon in classes.classes if taxon.code}
     return np.array([_class(code, known, levels) for code in codes], dtype=np.int64)
@@ -187,9 +187,9 @@ def _coordinates(raw: pd.DataFrame, where: str) -> tuple[NDArray[np.float64], ND
             continue
         east, north = (pd.to_numeric(raw[name], errors="coerce").to_numpy(dtype=np.float64) for name in (x, y))
         if side and side in raw:  # Eurostat gives western longitudes without a sign, and the side beside them
-            west = raw[side].astype(str).str.strip().str.upper().str.startswith(("W", "2")).to_numpy()
-            east = np.where(west & (east > 0), -east, east)
-        measured = np.isfinite(east) & np.isfinite(north) & (np.abs(north) < _NO_GPS) & ((east != 0) | (north != 0))
+            west = raw[side].astype(str).str.strip().str.upper().str.startswith(("W", "2"))
+            east = np.where(west.to_numpy() & (east > 0), -east, east)
+        measured = np.isfinite(east) & np.isfinite(north) & (np.abs(north - _NO_GPS) > 0.01) & ((east != 0) | (north != 0))
         there = np.isnan(lon) & measured
         lon, lat = np.where(there, east, lon), np.where(there, north, lat)
     if np.isnan(lon).all():

@@ -84,8 +84,8 @@ def _tree(root: Path) -> Photos:
     if not found:
         others = f" ({len(ignored)} others, such as {ignored[0]})" if ignored else ""
         raise InputError(
-            f"'{root}' has no photograph named like 46862690N.jpg, point and view N, E, S, W or P{others}; give a table "
-            "of paths instead."
+            f"'{root}' has no photograph named like 46862690N.jpg, point and view N, E, S, W or P{others}; give a "
+            "table of paths instead."
         )
     return Photos(tuple(found[name] for name in sorted(found)), tuple(ignored))
 

@@ -337,5 +337,3 @@ def _opened(file: Path) -> Iterator[Any]:
         raise DataNotFoundError(f"'{file}' is no HDF5 file, or is cut short ({reason}); fetch it again.") from error
     with source:
         yield source
-
-

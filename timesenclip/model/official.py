@@ -1,0 +1,282 @@
+"""The authors' weights, in and out: every layout that they published or that their code writes.
+
+    F1  bare encoder           {time_pos_encoding, time_token, spectral_embedding.1.weight, ...}
+    F2  Lightning, newest      {"state_dict": {"learner.ts_encoder.<E>", "learner.pooling_layer...", "learner.queue"}}
+    F3  Lightning 8dfc8e61     {"state_dict": {"TS_ViT.<E>", "learner.ts_encoder.<E>", ...}}, the two sharing storage
+    F4  Lightning, older       {"state_dict": {"TS_ViT.<E'>", "learner.TS_ViT.<E'>", ...}}, class_token for time_token
+
+The first prefix that is there is read, and no other: in F2 `TS_ViT.*` is a stale copy (the authors' defect 20).
+Pickled code never runs: tensors and plain values are read, every other object becomes an empty husk.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from timesenclip.errors import CheckpointError, DataNotFoundError, InputError
+from timesenclip.model.checkpoint import Calibration, CheckpointConfig, Model, TowerRef, encoder_fields
+from timesenclip.model.encoder import PRESETS, EncoderConfig, SeriesEncoder
+
+__all__ = ["Imported", "export_official", "import_official", "read_tensors"]
+
+PREFIXES = ("learner.ts_encoder.", "learner.TS_ViT.", "ts_encoder.", "TS_ViT.", "")
+"""Where the encoder may stand, best first."""
+
+_TOWER = "openai/clip-vit-base-patch32"
+_MONTHS = 12
+_OLD_TOKEN = "class_token"
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What was read from a file of the authors."""
+
+    model: Model
+    """Ready to be used and saved."""
+    prefix: str
+    """Prefix under which the encoder stood; "" for a bare one."""
+    used: tuple[str, ...]
+    """Names of the tensors that were used."""
+    ignored: dict[str, int]
+    """Tensors left alone, counted by the part that they belong to."""
+    notes: tuple[str, ...]
+    """What a user should know."""
+
+
+def import_official(path: str | Path, *, name: str | None = None, tower: str = _TOWER) -> Imported:
+    """Read the authors' weights as a model of ours.
+
+    Args:
+        path: `.pt`, `.pth` or `.ckpt` in any layout above, or the same tensors as `.safetensors`.
+        name: name of the checkpoint; default: the file's.
+        tower: ground tower that it was trained to meet.
+
+    Raises:
+        DataNotFoundError: there is no such file.
+        CheckpointError: it cannot be read, or holds no such encoder; the message names what is missing.
+    """
+    tensors = read_tensors(path)
+    prefix = next((p for p in PREFIXES if p + "spectral_embedding.1.weight" in tensors), None)
+    if prefix is None:
+        some = ", ".join(list(tensors)[:4]) or "none"
+        raise CheckpointError(
+            f"'{path}' holds no TimeSenCLIP encoder: no tensor 'spectral_embedding.1.weight' under any known prefix "
+            f"(tensors: {some}, ...)."
+        )
+    state = {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
+    notes = []
+    old = _OLD_TOKEN in state
+    if old:
+        state["time_token"] = state.pop(_OLD_TOKEN)
+        notes.append("class_token, the older name, was read as time_token")
+    config = _architecture(state, Path(path))
+    encoder = SeriesEncoder(config)
+    wanted = encoder.state_dict()
+    missing = sorted(wanted.keys() - state.keys())
+    wrong = [key for key in wanted.keys() & state.keys() if wanted[key].shape != state[key].shape]
+    if missing or wrong:
+        key = (missing or sorted(wrong))[0]
+        shape = f" {tuple(state[key].shape)}, expected {tuple(wanted[key].shape)}" if key in state else ""
+        raise CheckpointError(
+            f"'{path}': {len(missing)} tensors of the encoder are missing and {len(wrong)} have another shape, such as "
+            f"'{key}'{shape}."
+        )
+    encoder.load_state_dict({key: state[key].float() for key in wanted})
+    scale = _scale(tensors)
+    if scale is not None:
+        notes.append(f"logit scale {scale:.2f}: probabilities use the temperature {1 / scale:.4f}")
+    extra = [key for key in state if key not in wanted and prefix]
+    if extra:
+        notes.append(f"{len(extra)} unexpected tensors beside the encoder, such as '{extra[0]}', were ignored")
+    about = CheckpointConfig(
+        name=name or Path(path).stem,
+        encoder=encoder_fields(config),
+        normalisation="sen4map",
+        tower=TowerRef(name=tower, dim=config.embed_dim),
+        calibration=Calibration(temperature=1 / scale if scale else 0.07),
+        training={"source": f"authors' weights, {Path(path).name}", "prefix": prefix},
+    )
+    used = tuple(sorted(prefix + (_OLD_TOKEN if old and key == "time_token" else key) for key in wanted))
+    return Imported(Model(encoder, about), prefix, used, _ignored(tensors, set(used)), tuple(notes))
+
+
+def export_official(model: Model, path: str | Path) -> Path:
+    """Write an encoder as the authors' bare dictionary (layout F1), which their code and their README's snippet load.
+
+    Raises:
+        InputError: the encoder is of another architecture than theirs.
+    """
+    config = model.encoder.config
+    theirs = replace(PRESETS["paper"], patch_size=config.patch_size, dropout=config.dropout, max_steps=config.max_steps)
+    if replace(config, positions="monthly") != replace(theirs, positions="monthly") or config.positions == "calendar":
+        differ = [
+            f"{key} {value} (theirs {getattr(theirs, key)})"
+            for key, value in config.to_dict().items()
+            if key not in ("max_steps", "dropout", "harmonics") and value != getattr(theirs, key)
+        ]
+        raise InputError(
+            f"'{model.config.name}' cannot be written in the authors' layout: {', '.join(differ)}. Only encoders of "
+            "the preset `paper` with monthly positions can."
+        )
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    scratch = target.with_name(f".{target.name}.tmp")
+    torch.save({key: value.detach().float().clone() for key, value in model.encoder.state_dict().items()}, scratch)
+    scratch.replace(target)
+    return target
+
+
+def read_tensors(path: str | Path) -> dict[str, Tensor]:
+    """Every tensor of a file by name, the `state_dict` of a Lightning checkpoint first.
+
+    Raises:
+        DataNotFoundError: there is no such file.
+        CheckpointError: it holds no tensors, or cannot be read.
+    """
+    file = Path(path)
+    if not file.is_file():
+        raise DataNotFoundError(f"No weights at '{file}'; give the authors' .pt or .ckpt file.")
+    if file.suffix == ".safetensors":
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+
+        try:
+            return load_file(file)
+        except SafetensorError as error:
+            raise CheckpointError(f"'{file}' is cut short or no safetensors file ({error}); fetch it again.") from error
+    content = _load(file)
+    if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
+        content = content["state_dict"]
+    if not isinstance(content, Mapping):
+        raise CheckpointError(f"'{file}' holds a {type(content).__name__}; expected a dictionary of tensors.")
+    tensors = {str(key): value for key, value in content.items() if isinstance(value, Tensor)}
+    if not tensors:
+        raise CheckpointError(f"'{file}' holds no tensors; expected the weights of an encoder.")
+    return tensors
+
+
+def _load(file: Path) -> Any:
+    try:
+        return torch.load(file, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError:
+        pass  # a Lightning file holds an argparse.Namespace and whatever its callbacks left: read it without them
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+        raise CheckpointError(f"'{file}' cannot be read ({_reason(error)}); fetch it again.") from error
+    try:
+        return torch.load(file, map_location="cpu", weights_only=False, pickle_module=_INERT)
+    except Exception as error:  # a hostile or broken pickle can fail in any way, but it runs nothing
+        raise CheckpointError(f"'{file}' cannot be read ({_reason(error)}); fetch it again.") from error
+
+
+def _reason(error: BaseException) -> str:
+    return (str(error).strip().split("\n", 1)[0] or type(error).__name__)[:200]
+
+
+class _Husk:
+    """Stands for any object of a pickle that is neither tensor nor plain value; takes everything, does nothing."""
+
+    def __new__(cls, *_: Any, **__: Any) -> _Husk:
+        return super().__new__(cls)
+
+    def __init__(self, *_: Any, **__: Any) -> None:
+        pass
+
+    def __call__(self, *_: Any, **__: Any) -> _Husk:
+        return self
+
+    def __setstate__(self, _: Any) -> None:
+        pass
+
+    def __setitem__(self, _: Any, __: Any) -> None:
+        pass
+
+    def append(self, _: Any) -> None:
+        """Pickle adds the items of lists so."""
+
+    def extend(self, _: Any) -> None:
+        """And so."""
+
+
+class _InertUnpickler(pickle.Unpickler):
+    """Knows how to rebuild tensors and nothing else."""
+
+    _KNOWN: ClassVar[dict[tuple[str, str], Any]] = {
+        ("collections", "OrderedDict"): OrderedDict,
+        ("torch._utils", "_rebuild_tensor_v2"): torch._utils._rebuild_tensor_v2,
+        ("torch._utils", "_rebuild_parameter"): torch._utils._rebuild_parameter,
+        ("torch", "Size"): torch.Size,
+    }
+
+    def find_class(self, module: str, name: str) -> Any:
+        """A tensor builder, a dtype or a storage type; a husk for everything else."""
+        if (module, name) in self._KNOWN:
+            return self._KNOWN[module, name]
+        if module == "torch" and (name.endswith("Storage") or isinstance(getattr(torch, name, None), torch.dtype)):
+            return getattr(torch, name)
+        if (module, name) == ("torch.storage", "UntypedStorage"):
+            return torch.UntypedStorage
+        return _Husk
+
+
+def _load_inert(file: Any, **options: Any) -> Any:
+    return _InertUnpickler(file, **options).load()
+
+
+_INERT = SimpleNamespace(Unpickler=_InertUnpickler, load=_load_inert, __name__="inert")
+
+
+def _architecture(state: Mapping[str, Tensor], path: Path) -> EncoderConfig:
+    """The paper's architecture at the sizes of the tensors."""
+    weight = state["spectral_embedding.1.weight"]
+    base = PRESETS["paper"]
+    side = round((weight.shape[1] / base.bands) ** 0.5)
+    if side**2 * base.bands != weight.shape[1]:
+        raise CheckpointError(
+            f"'{path}': the first layer reads {weight.shape[1]} values a month; expected {base.bands} bands x p x p."
+        )
+    depth = len({key.split(".")[2] for key in state if key.startswith("transformer.layers.")})
+    if not depth or "mlp_head.1.weight" not in state or "transformer.layers.0.linear1.weight" not in state:
+        raise CheckpointError(f"'{path}' is no whole encoder: no transformer.layers or mlp_head beside the embedding.")
+    months = state["time_pos_encoding"].shape[1] if "time_pos_encoding" in state else 0
+    if months != _MONTHS:
+        raise CheckpointError(
+            f"'{path}' has {months} positions; expected {_MONTHS}, one a month. Models trained on quarterly or annual "
+            "composites only are not supported."
+        )
+    dim = int(weight.shape[0])
+    return replace(
+        base,
+        patch_size=side,
+        dim=dim,
+        depth=depth,
+        heads=base.heads if dim % base.heads == 0 else 1,
+        ffn_dim=int(state["transformer.layers.0.linear1.weight"].shape[0]),
+        embed_dim=int(state["mlp_head.1.weight"].shape[0]),
+        positions="official",
+    )
+
+
+def _scale(tensors: Mapping[str, Tensor]) -> float | None:
+    """exp(logit_scale) where it was learned. Source: clamped to 1..100 in their training."""
+    for key in ("logit_scale", "learner.logit_scale"):
+        if key in tensors and tensors[key].numel() == 1:
+            return float(tensors[key].float().exp().clamp(1.0, 100.0))
+    return None
+
+
+def _ignored(tensors: Mapping[str, Tensor], used: set[str]) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for key in tensors:
+        if key not in used:
+            part = ".".join(key.split(".")[:2]) if key.startswith("learner") else key.split(".")[0]
+            counts[part] = counts.get(part, 0) + 1
+    return counts

@@ -1,0 +1,165 @@
+"""Batches of pixel years and ground views, in an order that is a function of (seed, epoch) and of nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, fields
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from timesenclip.bands import NORMALISATIONS
+from timesenclip.data.pairs import PairedPlaces
+from timesenclip.data.store import SeriesStore
+from timesenclip.errors import InputError
+from timesenclip.model.augment import Augmentation
+from timesenclip.series import year_fraction
+
+__all__ = ["Batch", "Batches"]
+
+_DAYS_PER_YEAR = 365.25
+
+
+@dataclass(slots=True)
+class Batch:
+    """B places with P ground views."""
+
+    x: Tensor
+    """(B, T, C[, Y, X]) float32, normalised."""
+    calendar: Tensor
+    """(B, T, 2) start and end of each month in years."""
+    valid: Tensor
+    """(B, T) bool."""
+    views: Tensor
+    """(B, P, D) float32 ground vectors."""
+    has_view: Tensor
+    """(B, P) bool."""
+    place: Tensor
+    """(B,) int64, position of the place in the store."""
+
+    def to(self, device: torch.device) -> Batch:
+        """The batch on another device."""
+        return Batch(*(getattr(self, field.name).to(device, non_blocking=True) for field in fields(self)))
+
+
+class Batches:
+    """Everything of some places in memory (240 bytes a pixel year), and batches of it.
+
+    Args:
+        store: pixel years.
+        places: the places to draw from, with their views.
+        batch_size: places in a batch, over all ranks.
+        normalisation: name of the normalisation.
+        seed: of order and augmentation.
+        augmentation: applied to every batch, or None.
+        hemisphere_shift: as in the recipe.
+        unit_views: scale views to unit length.
+        rank, world: which share of each batch this process gets.
+
+    Raises:
+        InputError: fewer places than a batch, or a batch that ranks cannot share evenly.
+    """
+
+    def __init__(
+        self,
+        store: SeriesStore,
+        places: PairedPlaces,
+        *,
+        batch_size: int,
+        normalisation: str,
+        seed: int,
+        augmentation: Augmentation | None = None,
+        hemisphere_shift: bool = False,
+        unit_views: bool = True,
+        rank: int = 0,
+        world: int = 1,
+    ) -> None:
+        if len(places) < batch_size:
+            raise InputError(
+                f"{len(places):,} training places do not fill one batch of {batch_size}; set batch_size to at most "
+                f"{len(places)}."
+            )
+        if batch_size % world:
+            raise InputError(f"A batch of {batch_size} cannot be shared by {world} processes evenly; change one.")
+        self.places, self.batch_size, self.seed = places, batch_size, seed
+        self._rank, self._world, self._augmentation = rank, world, augmentation
+        dn, observations = store.arrays(places.rows)
+        self._dn, self._valid = np.ascontiguousarray(dn), observations > 0
+        self._calendar, self._calendar_of = _calendars(store, places.rows, dn.shape[1], hemisphere_shift)
+        norm = NORMALISATIONS[normalisation]
+        shape = (1, 1, -1) + (1,) * (dn.ndim - 3)
+        self._low = torch.tensor(norm.low_dn, dtype=torch.float32).view(shape)
+        self._scale = torch.tensor(norm.scale_dn, dtype=torch.float32).view(shape)
+        self._power = norm.power
+        self._unit = unit_views
+
+    def __len__(self) -> int:
+        """Batches in an epoch; what does not fill the last one waits for another epoch's order."""
+        return len(self.places) // self.batch_size
+
+    def order(self, epoch: int) -> NDArray[np.int64]:
+        """(N,) the places in the order of an epoch."""
+        return np.random.default_rng([self.seed, 1, epoch]).permutation(len(self.places))
+
+    def get(self, index: NDArray[np.integer], *, generator: torch.Generator | None = None) -> Batch:
+        """The places at `index`, augmented where a generator is given."""
+        x = torch.from_numpy(self._dn[index]).to(torch.float32)  # (B, T, C[, Y, X])
+        valid = torch.from_numpy(self._valid[index])
+        # In DN, where the low and scale constants are stated; missing steps are masked by the encoder.
+        x.sub_(self._low).div_(self._scale).clamp_(0.0, 1.0)
+        if self._power != 1.0:
+            x.pow_(self._power)
+        x.mul_(valid.view(*valid.shape, *(1,) * (x.ndim - 2)))
+        calendar = self._calendar[self._calendar_of[index]]
+        if self._augmentation is not None and generator is not None:
+            x, calendar, valid = self._augmentation(x, calendar, valid, generator)
+        rows = self.places.views[index]
+        views = torch.from_numpy(self.places.vectors[np.maximum(rows, 0)]).to(torch.float32)  # (B, P, D)
+        if self._unit:
+            views = torch.nn.functional.normalize(views, dim=-1)
+        has_view = torch.from_numpy(rows >= 0)
+        return Batch(x, calendar, valid, views, has_view, torch.from_numpy(self.places.rows[index]))
+
+    def stream(self, first: int) -> Iterator[Batch]:
+        """Batches for ever from batch number `first` on, this rank's share; the next is made while one is used."""
+
+        def make(number: int, order: NDArray[np.int64]) -> Batch:
+            start = number % len(self) * self.batch_size + self._rank * share
+            generator = torch.Generator().manual_seed(draw_seed(self.seed, 2, number, self._rank))
+            return self.get(order[start : start + share], generator=generator)
+
+        share = self.batch_size // self._world
+        number, epoch = first, first // len(self)
+        order = self.order(epoch)
+        with ThreadPoolExecutor(1) as pool:
+            coming = pool.submit(make, number, order)
+            while True:
+                batch = coming.result()
+                number += 1
+                if number // len(self) != epoch:
+                    epoch, order = number // len(self), self.order(number // len(self))
+                coming = pool.submit(make, number, order)
+                yield batch
+
+
+def draw_seed(*parts: int) -> int:
+    """A 63-bit seed from numbers: every draw depends on (seed, what, when, rank), so a resumed run draws the same."""
+    return int(np.random.SeedSequence(parts).generate_state(1, np.uint64)[0] >> 1)
+
+
+def _calendars(
+    store: SeriesStore, rows: NDArray[np.int64], steps: int, shift: bool
+) -> tuple[Tensor, NDArray[np.int64]]:
+    """The few different calendars (U, T, 2), and which one each place has."""
+    months = store.first_month()[rows]
+    south = (store.index["lat"].to_numpy(dtype=np.float64)[rows] < 0) & shift
+    unique, index = np.unique(months.astype(np.int64) * 2 + south, return_inverse=True)
+    first = (unique // 2).astype("datetime64[M]")
+    edges = (first[:, None] + np.arange(steps + 1)).astype("datetime64[D]")  # (U, T + 1)
+    start = year_fraction(edges[:, :-1])
+    width = (np.diff(edges, axis=1).astype(np.float32)) / np.float32(_DAYS_PER_YEAR)
+    calendar = np.stack([start, start + width], axis=-1) + np.float32(0.5) * (unique % 2)[:, None, None]
+    return torch.from_numpy(calendar.astype(np.float32)), index.reshape(-1)

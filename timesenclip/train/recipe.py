@@ -1,0 +1,253 @@
+"""The typed form of a recipe that trains on photographs: `configs/paper.yaml`, `configs/better.yaml`, and yours."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from timesenclip.bands import NORMALISATIONS
+from timesenclip.errors import DataNotFoundError, InputError
+from timesenclip.model.augment import AUGMENTATIONS
+from timesenclip.model.encoder import PRESETS
+
+__all__ = ["Recipe", "read_recipe", "recipe_digest"]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DataConfig(_Strict):
+    """What is trained on."""
+
+    series: str
+    """Folder of the training store (`timesenclip data sen4map`)."""
+    ground: str | None = None
+    """Embedded photographs: a folder of `ground embed`, or the published `.pt` dictionary."""
+    pairs: str | None = None
+    """Table that says which photograph belongs to which series; without it, LUCAS ids do."""
+    directions: tuple[str, ...] = ("W", "E", "N", "S")
+    """Views of a LUCAS point that are used."""
+    least_views: int = Field(1, ge=1)
+    """Fewest views that a place must have."""
+    exclude: tuple[str, ...] = ()
+    """Ids of places to leave out."""
+    unit_views: bool = True
+    """Scale every photograph's vector to unit length before pooling; false takes it as it was stored."""
+
+
+class SplitConfig(_Strict):
+    """Which places are held out."""
+
+    kind: Literal["blocks", "lists"] = "blocks"
+    """`blocks`: whole squares of the globe; `lists`: files of ids."""
+    block_deg: float = Field(0.5, gt=0)
+    """Side of a block in degrees."""
+    validation: float = Field(0.05, gt=0, lt=1)
+    """Share of the blocks that selects checkpoints."""
+    test: float = Field(0.05, ge=0, lt=1)
+    """Share of the blocks that training never touches."""
+    gap_m: float = Field(2000.0, ge=0)
+    """Training places nearer than this to a held-out one are left unused."""
+    seed: int = 0
+    """Which block falls where."""
+    lists: dict[Literal["train", "validation", "test"], str] = Field(default_factory=dict)
+    """Files of ids by part (.npy, .txt, .json)."""
+    min_distance_m: float = Field(0.0, ge=0)
+    """Held-out places closer than this to a training place are refused."""
+    allow_close: bool = False
+    """Warn instead."""
+
+    @model_validator(mode="after")
+    def _complete(self) -> SplitConfig:
+        if self.kind == "lists" and not {"train", "validation"} <= set(self.lists):
+            raise ValueError("kind 'lists' needs lists.train and lists.validation")
+        return self
+
+
+class AugmentConfig(_Strict):
+    """One augmentation."""
+
+    name: str
+    """Of `timesenclip.model.augment.AUGMENTATIONS`."""
+    p: float = Field(0.5, ge=0, le=1)
+    """Probability that a place is changed."""
+
+    @model_validator(mode="after")
+    def _known(self) -> AugmentConfig:
+        if self.name not in AUGMENTATIONS:
+            raise ValueError(f"unknown augmentation '{self.name}', expected one of {', '.join(AUGMENTATIONS)}")
+        return self
+
+
+class ObjectiveConfig(_Strict):
+    """What is minimised."""
+
+    temperature: float = Field(0.07, gt=0)
+    """Where the temperature starts."""
+    learn_temperature: bool = True
+    """Whether it is learned (scale at most 100)."""
+    bank_size: int = Field(2048, ge=0)
+    """Ground keys of earlier steps that serve as negatives."""
+    in_batch: bool = False
+    """Also use the other places of the batch as negatives."""
+    symmetric: bool = False
+    """Also ask ground -> satellite."""
+    ignore_same_place: bool = False
+    """A key of the same place is no negative."""
+    pooling: Literal["per-image", "per-dim", "mean"] = "per-image"
+    """How the photographs of a place become one vector."""
+
+    @model_validator(mode="after")
+    def _negatives(self) -> ObjectiveConfig:
+        if not self.in_batch and self.bank_size == 0:
+            raise ValueError("no negatives at all: set bank_size above 0 or in_batch to true")
+        if self.symmetric and not self.in_batch:
+            raise ValueError("a symmetric loss needs in_batch: true")
+        return self
+
+
+class OptimiserConfig(_Strict):
+    """AdamW and its schedule."""
+
+    learning_rate: float = Field(1e-4, gt=0)
+    """Peak."""
+    weight_decay: float = Field(1e-4, ge=0)
+    """On every parameter (`decay_all`), or on matrices only."""
+    decay_all: bool = False
+    """Decay biases, norms and tokens too, as the authors do."""
+    schedule: Literal["cosine-cycle", "warmup-cosine", "constant"] = "warmup-cosine"
+    """`cosine-cycle`: down and up again, stepped by epoch. `warmup-cosine`: up, then down to zero, stepped by step."""
+    period_epochs: int = Field(10, ge=1)
+    """Epochs from top to bottom of a cycle."""
+    warmup: float = Field(0.03, ge=0, lt=1)
+    """Share of the steps spent warming up."""
+    clip_norm: float | None = Field(1.0, gt=0)
+    """Largest gradient norm; null: none."""
+
+
+class SelectionConfig(_Strict):
+    """How a checkpoint is chosen: by retrieval among held-out places, never by labels."""
+
+    every_epochs: int = Field(1, ge=1)
+    """Validate after this many epochs."""
+    places: int = Field(4096, ge=2)
+    """Most held-out places that are compared with one another."""
+    recall_at: Literal[1, 5, 10] = 10
+    """Mean of satellite -> ground and ground -> satellite Recall@K decides."""
+    patience: int | None = Field(None, ge=1)
+    """Stop after this many validations without a better one."""
+
+
+class Recipe(_Strict):
+    """One training run on photographs."""
+
+    recipe: Literal["photos"]
+    """Kind of recipe."""
+    name: str
+    """Name of the checkpoint."""
+    seed: int = 0
+    """Everything random follows from it."""
+    tower: str | None = None
+    """Tower of the ground embeddings; needed where their file does not say (the published dictionary)."""
+    encoder: str = "paper"
+    """Preset of `timesenclip.model.encoder.PRESETS`."""
+    encoder_options: dict[str, Any] = Field(default_factory=dict)
+    """Fields of `EncoderConfig` to change."""
+    normalisation: str = "sen4map"
+    """Of `timesenclip.bands.NORMALISATIONS`."""
+    hemisphere_shift: bool = False
+    """Give southern places their season's position instead of their calendar month's."""
+    data: DataConfig
+    """What is trained on."""
+    split: SplitConfig = SplitConfig()
+    """Which places are held out."""
+    augment: tuple[AugmentConfig, ...] = ()
+    """Augmentations, in order."""
+    objective: ObjectiveConfig = ObjectiveConfig()
+    """What is minimised."""
+    optimiser: OptimiserConfig = OptimiserConfig()
+    """AdamW and its schedule."""
+    selection: SelectionConfig = SelectionConfig()
+    """How a checkpoint is chosen."""
+    epochs: int = Field(100, ge=1)
+    """Passes over the training places."""
+    batch_size: int = Field(1024, ge=2)
+    """Places in a micro-batch, over all devices."""
+    accumulate: int = Field(1, ge=1)
+    """Micro-batches in a step; the bank changes after the step, so that all of them see the same negatives."""
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "bf16-mixed"
+    """As Lightning names it."""
+    ema: float | None = Field(None, gt=0, lt=1)
+    """Decay of averaged weights; they are then what is validated and saved. null: none."""
+    save_every_steps: int = Field(200, ge=1)
+    """Optimiser steps between saved states; what is lost at most when a run is killed."""
+
+    @model_validator(mode="after")
+    def _known(self) -> Recipe:
+        if self.encoder not in PRESETS:
+            raise ValueError(f"unknown encoder '{self.encoder}', expected one of {', '.join(PRESETS)}")
+        if self.normalisation not in NORMALISATIONS:
+            raise ValueError(f"unknown normalisation '{self.normalisation}', expected {', '.join(NORMALISATIONS)}")
+        return self
+
+
+def read_recipe(path: str | Path, *, changes: Sequence[str] = ()) -> Recipe:
+    """Read and check a recipe.
+
+    Args:
+        path: YAML file.
+        changes: `key=value` with dotted keys, such as `data.series=my.zarr`; values are YAML.
+
+    Raises:
+        DataNotFoundError: there is no such file.
+        InputError: it is no YAML, or a key is unknown or a value out of range; the message names it.
+    """
+    file = Path(path)
+    if not file.is_file():
+        raise DataNotFoundError(f"No training recipe at '{file}'; give a YAML file such as configs/paper.yaml.")
+    try:
+        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise InputError(f"'{file}' is not YAML ({' '.join(str(error).split())}); correct it.") from error
+    if not isinstance(content, dict):
+        raise InputError(f"'{file}' holds no settings; see configs/paper.yaml.")
+    for change in changes:
+        _change(content, change)
+    try:
+        return Recipe.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        given = f" (given: {first.get('input')!r})" if where and not isinstance(first.get("input"), Mapping) else ""
+        raise InputError(f"{file}: {where or 'recipe'}: {first['msg']}{given}.") from error
+
+
+def _change(content: dict[str, Any], change: str) -> None:
+    key, equals, value = change.partition("=")
+    if not equals or not key.strip():
+        raise InputError(f"'{change}' is no change; expected key=value such as batch_size=256.")
+    *parents, last = key.strip().split(".")
+    node = content
+    for parent in parents:
+        child = node.setdefault(parent, {})
+        if not isinstance(child, dict):
+            raise InputError(f"'{change}': '{parent}' has no settings below it.")
+        node = child
+    try:
+        node[last] = yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise InputError(f"'{change}': the value is not YAML.") from error
+
+
+def recipe_digest(recipe: Recipe) -> str:
+    """First 12 hexadecimal digits of the SHA-256 of what decides the weights; saving more often changes nothing."""
+    content = recipe.model_dump(mode="json")
+    content.pop("save_every_steps")
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
