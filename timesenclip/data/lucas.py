@@ -186,11 +186,11 @@ def _coordinates(raw: pd.DataFrame, where: str) -> tuple[NDArray[np.float64], ND
         if x not in raw or y not in raw:
             continue
         east, north = (pd.to_numeric(raw[name], errors="coerce").to_numpy(dtype=np.float64) for name in (x, y))
-        if side and side in raw:  # Eurostat gives western longitudes without a sign, and the side beside them
-            west = raw[side].astype(str).str.strip().str.upper().str.startswith(("W", "2"))
-            east = np.where(west.to_numpy() & (east > 0), -east, east)
-        measured = np.isfinite(east) & np.isfinite(north) & (np.abs(north - _NO_GPS) > 0.01) & ((east != 0) | (north != 0))
-        there = np.isnan(lon) & measured
+        if side and side in raw:  # Eurostat: western longitudes have no sign, but a W beside them
+            west = raw[side].astype(str).str.strip().str.upper().str.match("W|2").to_numpy()
+            east = np.where(west & (east > 0), -east, east)
+        measured = np.isfinite(east) & np.isfinite(north) & (np.abs(north - _NO_GPS) > 0.01)
+        there = np.isnan(lon) & measured & ((east != 0) | (north != 0))
         lon, lat = np.where(there, east, lon), np.where(there, north, lat)
     if np.isnan(lon).all():
         raise InputError(f"{where}: no coordinates; expected gps_long and gps_lat, th_long and th_lat, or lon and lat.")
