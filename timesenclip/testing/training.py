@@ -126,7 +126,9 @@ def write_sen4map_crops(
 def _attributes(group: Any, i: int, series: PixelSeries | None, labels: Sequence[dict[str, str]] | None) -> None:
     for name, value in ({} if labels is None else labels[i]).items():
         group.attrs[name] = value
-    lon, lat = (4.0 + 0.01 * i, 50.0) if series is None else (float(series.lon_deg[i]), float(series.lat_deg[i]))
+    lon, lat = 4.0 + 0.01 * (i % 2000), 50.0 + i // 2000
+    if series is not None:
+        lon, lat = float(series.lon_deg[i]), float(series.lat_deg[i])
     group.attrs["Coordinates"] = np.array([lon, lat])
 
 
