@@ -171,7 +171,8 @@ def test_a_checkpoint_is_pushed_to_a_hub(
             entry = json.loads(line)
             if entry["key"] == "file":
                 received[entry["value"]["path"]] = base64.b64decode(entry["value"]["content"])
-        answer = {"success": True, "commitOid": "1" * 40, "commitUrl": "https://huggingface.co/me/mine/commit/" + "1" * 40}
+        address = "https://huggingface.co/me/mine/commit/" + "1" * 40
+        answer = {"success": True, "commitOid": "1" * 40, "commitUrl": address}
         return Response(json.dumps(answer), content_type="application/json")
 
     address = httpserver.url_for("").rstrip("/")

@@ -15,6 +15,7 @@ import timesenclip
 from timesenclip.cli import app
 
 COMMANDS = ["demo", "doctor", "classify", "map", "embed", "evaluate", "taxonomies", "info"]
+COMMANDS += ["train", "data", "ground", "import", "export", "hub"]
 
 
 def run(*args: str) -> Result:
@@ -84,8 +85,15 @@ def test_a_taxonomy_is_shown():
     assert all(row["name"] in table for row in shown["classes"])
 
 
+def _pages(command, path=()):
+    """Every command and every command below it."""
+    yield path
+    for name, below in getattr(command, "commands", {}).items():
+        yield from _pages(below, (*path, name))
+
+
 def test_every_option_that_the_docs_name_exists():
     text = (Path(__file__).parents[2] / "docs" / "cli.md").read_text(encoding="utf-8")
-    pages = [[], *([name] for name in COMMANDS), ["evaluate", "points"], ["evaluate", "map"]]
+    pages = list(_pages(typer.main.get_command(app)))
     known = {option for page in pages for option in re.findall(r"--[a-z][a-z-]+", run(*page, "--help").stdout)}
     assert set(re.findall(r"`[^`]*?(--[a-z][a-z-]+)", text)) <= known
