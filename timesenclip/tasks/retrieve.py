@@ -138,7 +138,7 @@ def retrieve(
         classes = np.asarray(query_class, np.int64)[q_keep], np.asarray(candidate_class, np.int64)[c_keep]
     places = None
     if query_id is not None and candidate_id is not None:
-        places = _Places([query_id[i] for i in q_keep], [candidate_id[j] for j in c_keep])
+        places = _Places([query_id[int(i)] for i in q_keep], [candidate_id[int(j)] for j in c_keep])
     ranks = _Ranks(queries, candidates, q_keep, c_keep, classes, places, own)
     ranks.run(average_precision=average_precision, memory_mb=memory_mb, progress=progress)
     return _summary(ranks, direction, names, sorted(set(ks)), len(queries), len(candidates))
