@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from timesenclip import __version__
+from timesenclip.cli.adapt import adapt
 from timesenclip.cli.area import map_
 from timesenclip.cli.check import evaluate
 from timesenclip.cli.console import OneLineGroup
@@ -55,6 +56,7 @@ app.command("doctor", rich_help_panel=_START)(doctor)
 app.command("classify", rich_help_panel=_ASK)(classify)
 app.command("map", rich_help_panel=_ASK)(map_)
 app.command("embed", rich_help_panel=_ASK)(embed)
+app.command("adapt", rich_help_panel=_ASK)(adapt)
 app.add_typer(evaluate, name="evaluate", rich_help_panel=_CHECK)
 app.add_typer(taxonomies, name="taxonomies", rich_help_panel=_CHECK)
 app.command("info", rich_help_panel=_CHECK)(info)

@@ -40,6 +40,7 @@ def map_(
     prompt: opt.Prompt = None,
     taxonomy: opt.TaxonomyName = None,
     templates: opt.Templates = "default",
+    head: opt.HeadFolder = None,
     period: opt.PeriodText = None,
     year: opt.Year = None,
     units: opt.Units = "auto",
@@ -68,6 +69,9 @@ def map_(
     if provider is None and offset_dn is None:
         _check_offset(source, span)
     model = opt.chosen_model(checkpoint)
+    if head is not None:
+        model, classes = opt.with_head(model, head, prompt=prompt, taxonomy=taxonomy)
+        templates = "name"
     with progress_bar("map, pixels") as progress:
         result = map_cube(
             source,

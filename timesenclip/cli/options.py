@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from timesenclip.ground.taxonomy import Taxonomy
     from timesenclip.model.checkpoint import Model
 
-__all__ = ["DEFAULT_TAXONOMY", "chosen_model", "chosen_period", "chosen_taxonomy"]
+__all__ = ["DEFAULT_TAXONOMY", "chosen_model", "chosen_period", "chosen_taxonomy", "with_head"]
 
 DEFAULT_TAXONOMY = "lucas-land-cover"
 """What `classify` and `map` ask when neither --prompt nor --taxonomy is given."""
@@ -70,6 +70,15 @@ CheckpointName = Annotated[
         "--checkpoint", metavar="NAME", help="A folder, local-dir:, hf-hub:, or a shipped name.", rich_help_panel=_MODEL
     ),
 ]
+HeadFolder = Annotated[
+    Path | None,
+    typer.Option(
+        "--head",
+        metavar="FOLDER",
+        help="Ask with a head that `adapt` saved, instead of words.",
+        rich_help_panel=_QUESTION,
+    ),
+]
 Strict = Annotated[
     bool,
     typer.Option("--strict", help="Treat warnings as errors.", callback=make_strict, is_eager=True),
@@ -108,3 +117,18 @@ def chosen_period(period: str | None, year: int | None) -> str | int | None:
     if period is not None and year is not None:
         raise InputError(f"--period {period} and --year {year} were both given; give one of them.")
     return period if period is not None else year
+
+
+def with_head(model: Model, head: Path, *, prompt: list[str] | None, taxonomy: str | None) -> tuple[Model, Taxonomy]:
+    """The model and the classes of --head, to be asked with the templates "name".
+
+    Raises:
+        InputError: a question was given too.
+        CheckpointError: there is no head, or it was made for another checkpoint.
+    """
+    from timesenclip.tasks.heads import adapted, load_head
+
+    if prompt or taxonomy:
+        raise InputError("--head was given with --prompt or --taxonomy; a head brings its own classes, give only one.")
+    found = load_head(head)
+    return adapted(model, found), found.taxonomy

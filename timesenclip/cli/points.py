@@ -49,6 +49,7 @@ def classify(
     prompt: opt.Prompt = None,
     taxonomy: opt.TaxonomyName = None,
     templates: opt.Templates = "default",
+    head: opt.HeadFolder = None,
     unknown_below: opt.UnknownBelow = None,
     prior_correction: Annotated[
         bool,
@@ -77,12 +78,16 @@ def classify(
     tables.check_output(output)
     classes = opt.chosen_taxonomy(prompt, taxonomy)
     model = opt.chosen_model(checkpoint)
+    if head is not None:
+        model, classes = opt.with_head(model, head, prompt=prompt, taxonomy=taxonomy)
+        templates = "name"
     summary = _Summary(classes.names)
     options = {"period": period, "units": units, "offset_dn": offset_dn, "every": every, "step": step, "strict": strict}
     reading = _Reading(points, options)
     question = {
         "taxonomy": classes.name,
         "templates": templates,
+        "head": None if head is None else str(head),
         "unknown_below": unknown_below,
         "prior_correction": prior_correction,
     }

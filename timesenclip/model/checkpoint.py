@@ -92,8 +92,15 @@ class CheckpointConfig(_Strict):
 class Model:
     """An encoder ready for use, with what is needed to ask it questions."""
 
-    def __init__(self, encoder: SeriesEncoder, config: CheckpointConfig, *, digest: str = "unsaved") -> None:
-        """Take a trained encoder; it is put into evaluation mode."""
+    def __init__(
+        self,
+        encoder: SeriesEncoder,
+        config: CheckpointConfig,
+        *,
+        digest: str = "unsaved",
+        tower: GroundTower | None = None,
+    ) -> None:
+        """Take a trained encoder; it is put into evaluation mode. A tower given here is used instead of the named."""
         if encoder.config.embed_dim != config.tower.dim:
             raise CheckpointError(
                 f"The encoder's embed_dim is {encoder.config.embed_dim}, but the tower '{config.tower.name}' has "
@@ -103,7 +110,7 @@ class Model:
         self.config = config
         self.digest = digest
         """First 12 hexadecimal digits of the SHA-256 of the weights file."""
-        self._tower: GroundTower | None = None
+        self._tower: GroundTower | None = tower
 
     @property
     def tower(self) -> GroundTower:

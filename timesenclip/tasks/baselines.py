@@ -1,14 +1,26 @@
-"""What an answer must be compared with: chance, the majority class, and a random forest with labels."""
+"""What an answer must be compared with: chance, the majority class, and models that had labels.
+
+The models with labels (random forest, linear probe) run on the raw series and on the embeddings, and are always tested
+on other blocks of land than those they learned from (`cross_predicted`).
+"""
 
 from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from timesenclip.bands import band_index
+from timesenclip.errors import MissingExtraError
 from timesenclip.series import PixelSeries
 
-__all__ = ["chance", "forest_features", "majority", "random_forest"]
+__all__ = ["chance", "cross_predicted", "forest", "forest_features", "majority", "probe", "random_forest"]
+
+Features = NDArray[np.float32]
+Learner = Callable[[Features, NDArray[np.int64]], Any]
 
 
 def chance(count: int, classes: int, *, seed: int = 0) -> NDArray[np.int64]:
@@ -21,7 +33,7 @@ def majority(truth: NDArray[np.integer], count: int) -> NDArray[np.int64]:
     return np.full(count, int(np.bincount(truth).argmax()), dtype=np.int64)
 
 
-def forest_features(series: PixelSeries) -> NDArray[np.float32]:
+def forest_features(series: PixelSeries) -> Features:
     """(N, F) features that any number of steps gives: each month's bands and NDVI, gaps filled by the series' median,
     and percentiles.
 
@@ -46,6 +58,64 @@ def forest_features(series: PixelSeries) -> NDArray[np.float32]:
     return np.concatenate([filled.reshape(n, -1), ranges], axis=1).astype(np.float32)
 
 
+def forest(*, seed: int = 0, trees: int = 300) -> Learner:
+    """A random forest, classes weighted evenly.
+
+    Raises:
+        MissingExtraError: scikit-learn is not installed.
+    """
+    try:
+        from sklearn.ensemble import RandomForestClassifier
+    except ImportError as error:
+        raise MissingExtraError("The random forest needs scikit-learn: pip install scikit-learn") from error
+
+    def fit(features: Features, labels: NDArray[np.int64]) -> Any:
+        model = RandomForestClassifier(trees, class_weight="balanced_subsample", random_state=seed, n_jobs=2)
+        return model.fit(features, labels)
+
+    return fit
+
+
+def probe(*, strength: float = 1.0) -> Learner:
+    """A linear probe: logistic regression on standardised features, without class weights.
+
+    Args:
+        strength: inverse of the L2 penalty, scikit-learn's `C`.
+    """
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    def fit(features: Features, labels: NDArray[np.int64]) -> Any:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)  # 500 steps are plenty for a comparison
+            model = make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=500))
+            return model.fit(np.asarray(features, np.float64), labels)
+
+    return fit
+
+
+def cross_predicted(
+    features: Features, truth: NDArray[np.int64], fold: NDArray[np.int64], learner: Learner, *, classes: int
+) -> NDArray[np.float32] | None:
+    """Probabilities (N, K) for every sample from a model that learned from the other folds.
+
+    Classes that a training side does not have get 0.
+
+    Returns:
+        None where a fold holds everything, or leaves fewer than two classes to learn from.
+    """
+    out = np.zeros((len(truth), classes), dtype=np.float32)
+    for part in np.unique(fold):
+        here = fold == part
+        if here.all() or len(np.unique(truth[~here])) < 2:
+            return None
+        model = learner(features[~here], truth[~here])
+        out[np.ix_(here, model.classes_)] = model.predict_proba(features[here])
+    return out
+
+
 def random_forest(
     train: PixelSeries, labels: NDArray[np.integer], test: PixelSeries, *, seed: int = 0, trees: int = 300
 ) -> NDArray[np.int64]:
@@ -54,12 +124,5 @@ def random_forest(
     Raises:
         MissingExtraError: scikit-learn is not installed.
     """
-    try:
-        from sklearn.ensemble import RandomForestClassifier
-    except ImportError as error:
-        from timesenclip.errors import MissingExtraError
-
-        raise MissingExtraError("The random forest needs scikit-learn: pip install 'timesenclip[eval]'.") from error
-    forest = RandomForestClassifier(trees, class_weight="balanced_subsample", random_state=seed, n_jobs=2)
-    forest.fit(forest_features(train), labels)
-    return np.asarray(forest.predict(forest_features(test)), dtype=np.int64)
+    model = forest(seed=seed, trees=trees)(forest_features(train), np.asarray(labels, np.int64))
+    return np.asarray(model.predict(forest_features(test)), dtype=np.int64)

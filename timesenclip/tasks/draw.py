@@ -1,0 +1,342 @@
+"""Figures of a report, drawn once by matplotlib, as SVG for the page and as SVG and PDF for a paper.
+
+On the page the ink takes the page's own colour, so that one drawing serves light and dark. Colours are told apart with
+any common colour vision, and never carry meaning alone: lines have markers, classes have shapes.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["Curve", "Drawing", "confusion", "curves", "dots", "heat", "places", "reliability_diagram", "series_rows"]
+
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c6d31", "#7a7a7a")
+"""Okabe and Ito (2008) with a brown and a grey in place of yellow and black, which vanish on one of the papers."""
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+_INK, _SOFT, _LINE = "#1c2321", "#5b6763", "#d5dbd7"
+_PAGE = {_INK: "var(--ink)", _SOFT: "var(--soft)", _LINE: "var(--line)"}
+_WIDTH = 5.0
+_MONTHS = "JFMAMJJASOND"
+_STYLE = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "timesenclip",
+    "font.size": 9,
+    "text.color": _INK,
+    "axes.labelcolor": _INK,
+    "axes.edgecolor": _SOFT,
+    "axes.titlecolor": _INK,
+    "axes.titlesize": 10,
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.facecolor": "none",
+    "xtick.color": _SOFT,
+    "ytick.color": _SOFT,
+    "grid.color": _LINE,
+    "grid.linewidth": 0.7,
+    "legend.frameon": False,
+    "legend.fontsize": 8.5,
+    "figure.facecolor": "none",
+    "savefig.facecolor": "none",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """A finished figure."""
+
+    name: str
+    """File name without ending."""
+    alt: str
+    """What it shows, for those who do not see it."""
+    svg: str
+    """Complete SVG, in light colours."""
+    pdf: bytes
+    """The same for LaTeX."""
+    wide: bool = False
+    """Needs its full width to be read: on a phone it scrolls instead of shrinking."""
+
+    def inline(self) -> str:
+        """SVG for a page that defines --ink, --soft and --line; ids are its own."""
+        body = self.svg[self.svg.index("<svg") :]
+        body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
+        body = re.sub(r'\bid="([^"]+)"', rf'id="{self.name}-\1"', body)
+        body = re.sub(r"url\(#([^)]+)\)", rf"url(#{self.name}-\1)", body)
+        body = re.sub(r'href="#([^"]+)"', rf'href="#{self.name}-\1"', body)
+        for colour, variable in _PAGE.items():
+            body = body.replace(colour, variable)
+        return body.replace("<svg ", f'<svg role="img" aria-label="{self.alt}" ', 1)
+
+    def save(self, folder: Path) -> list[Path]:
+        """Write NAME.svg and NAME.pdf."""
+        folder.mkdir(parents=True, exist_ok=True)
+        out = []
+        for ending, content in (("svg", self.svg.encode()), ("pdf", self.pdf)):
+            path = folder / f"{self.name}.{ending}"
+            part = path.with_name(f".{path.name}.{os.getpid()}.part")
+            part.write_bytes(content)
+            out.append(part.replace(path))
+        return out
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """One line with a band around it."""
+
+    name: str
+    """For the legend."""
+    x: Sequence[float]
+    """Where."""
+    y: Sequence[float]
+    """What."""
+    low: Sequence[float]
+    """Lower edge of the band."""
+    high: Sequence[float]
+    """Upper edge of the band."""
+
+
+def dots(
+    name: str, alt: str, labels: Sequence[str], values: Sequence[tuple[float, float, float]], *, axis: str
+) -> Drawing:
+    """Values with their intervals, one row each: (value, low, high), NaN without an interval."""
+    with _figure(_WIDTH, 0.55 + 0.3 * len(labels)) as (figure, finish):
+        plot = figure.add_subplot()
+        for i, (value, low, high) in enumerate(values):
+            if np.isfinite(low):
+                plot.plot([low, high], [i, i], color=COLOURS[0], linewidth=2, solid_capstyle="butt", alpha=0.55)
+            plot.plot([value], [i], "o", color=COLOURS[0], markersize=5.5)
+        plot.set_yticks(range(len(labels)), labels, color=_INK)
+        plot.set_ylim(len(labels) - 0.5, -0.5)
+        plot.set_xlim(0, 1)
+        plot.set_xlabel(axis)
+        plot.grid(axis="x")
+        plot.spines["left"].set_visible(False)
+        plot.tick_params(axis="y", length=0)
+        return finish(name, alt)
+
+
+def curves(
+    name: str,
+    alt: str,
+    lines: Sequence[Curve],
+    *,
+    x: str,
+    y: str,
+    level: tuple[str, float] | None = None,
+    log: bool = False,
+    falling: bool = False,
+) -> Drawing:
+    """Lines with bands; `level` is a named horizontal line, `falling` runs the axis from many to few."""
+    with _figure(_WIDTH, 3.2) as (figure, finish):
+        plot = figure.add_subplot()
+        for i, line in enumerate(lines):
+            colour = COLOURS[i % len(COLOURS)]
+            plot.fill_between(line.x, line.low, line.high, color=colour, alpha=0.18, linewidth=0)
+            plot.plot(
+                line.x,
+                line.y,
+                color=colour,
+                marker=MARKERS[i % len(MARKERS)],
+                markersize=5,
+                linewidth=1.8,
+                label=line.name,
+            )
+        if level is not None:
+            plot.axhline(level[1], color=_SOFT, linestyle=(0, (4, 3)), linewidth=1.2, label=level[0])
+        if log:
+            plot.set_xscale("log")
+        ticks = sorted({float(value) for line in lines for value in line.x})
+        plot.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+        plot.minorticks_off()
+        if falling:
+            plot.invert_xaxis()
+        plot.set_ylim(0, 1)
+        plot.set_xlabel(x)
+        plot.set_ylabel(y)
+        plot.grid(axis="y")
+        plot.legend(loc="upper center", bbox_to_anchor=(0.5, -0.17), ncols=2)
+        return finish(name, alt)
+
+
+def confusion(name: str, alt: str, shares: NDArray[np.float64], rows: Sequence[str], columns: Sequence[str]) -> Drawing:
+    """A row-normalised confusion matrix, (rows, columns) in 0..1; an empty row is NaN."""
+    return _grid(name, alt, shares, rows, columns, limits=(0, 1), colours="cividis", bar="share of the true class")
+
+
+def heat(name: str, alt: str, values: NDArray[np.float64], rows: Sequence[str]) -> Drawing:
+    """Values by class and month, (rows, 12), zero in the middle of the colours."""
+    top = float(np.nanmax(np.abs(values))) if np.isfinite(values).any() else 1.0
+    return _grid(
+        name,
+        alt,
+        values,
+        rows,
+        list(_MONTHS),
+        limits=(-top, top),
+        colours="PuOr_r",
+        bar="change of the margin (cosine)",
+        numbers=False,
+        labels=("", "month"),
+    )
+
+
+def reliability_diagram(name: str, alt: str, bins: Sequence[tuple[str, NDArray[np.float64]]]) -> Drawing:
+    """Share of right answers against confidence; each entry is a name and (bins, 3) of `reliability`."""
+    with _figure(_WIDTH, 3.9) as (figure, finish):
+        upper, lower = figure.subplots(2, 1, sharex=True, gridspec_kw={"height_ratios": [3, 1], "hspace": 0.12})
+        upper.plot([0, 1], [0, 1], color=_SOFT, linestyle=(0, (4, 3)), linewidth=1.2, label="as sure as right")
+        for i, (label, table) in enumerate(bins):
+            some = table[:, 0] > 0
+            upper.plot(table[some, 1], table[some, 2], color=COLOURS[i], marker=MARKERS[i], markersize=5, label=label)
+            edges = np.linspace(0, 1, len(table) + 1)
+            lower.stairs(table[:, 0] / table[:, 0].sum(), edges, color=COLOURS[i], linewidth=1.6)
+        upper.set_ylabel("share right")
+        upper.set_ylim(0, 1)
+        upper.set_xlim(0, 1)
+        upper.grid()
+        upper.legend(loc="upper left")
+        lower.set_ylabel("share")
+        lower.set_xlabel("confidence")
+        lower.grid(axis="y")
+        return finish(name, alt)
+
+
+def places(
+    name: str,
+    alt: str,
+    lon_deg: NDArray[np.float64],
+    lat_deg: NDArray[np.float64],
+    groups: Sequence[tuple[str, NDArray[np.bool_]]] = (),
+    *,
+    rgb: NDArray[np.float64] | None = None,
+    axes: tuple[str, str] = ("longitude", "latitude"),
+) -> Drawing:
+    """Points on a plane, by group or by colour. The plane is the map, or any other two axes."""
+    with _figure(_WIDTH, 4.2) as (figure, finish):
+        plot = figure.add_subplot()
+        many = len(lon_deg) > 400  # thousands of circles as vectors would make a page of megabytes
+        size = 22 if len(lon_deg) < 300 else 12 if len(lon_deg) < 3000 else 4
+        if rgb is not None:
+            plot.scatter(lon_deg, lat_deg, c=rgb, s=size, linewidths=0, rasterized=many)
+        for i, (label, here) in enumerate(groups):
+            plot.scatter(
+                lon_deg[here],
+                lat_deg[here],
+                color=COLOURS[i % len(COLOURS)],
+                marker=MARKERS[i % len(MARKERS)],
+                s=size,
+                linewidths=0,
+                alpha=0.8,
+                rasterized=many,
+                label=f"{label} ({int(here.sum())})",
+            )
+        if axes[0] == "longitude":
+            plot.set_aspect(1 / max(np.cos(np.radians(np.nanmean(lat_deg))), 0.2), adjustable="datalim")
+        plot.set_xlabel(axes[0])
+        plot.set_ylabel(axes[1])
+        plot.grid()
+        if groups:
+            plot.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=2, markerscale=1.3)
+        return finish(name, alt)
+
+
+SeriesLine = tuple[str, bool, NDArray[np.float64], NDArray[np.float64]]
+"""Label, whether it is of the same class, month 0..12, NDVI."""
+
+
+def series_rows(name: str, alt: str, rows: Sequence[tuple[str, Sequence[SeriesLine]]]) -> Drawing:
+    """NDVI over the year of a place (first of each row, thick) and of its neighbours, under a title."""
+    with _figure(_WIDTH, 0.4 + 1.45 * len(rows)) as (figure, finish):
+        plots = np.atleast_1d(figure.subplots(len(rows), 1, sharex=True, gridspec_kw={"hspace": 0.45}))
+        for plot, (title, lines) in zip(plots, rows, strict=True):
+            for i, (label, right, month, ndvi) in enumerate(lines):
+                colour = _INK if i == 0 else COLOURS[0] if right else COLOURS[1]
+                plot.plot(
+                    month,
+                    ndvi,
+                    color=colour,
+                    linewidth=2.2 if i == 0 else 1.2,
+                    linestyle="-" if i == 0 or right else (0, (3, 2)),
+                    marker="o" if i == 0 else None,
+                    markersize=3,
+                    label=label,
+                )
+            plot.set_title(title)
+            plot.set_ylim(-0.25, 1)
+            plot.set_yticks([0, 0.5, 1])
+            plot.grid(axis="y")
+        plots[-1].set_xticks(np.arange(12) + 0.5, list(_MONTHS))
+        return finish(name, alt)
+
+
+def _grid(
+    name: str,
+    alt: str,
+    values: NDArray[np.float64],
+    rows: Sequence[str],
+    columns: Sequence[str],
+    *,
+    limits: tuple[float, float],
+    colours: str,
+    bar: str,
+    numbers: bool = True,
+    labels: tuple[str, str] = ("truth", "answer"),
+) -> Drawing:
+    import matplotlib
+
+    side = max(_WIDTH, 2.4 + 0.42 * len(columns))
+    with _figure(side, (1.7 if numbers else 0.8) + 0.34 * len(rows)) as (figure, finish):
+        plot = figure.add_subplot()
+        cmap = matplotlib.colormaps[colours].with_extremes(bad=(0, 0, 0, 0))
+        drawn = plot.pcolormesh(np.ma.masked_invalid(values), cmap=cmap, vmin=limits[0], vmax=limits[1])
+        for (y, x), value in np.ndenumerate(values if numbers else np.zeros((0, 0))):
+            if np.isfinite(value) and value >= 0.005:
+                shade = "#101010" if value > 0.55 * limits[1] else "#ffffff"
+                plot.text(x + 0.5, y + 0.5, f"{100 * value:.0f}", ha="center", va="center", color=shade, fontsize=7.5)
+        plot.set_yticks(np.arange(len(rows)) + 0.5, rows, color=_INK)
+        turned: dict[str, Any] = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"} if numbers else {}
+        plot.set_xticks(np.arange(len(columns)) + 0.5, columns, color=_INK, **turned)
+        plot.set_ylim(len(rows), 0)
+        plot.tick_params(length=0)
+        plot.set_ylabel(labels[0])
+        plot.set_xlabel(labels[1])
+        for spine in plot.spines.values():
+            spine.set_visible(False)
+        legend = figure.colorbar(drawn, ax=plot, fraction=0.035, pad=0.02)
+        legend.outline.set_visible(False)
+        legend.set_label(bar, fontsize=8)
+        return finish(name, alt, wide=side > _WIDTH + 0.5)
+
+
+@contextmanager
+def _figure(width: float, height: float) -> Iterator[tuple[Figure, Callable[..., Drawing]]]:
+    """A figure under our style, and the function that finishes it."""
+    import matplotlib
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    with matplotlib.rc_context(_STYLE):  # type: ignore[arg-type]
+        figure = Figure(figsize=(width, height))
+        FigureCanvasAgg(figure)
+
+        def finish(name: str, alt: str, *, wide: bool = False) -> Drawing:
+            svg, pdf = io.StringIO(), io.BytesIO()
+            options: dict[str, Any] = {"bbox_inches": "tight", "pad_inches": 0.05, "dpi": 200}
+            figure.savefig(svg, format="svg", metadata={"Date": None}, **options)
+            figure.savefig(pdf, format="pdf", metadata={"CreationDate": None}, **options)
+            return Drawing(name, alt, svg.getvalue(), pdf.getvalue(), wide)
+
+        yield figure, finish

@@ -1,0 +1,323 @@
+"""Labelled places: series with the truth, from tables or from an area with a raster of labels.
+
+Every figure of the package is made of a `LabelledSet`, so that what was left out, and why, is said in one place.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from timesenclip.errors import DataNotFoundError, GridError, InputError, TaxonomyError
+from timesenclip.ground.taxonomy import Taxonomy
+from timesenclip.series import Cube, PixelSeries
+from timesenclip.tasks.uncertainty import BLOCK_DEG, spatial_blocks, spatial_folds
+
+__all__ = [
+    "LabelledSet",
+    "class_index",
+    "join_series",
+    "labelled_cube",
+    "labelled_points",
+    "parse_mapping",
+    "read_labels",
+]
+
+FOLDS = 4
+"""Folds of a labelled set."""
+_STRIPS = 16
+Labels = Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledSet:
+    """N series whose class is known."""
+
+    title: str
+    """Where they come from."""
+    series: PixelSeries
+    """N series, each with a clear observation."""
+    truth: NDArray[np.int64]
+    """(N,) class index 0..K - 1."""
+    taxonomy: Taxonomy
+    """The K classes that are asked."""
+    block: NDArray[np.int64]
+    """(N,) block of land, the unit of splits and of intervals."""
+    fold: NDArray[np.int64]
+    """(N,) fold 0..3; who learns from labels is tested on a fold that it did not see."""
+    split: str
+    """What folds are made of, in words."""
+    skipped: dict[str, int]
+    """Labels that are no class of the taxonomy, with their counts, most first."""
+    notes: tuple[str, ...] = ()
+    """What else was left out or is doubtful."""
+
+    def __len__(self) -> int:
+        """Number of series."""
+        return len(self.series)
+
+    @property
+    def present(self) -> tuple[str, ...]:
+        """Names of the classes that have a sample."""
+        return tuple(self.taxonomy.names[k] for k in np.unique(self.truth))
+
+    def take(self, index: NDArray[np.integer] | NDArray[np.bool_]) -> LabelledSet:
+        """The samples at `index`."""
+        chosen = np.arange(len(self))[index]
+        return LabelledSet(
+            self.title,
+            self.series.take(chosen),
+            self.truth[chosen],
+            self.taxonomy,
+            self.block[chosen],
+            self.fold[chosen],
+            self.split,
+            self.skipped,
+            self.notes,
+        )
+
+
+def labelled_points(
+    paths: str | Path | Sequence[str | Path],
+    *,
+    label_column: str,
+    taxonomy: Taxonomy,
+    mapping: Labels | Sequence[Labels] | None = None,
+    block_deg: float = BLOCK_DEG,
+    **read_options: Any,
+) -> LabelledSet:
+    """Read one or several labelled tables of points.
+
+    Args:
+        paths: tables, as `read_points` takes them.
+        label_column: column with the labels.
+        taxonomy: the K classes that are asked.
+        mapping: label -> class name, or several that are applied one after the other; default: labels are class names,
+            synonyms or codes. Labels without a class are left out and counted.
+        block_deg: side of a block of land in degrees.
+        read_options: period, units and so on, as `read_points`.
+
+    Raises:
+        InputError: no label is a class, or no labelled point was seen.
+        TaxonomyError: the mapping names a class that is not there.
+    """
+    from timesenclip.eo.points import read_attributes, read_points
+
+    files = [paths] if isinstance(paths, str | Path) else list(paths)
+    parts, labels = [], []
+    for file in files:
+        parts.append(read_points(file, **read_options))
+        labels.append(read_attributes(file, [label_column])[label_column].astype(str).to_numpy().astype(np.str_))
+    series = join_series(parts)
+    title = ", ".join(Path(file).name for file in files)
+    block = spatial_blocks(series.lat_deg, series.lon_deg, block_deg=block_deg)
+    return _labelled(
+        series,
+        np.concatenate(labels),
+        taxonomy,
+        mapping,
+        block,
+        spatial_folds(block, folds=FOLDS),
+        title=title,
+        where=", ".join(map(str, files)),
+        split=f"blocks of {block_deg:g} degrees",
+    )
+
+
+def labelled_cube(
+    cube: Cube,
+    labels: NDArray[np.integer],
+    *,
+    taxonomy: Taxonomy,
+    mapping: Labels | Sequence[Labels] | None,
+    title: str,
+) -> LabelledSet:
+    """The pixels of a cube against a label raster on the same grid; blocks are vertical strips of the area.
+
+    Raises:
+        GridError: the raster has another shape.
+        InputError: no label is a class.
+    """
+    if labels.shape != cube.shape:
+        raise GridError(f"The labels have {labels.shape} pixels and the cube {cube.shape}; put them on one grid.")
+    column = np.broadcast_to(np.arange(cube.shape[1]), cube.shape).ravel()
+    # Vertical: pixels of one field seldom lie in two wide strips (the folds), and every strip holds most classes.
+    strips = min(_STRIPS, cube.shape[1])
+    block = np.asarray(column * strips // cube.shape[1], dtype=np.int64)
+    return _labelled(
+        cube.pixel_series(),
+        labels.ravel().astype(str),
+        taxonomy,
+        mapping,
+        block,
+        block * FOLDS // strips,
+        title=title,
+        where="the label raster",
+        split=f"{FOLDS} vertical strips of the same area",
+    )
+
+
+def class_index(
+    labels: NDArray[np.str_], taxonomy: Taxonomy, mapping: Labels | Sequence[Labels] | None = None
+) -> tuple[NDArray[np.int64], dict[str, int]]:
+    """Class index of each label, -1 where it has none, and the labels left out with their counts, most first.
+
+    Raises:
+        TaxonomyError: the last mapping names a class that is not there.
+    """
+    names = {name.lower(): k for k, name in enumerate(taxonomy.names)}
+    lookup = {taxon.code.lower(): k for k, taxon in enumerate(taxonomy.classes) if taxon.code}
+    lookup |= {word.lower(): k for k, taxon in enumerate(taxonomy.classes) for word in taxon.synonyms}
+    chain = [mapping] if isinstance(mapping, Mapping) else list(mapping or [])
+    if chain:
+        lookup = {}
+        wrong = sorted({target for target in chain[-1].values() if target.lower() not in names})
+        if wrong:
+            raise TaxonomyError(f"The mapping names '{wrong[0]}', which is not among {', '.join(taxonomy.names[:12])}.")
+    lookup |= names
+    steps = [{label.lower(): target for label, target in step.items()} for step in chain]
+    unique, inverse, counts = np.unique(labels, return_inverse=True, return_counts=True)
+    index = np.full(len(unique), -1, dtype=np.int64)
+    for i, label in enumerate(unique):
+        found: str | None = str(label)
+        for step in steps:
+            found = step.get(found.lower()) if found is not None else None
+        index[i] = lookup.get(found.lower(), -1) if found is not None else -1
+    left = sorted((-int(count), str(label)) for label, k, count in zip(unique, index, counts, strict=True) if k < 0)
+    return index[inverse], {label: -count for count, label in left}
+
+
+def parse_mapping(text: str) -> dict[str, str]:
+    """Read `1200=maize,5100=grassland`, a YAML or JSON file with label: class, or `FILE:KEY` for a table inside it.
+
+    Raises:
+        InputError: it is none of these.
+    """
+    if "=" in text:
+        pairs = [part.partition("=") for part in text.split(",") if part.strip()]
+        if all(key.strip() and sign and value.strip() for key, sign, value in pairs):
+            return {key.strip(): value.strip() for key, _, value in pairs}
+    name, _, key = text.rpartition(":")
+    file, key = (Path(text), "") if Path(text).is_file() or not name else (Path(name), key)
+    if file.is_file():
+        content = _mapping_file(file)
+        if key and isinstance(content, dict):
+            if key not in content:
+                raise InputError(f"'{file}' has no '{key}'; it has {', '.join(map(str, list(content)[:12]))}.")
+            content = content[key]
+        if isinstance(content, dict) and not any(isinstance(value, dict) for value in content.values()):
+            return {str(label): str(value) for label, value in content.items()}
+        if isinstance(content, dict):
+            raise InputError(f"'{file}' holds several tables; name one: {file}:{next(iter(content))}.")
+    raise InputError(
+        f"Cannot read the mapping '{text}'; expected '1200=maize,5100=grassland', or a YAML or JSON file of "
+        "label: class."
+    )
+
+
+def read_labels(text: str) -> NDArray[np.int64]:
+    """Read a label raster: `FILE.tif`, or `FILE.nc:VARIABLE`.
+
+    Raises:
+        DataNotFoundError: no such file, or it cannot be read.
+        InputError: the variable is not there.
+    """
+    name, _, variable = text.rpartition(":") if ".nc:" in text else (text, "", "")
+    file = Path(name)
+    if not file.is_file():
+        raise DataNotFoundError(f"No label raster at '{file}'; give FILE.tif or FILE.nc:VARIABLE.")
+    if file.suffix.lower() in (".tif", ".tiff"):
+        import rasterio
+
+        with rasterio.open(file) as raster:
+            return np.asarray(raster.read(1), dtype=np.int64)
+    import xarray as xr
+
+    with xr.open_dataset(file, mask_and_scale=False, engine="h5netcdf") as dataset:
+        if variable not in dataset:
+            raise InputError(f"'{file}' has no variable '{variable}'; it has {', '.join(map(str, dataset.data_vars))}.")
+        return np.asarray(dataset[variable].values, dtype=np.int64)
+
+
+def join_series(parts: Sequence[PixelSeries]) -> PixelSeries:
+    """Stack series of different lengths; the shorter ones end in missing steps.
+
+    Raises:
+        InputError: nothing to join, or pixels are mixed with patches.
+    """
+    if len({part.reflectance.shape[2:] for part in parts}) != 1:
+        raise InputError(f"Cannot join series of pixel shapes {[part.reflectance.shape[2:] for part in parts]}.")
+    if len(parts) == 1:
+        return parts[0]
+    steps = max(part.steps for part in parts)
+
+    def stack(arrays: Sequence[NDArray[Any]], mode: Any) -> NDArray[Any]:
+        return np.concatenate(
+            [np.pad(a, [(0, 0), (0, steps - a.shape[1])] + [(0, 0)] * (a.ndim - 2), mode=mode) for a in arrays]
+        )
+
+    return PixelSeries(
+        reflectance=stack([part.reflectance for part in parts], "constant"),
+        valid=stack([part.valid for part in parts], "constant"),
+        start=stack([part.start for part in parts], "edge"),
+        end=stack([part.end for part in parts], "edge"),
+        sample_id=tuple(name for part in parts for name in part.sample_id),
+        lon_deg=np.concatenate([part.lon_deg for part in parts]),
+        lat_deg=np.concatenate([part.lat_deg for part in parts]),
+        provenance={"joined": [dict(part.provenance) for part in parts]},
+    )
+
+
+def _mapping_file(file: Path) -> Any:
+    import yaml
+
+    text = file.read_text(encoding="utf-8")
+    try:
+        return json.loads(text) if file.suffix.lower() == ".json" else yaml.safe_load(text)
+    except (ValueError, yaml.YAMLError) as error:
+        raise InputError(
+            f"'{file}' is not readable ({' '.join(str(error).split())[:120]}); correct the file."
+        ) from error
+
+
+def _labelled(
+    series: PixelSeries,
+    labels: NDArray[np.str_],
+    taxonomy: Taxonomy,
+    mapping: Labels | Sequence[Labels] | None,
+    block: NDArray[np.int64],
+    fold: NDArray[np.int64],
+    *,
+    title: str,
+    where: str,
+    split: str,
+) -> LabelledSet:
+    truth, skipped = class_index(labels, taxonomy, mapping)
+    seen = series.valid.any(axis=1)
+    keep = (truth >= 0) & seen
+    if not keep.any():
+        listed = ", ".join(f"'{label}' ({count})" for label, count in list(skipped.items())[:8])
+        if (truth >= 0).any():
+            raise InputError(f"{where}: none of the {int((truth >= 0).sum())} labelled samples was ever seen clearly.")
+        raise InputError(f"{where}: no label belongs to a class; labels seen: {listed or 'none'}. Give a --mapping.")
+    notes = []
+    if (truth >= 0).sum() > keep.sum():
+        notes.append(
+            f"{int((truth >= 0).sum() - keep.sum())} labelled samples were never seen clearly and do not count."
+        )
+    names = [series.sample_id[i] for i in np.flatnonzero(keep)]
+    doubles = len(names) - len(set(names))
+    if doubles:
+        notes.append(f"{doubles} samples repeat the id of another; each counts as a sample of its own.")
+    if len(np.unique(truth[keep])) == 1:
+        only = taxonomy.names[int(truth[keep][0])]
+        notes.append(f"Every label is '{only}': accuracy is its recall, and nothing can be learned from the labels.")
+    return LabelledSet(
+        title, series.take(keep), truth[keep], taxonomy, block[keep], fold[keep], split, skipped, tuple(notes)
+    )

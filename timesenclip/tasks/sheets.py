@@ -1,0 +1,154 @@
+"""A table once, in every form that a report needs: CSV, LaTeX, HTML and JSON."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+__all__ = ["Sheet", "plain", "write_json", "write_sheets", "write_text"]
+
+_LATEX = {
+    "\\": r"\textbackslash{}",
+    "&": r"\&",
+    "%": r"\%",
+    "$": r"\$",
+    "#": r"\#",
+    "_": r"\_",
+    "{": r"\{",
+    "}": r"\}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """A small table with a name."""
+
+    name: str
+    """File name without ending."""
+    caption: str
+    """One sentence."""
+    columns: tuple[str, ...]
+    """Heads."""
+    rows: tuple[tuple[Any, ...], ...]
+    """Cells: text, numbers, None or NaN where there is none, and (value, low, high) with an interval."""
+
+    def to_csv(self) -> str:
+        """Numbers in full; an interval takes two more columns."""
+        wide = [any(isinstance(row[i], tuple) for row in self.rows) for i in range(len(self.columns))]
+        out = io.StringIO()
+        writer = csv.writer(out, lineterminator="\n")
+        head: list[str] = []
+        for name, spread in zip(self.columns, wide, strict=True):
+            head += [name, f"{name} low", f"{name} high"] if spread else [name]
+        writer.writerow(head)
+        for row in self.rows:
+            cells: list[Any] = []
+            for cell, spread in zip(row, wide, strict=True):
+                parts = cell if isinstance(cell, tuple) else (cell, None, None)
+                cells += [_number(part) for part in (parts if spread else parts[:1])]
+            writer.writerow(cells)
+        return out.getvalue()
+
+    def to_latex(self) -> str:
+        """A `table` for the booktabs package, numbers with three decimals, intervals small behind them."""
+        align = "".join("l" if i == 0 or self._is_text(i) else "r" for i in range(len(self.columns)))
+        lines = [r"\begin{table}", r"\centering", rf"\caption{{{_tex(self.caption)}}}", rf"\label{{tab:{self.name}}}"]
+        lines += [rf"\begin{{tabular}}{{{align}}}", r"\toprule", " & ".join(map(_tex, self.columns)) + r" \\"]
+        lines.append(r"\midrule")
+        for row in self.rows:
+            cells = []
+            for cell in row:
+                text = _tex(shown(cell[0] if isinstance(cell, tuple) else cell))
+                if isinstance(cell, tuple) and cell[1] is not None:
+                    text += rf" {{\scriptsize [{shown(cell[1])}, {shown(cell[2])}]}}"
+                cells.append(text)
+            lines.append(" & ".join(cells) + r" \\")
+        return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", r"\end{table}"]) + "\n"
+
+    def to_html(self) -> str:
+        """A `<table>`; wrap it in something that scrolls."""
+        head = "".join(f'<th class="{self._kind(i)}">{escape(name)}</th>' for i, name in enumerate(self.columns))
+        body = []
+        for row in self.rows:
+            cells = []
+            for i, cell in enumerate(row):
+                text = escape(shown(cell[0] if isinstance(cell, tuple) else cell))
+                if isinstance(cell, tuple) and cell[1] is not None:
+                    text += f'<span class="range">{shown(cell[1])} to {shown(cell[2])}</span>'
+                cells.append(f'<td class="{self._kind(i)}">{text}</td>')
+            body.append(f"<tr>{''.join(cells)}</tr>")
+        return f"<table><thead><tr>{head}</tr></thead><tbody>\n" + "\n".join(body) + "\n</tbody></table>"
+
+    def _is_text(self, column: int) -> bool:
+        return any(isinstance(row[column], str) for row in self.rows)
+
+    def _kind(self, column: int) -> str:
+        return "text" if self._is_text(column) else "number"
+
+
+def shown(value: Any) -> str:
+    """A cell for people: three decimals, whole numbers with thousands, a dash where there is none."""
+    if value is None or (isinstance(value, float) and not math.isfinite(value)):
+        return "–"  # noqa: RUF001
+    if isinstance(value, float | np.floating):
+        return f"{value:.3f}"
+    if isinstance(value, int | np.integer) and not isinstance(value, bool):
+        return f"{int(value):,}"
+    return str(value)
+
+
+def plain(value: Any) -> Any:
+    """The value as JSON has it: what is not finite becomes null."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set):
+        return [plain(item) for item in value]
+    if isinstance(value, np.ndarray | np.generic):
+        return plain(value.tolist())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value if isinstance(value, bool | int | float | str | None) else str(value)
+
+
+def write_text(path: Path, text: str) -> Path:
+    """Write a file that appears under its name when it is complete; folders are made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part.write_text(text, encoding="utf-8")
+    part.replace(path)
+    return path
+
+
+def write_json(path: Path, content: Any) -> Path:
+    """Write JSON with null where a number is not finite."""
+    return write_text(path, json.dumps(plain(content), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def write_sheets(folder: Path, sheets: Sequence[Sheet]) -> list[Path]:
+    """Write each table as CSV and as LaTeX."""
+    out = []
+    for sheet in sheets:
+        out.append(write_text(folder / f"{sheet.name}.csv", sheet.to_csv()))
+        out.append(write_text(folder / f"{sheet.name}.tex", sheet.to_latex()))
+    return out
+
+
+def _number(value: Any) -> Any:
+    missing = value is None or (isinstance(value, float) and not math.isfinite(value))
+    return "" if missing else value
+
+
+def _tex(text: str) -> str:
+    return "".join(_LATEX.get(letter, letter) for letter in text).replace("–", "--")  # noqa: RUF001

@@ -1,0 +1,343 @@
+"""The evaluation suite: every question that the paper asks, of one checkpoint and one labelled set.
+
+`run_suite` answers them and writes `report.json`, `tables/` (CSV and LaTeX), `figures/` (SVG and PDF) and one
+`report.html` that stands alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from timesenclip.errors import DataNotFoundError, InputError
+from timesenclip.ground.prompts import DEFAULT, class_weights, prompts_for
+from timesenclip.model.checkpoint import Model, load
+from timesenclip.model.embed import embed
+from timesenclip.tasks.evaluate import Comparison, compare_methods
+from timesenclip.tasks.few_labels import FewLabels, few_labels
+from timesenclip.tasks.labelled import LabelledSet
+from timesenclip.tasks.metrics import Figures
+from timesenclip.tasks.months import KeptMonths, answered, coarser, month_contribution, robustness
+from timesenclip.tasks.prompt_study import PromptEffect, PromptSet, prompt_effects, prompt_sets
+from timesenclip.tasks.retrieve import Retrieval, nearest, retrieve
+from timesenclip.tasks.uncertainty import DRAWS
+
+__all__ = ["Findings", "Ground", "SuiteResult", "read_ground", "run_suite"]
+
+_LENGTHS = ("month", "quarter", "year")
+_AT_MOST_FOR_MONTHS = 2000
+_NEIGHBOURS = 4
+_EXAMPLES = 6
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """Embedded photographs (or other ground views) of places."""
+
+    sample_id: tuple[str, ...]
+    """(M,) place of each; a place may have several."""
+    vectors: NDArray[np.float32]
+    """(M, D) unit rows in the checkpoint's space."""
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """Everything that was found, before it is written."""
+
+    title: str
+    """Heading of the report."""
+    data: LabelledSet
+    """What was asked about."""
+    embeddings: NDArray[np.float32]
+    """(N, D) unit rows."""
+    weights: NDArray[np.float32]
+    """(K, D) class vectors."""
+    comparison: Comparison
+    """Zero-shot beside what it must be compared with."""
+    prompts: list[PromptSet]
+    """Every template set."""
+    effects: list[PromptEffect]
+    """Every prompt, most helpful first."""
+    retrieval: list[Retrieval]
+    """Every direction."""
+    shots: list[FewLabels]
+    """The few-label curve; empty where labels do not allow one."""
+    kept: list[KeptMonths]
+    """The robustness curve."""
+    lengths: dict[str, Figures]
+    """Figures of monthly, quarterly and annual composites."""
+    months: NDArray[np.float64]
+    """(K, 12) what each month adds."""
+    neighbours: list[tuple[int, list[int]]]
+    """A sample of each frequent class and its nearest neighbours in other blocks of land."""
+    about: dict[str, Any]
+    """Versions, checkpoint, seeds, prompts."""
+
+
+@dataclass(frozen=True, slots=True)
+class SuiteResult:
+    """What was found and where it is written."""
+
+    findings: Findings
+    """All of it."""
+    report: dict[str, Any]
+    """As in report.json."""
+    files: dict[str, Path]
+    """`report` (HTML), `json`, `tables` and `figures` (folders)."""
+
+
+def run_suite(
+    model: Model | str | Path | None,
+    data: LabelledSet,
+    *,
+    out: str | Path,
+    ground: Ground | None = None,
+    templates: str | Sequence[str] = DEFAULT,
+    title: str | None = None,
+    notes: Sequence[str] = (),
+    seed: int = 0,
+    draws: int = DRAWS,
+    progress: Progress | None = None,
+) -> SuiteResult:
+    """Answer every question of the suite, and write the report.
+
+    Args:
+        model: a model or a checkpoint's name; None: the shipped one.
+        data: labelled samples, from `labelled_points` or `labelled_cube`.
+        out: folder for the report; it is made, files of an older report are replaced.
+        ground: embedded photographs, for retrieval between the streams.
+        templates: how the classes are put into words.
+        title: heading; default: the taxonomy and the data.
+        notes: sentences for the head of the report, such as whether the checkpoint was trained on these places.
+        seed: of every random choice.
+        draws: of the bootstrap.
+        progress: called with (done, all) parts of the suite.
+
+    Raises:
+        InputError: no photograph belongs to a sample, or their dimension is another.
+    """
+    chosen = model if isinstance(model, Model) else load(model if model is not None else "default")
+    findings = _find(chosen, data, ground, templates, title, notes, seed, draws, progress or (lambda done, of: None))
+    from timesenclip.tasks.report import write_report
+
+    report, files = write_report(findings, Path(out))
+    return SuiteResult(findings, report, files)
+
+
+def read_ground(path: str | Path) -> Ground:
+    """Read ground vectors from Parquet: columns `sample_id` and `embedding`, one row a photograph.
+
+    Raises:
+        DataNotFoundError: no such file, or not Parquet.
+        InputError: a column is not there.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    file = Path(path)
+    if not file.is_file():
+        raise DataNotFoundError(f"No file '{file}'; give Parquet with sample_id and embedding.")
+    try:
+        table = pq.read_table(file)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise DataNotFoundError(f"Cannot read '{file}' as Parquet; give columns sample_id and embedding.") from error
+    missing = {"sample_id", "embedding"} - set(table.column_names)
+    if missing:
+        raise InputError(f"'{file}' has no column '{sorted(missing)[0]}'; it has {', '.join(table.column_names[:12])}.")
+    table = table.filter(pa.compute.is_valid(table["embedding"]))
+    vectors = np.array(table["embedding"].to_pylist(), dtype=np.float32).reshape(table.num_rows, -1)
+    length = np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    return Ground(tuple(map(str, table["sample_id"].to_pylist())), vectors / length)
+
+
+def _find(
+    model: Model,
+    data: LabelledSet,
+    ground: Ground | None,
+    templates: str | Sequence[str],
+    title: str | None,
+    notes: Sequence[str],
+    seed: int,
+    draws: int,
+    progress: Progress,
+) -> Findings:
+    parts = 8
+    progress(0, parts)
+    weights = class_weights(data.taxonomy, model.tower, templates)
+    embeddings = embed(data.series, model=model)
+    calibration = model.config.calibration
+    comparison = compare_methods(
+        data,
+        embeddings,
+        weights,
+        temperature=calibration.temperature,
+        unknown_score=calibration.unknown_score,
+        seed=seed,
+        draws=draws,
+    )
+    progress(1, parts)
+    sets = prompt_sets(data, embeddings, model.tower, seed=seed)
+    effects = prompt_effects(data, embeddings, model.tower, templates=templates)
+    progress(2, parts)
+    found = _retrievals(data, embeddings, weights, ground)
+    progress(3, parts)
+    shots = few_labels(data, embeddings, weights, seed=seed)
+    progress(4, parts)
+    some = data
+    if len(data) > _AT_MOST_FOR_MONTHS:
+        pick = np.random.default_rng(seed).permutation(len(data))[:_AT_MOST_FOR_MONTHS]
+        some = data.take(np.sort(pick))
+    steps = int(some.series.valid.sum(axis=1).max())
+    kept = robustness(some, weights, model=model, kept=tuple(range(min(steps, 12), 0, -1)), seed=seed)
+    progress(5, parts)
+    lengths = {name: answered(data, coarser(data.series, name), weights, model=model) for name in _LENGTHS}  # type: ignore[arg-type]
+    progress(6, parts)
+    months = month_contribution(some, weights, model=model, seed=seed)
+    progress(7, parts)
+    about = _about(model, data, templates, notes, seed, draws, months_of=len(some))
+    near = _neighbours(data, embeddings)
+    progress(8, parts)
+    heading = title or f"{data.taxonomy.title}: {data.title}"
+    return Findings(
+        heading, data, embeddings, weights, comparison, sets, effects, found, shots, kept, lengths, months, near, about
+    )
+
+
+def _retrievals(
+    data: LabelledSet, embeddings: NDArray[np.float32], weights: NDArray[np.float32], ground: Ground | None
+) -> list[Retrieval]:
+    names, truth, ids = data.taxonomy.names, data.truth, data.series.sample_id
+    kinds = np.arange(len(names))
+    out = [
+        retrieve(
+            weights, embeddings, direction="text -> satellite", query_class=kinds, candidate_class=truth, names=names
+        ),
+        retrieve(
+            embeddings,
+            embeddings,
+            direction="satellite -> satellite",
+            query_class=truth,
+            candidate_class=truth,
+            query_id=[str(i) for i in range(len(ids))],
+            candidate_id=[str(i) for i in range(len(ids))],
+            own="exclude",
+            names=names,
+        ),
+    ]
+    if ground is None:
+        return out
+    if ground.vectors.shape[1] != embeddings.shape[1]:
+        raise InputError(
+            f"Ground vectors have {ground.vectors.shape[1]} dimensions and the checkpoint's {embeddings.shape[1]}; "
+            "embed the photographs with the checkpoint's own tower."
+        )
+    row = {name: i for i, name in enumerate(ids)}
+    mine = np.array([row.get(name, -1) for name in ground.sample_id])
+    if not (mine >= 0).any():
+        raise InputError(
+            f"None of the {len(mine)} ground vectors belongs to a sample (theirs: '{ground.sample_id[0]}', ours: "
+            f"'{ids[0]}'); use the same sample_id on both sides."
+        )
+    photos, photo_class = ground.vectors[mine >= 0], truth[mine[mine >= 0]]
+    photo_id = [ids[i] for i in mine[mine >= 0]]
+    sides = {"satellite": (embeddings, truth, ids), "ground": (photos, photo_class, photo_id)}
+    for one, other in (("satellite", "ground"), ("ground", "satellite")):
+        (x, x_class, x_id), (y, y_class, y_id) = sides[one], sides[other]
+        out.append(
+            retrieve(
+                x,
+                y,
+                direction=f"{one} -> {other}",
+                query_class=x_class,
+                candidate_class=y_class,
+                names=names,
+                query_id=x_id,
+                candidate_id=y_id,
+            )
+        )
+    return out
+
+
+def _neighbours(data: LabelledSet, embeddings: NDArray[np.float32]) -> list[tuple[int, list[int]]]:
+    """A typical sample of each of the most frequent classes, and its nearest neighbours in other blocks of land."""
+    count = np.bincount(data.truth)
+    out = []
+    for k in np.argsort(-count, kind="stable")[:_EXAMPLES]:
+        mine = np.flatnonzero(data.truth == k)
+        if not len(mine):
+            continue
+        middle = embeddings[mine].mean(axis=0)
+        pick = int(mine[(embeddings[mine] @ middle).argmax()])
+        others = np.flatnonzero(data.block != data.block[pick])
+        if not len(others):
+            continue
+        index, _ = nearest(embeddings[pick : pick + 1], embeddings[others], k=min(_NEIGHBOURS, len(others)))
+        out.append((pick, [int(others[i]) for i in index[0]]))
+    return out
+
+
+def _about(
+    model: Model,
+    data: LabelledSet,
+    templates: str | Sequence[str],
+    notes: Sequence[str],
+    seed: int,
+    draws: int,
+    *,
+    months_of: int,
+) -> dict[str, Any]:
+    import sklearn
+    import torch
+
+    from timesenclip import __version__
+
+    return {
+        "timesenclip": __version__,
+        "versions": {"torch": torch.__version__, "numpy": np.__version__, "scikit-learn": sklearn.__version__},
+        "checkpoint": {"name": model.config.name, "digest": model.digest, "tower": model.config.tower.name},
+        "calibration": model.config.calibration.model_dump(),
+        "taxonomy": data.taxonomy.name,
+        "templates": templates,
+        "prompts": {taxon.name: prompts_for(taxon, templates) for taxon in data.taxonomy.classes},
+        "seed": seed,
+        "draws": draws,
+        "blocks": len(np.unique(data.block)),
+        "split": data.split,
+        "samples_for_months": months_of,
+        "notes": list(notes),
+        "input": dict(data.series.provenance),
+    }
+
+
+def report_of(findings: Findings) -> dict[str, Any]:
+    """Everything that was found, as plain values for report.json."""
+    data = findings.data
+    count = np.bincount(data.truth, minlength=len(data.taxonomy))
+    return {
+        "title": findings.title,
+        "about": findings.about,
+        "data": {
+            "title": data.title,
+            "count": len(data),
+            "classes": {name: int(n) for name, n in zip(data.taxonomy.names, count, strict=True)},
+            "skipped": data.skipped,
+            "notes": list(findings.comparison.notes),
+        },
+        "methods": {name: found.to_dict() for name, found in findings.comparison.methods.items()},
+        "prompts": [
+            {"name": one.name, "figures": one.figures.to_dict(), "prompts": one.prompts} for one in findings.prompts
+        ],
+        "prompt_effects": [asdict(one) for one in findings.effects],
+        "retrieval": [one.to_dict() for one in findings.retrieval],
+        "few_labels": [asdict(one) for one in findings.shots],
+        "robustness": [asdict(one) for one in findings.kept],
+        "composites": {name: found.to_dict() for name, found in findings.lengths.items()},
+        "months": {name: row.tolist() for name, row in zip(data.taxonomy.names, findings.months, strict=True)},
+    }

@@ -1,0 +1,78 @@
+"""How sure a figure is: a bootstrap over places, not over samples.
+
+Neighbouring samples are often pixels of one field, so that they say the same thing twice. Whole blocks of land are
+therefore drawn with replacement; an interval from single samples would be too narrow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from timesenclip.errors import InputError
+
+__all__ = ["BLOCK_DEG", "DRAWS", "block_draws", "percentile_interval", "spatial_blocks", "spatial_folds"]
+
+BLOCK_DEG = 0.25
+"""Side of a block in degrees: about 28 km from north to south."""
+DRAWS = 1000
+"""Bootstrap draws; the 2.5th percentile of 1000 has 25 draws below it."""
+_AT_ONCE = 50
+
+Index = NDArray[np.int64]
+
+
+def spatial_blocks(
+    lat_deg: NDArray[np.float64], lon_deg: NDArray[np.float64], *, block_deg: float = BLOCK_DEG
+) -> Index:
+    """Number of the block of land that each sample lies in, (N,), from 0 on without gaps.
+
+    A sample whose place is unknown is a block of its own.
+
+    Raises:
+        InputError: `block_deg` is not positive.
+    """
+    if not block_deg > 0:
+        raise InputError(f"Blocks of {block_deg:g} degrees; expected a number above 0.")
+    cell = np.stack([np.floor(lat_deg / block_deg), np.floor(lon_deg / block_deg)], axis=1)  # (N, 2)
+    unknown = np.flatnonzero(~np.isfinite(cell).all(axis=1))
+    cell[unknown, 0], cell[unknown, 1] = np.inf, unknown
+    return np.asarray(np.unique(cell, axis=0, return_inverse=True)[1].ravel(), dtype=np.int64)
+
+
+def spatial_folds(block: Index, *, folds: int) -> Index:
+    """Fold of each sample, (N,) in 0..folds - 1; samples of one block share a fold."""
+    return np.asarray(block % folds, dtype=np.int64)
+
+
+def block_draws(sums: NDArray[np.float64], *, draws: int = DRAWS, seed: int = 0) -> Iterator[NDArray[np.float64]]:
+    """Sums over blocks of land that are drawn with replacement.
+
+    Whatever figure is a function of such sums (a confusion matrix, the bins of a reliability diagram) gets its
+    interval from them without looking at the samples again.
+
+    Args:
+        sums: (G, M) sums of each of G blocks.
+        draws: number of draws.
+        seed: of the draws; the same seed and number of blocks draw the same blocks.
+
+    Yields:
+        (R, M) sums of R draws at a time.
+    """
+    blocks = len(sums)
+    rng = np.random.default_rng(seed)
+    share = np.full(blocks, 1 / blocks)
+    for first in range(0, draws, _AT_ONCE):
+        times = rng.multinomial(blocks, share, size=min(_AT_ONCE, draws - first))  # (R, G)
+        yield times @ sums
+
+
+def percentile_interval(values: NDArray[np.float64], *, level: float = 0.95) -> tuple[float, float]:
+    """Percentile interval of the draws of one figure, NaN left out; (NaN, NaN) where all are."""
+    known = values[np.isfinite(values)]
+    if not len(known):
+        return float("nan"), float("nan")
+    low, high = np.percentile(known, [50 * (1 - level), 50 * (1 + level)])
+    return float(low), float(high)
