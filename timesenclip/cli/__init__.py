@@ -15,11 +15,13 @@ from timesenclip.cli.check import evaluate
 from timesenclip.cli.console import OneLineGroup
 from timesenclip.cli.look import demo, doctor, info, taxonomies
 from timesenclip.cli.points import classify, embed
+from timesenclip.cli.store import ask, change, embed_area
 
 __all__ = ["app", "main"]
 
 _START = "Start here"
 _ASK = "Ask"
+_STORE = "Embed once, ask forever"
 _CHECK = "Check"
 
 app = typer.Typer(
@@ -51,6 +53,9 @@ app.command("doctor", rich_help_panel=_START)(doctor)
 app.command("classify", rich_help_panel=_ASK)(classify)
 app.command("map", rich_help_panel=_ASK)(map_)
 app.command("embed", rich_help_panel=_ASK)(embed)
+app.command("embed-area", rich_help_panel=_STORE)(embed_area)
+app.command("ask", rich_help_panel=_STORE)(ask)
+app.command("change", rich_help_panel=_STORE)(change)
 app.add_typer(evaluate, name="evaluate", rich_help_panel=_CHECK)
 app.add_typer(taxonomies, name="taxonomies", rich_help_panel=_CHECK)
 app.command("info", rich_help_panel=_CHECK)(info)
