@@ -17,12 +17,14 @@ from timesenclip.cli.console import OneLineGroup
 from timesenclip.cli.exchange import export, hub, import_
 from timesenclip.cli.look import demo, doctor, info, taxonomies
 from timesenclip.cli.points import classify, embed
+from timesenclip.cli.store import ask, change, embed_area
 from timesenclip.cli.training import data, ground, train
 
 __all__ = ["app", "main"]
 
 _START = "Start here"
 _ASK = "Ask"
+_STORE = "Embed once, ask forever"
 _CHECK = "Check"
 _TRAIN = "Train"
 _SHARE = "Share"
@@ -57,6 +59,9 @@ app.command("classify", rich_help_panel=_ASK)(classify)
 app.command("map", rich_help_panel=_ASK)(map_)
 app.command("embed", rich_help_panel=_ASK)(embed)
 app.command("adapt", rich_help_panel=_ASK)(adapt)
+app.command("embed-area", rich_help_panel=_STORE)(embed_area)
+app.command("ask", rich_help_panel=_STORE)(ask)
+app.command("change", rich_help_panel=_STORE)(change)
 app.add_typer(evaluate, name="evaluate", rich_help_panel=_CHECK)
 app.add_typer(taxonomies, name="taxonomies", rich_help_panel=_CHECK)
 app.command("info", rich_help_panel=_CHECK)(info)

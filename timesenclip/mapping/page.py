@@ -27,6 +27,10 @@ _COMPACT = (
     "view is photographs "
     "through CLIP."
 )
+_NO_SERIES = (
+    "<p>This answer comes from a store of embeddings, which keeps no time series. `timesenclip map` reads them, and "
+    "shows which months spoke.</p>"
+)
 _WIDTH, _HEIGHT, _LEFT, _TOP = 300, 132, 28, 8
 
 
@@ -50,7 +54,7 @@ def write_page(result: MapResult, path: Path, *, title: str | None = None, extra
         confidence=_source(png_bytes(confidence_picture(result.preview), least_px=512)),
         rows="\n".join(_row(area) for area in result.areas if area.pixels),
         nodata=f"{result.nodata_pixels} pixels had no clear observation." if result.nodata_pixels else "",
-        pixels="\n".join(map(_pixel, result.examples)),
+        pixels="\n".join(map(_pixel, result.examples)) or _NO_SERIES,
         caution=escape(_CAUTION + (_COMPACT if str(checkpoint["tower"]).startswith("compact") else "")),
         extra=extra,
         prompts=escape(json.dumps(result.provenance["prompts"], indent=1, ensure_ascii=False)),

@@ -24,7 +24,15 @@ if TYPE_CHECKING:
     from timesenclip.model.checkpoint import Model
     from timesenclip.series import PixelSeries
 
-__all__ = ["UNKNOWN", "Answers", "Classification", "classify", "classify_embeddings", "prior_corrected"]
+__all__ = [
+    "UNKNOWN",
+    "Answers",
+    "Classification",
+    "classify",
+    "classify_embeddings",
+    "classify_scores",
+    "prior_corrected",
+]
 
 UNKNOWN = "unknown"
 """Label where nothing fits, or nothing was seen."""
@@ -197,12 +205,29 @@ def classify_embeddings(
     """
     if embeddings.ndim != 2 or weights.ndim != 2 or embeddings.shape[1] != weights.shape[1]:
         raise InputError(f"Embeddings {embeddings.shape} and class vectors {weights.shape} have different dimensions.")
+    scores = embeddings @ weights.T  # (N, K)
+    return classify_scores(
+        scores, temperature=temperature, unknown_score=unknown_score, prior_correction=prior_correction
+    )
+
+
+def classify_scores(
+    scores: NDArray[np.float32],
+    *,
+    temperature: float,
+    unknown_score: float | None = None,
+    prior_correction: bool = False,
+) -> Answers:
+    """Turn cosines (N, K) into answers; NaN rows are unknown. The rest as `classify_embeddings`.
+
+    Raises:
+        InputError: the temperature is not positive.
+    """
     if not temperature > 0:
         raise InputError(f"Temperature is {temperature:g}; expected a number above 0.")
-    scores = embeddings @ weights.T  # (N, K)
     seen = np.isfinite(scores).all(axis=1)
     used = prior_corrected(scores) if prior_correction else scores
-    if weights.shape[0] == 1:
+    if scores.shape[1] == 1:
         threshold = 0.0 if unknown_score is None else unknown_score
         probabilities = 1 / (1 + np.exp(np.clip(-(used - threshold) / temperature, -60, 60)))
     else:

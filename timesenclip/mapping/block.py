@@ -1,0 +1,121 @@
+"""One block of an area: load, composite, embed, write. It depends on no other block, nor on who runs it."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from timesenclip.bands import band_index
+from timesenclip.eo.composite import masked_median
+from timesenclip.eo.cube import AreaSource, Window
+from timesenclip.eo.period import Every, Period
+from timesenclip.errors import InputError, TimeSenCLIPError
+from timesenclip.mapping.embeddings import BlockData, EmbeddingStore
+from timesenclip.mapping.quantise import quantise
+from timesenclip.model.checkpoint import Model
+from timesenclip.model.embed import embed
+from timesenclip.series import Cube
+
+__all__ = ["BlockJob", "block_data", "block_key", "clear_count"]
+
+_BATCH = 512
+_FIRST_WAIT_S = 0.5
+
+
+def block_key(level: int, window: Window) -> str:
+    """Name of a block in the manifest and in messages: level, rows, columns."""
+    return f"level {level} rows {window[0]}-{window[1]} columns {window[2]}-{window[3]}"
+
+
+@dataclass(frozen=True)
+class BlockJob:
+    """What every block of a job shares; it can be sent to another process."""
+
+    source: AreaSource
+    """Where pixels come from."""
+    model: Model
+    """The encoder; its tower is not needed."""
+    period: Period | None
+    """What is read."""
+    every: Every
+    """Composite length."""
+    store: EmbeddingStore
+    """Where vectors go; every worker must reach this path."""
+    retries: int = 2
+    """How often a block is tried again after an error that may pass."""
+
+    def run(self, window: Window) -> dict[str, Any]:
+        """Do one block, and say how it went.
+
+        Raises:
+            TimeSenCLIPError: what is wrong will be wrong the next time, too.
+            Exception: the last of several attempts failed.
+        """
+        # One thread a block: blocks run beside each other, and sums are the same in every surrounding.
+        if torch.get_num_threads() != 1:
+            torch.set_num_threads(1)
+        for attempt in range(self.retries + 1):
+            try:
+                return self._once(window)
+            except (TimeSenCLIPError, Warning):
+                raise
+            except Exception:  # a network, a disk, a library: any of them may have had a bad moment
+                if attempt == self.retries:
+                    raise
+                time.sleep(_FIRST_WAIT_S * 2**attempt)
+        raise InputError(f"retries is {self.retries}; expected 0 or more.")
+
+    def read(self, window: Window) -> Cube:
+        """Composites of a window."""
+        return self.source.read(window, period=self.period, every=self.every)
+
+    def _once(self, window: Window) -> dict[str, Any]:
+        began = time.perf_counter()
+        cube = self.read(window)
+        loaded = time.perf_counter()
+        vectors = embed(cube.pixel_series(), model=self.model, batch_size=_BATCH, missing="nan")  # (N, D)
+        embedded = time.perf_counter()
+        self.store.write(window, block_data(cube, self.store.project(vectors)))
+        seconds = {"load": loaded - began, "embed": embedded - loaded, "write": time.perf_counter() - embedded}
+        return {
+            "pixels": len(vectors),
+            "seen": int(np.isfinite(vectors[:, 0]).sum()),
+            "seconds": {name: round(value, 3) for name, value in seconds.items()},
+            "days": [str(cube.start.min()), str(cube.end.max() - np.timedelta64(1, "D"))],
+            "input": dict(cube.provenance),
+        }
+
+
+def block_data(cube: Cube, vectors: NDArray[np.float32]) -> BlockData:
+    """What the store keeps of a cube of composites and its embeddings (Y * X, d)."""
+    values, scale = quantise(vectors)
+    shape = cube.shape
+    return BlockData(
+        vectors=values.reshape(*shape, -1),
+        scale=scale.reshape(shape),
+        clear=clear_count(cube),
+        colour=_colour(cube),
+    )
+
+
+def clear_count(cube: Cube) -> NDArray[np.uint16]:
+    """(Y, X) clear observations; where a cube does not count them, its composites that have at least one."""
+    counted = getattr(cube, "observations", None)
+    counts = np.asarray(cube.valid if counted is None else counted)
+    total = counts.sum(axis=0) if counts.ndim == 3 else counts
+    return np.asarray(np.minimum(total, np.iinfo(np.uint16).max), dtype=np.uint16)
+
+
+def _colour(cube: Cube) -> NDArray[np.uint8]:
+    bands = [band_index(name) for name in ("red", "green", "blue")]
+    colour = cube.reflectance[:, bands]  # (T, 3, Y, X)
+    median = masked_median(colour, np.broadcast_to(cube.valid[:, None], colour.shape))  # (3, Y, X)
+    scaled = np.rint(np.sqrt(np.clip(median, 0.0, 1.0)) * 255)
+    # 0 is kept for "never seen": the darkest pixel that was seen is 1.
+    seen = cube.valid.any(axis=0)
+    return np.where(seen, np.maximum(scaled, 1), 0).astype(np.uint8).transpose(1, 2, 0).copy()

@@ -1,0 +1,170 @@
+"""Before an area is embedded: its blocks, and what they will cost on this machine."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from timesenclip.bands import BANDS, SCL_NAME
+from timesenclip.eo.cube import AreaSource, Window
+from timesenclip.eo.period import Every, Period
+from timesenclip.errors import InputError
+from timesenclip.mapping.embeddings import block_windows, chunk_side
+from timesenclip.model.checkpoint import Model
+from timesenclip.model.embed import embed
+
+__all__ = ["AreaPlan", "Sample", "fitting_block", "plan_area", "sample_area"]
+
+_SAMPLE_PX = 64
+_BATCH = 512
+
+
+@dataclass(frozen=True, slots=True)
+class AreaPlan:
+    """What is to be done, and what it is expected to cost."""
+
+    shape: tuple[int, int]
+    """(Y, X)"""
+    block: int
+    """Side of a block in pixels."""
+    blocks: int
+    """Number of blocks."""
+    pixels: int
+    """Y * X."""
+    read_bytes: int | None
+    """Values to be read, uncompressed, as two bytes each (SCL: one); None where the source does not say its dates."""
+    output_bytes: int
+    """Size of the store with its overviews."""
+    load_px_per_s: float
+    """Pixels of a sample read and composited in a second by one worker."""
+    embed_px_per_s: float
+    """Pixels of a sample embedded in a second by one worker."""
+    workers: int
+    """How many work beside each other."""
+
+    @property
+    def hours(self) -> float:
+        """Expected time, if workers do not get into each other's way."""
+        return self.pixels * (1 / self.load_px_per_s + 1 / self.embed_px_per_s) / self.workers / 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Some pixels of an area, embedded: to fit a projection and to know the speed."""
+
+    vectors: NDArray[np.float32]
+    """(N, D) unit rows."""
+    load_px_per_s: float
+    """Read and composited in a second."""
+    embed_px_per_s: float
+    """Embedded in a second; NaN where no pixel was seen."""
+
+
+def fitting_block(shape: tuple[int, int], block: int) -> int:
+    """Side of the blocks: what was asked for, or less where the area is smaller.
+
+    Raises:
+        InputError: it is no multiple of 16.
+    """
+    chunk_side(block)
+    return min(block, -(-max(shape) // 16) * 16)
+
+
+def sample_area(
+    source: AreaSource, model: Model, *, period: Period | None, every: Every, block: int, places: int = 9
+) -> Sample:
+    """Embed small windows that are spread over the area; the same ones every time.
+
+    Raises:
+        TimeError: the period has no date.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # as every block is embedded
+    try:
+        return _sample(source, model, period, every, block, places)
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _sample(source: AreaSource, model: Model, period: Period | None, every: Every, block: int, places: int) -> Sample:
+    windows = list(block_windows(source.shape, block))
+    chosen = np.unique(np.linspace(0, len(windows) - 1, places).astype(int))
+    vectors: list[NDArray[np.float32]] = []
+    load_s, embed_s, pixels, seen = 0.0, 0.0, 0, 0
+    for i in chosen:
+        window = _middle(windows[i])
+        began = time.perf_counter()
+        cube = source.read(window, period=period, every=every)
+        load_s += time.perf_counter() - began
+        loaded = time.perf_counter()
+        series = cube.pixel_series()
+        if not vectors:  # the first call of an encoder takes longer than all others
+            embed(series.take(slice(0, 64)), model=model, missing="nan")
+            loaded = time.perf_counter()
+        rows = embed(series, model=model, batch_size=_BATCH, missing="nan")
+        embed_s += time.perf_counter() - loaded
+        pixels += len(rows)
+        rows = rows[np.isfinite(rows).all(axis=1)]
+        seen += len(rows)
+        vectors.append(rows)
+    rate = seen / embed_s if seen else float("nan")
+    return Sample(np.concatenate(vectors), pixels / max(load_s, 1e-9), rate)
+
+
+def plan_area(
+    source: AreaSource, model: Model, *, dims: int, period: Period | None, every: Every, block: int, workers: int
+) -> AreaPlan:
+    """Plan an area and measure a sample of it.
+
+    Raises:
+        InputError: the block is no multiple of 16.
+        TimeError: the period has no date.
+    """
+    if workers < 1:
+        raise InputError(f"{workers} workers; expected 1 or more.")
+    side = fitting_block(source.shape, block)
+    sample = sample_area(source, model, period=period, every=every, block=side)
+    rows, columns = source.shape
+    pixels = rows * columns
+    # int8 vectors, float32 scale, uint16 clear, three bytes of colour; every level is a quarter of the one below.
+    output = int(pixels * (dims + 4 + 2 + 3) * 4 / 3)
+    return AreaPlan(
+        shape=source.shape,
+        block=side,
+        blocks=-(-rows // side) * -(-columns // side),
+        pixels=pixels,
+        read_bytes=_read_bytes(source, period),
+        output_bytes=output,
+        load_px_per_s=sample.load_px_per_s,
+        embed_px_per_s=sample.embed_px_per_s,
+        workers=workers,
+    )
+
+
+def _middle(window: Window) -> Window:
+    row, row_end, column, column_end = window
+    top, left = (row + row_end - _SAMPLE_PX) // 2, (column + column_end - _SAMPLE_PX) // 2
+    return (
+        max(row, top),
+        min(row_end, max(row, top) + _SAMPLE_PX),
+        max(column, left),
+        min(column_end, max(column, left) + _SAMPLE_PX),
+    )
+
+
+def _read_bytes(source: AreaSource, period: Period | None) -> int | None:
+    """Two bytes for each band of each date at the band's own resolution, and one for SCL at 20 m."""
+    dates = getattr(source, "dates", None)
+    if dates is None:
+        return None
+    days = np.asarray(dates).astype("datetime64[D]")
+    count = len(days) if period is None else int(((days >= period.start) & (days < period.end)).sum())
+    finest = min(band.resolution_m for band in BANDS)
+    shares = sum((finest / band.resolution_m) ** 2 for band in BANDS)
+    has_scl = SCL_NAME in getattr(source, "layers", {SCL_NAME: None})
+    per_pixel = 2 * shares + (0.25 if has_scl else 0.0)
+    return int(count * source.shape[0] * source.shape[1] * per_pixel)

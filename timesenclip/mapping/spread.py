@@ -1,0 +1,148 @@
+"""Run independent pieces beside each other: in threads of this process, or on a Dask cluster, with the same result.
+
+At any time only a few pieces are under way, so that neither memory nor the scheduler's list grows with the area.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, Protocol, TypeVar
+
+from timesenclip.errors import InputError, MissingExtraError
+
+__all__ = ["Outcome", "Spread", "cpu_count", "spread_over"]
+
+Piece = TypeVar("Piece")
+_PER_WORKER = 2
+"""Pieces under way for each worker of a cluster: one that runs and one that waits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How one piece went."""
+
+    piece: Any
+    """What was to be done."""
+    facts: dict[str, Any] | None
+    """What it said; None where it failed."""
+    error: BaseException | None
+    """Why it failed."""
+
+
+class Spread(Protocol):
+    """Calls `job.run(piece)` for many pieces and yields how each went, in the order in which they end."""
+
+    def __call__(self, job: Any, pieces: Iterable[Any]) -> Iterator[Outcome]:
+        """Run; an iterator that is left early stops handing out pieces."""
+
+
+def cpu_count() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def spread_over(workers: int | None, dask: str | None) -> AbstractContextManager[Spread]:
+    """Where pieces run.
+
+    Args:
+        workers: threads of this process; default: one a core.
+        dask: `tcp://host:port` of a scheduler, or `local:N` for N processes of this machine; instead of threads.
+
+    Raises:
+        InputError: neither can be understood, or the scheduler does not answer.
+        MissingExtraError: dask.distributed is not installed.
+    """
+    if dask is not None:
+        return _dask(dask)
+    count = cpu_count() if workers is None else workers
+    if count < 1:
+        raise InputError(f"{count} workers; expected 1 or more.")
+    return _threads(count)
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[Spread]:
+    with ThreadPoolExecutor(count, thread_name_prefix="block") as pool:
+
+        def spread(job: Any, pieces: Iterable[Any]) -> Iterator[Outcome]:
+            yield from _bounded(lambda piece: pool.submit(job.run, piece), pieces, count)
+
+        try:
+            yield spread
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _bounded(submit: Callable[[Piece], Future[Any]], pieces: Iterable[Piece], limit: int) -> Iterator[Outcome]:
+    waiting = iter(pieces)
+    running: dict[Future[Any], Piece] = {submit(piece): piece for piece in islice(waiting, limit)}
+    while running:
+        ended, _ = wait(running, return_when=FIRST_COMPLETED)
+        for future in ended:
+            piece = running.pop(future)
+            error = future.exception()
+            outcome = Outcome(piece, None if error else future.result(), error)
+            running.update({submit(piece): piece for piece in islice(waiting, 1)})
+            yield outcome
+
+
+@contextmanager
+def _dask(address: str) -> Iterator[Spread]:
+    try:
+        distributed: Any = importlib.import_module("distributed")
+    except ImportError as error:
+        raise MissingExtraError("--dask needs Dask; install it with: pip install 'timesenclip[distributed]'") from error
+    kind, _, rest = address.partition(":")
+    if kind == "local":
+        if not rest.isdigit() or int(rest) < 1:
+            raise InputError(f"--dask {address}: expected local:N with a number of processes, such as local:4.")
+        layout = {"n_workers": int(rest), "threads_per_worker": 1, "processes": True, "dashboard_address": None}
+        with distributed.LocalCluster(**layout) as cluster, distributed.Client(cluster) as client:
+            yield _on_client(client, distributed.as_completed)
+        return
+    if "://" not in address:
+        raise InputError(f"--dask {address}: expected tcp://host:port of a scheduler, or local:N.")
+    try:
+        client = distributed.Client(address, timeout=30)
+    except (OSError, ValueError) as error:
+        raise InputError(f"--dask {address}: no scheduler answers ({error}); start one, or use local:N.") from error
+    with client:
+        yield _on_client(client, distributed.as_completed)
+
+
+def _on_client(client: Any, as_completed: Any) -> Spread:
+    def spread(job: Any, pieces: Iterable[Any]) -> Iterator[Outcome]:
+        # Every worker gets its own copy of the job: losing one worker does not lose the job with it.
+        shared = client.scatter(job, broadcast=True, hash=False)
+        waiting = iter(pieces)
+        limit = _PER_WORKER * max(1, sum(client.nthreads().values()))
+        piece_of = {_submit(client, shared, piece): piece for piece in islice(waiting, limit)}
+        ending = as_completed(list(piece_of))
+        for future in ending:
+            piece = piece_of.pop(future)
+            error = future.exception() if future.status == "error" else None
+            if future.cancelled():
+                error = RuntimeError("cancelled by the cluster; all workers may have been lost")
+            facts = None if error else future.result()
+            future.release()
+            for more in islice(waiting, 1):
+                following = _submit(client, shared, more)
+                piece_of[following] = more
+                ending.add(following)
+            yield Outcome(piece, facts, error)
+
+    return spread
+
+
+def _submit(client: Any, shared: Any, piece: Any) -> Any:
+    return client.submit(_run, shared, piece, pure=False)
+
+
+def _run(job: Any, piece: Any) -> Any:
+    return job.run(piece)
