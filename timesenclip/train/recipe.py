@@ -218,6 +218,11 @@ def read_recipe(path: str | Path, *, changes: Sequence[str] = ()) -> Recipe:
         raise InputError(f"'{file}' is not YAML ({' '.join(str(error).split())}); correct it.") from error
     if not isinstance(content, dict):
         raise InputError(f"'{file}' holds no settings; see configs/paper.yaml.")
+    if "recipe" not in content and "world" in content:
+        raise InputError(
+            f"'{file}' is a recipe for field notes and simulated places; train it with `python -m timesenclip.train "
+            f"{file} --out FOLDER`."
+        )
     for change in changes:
         _change(content, change)
     try:
