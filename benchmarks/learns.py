@@ -1,9 +1,9 @@
 """Does the recipe learn? A whole world in the authors' formats, from photographs and pixels to zero-shot answers.
 
-    .venv/bin/python benchmarks/learns.py            some twenty minutes on 2 cores; --seeds 1 a third of it
+    .venv/bin/python benchmarks/learns.py            some twenty minutes on 2 cores
 
 1. Places over Europe get a cover. The simulator renders the pixel year (Sen4Map HDF5, patches with clouds and SCL);
-   benchmarks/ground_photos.py renders four photographs (the LUCAS photo tree, JPEG), half of which show nothing.
+   benchmarks/ground_photos.py renders four photographs (the LUCAS photo tree, JPEG), most of which show nothing.
 2. A small CLIP is trained on other photographs of the same renderer and on the covers' names, and frozen.
 3. `data sen4map`, `ground embed` and `train` run on these files as a user would run them; places are split by blocks.
 4. Held-out places: zero-shot accuracy by the covers' names, and class-consistent Recall@1 both ways.
@@ -45,10 +45,7 @@ COVERS = [
     "winter wheat", "maize", "sunflower", "rapeseed", "rice paddy", "olive grove", "vineyard", "heathland",
     "spruce and fir forest", "oak and beech forest", "birch and aspen forest", "hay meadow", "bog and mire",
     "mediterranean dry grassland", "sand dunes", "mountain rock and scree", "dense city", "road and car park",
-    "clear lake and sea", "reed bed and marsh", "winter barley", "potatoes", "sugar beet", "soybean", "citrus grove",
-    "orchard", "pine forest", "larch forest", "evergreen oak woodland", "eucalypt woodland", "maquis and chaparral",
-    "garrigue and phrygana", "grazed pasture", "steppe and prairie", "lawn and park grass", "salt flat",
-    "quarry and bare earth", "suburb and village", "industrial roofs", "green pond and reservoir",
+    "clear lake and sea", "reed bed and marsh",
 ]  # fmt: skip
 
 
@@ -61,7 +58,7 @@ def make_world(root: Path, count: int, *, tower_steps: int, seed: int) -> list[s
     series = _year_2018(made.series, ids, rng)
     labels = [{"lc1": "A11", "nuts0": "BE"}] * count  # never read: there is no label in this benchmark's input
     write_sen4map(root / "sen4map.h5", ids, series=series, labels=labels, side=8, acquisitions=36, seed=seed)
-    photos = {f"{i}{v}": photo(c, rng, hidden=0.5) for i, c in zip(ids, made.cover, strict=True) for v in "NESW"}
+    photos = {f"{i}{v}": photo(c, rng, hidden=0.6) for i, c in zip(ids, made.cover, strict=True) for v in "NESW"}
     write_lucas_photos(root / "photos", photos)
     print(f"world of {count} places, {len(photos)} photographs  ({time.perf_counter() - began:.0f} s)")
     right = train_tower(root / "tower", COVERS, steps=tower_steps, seed=seed)
@@ -98,7 +95,7 @@ def recipe(root: Path, seed: int, epochs: int, **changes: Any) -> Recipe:
         "normalisation": "sqrt",
         "data": {"series": str(root / "series.zarr"), "ground": str(root / "ground")},
         "split": {"block_deg": 1.0, "validation": 0.1, "test": 0.2, "gap_m": 1000.0},
-        "augment": [{"name": "random-ts", "p": 0.5}],
+        "augment": [{"name": "random-ts", "p": 0.7}],
         "objective": {"bank_size": 1024},
         "optimiser": {"learning_rate": 2e-3, "weight_decay": 0.01},
         "epochs": epochs,
@@ -198,9 +195,9 @@ def main() -> None:
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--places", type=int, default=3000)
-    parser.add_argument("--epochs", type=int, default=20)
-    parser.add_argument("--tower-steps", type=int, default=500)
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--epochs", type=int, default=60)
+    parser.add_argument("--tower-steps", type=int, default=800)
+    parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--only", nargs="*", choices=list(VARIANTS), help="these variants")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
