@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -48,6 +50,8 @@ def train(
     folder = out if out is not None else Path("runs") / chosen.name
     with _quiet_libraries(), training_bar() as progress:
         trained = pretrain(chosen, folder, accelerator=accelerator, devices=devices, progress=progress)
+    if trained.rank:
+        return
     facts = {
         "run": str(trained.folder),
         "checkpoint": str(trained.checkpoint),
@@ -69,10 +73,12 @@ def train(
     )
 
 
-def _quiet_libraries() -> warnings.catch_warnings:
-    """Lightning and TensorBoard warn about one another's deprecations, which nobody here can mend."""
-    caught = warnings.catch_warnings(action="ignore", category=Warning)
-    return caught
+@contextlib.contextmanager
+def _quiet_libraries() -> Iterator[None]:
+    """Lightning and TensorBoard warn about one another's deprecations, which nobody here can mend; ours are shown."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"(lightning|torch|tensorboard)\.")
+        yield
 
 
 def _plan(recipe: Recipe, *, as_json: bool) -> None:

@@ -62,6 +62,8 @@ class Trained:
     """Held-out retrieval of the chosen checkpoint."""
     stopped_early: bool
     """Whether patience ran out."""
+    rank: int = 0
+    """Of this process; 0 is the one that speaks."""
 
 
 def pretrain(
@@ -91,9 +93,9 @@ def pretrain(
     state = load_state(folder, digest=recipe_digest(recipe))
     fabric = _fabric(accelerator, devices, recipe.precision if state is None else state["computed_in"])
     first = fabric.global_rank == 0
+    data = read_training_data(recipe)
     with locked(folder) if first else contextlib.nullcontext():
         state = load_state(folder, digest=recipe_digest(recipe))
-        data = read_training_data(recipe)
         run = _Run(fabric, recipe, data, folder, state)
         if first and state is None:
             run.describe()
@@ -221,7 +223,8 @@ class _Run:
             log.close()
             self._write_checkpoint("last", None)
         self.fabric.barrier()
-        return Trained(self.folder, self.folder / "best", self.step, self.resumed_from, self.best, stopped)
+        rank = self.fabric.global_rank
+        return Trained(self.folder, self.folder / "best", self.step, self.resumed_from, self.best, stopped, rank)
 
     def _one_step(self, stream: Iterator[Batch]) -> float:
         """One optimiser step. The bank changes after it: every micro-batch sees the same negatives."""

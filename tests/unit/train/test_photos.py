@@ -96,7 +96,7 @@ def test_recipes_say_what_is_wrong(tmp_path: Path, world: Path) -> None:
         with pytest.raises(InputError, match=message):
             read_recipe(file, changes=[change])
     assert read_recipe(file, changes=["data.exclude=['7']", "seed=5"]).seed == 5
-    with pytest.raises(InputError, match="python -m timesenclip.train"):
+    with pytest.raises(InputError, match=r"python -m timesenclip\.train"):
         read_recipe(CONFIGS / "default.yaml")
 
 
