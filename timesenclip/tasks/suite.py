@@ -114,7 +114,7 @@ def run_suite(
         out: folder for the report; it is made, files of an older report are replaced.
         ground: embedded photographs, for retrieval between the streams.
         templates: how the classes are put into words.
-        title: heading; default: the taxonomy and the data.
+        title: heading; default: the taxonomy's.
         notes: sentences for the head of the report, such as whether the checkpoint was trained on these places.
         seed: of every random choice.
         draws: of the bootstrap.
@@ -204,7 +204,7 @@ def _find(
     about = _about(model, data, templates, notes, seed, draws, months_of=len(some))
     near = _neighbours(data, embeddings)
     progress(8, parts)
-    heading = title or f"{data.taxonomy.title}: {data.title}"
+    heading = title or data.taxonomy.title
     return Findings(
         heading, data, embeddings, weights, comparison, sets, effects, found, shots, kept, lengths, months, near, about
     )
