@@ -60,7 +60,7 @@ class Change:
 
     @property
     def verdict(self) -> str:
-        """ "B better", "A better", or nothing where the interval holds zero or does not exist."""
+        """Who is better, A or B; nothing where the interval holds zero or does not exist."""
         if not np.isfinite(self.low) or self.low <= 0 <= self.high:
             return ""
         return "B better" if self.difference > 0 else "A better"
@@ -210,10 +210,10 @@ def write_comparison(found: CheckpointComparison, out: str | Path) -> dict[str, 
     drawing.save(folder)
     template = resources.files(__package__).joinpath("report.html").read_text(encoding="utf-8")
     lead = (
-        f"{found.title}. Of {found.rows[0].samples:,} samples both answer {found.same_answer:.0%} alike; only A is right on "
-        f"{found.only_first_right:,}, only B on {found.only_second_right:,}. {found.blocks:,} blocks of land, drawn in "
-        "pairs. Where the interval holds zero, the difference may be chance; of twenty such rows one will not hold it by "
-        "chance alone."
+        f"{found.title}. Of {found.rows[0].samples:,} samples both answer {found.same_answer:.0%} alike; only A is "
+        f"right on {found.only_first_right:,}, only B on {found.only_second_right:,}. {found.blocks:,} blocks of land, "
+        "drawn in pairs. Where the interval holds zero, the difference may be chance; of twenty rows without any "
+        "difference, one will not hold it."
     )
     section = (
         f'<div class="figures"><figure class="plain"><div class="drawing">{drawing.inline()}</div></figure></div>'

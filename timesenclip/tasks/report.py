@@ -127,8 +127,8 @@ def _foot(found: Findings) -> str:
     about = {key: value for key, value in found.about.items() if key != "prompts"}
     listed = escape(json.dumps(plain(about), indent=1, ensure_ascii=False))
     return (
-        "<section><h2>Every prompt</h2><p class='lead'>What was put into words, by set. The report stands or falls with "
-        f"them.</p>{_all_prompts(found)}</section><section><h2>How this came about</h2>"
+        "<section><h2>Every prompt</h2><p class='lead'>What was put into words, by set. The report stands or falls "
+        f"with them.</p>{_all_prompts(found)}</section><section><h2>How this came about</h2>"
         f"{_folded('Versions, checkpoint, calibration, seeds', f'<pre>{listed}</pre>')}</section>"
     )
 
