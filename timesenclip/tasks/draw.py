@@ -31,6 +31,7 @@ __all__ = [
     "heat",
     "places",
     "reliability_diagram",
+    "scored_places",
     "series_rows",
 ]
 
@@ -284,6 +285,29 @@ def places(
         plot.grid()
         if groups:
             plot.legend(loc="upper center", bbox_to_anchor=(0.45, -0.16), ncols=2, markerscale=1.3)
+        return finish(name, alt)
+
+
+def scored_places(
+    name: str,
+    alt: str,
+    lon_deg: NDArray[np.float64],
+    lat_deg: NDArray[np.float64],
+    panels: Sequence[tuple[str, NDArray[np.float64]]],
+) -> Drawing:
+    """The same places coloured by several scores, dark (low) to light (high), one panel each with its own scale."""
+    with _figure(_WIDTH, 3.4 * len(panels)) as (figure, finish):
+        plots = np.atleast_1d(figure.subplots(len(panels), 1, sharex=True))
+        for plot, (title, score) in zip(plots, panels, strict=True):
+            drawn = plot.scatter(
+                lon_deg, lat_deg, c=score, cmap="cividis", s=14, linewidths=0, rasterized=len(lon_deg) > 400
+            )
+            plot.set_aspect(1 / max(np.cos(np.radians(np.nanmean(lat_deg))), 0.2), adjustable="datalim")
+            plot.set_title(title)
+            plot.set_ylabel("latitude")
+            plot.grid()
+            figure.colorbar(drawn, ax=plot, fraction=0.04, pad=0.02)
+        plots[-1].set_xlabel("longitude")
         return finish(name, alt)
 
 

@@ -32,6 +32,7 @@ __all__ = [
     "prompt_contrast",
     "read_votes",
     "ridge_scores",
+    "write_scenicness",
 ]
 
 BEAUTIFUL = ("a beautiful natural landscape", "mountains and lakes", "a wild rocky coast", "an old forest valley")
@@ -261,6 +262,35 @@ def evaluate_scenicness(
         prompts={"beautiful": tuple(beautiful), "ugly": tuple(ugly)},
         notes=tuple(notes),
     )
+
+
+def write_scenicness(found: Scenicness, series: PixelSeries, out: str | Path) -> dict[str, Path]:
+    """Write scenic.json, the scores of every place (CSV), and a map of them as SVG and PDF.
+
+    Args:
+        found: from `evaluate_scenicness`.
+        series: the series it was made of, for their places.
+        out: folder.
+    """
+    from timesenclip.tasks.draw import scored_places
+    from timesenclip.tasks.sheets import Sheet, write_json, write_text
+
+    folder = Path(out)
+    row = {name: i for i, name in enumerate(series.sample_id)}
+    at = np.array([row[name] for name in found.sample_id])
+    lon, lat = series.lon_deg[at], series.lat_deg[at]
+    ridge = found.ridge_score if found.ridge_score is not None else np.full(found.count, np.nan)
+    cells = zip(found.sample_id, lat, lon, found.truth, found.contrast_score, ridge, strict=True)
+    rows = tuple((name, *(float(value) for value in rest)) for name, *rest in cells)
+    heads = ("sample_id", "lat", "lon", "mean vote", "prompt contrast", "ridge")
+    shown = ridge if found.ridge_score is not None else found.contrast_score
+    panels = [("mean vote", found.truth), ("predicted", np.asarray(shown, np.float64))]
+    scored_places("scenic", "Votes and predicted scenicness on the map", lon, lat, panels).save(folder)
+    return {
+        "json": write_json(folder / "scenic.json", found.to_dict()),
+        "scores": write_text(folder / "scenic.csv", Sheet("scenic", "", heads, rows).to_csv()),
+        "map": folder / "scenic.svg",
+    }
 
 
 def _three(score: NDArray[np.floating], votes: NDArray[np.float64]) -> tuple[float, float, float]:
