@@ -99,11 +99,18 @@ def probe(*, strength: float = 1.0) -> Learner:
 
 
 def cross_predicted(
-    features: Features, truth: NDArray[np.int64], fold: NDArray[np.int64], learner: Learner, *, classes: int
+    features: Features,
+    truth: NDArray[np.int64],
+    fold: NDArray[np.int64],
+    learner: Learner,
+    *,
+    classes: int,
+    most: int = 20_000,
+    seed: int = 0,
 ) -> NDArray[np.float32] | None:
     """Probabilities (N, K) for every sample from a model that learned from the other folds.
 
-    Classes that a training side does not have get 0.
+    Classes that a training side does not have get 0. A model learns from `most` samples at most, drawn with `seed`.
 
     Returns:
         None where a fold holds everything, or leaves fewer than two classes to learn from.
@@ -113,7 +120,8 @@ def cross_predicted(
         here = fold == part
         if here.all() or len(np.unique(truth[~here])) < 2:
             return None
-        model = learner(features[~here], truth[~here])
+        others = np.random.default_rng(seed).permutation(np.flatnonzero(~here))[:most]
+        model = learner(features[others], truth[others])
         out[np.ix_(here, model.classes_)] = model.predict_proba(features[here])
     return out
 

@@ -220,7 +220,7 @@ def _with_labels(
     )
     out = {}
     for name, features, learner in learners:
-        shares = cross_predicted(features, data.truth, data.fold, learner, classes=len(data.taxonomy))
+        shares = cross_predicted(features, data.truth, data.fold, learner, classes=len(data.taxonomy), seed=seed)
         if shares is None:
             return None
         out[name] = shares

@@ -31,6 +31,8 @@ __all__ = ["Findings", "Ground", "SuiteResult", "read_ground", "run_suite"]
 
 _LENGTHS = ("month", "quarter", "year")
 _AT_MOST_FOR_MONTHS = 2000
+_AT_MOST_QUERIES = 20_000
+"""Of a large set so many places are asked, drawn at random, of all candidates; `retrieve` itself has no limit."""
 _NEIGHBOURS = 4
 _EXAMPLES = 6
 
@@ -186,7 +188,7 @@ def _find(
     sets = prompt_sets(data, embeddings, model.tower, seed=seed)
     effects = prompt_effects(data, embeddings, model.tower, templates=templates)
     progress(2, parts)
-    found = _retrievals(data, embeddings, weights, ground)
+    found = _retrievals(data, embeddings, weights, ground, seed)
     progress(3, parts)
     shots = few_labels(data, embeddings, weights, seed=seed)
     progress(4, parts)
@@ -211,22 +213,28 @@ def _find(
 
 
 def _retrievals(
-    data: LabelledSet, embeddings: NDArray[np.float32], weights: NDArray[np.float32], ground: Ground | None
+    data: LabelledSet,
+    embeddings: NDArray[np.float32],
+    weights: NDArray[np.float32],
+    ground: Ground | None,
+    seed: int,
 ) -> list[Retrieval]:
     names, truth, ids = data.taxonomy.names, data.truth, data.series.sample_id
     kinds = np.arange(len(names))
+    asked = _some(len(data), seed)
+    numbers = [str(i) for i in range(len(data))]
     out = [
         retrieve(
             weights, embeddings, direction="text -> satellite", query_class=kinds, candidate_class=truth, names=names
         ),
         retrieve(
-            embeddings,
+            embeddings[asked],
             embeddings,
             direction="satellite -> satellite",
-            query_class=truth,
+            query_class=truth[asked],
             candidate_class=truth,
-            query_id=[str(i) for i in range(len(ids))],
-            candidate_id=[str(i) for i in range(len(ids))],
+            query_id=[numbers[i] for i in asked],
+            candidate_id=numbers,
             own="exclude",
             names=names,
         ),
@@ -250,19 +258,27 @@ def _retrievals(
     sides = {"satellite": (embeddings, truth, ids), "ground": (photos, photo_class, photo_id)}
     for one, other in (("satellite", "ground"), ("ground", "satellite")):
         (x, x_class, x_id), (y, y_class, y_id) = sides[one], sides[other]
+        asked = _some(len(x), seed)
         out.append(
             retrieve(
-                x,
+                x[asked],
                 y,
                 direction=f"{one} -> {other}",
-                query_class=x_class,
+                query_class=x_class[asked],
                 candidate_class=y_class,
                 names=names,
-                query_id=x_id,
+                query_id=[x_id[i] for i in asked],
                 candidate_id=y_id,
             )
         )
     return out
+
+
+def _some(count: int, seed: int) -> NDArray[np.intp]:
+    """All of `count` rows, or the queries drawn of them."""
+    if count <= _AT_MOST_QUERIES:
+        return np.arange(count)
+    return np.sort(np.random.default_rng(seed).permutation(count)[:_AT_MOST_QUERIES])
 
 
 def _neighbours(data: LabelledSet, embeddings: NDArray[np.float32]) -> list[tuple[int, list[int]]]:
