@@ -16,7 +16,7 @@ import timesenclip
 from timesenclip.cli import app
 
 COMMANDS = ["demo", "doctor", "classify", "map", "embed", "evaluate", "taxonomies", "info"]
-COMMANDS += ["adapt", "train", "data", "ground", "import", "export", "hub"]
+COMMANDS += ["adapt", "ask", "change", "compare", "embed-area", "train", "data", "ground", "import", "export", "hub"]
 
 
 def run(*args: str) -> Result:

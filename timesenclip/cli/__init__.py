@@ -18,6 +18,8 @@ from timesenclip.cli.exchange import export, hub, import_
 from timesenclip.cli.look import demo, doctor, info, taxonomies
 from timesenclip.cli.points import classify, embed
 from timesenclip.cli.store import ask, change, embed_area
+from timesenclip.cli.studies import scenic, sweep
+from timesenclip.cli.suite import compare, suite
 from timesenclip.cli.training import data, ground, train
 
 __all__ = ["app", "main"]
@@ -62,6 +64,10 @@ app.command("adapt", rich_help_panel=_ASK)(adapt)
 app.command("embed-area", rich_help_panel=_STORE)(embed_area)
 app.command("ask", rich_help_panel=_STORE)(ask)
 app.command("change", rich_help_panel=_STORE)(change)
+evaluate.command("suite")(suite)
+evaluate.command("sweep")(sweep)
+evaluate.command("scenic")(scenic)
+app.command("compare", rich_help_panel=_CHECK)(compare)
 app.add_typer(evaluate, name="evaluate", rich_help_panel=_CHECK)
 app.add_typer(taxonomies, name="taxonomies", rich_help_panel=_CHECK)
 app.command("info", rich_help_panel=_CHECK)(info)

@@ -21,19 +21,33 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["Curve", "Drawing", "confusion", "curves", "dots", "heat", "places", "reliability_diagram", "series_rows"]
+__all__ = [
+    "Curve",
+    "Drawing",
+    "confusion",
+    "curves",
+    "differences",
+    "dots",
+    "heat",
+    "places",
+    "reliability_diagram",
+    "scored_places",
+    "series_rows",
+]
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c6d31", "#7a7a7a")
 """Okabe and Ito (2008) with a brown and a grey in place of yellow and black, which vanish on one of the papers."""
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 _INK, _SOFT, _LINE = "#1c2321", "#5b6763", "#d5dbd7"
 _PAGE = {_INK: "var(--ink)", _SOFT: "var(--soft)", _LINE: "var(--line)"}
-_WIDTH = 5.0
+_WIDTH = 4.8
+"""Inches: on a phone a figure then keeps its letters at about their size."""
 _MONTHS = "JFMAMJJASOND"
 _STYLE = {
     "svg.fonttype": "none",
     "svg.hashsalt": "timesenclip",
     "font.size": 9,
+    "axes.labelsize": 8.5,
     "text.color": _INK,
     "axes.labelcolor": _INK,
     "axes.edgecolor": _SOFT,
@@ -112,7 +126,7 @@ def dots(
     name: str, alt: str, labels: Sequence[str], values: Sequence[tuple[float, float, float]], *, axis: str
 ) -> Drawing:
     """Values with their intervals, one row each: (value, low, high), NaN without an interval."""
-    with _figure(_WIDTH, 0.55 + 0.3 * len(labels)) as (figure, finish):
+    with _figure(_WIDTH, 0.65 + 0.27 * len(labels)) as (figure, finish):
         plot = figure.add_subplot()
         for i, (value, low, high) in enumerate(values):
             if np.isfinite(low):
@@ -122,6 +136,27 @@ def dots(
         plot.set_ylim(len(labels) - 0.5, -0.5)
         plot.set_xlim(0, 1)
         plot.set_xlabel(axis)
+        plot.grid(axis="x")
+        plot.spines["left"].set_visible(False)
+        plot.tick_params(axis="y", length=0)
+        return finish(name, alt)
+
+
+def differences(name: str, alt: str, labels: Sequence[str], values: Sequence[tuple[float, float, float]]) -> Drawing:
+    """Differences with their intervals around zero; those whose interval holds zero are hollow."""
+    with _figure(_WIDTH, 0.65 + 0.27 * len(labels)) as (figure, finish):
+        plot = figure.add_subplot()
+        plot.axvline(0, color=_SOFT, linewidth=1)
+        for i, (value, low, high) in enumerate(values):
+            sure = np.isfinite(low) and not low <= 0 <= high
+            if np.isfinite(low):
+                plot.plot([low, high], [i, i], color=COLOURS[value < 0], linewidth=2, alpha=0.55)
+            face = COLOURS[value < 0] if sure else "none"
+            marker = MARKERS[value < 0]
+            plot.plot([value], [i], marker, color=COLOURS[value < 0], markerfacecolor=face, markersize=5.5)
+        plot.set_yticks(range(len(labels)), labels, color=_INK)
+        plot.set_ylim(len(labels) - 0.5, -0.5)
+        plot.set_xlabel("B less A; filled: the interval does not hold zero")
         plot.grid(axis="x")
         plot.spines["left"].set_visible(False)
         plot.tick_params(axis="y", length=0)
@@ -167,7 +202,7 @@ def curves(
         plot.set_xlabel(x)
         plot.set_ylabel(y)
         plot.grid(axis="y")
-        plot.legend(loc="upper center", bbox_to_anchor=(0.5, -0.17), ncols=2)
+        plot.legend(loc="upper center", bbox_to_anchor=(0.45, -0.2), ncols=2)
         return finish(name, alt)
 
 
@@ -196,7 +231,7 @@ def heat(name: str, alt: str, values: NDArray[np.float64], rows: Sequence[str]) 
 def reliability_diagram(name: str, alt: str, bins: Sequence[tuple[str, NDArray[np.float64]]]) -> Drawing:
     """Share of right answers against confidence; each entry is a name and (bins, 3) of `reliability`."""
     with _figure(_WIDTH, 3.9) as (figure, finish):
-        upper, lower = figure.subplots(2, 1, sharex=True, gridspec_kw={"height_ratios": [3, 1], "hspace": 0.12})
+        upper, lower = figure.subplots(2, 1, sharex=True, gridspec_kw={"height_ratios": [3, 1]})
         upper.plot([0, 1], [0, 1], color=_SOFT, linestyle=(0, (4, 3)), linewidth=1.2, label="as sure as right")
         for i, (label, table) in enumerate(bins):
             some = table[:, 0] > 0
@@ -249,7 +284,30 @@ def places(
         plot.set_ylabel(axes[1])
         plot.grid()
         if groups:
-            plot.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=2, markerscale=1.3)
+            plot.legend(loc="upper center", bbox_to_anchor=(0.45, -0.16), ncols=2, markerscale=1.3)
+        return finish(name, alt)
+
+
+def scored_places(
+    name: str,
+    alt: str,
+    lon_deg: NDArray[np.float64],
+    lat_deg: NDArray[np.float64],
+    panels: Sequence[tuple[str, NDArray[np.float64]]],
+) -> Drawing:
+    """The same places coloured by several scores, dark (low) to light (high), one panel each with its own scale."""
+    with _figure(_WIDTH, 3.4 * len(panels)) as (figure, finish):
+        plots = np.atleast_1d(figure.subplots(len(panels), 1, sharex=True))
+        for plot, (title, score) in zip(plots, panels, strict=True):
+            drawn = plot.scatter(
+                lon_deg, lat_deg, c=score, cmap="cividis", s=14, linewidths=0, rasterized=len(lon_deg) > 400
+            )
+            plot.set_aspect(1 / max(np.cos(np.radians(np.nanmean(lat_deg))), 0.2), adjustable="datalim")
+            plot.set_title(title)
+            plot.set_ylabel("latitude")
+            plot.grid()
+            figure.colorbar(drawn, ax=plot, fraction=0.04, pad=0.02)
+        plots[-1].set_xlabel("longitude")
         return finish(name, alt)
 
 
@@ -260,7 +318,7 @@ SeriesLine = tuple[str, bool, NDArray[np.float64], NDArray[np.float64]]
 def series_rows(name: str, alt: str, rows: Sequence[tuple[str, Sequence[SeriesLine]]]) -> Drawing:
     """NDVI over the year of a place (first of each row, thick) and of its neighbours, under a title."""
     with _figure(_WIDTH, 0.4 + 1.45 * len(rows)) as (figure, finish):
-        plots = np.atleast_1d(figure.subplots(len(rows), 1, sharex=True, gridspec_kw={"hspace": 0.45}))
+        plots = np.atleast_1d(figure.subplots(len(rows), 1, sharex=True))
         for plot, (title, lines) in zip(plots, rows, strict=True):
             for i, (label, right, month, ndvi) in enumerate(lines):
                 colour = _INK if i == 0 else COLOURS[0] if right else COLOURS[1]
@@ -297,7 +355,7 @@ def _grid(
 ) -> Drawing:
     import matplotlib
 
-    side = max(_WIDTH, 2.4 + 0.42 * len(columns))
+    side = max(_WIDTH, 2.6 + 0.42 * len(columns)) if numbers else _WIDTH
     with _figure(side, (1.7 if numbers else 0.8) + 0.34 * len(rows)) as (figure, finish):
         plot = figure.add_subplot()
         cmap = matplotlib.colormaps[colours].with_extremes(bad=(0, 0, 0, 0))
@@ -315,7 +373,7 @@ def _grid(
         plot.set_xlabel(labels[1])
         for spine in plot.spines.values():
             spine.set_visible(False)
-        legend = figure.colorbar(drawn, ax=plot, fraction=0.035, pad=0.02)
+        legend = figure.colorbar(drawn, ax=plot, fraction=0.04, pad=0.02)
         legend.outline.set_visible(False)
         legend.set_label(bar, fontsize=8)
         return finish(name, alt, wide=side > _WIDTH + 0.5)
@@ -329,12 +387,12 @@ def _figure(width: float, height: float) -> Iterator[tuple[Figure, Callable[...,
     from matplotlib.figure import Figure
 
     with matplotlib.rc_context(_STYLE):  # type: ignore[arg-type]
-        figure = Figure(figsize=(width, height))
+        figure = Figure(figsize=(width, height), layout="constrained")
         FigureCanvasAgg(figure)
 
         def finish(name: str, alt: str, *, wide: bool = False) -> Drawing:
             svg, pdf = io.StringIO(), io.BytesIO()
-            options: dict[str, Any] = {"bbox_inches": "tight", "pad_inches": 0.05, "dpi": 200}
+            options: dict[str, Any] = {"dpi": 200}
             figure.savefig(svg, format="svg", metadata={"Date": None}, **options)
             figure.savefig(pdf, format="pdf", metadata={"CreationDate": None}, **options)
             return Drawing(name, alt, svg.getvalue(), pdf.getvalue(), wide)

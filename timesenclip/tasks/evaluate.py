@@ -178,9 +178,9 @@ def compare_methods(
         draws: of the bootstrap.
     """
     names, truth, count = data.taxonomy.names, data.truth, len(data.taxonomy)
-    asked = {"temperature": temperature, "unknown_score": unknown_score}
-    raw = classify_embeddings(embeddings, weights, **asked)  # type: ignore[arg-type]
-    corrected = classify_embeddings(embeddings, weights, prior_correction=True, **asked)  # type: ignore[arg-type]
+    raw = classify_embeddings(embeddings, weights, temperature=temperature, unknown_score=unknown_score)
+    # A corrected answer is not the one with the highest cosine, so the threshold for cosines does not fit it.
+    corrected = classify_embeddings(embeddings, weights, temperature=temperature, prior_correction=True)
     predicted: dict[str, NDArray[np.int64]] = {}
     methods: dict[str, Figures] = {}
 
@@ -213,14 +213,14 @@ def _with_labels(
 ) -> dict[str, NDArray[np.float32]] | None:
     raw = forest_features(data.series)
     learners: tuple[tuple[str, NDArray[np.float32], Learner], ...] = (
-        (FOREST, raw, forest(seed=seed)),
+        (FOREST, raw, forest(seed=seed, trees=300)),
         (PROBE, raw, probe(strength=0.1)),
-        (EMBEDDED_FOREST, embeddings, forest(seed=seed, trees=100)),
+        (EMBEDDED_FOREST, embeddings, forest(seed=seed)),
         (EMBEDDED_PROBE, embeddings, probe(strength=0.1)),
     )
     out = {}
     for name, features, learner in learners:
-        shares = cross_predicted(features, data.truth, data.fold, learner, classes=len(data.taxonomy))
+        shares = cross_predicted(features, data.truth, data.fold, learner, classes=len(data.taxonomy), seed=seed)
         if shares is None:
             return None
         out[name] = shares

@@ -143,12 +143,15 @@ def fit_vectors(
     Raises:
         InputError: no text vectors where they are needed, or more classes than a head can hold.
     """
-    if method == "probe":
-        return _probe(embeddings, truth, classes)
-    if text is None:
+    from threadpoolctl import threadpool_limits
+
+    if method != "probe" and text is None:
         raise InputError(f"The method '{method}' starts from words; give their vectors, or use 'probe'.")
-    if method == "anchored":
-        return _equal_lengths(_anchored(embeddings, truth, text))
+    with threadpool_limits(1):  # small problems: several threads only wait for each other
+        if method == "probe" or text is None:
+            return _probe(embeddings, truth, classes)
+        if method == "anchored":
+            return _equal_lengths(_anchored(embeddings, truth, text))
     total = TEXT_COUNTS_AS * text.astype(np.float64)
     np.add.at(total, truth, embeddings)
     vectors = total / np.linalg.norm(total, axis=1, keepdims=True)

@@ -62,14 +62,12 @@ def page(found: Findings, tables: dict[str, Sheet], figures: dict[str, Drawing])
     parts.append(_section("Where the samples are", words.WHERE, figures, ["map", "embedding-map", "embedding"], []))
     if "neighbours" in figures:
         parts.append(_section("Nearest neighbours", words.NEAR, figures, ["neighbours"], []))
-    about = {key: value for key, value in found.about.items() if key != "prompts"}
     return Template(template).substitute(
         title=escape(found.title),
         lead=escape(words.lead(found)),
         notes="".join(f"<li>{escape(note)}</li>" for note in words.notes(found)),
         sections="\n".join(parts),
-        prompts=_all_prompts(found),
-        about=escape(json.dumps(plain(about), indent=1, ensure_ascii=False)),
+        foot=_foot(found),
     )
 
 
@@ -123,6 +121,16 @@ def _finding(found: Findings, tables: dict[str, Sheet]) -> str:
 
 def _shots(tables: dict[str, Sheet]) -> str:
     return _folded("The curve in numbers", _scrolled(tables["few_labels"]))
+
+
+def _foot(found: Findings) -> str:
+    about = {key: value for key, value in found.about.items() if key != "prompts"}
+    listed = escape(json.dumps(plain(about), indent=1, ensure_ascii=False))
+    return (
+        "<section><h2>Every prompt</h2><p class='lead'>What was put into words, by set. The report stands or falls "
+        f"with them.</p>{_all_prompts(found)}</section><section><h2>How this came about</h2>"
+        f"{_folded('Versions, checkpoint, calibration, seeds', f'<pre>{listed}</pre>')}</section>"
+    )
 
 
 def _all_prompts(found: Findings) -> str:

@@ -160,8 +160,7 @@ def _neighbours(found: Findings) -> Drawing:
         lines = [_ndvi(data.series, i, bool(data.truth[i] == kind)) for i in (pick, *near)]
         right = sum(bool(data.truth[i] == kind) for i in near)
         title = f"{data.taxonomy.names[kind]}: {right} of {len(near)} neighbours of its class"
-        wrong = sorted({data.taxonomy.names[data.truth[i]] for i in near if data.truth[i] != kind})
-        rows.append((title + (f" (others: {', '.join(wrong)})" if wrong else ""), lines))
+        rows.append((title, lines))
     return draw.series_rows("neighbours", "NDVI of a place of each class and of its nearest neighbours", rows)
 
 

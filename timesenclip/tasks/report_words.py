@@ -15,8 +15,8 @@ def lead(found: Findings) -> str:
     """Of what and with what."""
     about = found.about
     return (
-        f"{len(found.data):,} labelled samples in {about['blocks']:,} blocks of land, {len(found.data.present)} of "
-        f"{len(found.data.taxonomy)} classes. Checkpoint {about['checkpoint']['name']} "
+        f"{found.data.title}: {len(found.data):,} labelled samples in {about['blocks']:,} blocks of land, "
+        f"{len(found.data.present)} of {len(found.data.taxonomy)} classes. Checkpoint {about['checkpoint']['name']} "
         f"({about['checkpoint']['digest']}), words through {about['checkpoint']['tower']}."
     )
 

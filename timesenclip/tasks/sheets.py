@@ -71,7 +71,7 @@ class Sheet:
             cells = []
             for cell in row:
                 text = _tex(shown(cell[0] if isinstance(cell, tuple) else cell))
-                if isinstance(cell, tuple) and cell[1] is not None:
+                if isinstance(cell, tuple) and _number(cell[1]) != "":
                     text += rf" {{\scriptsize [{shown(cell[1])}, {shown(cell[2])}]}}"
                 cells.append(text)
             lines.append(" & ".join(cells) + r" \\")
@@ -85,7 +85,7 @@ class Sheet:
             cells = []
             for i, cell in enumerate(row):
                 text = escape(shown(cell[0] if isinstance(cell, tuple) else cell))
-                if isinstance(cell, tuple) and cell[1] is not None:
+                if isinstance(cell, tuple) and _number(cell[1]) != "":
                     text += f'<span class="range">{shown(cell[1])} to {shown(cell[2])}</span>'
                 cells.append(f'<td class="{self._kind(i)}">{text}</td>')
             body.append(f"<tr>{''.join(cells)}</tr>")

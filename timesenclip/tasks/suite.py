@@ -31,6 +31,8 @@ __all__ = ["Findings", "Ground", "SuiteResult", "read_ground", "run_suite"]
 
 _LENGTHS = ("month", "quarter", "year")
 _AT_MOST_FOR_MONTHS = 2000
+_AT_MOST_QUERIES = 20_000
+"""Of a large set so many places are asked, drawn at random, of all candidates; `retrieve` itself has no limit."""
 _NEIGHBOURS = 4
 _EXAMPLES = 6
 
@@ -114,7 +116,7 @@ def run_suite(
         out: folder for the report; it is made, files of an older report are replaced.
         ground: embedded photographs, for retrieval between the streams.
         templates: how the classes are put into words.
-        title: heading; default: the taxonomy and the data.
+        title: heading; default: the taxonomy's.
         notes: sentences for the head of the report, such as whether the checkpoint was trained on these places.
         seed: of every random choice.
         draws: of the bootstrap.
@@ -186,7 +188,7 @@ def _find(
     sets = prompt_sets(data, embeddings, model.tower, seed=seed)
     effects = prompt_effects(data, embeddings, model.tower, templates=templates)
     progress(2, parts)
-    found = _retrievals(data, embeddings, weights, ground)
+    found = _retrievals(data, embeddings, weights, ground, seed)
     progress(3, parts)
     shots = few_labels(data, embeddings, weights, seed=seed)
     progress(4, parts)
@@ -204,29 +206,35 @@ def _find(
     about = _about(model, data, templates, notes, seed, draws, months_of=len(some))
     near = _neighbours(data, embeddings)
     progress(8, parts)
-    heading = title or f"{data.taxonomy.title}: {data.title}"
+    heading = title or data.taxonomy.title
     return Findings(
         heading, data, embeddings, weights, comparison, sets, effects, found, shots, kept, lengths, months, near, about
     )
 
 
 def _retrievals(
-    data: LabelledSet, embeddings: NDArray[np.float32], weights: NDArray[np.float32], ground: Ground | None
+    data: LabelledSet,
+    embeddings: NDArray[np.float32],
+    weights: NDArray[np.float32],
+    ground: Ground | None,
+    seed: int,
 ) -> list[Retrieval]:
     names, truth, ids = data.taxonomy.names, data.truth, data.series.sample_id
     kinds = np.arange(len(names))
+    asked = _some(len(data), seed)
+    numbers = [str(i) for i in range(len(data))]
     out = [
         retrieve(
             weights, embeddings, direction="text -> satellite", query_class=kinds, candidate_class=truth, names=names
         ),
         retrieve(
-            embeddings,
+            embeddings[asked],
             embeddings,
             direction="satellite -> satellite",
-            query_class=truth,
+            query_class=truth[asked],
             candidate_class=truth,
-            query_id=[str(i) for i in range(len(ids))],
-            candidate_id=[str(i) for i in range(len(ids))],
+            query_id=[numbers[i] for i in asked],
+            candidate_id=numbers,
             own="exclude",
             names=names,
         ),
@@ -250,19 +258,27 @@ def _retrievals(
     sides = {"satellite": (embeddings, truth, ids), "ground": (photos, photo_class, photo_id)}
     for one, other in (("satellite", "ground"), ("ground", "satellite")):
         (x, x_class, x_id), (y, y_class, y_id) = sides[one], sides[other]
+        asked = _some(len(x), seed)
         out.append(
             retrieve(
-                x,
+                x[asked],
                 y,
                 direction=f"{one} -> {other}",
-                query_class=x_class,
+                query_class=x_class[asked],
                 candidate_class=y_class,
                 names=names,
-                query_id=x_id,
+                query_id=[x_id[i] for i in asked],
                 candidate_id=y_id,
             )
         )
     return out
+
+
+def _some(count: int, seed: int) -> NDArray[np.intp]:
+    """All of `count` rows, or the queries drawn of them."""
+    if count <= _AT_MOST_QUERIES:
+        return np.arange(count)
+    return np.sort(np.random.default_rng(seed).permutation(count)[:_AT_MOST_QUERIES])
 
 
 def _neighbours(data: LabelledSet, embeddings: NDArray[np.float32]) -> list[tuple[int, list[int]]]:

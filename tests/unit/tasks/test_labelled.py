@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from timesenclip.errors import GridError, InputError, TaxonomyError
+from timesenclip.ground.taxonomy import load_taxonomy, taxonomy_from_phrases
+from timesenclip.tasks.compare import compare_answers, write_comparison
+from timesenclip.tasks.labelled import (
+    LabelledSet,
+    class_index,
+    join_series,
+    labelled_cube,
+    labelled_points,
+    parse_mapping,
+)
+from timesenclip.tasks.metrics import figures
+from timesenclip.testing import random_cube, random_series, write_wide_table
+
+NAMES = taxonomy_from_phrases(["maize", "grassland", "lake"])
+
+
+def _table(path: Path, labels: list[str], **series: object) -> Path:
+    write_wide_table(random_series(len(labels), **series), path)  # type: ignore[arg-type]
+    frame = pd.read_parquet(path)
+    frame.assign(kind=labels).to_parquet(path)
+    return path
+
+
+def test_mappings_follow_each_other_and_what_is_left_is_counted() -> None:
+    labels = np.array(["10", "20", "20", "30", "99", "99", "99"])
+    first, second = {"10": "crop", "20": "GRASS", "30": "forest"}, {"crop": "Maize", "grass": "grassland"}
+    index, skipped = class_index(labels, NAMES, [first, second])
+    assert index.tolist() == [0, 1, 1, -1, -1, -1, -1]
+    assert list(skipped.items()) == [("99", 3), ("30", 1)]
+    with pytest.raises(TaxonomyError, match="'meadow'"):
+        class_index(labels, NAMES, {"10": "meadow"})
+    known = load_taxonomy("lucas-land-cover")
+    codes = [taxon.code for taxon in known.classes if taxon.code]
+    words = [taxon.synonyms[0] for taxon in known.classes if taxon.synonyms]
+    assert (class_index(np.array([*codes, *words]), known)[0] >= 0).all()
+
+
+def test_a_mapping_is_pairs_or_a_file_or_a_table_inside_it(tmp_path: Path) -> None:
+    assert parse_mapping("1=maize, 2=lake") == {"1": "maize", "2": "lake"}
+    file = tmp_path / "codes.json"
+    file.write_text(json.dumps({"LC": {"1": "maize"}, "CT": {"2": "lake"}}))
+    assert parse_mapping(f"{file}:CT") == {"2": "lake"}
+    with pytest.raises(InputError, match="several tables"):
+        parse_mapping(str(file))
+    with pytest.raises(InputError, match="has no 'XX'"):
+        parse_mapping(f"{file}:XX")
+    file.write_text("{")
+    with pytest.raises(InputError, match="not readable"):
+        parse_mapping(f"{file}:CT")
+    with pytest.raises(InputError, match="Cannot read the mapping"):
+        parse_mapping("nothing")
+
+
+@pytest.mark.filterwarnings("ignore::timesenclip.errors.DegradedInputWarning")
+def test_tables_are_joined_and_doubtful_things_are_said(tmp_path: Path) -> None:
+    one = _table(tmp_path / "a.parquet", ["maize", "lake", "rock", "maize"])
+    two = _table(tmp_path / "b.parquet", ["lake", "lake", "lake"], seed=1)
+    data = labelled_points([one, two], label_column="kind", taxonomy=NAMES)
+    assert len(data) == 6
+    assert data.truth.tolist() == [0, 2, 0, 2, 2, 2]
+    assert data.skipped == {"rock": 1}
+    assert data.title == "a.parquet, b.parquet"
+    assert any("repeat the id" in note for note in data.notes)  # point-0 .. are in both
+    assert data.present == ("maize", "lake")
+    only = labelled_points(two, label_column="kind", taxonomy=NAMES)
+    assert any("Every label is 'lake'" in note for note in only.notes)
+    with pytest.raises(InputError, match=r"labels seen: 'lake' \(3\)"):
+        labelled_points(two, label_column="kind", taxonomy=taxonomy_from_phrases(["rock"]))
+    assert len(data.take(data.truth == 0)) == 2
+
+
+def test_series_of_other_lengths_end_in_missing_steps() -> None:
+    long, short = random_series(3), random_series(2, seed=1)
+    short = type(short)(
+        short.reflectance[:, :5],
+        short.valid[:, :5],
+        short.start[:, :5],
+        short.end[:, :5],
+        short.sample_id,
+        short.lon_deg,
+        short.lat_deg,
+    )
+    both = join_series([long, short])
+    assert both.valid.shape == (5, 12)
+    assert not both.valid[3:, 5:].any()
+    assert np.array_equal(both.reflectance[3:, :5], short.reflectance)
+
+
+def test_pixels_of_a_cube_in_strips() -> None:
+    cube = random_cube((6, 32), cloudy=0)
+    labels = np.ones((6, 32), np.int64)
+    labels[:, 16:] = 2
+    data = labelled_cube(cube, labels, taxonomy=NAMES, mapping={"1": "maize", "2": "lake"}, title="x")
+    assert len(np.unique(data.block)) == 16
+    assert [len(np.unique(data.block[data.fold == f])) for f in range(4)] == [4] * 4
+    with pytest.raises(GridError):
+        labelled_cube(cube, labels[:3], taxonomy=NAMES, mapping={"1": "maize"}, title="x")
+
+
+def test_a_paired_comparison_sees_what_two_single_ones_cannot(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    block = np.repeat(np.arange(40), 10)
+    truth = rng.integers(0, 2, 400)
+    easy = np.repeat(rng.random(40) < 0.5, 10)  # whole blocks are easy or hard for both
+    first = np.where(easy, truth, 1 - truth)
+    second = np.where(rng.random(400) < 0.06, truth, first)  # a little better everywhere
+    data = LabelledSet("x", random_series(400), truth, NAMES, block, block % 4, "blocks", {})
+    found = compare_answers(first, second, data, names=("A", "B"))
+    accuracy = found.rows[0]
+    assert accuracy.difference == pytest.approx((second == truth).mean() - (first == truth).mean())
+    assert accuracy.verdict == "B better"
+    alone = [figures(truth, said, names=NAMES.names, block=block).intervals["accuracy"] for said in (first, second)]
+    assert alone[0][1] > alone[1][0]  # the two intervals overlap widely
+    assert [row.name for row in found.rows if row.is_class] == ["maize", "grassland"]
+    assert found.only_second_right == ((second == truth) & (first != truth)).sum()
+    assert any("lake" in note for note in found.notes)
+    same = compare_answers(first, first, data, names=("A", "A"))
+    assert {row.verdict for row in same.rows} == {""}
+    files = write_comparison(found, tmp_path)
+    page = files["page"].read_text()
+    assert "B better" in page
+    assert "http" not in page.replace("http://www.w3.org", "")

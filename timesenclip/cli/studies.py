@@ -1,0 +1,96 @@
+"""`evaluate scenic` and `evaluate sweep`: how beautiful places are, and ablations from one file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from timesenclip.cli import options as opt
+from timesenclip.cli.console import print_json, print_table, progress_bar
+
+if TYPE_CHECKING:
+    from timesenclip.tasks.scenic import Correlations
+
+__all__ = ["scenic", "sweep"]
+
+
+def scenic(
+    points: opt.Points,
+    votes: Annotated[
+        Path,
+        typer.Option(metavar="FILE", help="ScenicOrNot votes, tab-separated; sample_id is their ID."),
+    ],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="DIR", help="Folder for figures and the scores.")
+    ] = None,
+    beautiful: Annotated[list[str] | None, typer.Option(help="A phrase for beautiful places; repeat it.")] = None,
+    ugly: Annotated[list[str] | None, typer.Option(help="A phrase for ugly places; repeat it.")] = None,
+    seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
+    period: opt.PeriodText = None,
+    units: opt.Units = "auto",
+    every: opt.Every = "month",
+    checkpoint: opt.CheckpointName = None,
+    strict: opt.Strict = False,
+    as_json: opt.Json = False,
+) -> None:
+    """Compare scores with people's votes on how beautiful a place is.
+
+    From prompts alone, and from a ridge regression that is judged on other places than those it learned from.
+    """
+    from timesenclip.eo.points import read_points
+    from timesenclip.tasks.scenic import BEAUTIFUL, UGLY, evaluate_scenicness, read_votes, write_scenicness
+
+    table = read_votes(votes)
+    series = read_points(points, period=period, units=units, every=every, strict=strict)
+    found = evaluate_scenicness(
+        series,
+        table,
+        model=opt.chosen_model(checkpoint),
+        beautiful=beautiful or BEAUTIFUL,
+        ugly=ugly or UGLY,
+        seed=seed,
+    )
+    files = {} if output is None else write_scenicness(found, series, output)
+    if as_json:
+        print_json(found.to_dict() | {"files": {name: str(path) for name, path in files.items()}})
+        return
+    rows = [_row("prompts", found.contrast)]
+    rows += [_row("ridge on embeddings", found.ridge)] if found.ridge is not None else []
+    print_table(["score", "Pearson", "Spearman", "Kendall", "95 % interval of Pearson"], rows)
+    typer.echo(f"{found.count} places, {found.blocks} blocks of land" + (f": {output}" if output else ""))
+    for text in found.notes:
+        typer.echo(text)
+
+
+def sweep(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="YAML file of the sweep (docs/cli.md).")],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder; what lies there is kept.")],
+    strict: opt.Strict = False,
+    as_json: opt.Json = False,
+) -> None:
+    """Run every combination of a sweep file that is not there yet."""
+    from timesenclip.tasks.sweep import read_sweep, run_sweep
+
+    config = read_sweep(file)
+    with progress_bar("sweep, cells") as progress:
+        found = run_sweep(config, output, progress=progress)
+    if as_json:
+        from dataclasses import asdict
+
+        files = {name: str(path) for name, path in found.files.items()}
+        print_json({"computed": found.computed, "cells": [asdict(cell) for cell in found.cells], "files": files})
+        return
+    rows = [
+        (c.checkpoint, c.templates, c.composite, c.months_kept, c.seed, c.accuracy, c.balanced_accuracy)
+        for c in found.cells
+    ]
+    print_table(["checkpoint", "templates", "composite", "kept", "seed", "accuracy", "balanced"], rows)
+    typer.echo(f"{len(found.cells)} cells, {found.computed} of them now: {found.files['table']}")
+
+
+def _row(name: str, found: Correlations) -> tuple[object, ...]:
+    low, high = found.intervals.get("pearson", (float("nan"), float("nan")))
+    spread = f"{low:.3f} to {high:.3f}" if found.intervals else "-"
+    return (name, found.pearson, found.spearman, found.kendall, spread)

@@ -1,0 +1,182 @@
+"""`evaluate suite` and `compare`: the whole report about a checkpoint, and two checkpoints against each other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from timesenclip.cli import options as opt
+from timesenclip.cli.adapt import Mappings
+from timesenclip.cli.console import note, print_json, print_table, progress_bar
+
+if TYPE_CHECKING:
+    from timesenclip.tasks.labelled import LabelledSet
+
+__all__ = ["compare", "suite"]
+
+_TRUTH = "The truth"
+
+Data = Annotated[
+    list[Path],
+    typer.Option(
+        "--data",
+        metavar="FILE",
+        help="Labelled table of points; repeat it to join several. Or one cube, with --labels FILE:NAME.",
+        rich_help_panel=_TRUTH,
+    ),
+]
+Labels = Annotated[
+    str,
+    typer.Option(
+        metavar="COLUMN|FILE", help="Column of the labels; for a cube FILE.tif or FILE.nc:NAME.", rich_help_panel=_TRUTH
+    ),
+]
+BlockDeg = Annotated[
+    float, typer.Option(help="Side of the blocks of land for intervals and splits, degrees.", rich_help_panel=_TRUTH)
+]
+Seed = Annotated[int, typer.Option(help="Of every random choice.", rich_help_panel=_TRUTH)]
+Draws = Annotated[int, typer.Option(help="Draws of the bootstrap.", rich_help_panel=_TRUTH)]
+
+
+def suite(
+    checkpoint: Annotated[str, typer.Argument(metavar="CHECKPOINT", help="`default`, a folder, or hf-hub:OWNER/NAME.")],
+    data: Data,
+    labels: Labels,
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder for the report.")],
+    mapping: Mappings = None,
+    prompt: opt.Prompt = None,
+    taxonomy: opt.TaxonomyName = None,
+    templates: opt.Templates = "default",
+    ground: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Photographs' vectors: Parquet with sample_id and embedding, for retrieval."),
+    ] = None,
+    title: Annotated[str | None, typer.Option(help="Heading of the report.")] = None,
+    block_deg: BlockDeg = 0.25,
+    seed: Seed = 0,
+    draws: Draws = 1000,
+    period: opt.PeriodText = None,
+    units: opt.Units = "auto",
+    every: opt.Every = "month",
+    strict: opt.Strict = False,
+    as_json: opt.Json = False,
+) -> None:
+    """Answer every question about a checkpoint: one report in HTML, JSON, CSV and LaTeX."""
+    from timesenclip.tasks.suite import read_ground, run_suite
+
+    found = _labelled(
+        data, labels, mapping, opt.chosen_taxonomy(prompt, taxonomy), block_deg, period, units, every, strict
+    )
+    with progress_bar("suite") as progress:
+        result = run_suite(
+            opt.chosen_model(checkpoint),
+            found,
+            out=output,
+            ground=None if ground is None else read_ground(ground),
+            templates=templates,
+            title=title,
+            seed=seed,
+            draws=draws,
+            progress=progress,
+        )
+    if as_json:
+        print_json(result.report | {"files": {name: str(path) for name, path in result.files.items()}})
+        return
+    typer.echo(
+        f"{result.findings.title}: {len(found)} samples, {len(found.present)} of {len(found.taxonomy)} classes\n"
+    )
+    rows = [
+        (name, one.accuracy, one.balanced_accuracy, one.macro_f1)
+        for name, one in result.findings.comparison.methods.items()
+    ]
+    print_table(["method", "accuracy", "balanced", "macro F1"], rows)
+    _tell_skipped(found)
+    typer.echo(f"\nReport: {result.files['report']}\nTables: {result.files['tables']}")
+
+
+def compare(
+    first: Annotated[str, typer.Argument(metavar="A", help="A checkpoint.")],
+    second: Annotated[str, typer.Argument(metavar="B", help="Another checkpoint.")],
+    data: Data,
+    labels: Labels,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="DIR", help="Folder for the page and tables.")
+    ] = None,
+    mapping: Mappings = None,
+    prompt: opt.Prompt = None,
+    taxonomy: opt.TaxonomyName = None,
+    templates: opt.Templates = "default",
+    block_deg: BlockDeg = 0.25,
+    seed: Seed = 0,
+    draws: Draws = 1000,
+    period: opt.PeriodText = None,
+    units: opt.Units = "auto",
+    every: opt.Every = "month",
+    strict: opt.Strict = False,
+    as_json: opt.Json = False,
+) -> None:
+    """Say what changed between two checkpoints: paired, over blocks of land, class by class."""
+    from timesenclip.tasks.compare import compare_checkpoints, write_comparison
+
+    found = _labelled(
+        data, labels, mapping, opt.chosen_taxonomy(prompt, taxonomy), block_deg, period, units, every, strict
+    )
+    result = compare_checkpoints(
+        opt.chosen_model(first), opt.chosen_model(second), found, templates=templates, seed=seed, draws=draws
+    )
+    files = {} if output is None else write_comparison(result, output)
+    if as_json:
+        print_json(result.to_dict() | {"files": {name: str(path) for name, path in files.items()}})
+        return
+    rows: list[Any] = [
+        (row.name, row.first, row.second, f"{row.difference:+.3f}", row.range_text, row.verdict) for row in result.rows
+    ]
+    print_table(["", "A", "B", "B - A", "95 % interval", ""], rows)
+    _tell_skipped(found)
+    for text in result.notes:
+        typer.echo(text)
+    if files:
+        typer.echo(f"\nPage: {files['page']}")
+
+
+def _labelled(
+    data: list[Path],
+    labels: str,
+    mapping: list[str] | None,
+    taxonomy: Any,
+    block_deg: float,
+    period: str | None,
+    units: Any,
+    every: Any,
+    strict: bool,
+) -> LabelledSet:
+    from timesenclip.errors import InputError
+    from timesenclip.tasks.labelled import labelled_cube, labelled_points, parse_mapping, read_labels
+
+    chain = [parse_mapping(text) for text in mapping] if mapping else None
+    if data[0].is_dir() or data[0].suffix.lower() in (".nc", ".zarr"):
+        from timesenclip.eo.cube import read_cube
+
+        if len(data) > 1:
+            raise InputError(f"{len(data)} --data were given, the first a cube; give one cube, or tables of points.")
+        cube = read_cube(data[0], period=period, units=units, every=every)
+        return labelled_cube(cube, read_labels(labels), taxonomy=taxonomy, mapping=chain, title=data[0].name)
+    return labelled_points(
+        data,
+        label_column=labels,
+        taxonomy=taxonomy,
+        mapping=chain,
+        block_deg=block_deg,
+        period=period,
+        units=units,
+        every=every,
+        strict=strict,
+    )
+
+
+def _tell_skipped(found: LabelledSet) -> None:
+    if found.skipped:
+        listed = ", ".join(f"{label} ({count})" for label, count in list(found.skipped.items())[:12])
+        note(f"{sum(found.skipped.values())} samples left out: no class for the labels {listed}")
