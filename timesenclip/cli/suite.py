@@ -23,14 +23,16 @@ Data = Annotated[
     typer.Option(
         "--data",
         metavar="FILE",
-        help="Labelled table of points; repeat it to join several. Or one cube, with --labels FILE:NAME.",
+        help="Labelled points; repeat it to join several. Or one cube, with --labels FILE:NAME; or a training store.",
         rich_help_panel=_TRUTH,
     ),
 ]
 Labels = Annotated[
     str,
     typer.Option(
-        metavar="COLUMN|FILE", help="Column of the labels; for a cube FILE.tif or FILE.nc:NAME.", rich_help_panel=_TRUTH
+        metavar="COLUMN|FILE",
+        help="Column; for a cube FILE.tif or FILE.nc:NAME; for a store also FILE.csv:COLUMN, or auto.",
+        rich_help_panel=_TRUTH,
     ),
 ]
 BlockDeg = Annotated[
@@ -51,7 +53,11 @@ def suite(
     templates: opt.Templates = "default",
     ground: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Photographs' vectors: Parquet with sample_id and embedding, for retrieval."),
+        typer.Option(
+            metavar="FILE",
+            help="Photographs' vectors, for retrieval: a store of `ground embed`, the published .pt, or Parquet with "
+            "sample_id and embedding.",
+        ),
     ] = None,
     title: Annotated[str | None, typer.Option(help="Heading of the report.")] = None,
     block_deg: BlockDeg = 0.25,
@@ -64,6 +70,7 @@ def suite(
     as_json: opt.Json = False,
 ) -> None:
     """Answer every question about a checkpoint: one report in HTML, JSON, CSV and LaTeX."""
+    from timesenclip.tasks.labelled_store import ground_views
     from timesenclip.tasks.suite import read_ground, run_suite
 
     found = _labelled(
@@ -74,7 +81,7 @@ def suite(
             opt.chosen_model(checkpoint),
             found,
             out=output,
-            ground=None if ground is None else read_ground(ground),
+            ground=None if ground is None else (read_ground if ground.suffix == ".parquet" else ground_views)(ground),
             templates=templates,
             title=title,
             seed=seed,
@@ -154,8 +161,13 @@ def _labelled(
 ) -> LabelledSet:
     from timesenclip.errors import InputError
     from timesenclip.tasks.labelled import labelled_cube, labelled_points, parse_mapping, read_labels
+    from timesenclip.tasks.labelled_store import is_store, labelled_store
 
     chain = [parse_mapping(text) for text in mapping] if mapping else None
+    if is_store(data[0]):
+        if len(data) > 1:
+            raise InputError(f"{len(data)} --data were given, the first a training store; give one store.")
+        return labelled_store(data[0], labels, taxonomy=taxonomy, mapping=chain, block_deg=block_deg)
     if data[0].is_dir() or data[0].suffix.lower() in (".nc", ".zarr"):
         from timesenclip.eo.cube import read_cube
 

@@ -23,6 +23,7 @@ __all__ = [
     "LabelledSet",
     "class_index",
     "join_series",
+    "label_series",
     "labelled_cube",
     "labelled_points",
     "parse_mapping",
@@ -114,20 +115,33 @@ def labelled_points(
     for file in files:
         parts.append(read_points(file, **read_options))
         labels.append(read_attributes(file, [label_column])[label_column].astype(str).to_numpy().astype(np.str_))
-    series = join_series(parts)
-    title = ", ".join(Path(file).name for file in files)
-    block = spatial_blocks(series.lat_deg, series.lon_deg, block_deg=block_deg)
-    return _labelled(
-        series,
-        np.concatenate(labels),
-        taxonomy,
-        mapping,
-        block,
-        spatial_folds(block, folds=FOLDS),
-        title=title,
-        where=", ".join(map(str, files)),
-        split=f"blocks of {block_deg:g} degrees",
+    title, where = ", ".join(Path(file).name for file in files), ", ".join(map(str, files))
+    joined = join_series(parts)
+    return label_series(
+        joined, np.concatenate(labels), taxonomy, mapping, block_deg=block_deg, title=title, where=where
     )
+
+
+def label_series(
+    series: PixelSeries,
+    labels: NDArray[np.str_],
+    taxonomy: Taxonomy,
+    mapping: Labels | Sequence[Labels] | None = None,
+    *,
+    block_deg: float = BLOCK_DEG,
+    title: str,
+    where: str,
+) -> LabelledSet:
+    """Series with a label each, split by blocks of land; arguments as `labelled_points`.
+
+    Raises:
+        InputError: no label is a class, or no labelled point was seen.
+        TaxonomyError: the mapping names a class that is not there.
+    """
+    block = spatial_blocks(series.lat_deg, series.lon_deg, block_deg=block_deg)
+    folds = spatial_folds(block, folds=FOLDS)
+    split = f"blocks of {block_deg:g} degrees"
+    return _labelled(series, labels, taxonomy, mapping, block, folds, title=title, where=where, split=split)
 
 
 def labelled_cube(

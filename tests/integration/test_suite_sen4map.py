@@ -1,0 +1,95 @@
+"""The six questions of the paper, on files in the formats of Sen4Map and LUCAS."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from timesenclip.cli import app
+from timesenclip.data.sen4map import convert_sen4map
+from timesenclip.errors import DegradedInputWarning, InputError
+from timesenclip.ground.taxonomy import load_taxonomy
+from timesenclip.tasks.labelled_store import ground_views, labelled_store
+from timesenclip.testing import random_series, write_lucas_embeddings, write_sen4map_crops, write_test_labels
+
+COUNT = 40
+IDS = [f"4686{i:04d}" for i in range(COUNT)]
+LABELS = [
+    {
+        "lc1": ["B11", "B16", "C10", "E20", "G11"][i % 5],
+        "lu1": ["U111", "U112", "U120", "U420"][i % 4],
+        "nuts0": ["BE", "FR", "EL"][i % 3],
+        "EUNIS_L2": load_taxonomy("eunis-l2").names[i % 7],
+        "bioregion_class_code": ["Atlantic", "Alpine"][i % 2],
+    }
+    for i in range(COUNT)
+]
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("test-set")
+    rng = np.random.default_rng(0)
+    series = random_series(COUNT, year=2018)
+    object.__setattr__(series, "lon_deg", rng.uniform(0, 20, COUNT))
+    object.__setattr__(series, "lat_deg", rng.uniform(40, 60, COUNT))
+    convert_sen4map([write_sen4map_crops(root / "test.h5", IDS, series=series, labels=LABELS)], root / "test.zarr")
+    rows = [
+        {"im_id": point, "lon_deg": series.lon_deg[i], "lat_deg": series.lat_deg[i], "lc_label": LABELS[i]["lc1"]}
+        for i, point in enumerate(IDS[:-4])
+    ]
+    write_test_labels(root / "labels.csv", rows)
+    write_lucas_embeddings(root / "ground.pt", {f"BE_{p}{v}": rng.normal(size=256) for p in IDS for v in "WENS"})
+    return root
+
+
+@pytest.mark.parametrize(
+    ("taxonomy", "classes", "count"),
+    [
+        ("lucas-land-cover", {"Cropland", "Woodland", "Grassland", "Water"}, COUNT),
+        ("lucas-land-use", {"Agriculture", "Forestry", "Semi-natural and natural areas not in use"}, COUNT),
+        ("lucas-crops", {"Common wheat", "Maize"}, 16),
+        ("eunis-l2", set(load_taxonomy("eunis-l2").names[:7]), COUNT),
+        ("bioregions", {"Atlantic", "Alpine"}, COUNT),
+        ("countries", {"Belgium", "France", "Greece"}, COUNT),
+    ],
+)
+def test_every_task_finds_its_labels(files: Path, taxonomy: str, classes: set[str], count: int) -> None:
+    found = labelled_store(files / "test.zarr", "auto", taxonomy=load_taxonomy(taxonomy))
+    assert set(found.present) == classes
+    assert len(found) == count
+    assert sum(found.skipped.values()) == COUNT - count
+
+
+def test_the_authors_table_is_joined_by_id(files: Path) -> None:
+    taxonomy = load_taxonomy("lucas-land-cover")
+    with pytest.warns(DegradedInputWarning, match="swapped"):
+        found = labelled_store(files / "test.zarr", f"{files / 'labels.csv'}:lc1", taxonomy=taxonomy)
+    assert len(found) == COUNT - 4
+    for name, truth in zip(found.series.sample_id, found.truth, strict=True):
+        assert taxonomy.classes[truth].code == LABELS[IDS.index(name)]["lc1"][0]
+    assert len(labelled_store(files / "test.zarr", "lc1", taxonomy=taxonomy, only=IDS[:7])) == 7
+    with pytest.raises(InputError, match="has no column 'lc9'"):
+        labelled_store(files / "test.zarr", "lc9", taxonomy=taxonomy)
+    with pytest.raises(InputError, match="do the ids agree"):
+        labelled_store(files / "test.zarr", "lc1", taxonomy=taxonomy, only=["1"])
+
+
+def test_published_embeddings_are_ground_views(files: Path) -> None:
+    views = ground_views(files / "ground.pt")
+    assert len(views.sample_id) == COUNT * 4
+    assert np.allclose(np.linalg.norm(views.vectors, axis=1), 1, atol=1e-3)
+
+
+def test_the_suite_runs_on_a_store_with_retrieval(files: Path, tmp_path: Path) -> None:
+    arguments = ["evaluate", "suite", "default", "--data", files / "test.zarr", "--labels", "auto", "--draws", "20"]
+    more = ["--taxonomy", "lucas-land-cover", "--ground", files / "ground.pt", "-o", tmp_path / "r", "--json"]
+    found = CliRunner().invoke(app, [str(a) for a in [*arguments, *more]])
+    assert found.exit_code == 0, found.output
+    report = json.loads(found.stdout)
+    assert len(report["retrieval"]) >= 2
+    assert (tmp_path / "r" / "report.html").is_file()
