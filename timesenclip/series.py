@@ -170,6 +170,8 @@ class Cube:
     """Affine (a, b, c, d, e, f) from (column, row) of the pixel's upper left corner to CRS units."""
     provenance: Mapping[str, Any] = field(default_factory=dict)
     """Where it came from and what was done. JSON-able."""
+    observations: NDArray[np.uint16] | None = None
+    """(T, Y, X) clear observations behind each step of a composite; None where it is not known."""
 
     def __post_init__(self) -> None:
         """Check shapes once."""
@@ -180,6 +182,8 @@ class Cube:
             raise InputError(f"Cube `valid` has shape {self.valid.shape}; expected {(shape[0], *shape[2:])}.")
         if self.start.shape != shape[:1] or self.end.shape != shape[:1]:
             raise InputError(f"Cube `start` and `end` must have shape {shape[:1]}.")
+        if self.observations is not None and self.observations.shape != self.valid.shape:
+            raise InputError(f"Cube `observations` has shape {self.observations.shape}; expected {self.valid.shape}.")
 
     @property
     def shape(self) -> tuple[int, int]:

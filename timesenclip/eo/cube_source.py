@@ -12,12 +12,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timesenclip.bands import BAND_NAMES, SCL_NAME
-from timesenclip.eo.composite import composite_cube
+from timesenclip.eo.composite import composite_cube, composite_dn, describe_composite
 from timesenclip.eo.cube_layers import Layer, Window
 from timesenclip.eo.grid import Transform
 from timesenclip.eo.masking import DROPPED_SCL, clear_mask
 from timesenclip.eo.period import Every, Period, as_period
-from timesenclip.eo.radiometry import SATURATED, Units, clean_reflectance, detect_units, to_reflectance
+from timesenclip.eo.radiometry import (
+    NODATA_DN,
+    QUANTIFICATION,
+    SATURATED,
+    Units,
+    clean_reflectance,
+    detect_units,
+    to_reflectance,
+)
 from timesenclip.errors import DegradedInputWarning, InputError, TimeError
 from timesenclip.series import Cube
 
@@ -118,8 +126,11 @@ class CubeSource:
         masked = mask and SCL_NAME in self.layers
         if mask and not masked:
             self._say_unmasked  # noqa: B018  (once for all windows)
-        reflectance = np.zeros((len(chosen), len(BAND_NAMES), box[1] - box[0], box[3] - box[2]), dtype=np.float32)
-        valid = self._clear(chosen, box) if masked else np.ones((len(chosen), *reflectance.shape[2:]), dtype=np.bool_)
+        shape = len(chosen), len(BAND_NAMES), box[1] - box[0], box[3] - box[2]
+        valid = self._clear(chosen, box) if masked else np.ones((shape[0], *shape[2:]), dtype=np.bool_)
+        if every is not None and self._whole_numbers:
+            return self._composite_dn(chosen, box, valid, span=span, every=every, masked=masked)
+        reflectance = np.zeros(shape, dtype=np.float32)
         for i, name in enumerate(BAND_NAMES):
             reflectance[:, i], seen = self._calibrated(self.layers[name], chosen, box)  # (T, Y, X)
             valid &= seen
@@ -136,6 +147,38 @@ class CubeSource:
             provenance=self._provenance(masked=masked),
         )
         return cube if every is None else composite_cube(cube, every=every, period=span)
+
+    def _composite_dn(
+        self,
+        chosen: NDArray[np.intp],
+        box: Window,
+        valid: NDArray[np.bool_],
+        *,
+        span: Period | None,
+        every: Every,
+        masked: bool,
+    ) -> Cube:
+        """Composite whole numbers before they become reflectance: the same bits in a fraction of time and memory."""
+        dn = np.empty((len(chosen), len(BAND_NAMES), *valid.shape[1:]), dtype=np.uint16)
+        offset = np.broadcast_to(np.asarray(self.offset_dn), self.dates.shape)[chosen][:, None, None]
+        for i, name in enumerate(BAND_NAMES):
+            values, seen = self.layers[name].read(chosen, box)  # (T, Y, X)
+            for fill in NODATA_DN:
+                seen = seen & (values != fill)
+            dn[:, i] = np.where(values > offset, values - offset, 0) if offset.any() else values
+            valid &= seen & (dn[:, i] <= SATURATED * QUANTIFICATION)
+        made = composite_dn(dn, valid, self.dates[chosen], every=every, period=span)
+        window = as_period(span)
+        return Cube(
+            reflectance=made.reflectance,
+            valid=made.observations > 0,
+            start=made.start,
+            end=made.end,
+            crs=self.crs,
+            transform=_shifted(self.transform, box),
+            provenance={**self._provenance(masked=masked), "composite": describe_composite(every, window)},
+            observations=made.observations,
+        )
 
     def blocks(
         self,
@@ -193,6 +236,11 @@ class CubeSource:
                 DegradedInputWarning,
                 stacklevel=4,
             )
+
+    @property
+    def _whole_numbers(self) -> bool:
+        """Whether every band is stored as uint16 digital numbers."""
+        return self._units == "dn" and all(self.layers[name].stack.dtype == np.uint16 for name in BAND_NAMES)
 
     @cached_property
     def _units(self) -> Units:

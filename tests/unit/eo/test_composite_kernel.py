@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from timesenclip.eo import composite_kernel
+from timesenclip.eo.composite import composite_cube, composite_dn
+from timesenclip.eo.composite_kernel import compiled, medians, network
+from timesenclip.eo.cube import open_cube
+from timesenclip.eo.cube_source import CubeSource
+from timesenclip.testing import random_cube, write_netcdf_cube
+
+
+@pytest.fixture(params=["numba", "numpy"])
+def kernel(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Both ways, whatever the size."""
+    if request.param == "numba":
+        if compiled() is None:
+            pytest.skip("numba is not installed")
+        monkeypatch.setattr(composite_kernel, "_WORTH_COMPILING", 0)
+    else:
+        monkeypatch.setattr(composite_kernel, "_WORTH_COMPILING", np.inf)
+    return str(request.param)
+
+
+def _median(stack: NDArray[Any], valid: NDArray[np.bool_]) -> NDArray[np.float64]:
+    values = np.where(valid[:, None], stack.astype(np.float64), np.nan)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # all-NaN columns
+        return np.nan_to_num(np.nanmedian(values, axis=0))
+
+
+@given(st.integers(1, 40))
+def test_the_network_sorts_every_pattern_of_zeros_and_ones_that_is_tried(count: int) -> None:
+    rng = np.random.default_rng(count)
+    rows = rng.integers(0, 2, (200, count)) if count > 12 else ((np.arange(2**count)[:, None] >> np.arange(count)) & 1)
+    found = rows.copy()
+    for a, b in network(count):
+        found[:, a], found[:, b] = np.minimum(found[:, a], found[:, b]), np.maximum(found[:, a], found[:, b])
+    assert np.array_equal(found, np.sort(rows, axis=1))
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, np.float32])
+@pytest.mark.parametrize(("dates", "pixels"), [(1, 5), (2, 600), (7, 1300), (31, 513)])
+def test_medians_are_numpys(kernel: str, dtype: Any, dates: int, pixels: int) -> None:
+    rng = np.random.default_rng(dates)
+    stack = rng.integers(0, 12_000, (dates, 3, pixels)).astype(dtype)
+    valid = rng.random((dates, pixels)) < 0.6
+    valid[:, 0] = False
+    for rows in (np.arange(dates), np.sort(rng.choice(dates, max(1, dates // 2), replace=False))):
+        found, count = medians(stack, valid, rows)
+        assert np.array_equal(found, _median(stack[rows], valid[rows]))
+        assert np.array_equal(count, valid[rows].sum(axis=0))
+    turned = np.asfortranarray(stack)
+    assert np.array_equal(medians(turned, valid)[0], medians(stack, valid)[0])
+
+
+def test_no_date_at_all_is_missing(kernel: str) -> None:
+    found, count = medians(np.ones((3, 2, 4), np.uint16), np.ones((3, 4), np.bool_), np.zeros(0, np.intp))
+    assert not found.any()
+    assert not count.any()
+
+
+@pytest.mark.parametrize("every", ["dekad", "month", "quarter", "year"])
+def test_whole_numbers_give_the_bits_of_reflectance(kernel: str, every: Any) -> None:
+    cube = random_cube((20, 26), dates=30, cloudy=0.5)
+    dn = np.rint(cube.reflectance * 10_000).astype(np.uint16)
+    found = composite_dn(dn, cube.valid, cube.start, every=every)
+    expected = composite_cube(cube, every=every)
+    assert np.array_equal(found.reflectance, expected.reflectance)
+    assert np.array_equal(found.observations, expected.observations)
+    assert expected.observations is not None
+    assert np.array_equal(expected.observations > 0, expected.valid)
+    assert np.array_equal(found.start, expected.start)
+
+
+@pytest.mark.parametrize("offset", [0, 1000, "dates"])
+def test_a_cube_is_read_with_the_same_bits_either_way(
+    kernel: str, offset: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cube = random_cube((20, 26), dates=40, cloudy=0.05)
+    source = open_cube(write_netcdf_cube(cube, tmp_path / "cube"))
+    dates = len(source.dates)
+    offsets = tuple(1000 * (i % 2) for i in range(dates)) if offset == "dates" else offset
+    object.__setattr__(source, "offset_dn", offsets)
+    quick = source.read((3, 17, 5, 21), every="quarter")
+    assert source._whole_numbers
+    monkeypatch.setattr(CubeSource, "_whole_numbers", False)
+    slow = source.read((3, 17, 5, 21), every="quarter")
+    assert np.array_equal(quick.reflectance, slow.reflectance)
+    assert np.array_equal(quick.valid, slow.valid)
+    assert quick.observations is not None
+    assert slow.observations is not None
+    assert np.array_equal(quick.observations, slow.observations)
+    assert quick.provenance == slow.provenance
+    assert quick.transform == slow.transform
+    assert (quick.observations > 1).any()
+
+
+def test_without_numba_numpy_does_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    import sys
+
+    compiled.cache_clear()
+    monkeypatch.setitem(sys.modules, "numba", None)
+    assert compiled() is None
+    stack = np.arange(9, dtype=np.uint16)[:, None, None] * np.ones((9, 1, 100_000), np.uint16)
+    assert (medians(stack, np.ones((9, 100_000), np.bool_))[0] == 4).all()
+    compiled.cache_clear()
