@@ -14,7 +14,19 @@ from typer.testing import CliRunner, Result
 import timesenclip
 from timesenclip.cli import app
 
-COMMANDS = ["demo", "doctor", "classify", "map", "embed", "evaluate", "taxonomies", "info"]
+COMMANDS = [
+    "demo",
+    "doctor",
+    "classify",
+    "map",
+    "embed",
+    "embed-area",
+    "ask",
+    "change",
+    "evaluate",
+    "taxonomies",
+    "info",
+]
 
 
 def run(*args: str) -> Result:

@@ -56,7 +56,7 @@ class BlockJob:
             TimeSenCLIPError: what is wrong will be wrong the next time, too.
             Exception: the last of several attempts failed.
         """
-        # One thread a block: blocks run beside each other, and sums are the same in every surrounding.
+        # A worker of a cluster has its own number of threads; with one, sums are the same everywhere.
         if torch.get_num_threads() != 1:
             torch.set_num_threads(1)
         for attempt in range(self.retries + 1):

@@ -108,6 +108,7 @@ def embed_area(
         raise InputError(f"'{path}' exists and is no embedding store; give another output, or remove it.")
     threads = torch.get_num_threads()
     job = {"store": path.name, **_identity(info)}
+    torch.set_num_threads(1)  # blocks run beside each other, and sums are the same in every surrounding
     try:
         # A manifest without its store is of one that was removed.
         recorded = Manifest(manifest_path(path), "embed-area", job, fresh=known is None)

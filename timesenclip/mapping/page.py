@@ -28,8 +28,8 @@ _COMPACT = (
     "through CLIP."
 )
 _NO_SERIES = (
-    "<p>This answer comes from a store of embeddings, which keeps no time series. `timesenclip map` reads them, and shows "
-    "which months spoke.</p>"
+    "<p>This answer comes from a store of embeddings, which keeps no time series. `timesenclip map` reads them, and "
+    "shows which months spoke.</p>"
 )
 _WIDTH, _HEIGHT, _LEFT, _TOP = 300, 132, 28, 8
 
