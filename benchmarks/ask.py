@@ -53,19 +53,27 @@ def main() -> None:
             def from_disk(phrase: str, store: EmbeddingStore = store) -> None:
                 score_area(store, question_of(store, [phrase], tower=tower).weights, workers=given.workers)
 
+            memory, disk = timed(in_memory, given.rounds), timed(from_disk, given.rounds)
             results[str(dims)] = {
-                "memory_ms": timed(in_memory, given.rounds),
-                "disk_ms": timed(from_disk, given.rounds),
+                "memory_ms": memory[0],
+                "memory_best_ms": memory[1],
+                "memory_cpu_ms": memory[2],
+                "disk_ms": disk[0],
+                "disk_best_ms": disk[1],
+                "disk_cpu_ms": disk[2],
             }
             area.pool.shutdown()
     if given.json:
         print(json.dumps({"pixels": given.side**2, "workers": given.workers, "dims": results}))
         return
-    print(
-        f"one phrase over {given.side**2:,} pixels, {given.workers} threads, medians of {given.rounds} (tower loaded)"
-    )
+    print(f"one phrase over {given.side**2:,} pixels, {given.workers} threads, tower loaded, {given.rounds} rounds")
+    print("             in memory: median, best, CPU      from the disk's cache: median, best, CPU")
     for name, row in results.items():
-        print(f"{name:>4s} dims  in memory {row['memory_ms']:6.0f} ms   from the disk's cache {row['disk_ms']:6.0f} ms")
+        memory, disk = (
+            ", ".join(f"{row[f'{kind}_{what}']:4.0f} ms" for what in ("ms", "best_ms", "cpu_ms"))
+            for kind in ("memory", "disk")
+        )
+        print(f"{name:>4s} dims {memory:>32s} {disk:>43s}")
 
 
 def repeated(store: EmbeddingStore, path: Path, side: int) -> EmbeddingStore:
@@ -87,14 +95,15 @@ def repeated(store: EmbeddingStore, path: Path, side: int) -> EmbeddingStore:
     return made
 
 
-def timed(ask: Callable[[str], None], rounds: int) -> float:
-    """Median time in milliseconds; a different phrase every time."""
-    times = []
+def timed(ask: Callable[[str], None], rounds: int) -> tuple[float, float, float]:
+    """Median and best time, and median CPU time of all threads, in milliseconds; a different phrase every time."""
+    times, busy = [], []
     for i in range(rounds + 1):
-        began = time.perf_counter()
+        began, used = time.perf_counter(), time.process_time()
         ask(PHRASES[i % len(PHRASES)])
+        busy.append((time.process_time() - used) * 1000)
         times.append((time.perf_counter() - began) * 1000)
-    return statistics.median(times[1:])
+    return statistics.median(times[1:]), min(times[1:]), statistics.median(busy[1:])
 
 
 if __name__ == "__main__":
