@@ -14,7 +14,7 @@ from timesenclip.bands import band_index
 from timesenclip.eo.composite import masked_median
 from timesenclip.eo.cube import AreaSource, Window
 from timesenclip.eo.period import Every, Period
-from timesenclip.errors import InputError, TimeSenCLIPError
+from timesenclip.errors import InputError, NoClearObservationError, TimeSenCLIPError
 from timesenclip.mapping.embeddings import BlockData, EmbeddingStore
 from timesenclip.mapping.quantise import quantise
 from timesenclip.model.checkpoint import Model
@@ -56,7 +56,7 @@ class BlockJob:
             TimeSenCLIPError: what is wrong will be wrong the next time, too.
             Exception: the last of several attempts failed.
         """
-        # One thread a block: blocks run beside each other, and sums are the same in every surrounding.
+        # A worker of a cluster has its own number of threads; with one, sums are the same everywhere.
         if torch.get_num_threads() != 1:
             torch.set_num_threads(1)
         for attempt in range(self.retries + 1):
@@ -76,7 +76,12 @@ class BlockJob:
 
     def _once(self, window: Window) -> dict[str, Any]:
         began = time.perf_counter()
-        cube = self.read(window)
+        try:
+            cube = self.read(window)
+        except NoClearObservationError:  # nothing to write: what was never written reads as "not seen"
+            pixels = (window[1] - window[0]) * (window[3] - window[2])
+            seconds = {"load": round(time.perf_counter() - began, 3), "embed": 0.0, "write": 0.0}
+            return {"pixels": pixels, "seen": 0, "seconds": seconds, "days": [], "input": {}}
         loaded = time.perf_counter()
         vectors = embed(cube.pixel_series(), model=self.model, batch_size=_BATCH, missing="nan")  # (N, D)
         embedded = time.perf_counter()

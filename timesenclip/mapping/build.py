@@ -108,13 +108,17 @@ def embed_area(
         raise InputError(f"'{path}' exists and is no embedding store; give another output, or remove it.")
     threads = torch.get_num_threads()
     job = {"store": path.name, **_identity(info)}
+    torch.set_num_threads(1)  # blocks run beside each other, and sums are the same in every surrounding
     try:
         # A manifest without its store is of one that was removed.
-        recorded = Manifest(manifest_path(path), "embed-area", job, fresh=known is None)
-        with recorded as manifest, spread_over(workers, dask) as spread:
+        fresh = known is None
+        with (
+            spread_over(workers, dask) as spread,
+            Manifest(manifest_path(path), "embed-area", job, fresh=fresh) as manifest,
+        ):
             store = known or _create(path, info, source, plain, span, every)
             _remove_torn_files(path)
-            reused = len([w for w in store.blocks() if block_key(0, w) in manifest.done])
+            reused = sum(_is_done(store, 0, window, manifest) for window in store.blocks())
             blocks = BlockJob(source, plain, span, every, store)
             _run(spread, blocks, store, 0, manifest, progress)
             for level in range(1, len(info.level_shapes)):
@@ -130,8 +134,7 @@ class _OverviewJob:
     level: int
 
     def run(self, window: Window) -> dict[str, Any]:
-        write_overview(self.store, self.level, window)
-        return {}
+        return {"seen": write_overview(self.store, self.level, window)}
 
 
 def _run(
@@ -139,7 +142,7 @@ def _run(
 ) -> None:
     """Do what is missing of a level, and name what fails."""
     windows = list(store.at_level(level).blocks())
-    missing = [window for window in windows if block_key(level, window) not in manifest.done]
+    missing = [window for window in windows if not _is_done(store, level, window, manifest)]
     total = sum(map(_size, windows))
     done = total - sum(map(_size, missing))
     failed: dict[str, BaseException] = {}
@@ -157,6 +160,12 @@ def _run(
             progress(done, total)
     if failed:
         _say_failed(failed, len(windows), store.path)
+
+
+def _is_done(store: EmbeddingStore, level: int, window: Window, manifest: Manifest) -> bool:
+    """Recorded as done, and not removed by someone since."""
+    facts = manifest.done.get(block_key(level, window))
+    return facts is not None and (facts["seen"] == 0 or store.at_level(level).has(window))
 
 
 def _say_failed(failed: dict[str, BaseException], blocks: int, where: Path) -> None:
@@ -238,7 +247,7 @@ def _finish(store: EmbeddingStore, manifest: Manifest, reused: int, period: Peri
     facts = [manifest.done[block_key(0, window)] for window in windows]
     start, end = _days(period, facts)
     _remove_torn_files(store.path)  # of a worker of a cluster that was lost on the way
-    store.finish({"timesenclip": __version__, "torch": torch.__version__, "input": facts[0].get("input", {})})
+    store.finish({"timesenclip": __version__, "torch": torch.__version__, "input": _first_input(facts)})
     item = item_path(store.path)
     _write_json(item, stac_item(store, start=start, end=end))
     return StoreResult(
@@ -252,12 +261,17 @@ def _finish(store: EmbeddingStore, manifest: Manifest, reused: int, period: Peri
     )
 
 
+def _first_input(facts: list[dict[str, Any]]) -> dict[str, Any]:
+    """What the first block that had any input says of it."""
+    return next((dict(fact["input"]) for fact in facts if fact["input"]), {})
+
+
 def _days(period: Period | None, facts: Iterable[dict[str, Any]]) -> tuple[str, str]:
     """First and last day: of the period, or of what the blocks found."""
     if period is not None:
         return str(period.start), str(period.end - np.timedelta64(1, "D"))
     days = [day for fact in facts for day in fact["days"]]
-    return min(days), max(days)
+    return (min(days), max(days)) if days else ("1970-01-01", "1970-01-01")
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:

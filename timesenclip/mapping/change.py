@@ -127,7 +127,8 @@ def change_stores(
             histogram += np.histogram(distance[seen], bins=_BINS, range=(0.0, 2.0))[0]
             writers["distance"].write(np.where(seen, distance, SCORE_NODATA).astype(np.float32)[None], window)
             if question is not None:
-                np.add.at(moves, (answers[0][seen], answers[1][seen]), 1)
+                pairs = answers[0][seen].astype(np.int64) * 256 + answers[1][seen]
+                moves += np.bincount(pairs, minlength=256 * 256).reshape(256, 256)
                 writers["before"].write(answers[0][None], window)
                 writers["after"].write(answers[1][None], window)
             done += distance.size

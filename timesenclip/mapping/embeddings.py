@@ -225,6 +225,12 @@ class EmbeddingStore:
         """Windows of this level that are one shard each."""
         return block_windows(self.shape, self.info.block)
 
+    def has(self, window: Window) -> bool:
+        """Whether the last file of a block is there; a block in which nothing was seen has none."""
+        folder = self.path if self.level == 0 else self.path / f"level{self.level}"
+        row, column = window[0] // self.info.block, window[2] // self.info.block
+        return (folder / "scale" / "c" / str(row) / str(column)).is_file()
+
     def write(self, window: Window, data: BlockData) -> None:
         """Write one whole block; every file appears under its name complete, `scale`, which says what is seen, last."""
         row, row_end, column, column_end = window

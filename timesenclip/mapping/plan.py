@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from timesenclip.bands import BANDS, SCL_NAME
 from timesenclip.eo.cube import AreaSource, Window
 from timesenclip.eo.period import Every, Period
-from timesenclip.errors import InputError
+from timesenclip.errors import InputError, NoClearObservationError
 from timesenclip.mapping.embeddings import block_windows, chunk_side
 from timesenclip.model.checkpoint import Model
 from timesenclip.model.embed import embed
@@ -85,7 +85,9 @@ def sample_area(
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # as every block is embedded
     try:
-        return _sample(source, model, period, every, block, places)
+        some = _sample(source, model, period, every, block, places)
+        # In a coastal area all of the first places may lie in the sea.
+        return some if len(some.vectors) else _sample(source, model, period, every, block, 8 * places)
     finally:
         torch.set_num_threads(threads)
 
@@ -98,8 +100,13 @@ def _sample(source: AreaSource, model: Model, period: Period | None, every: Ever
     for i in chosen:
         window = _middle(windows[i])
         began = time.perf_counter()
-        cube = source.read(window, period=period, every=every)
-        load_s += time.perf_counter() - began
+        pixels += (window[1] - window[0]) * (window[3] - window[2])
+        try:
+            cube = source.read(window, period=period, every=every)
+        except NoClearObservationError:
+            continue
+        finally:
+            load_s += time.perf_counter() - began
         loaded = time.perf_counter()
         series = cube.pixel_series()
         if not vectors:  # the first call of an encoder takes longer than all others
@@ -107,12 +114,12 @@ def _sample(source: AreaSource, model: Model, period: Period | None, every: Ever
             loaded = time.perf_counter()
         rows = embed(series, model=model, batch_size=_BATCH, missing="nan")
         embed_s += time.perf_counter() - loaded
-        pixels += len(rows)
         rows = rows[np.isfinite(rows).all(axis=1)]
         seen += len(rows)
         vectors.append(rows)
     rate = seen / embed_s if seen else float("nan")
-    return Sample(np.concatenate(vectors), pixels / max(load_s, 1e-9), rate)
+    none = np.zeros((0, model.encoder.config.embed_dim), dtype=np.float32)
+    return Sample(np.concatenate([none, *vectors]), pixels / max(load_s, 1e-9), rate)
 
 
 def plan_area(

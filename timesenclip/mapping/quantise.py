@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from timesenclip.errors import InputError
@@ -32,7 +33,9 @@ class Projection:
 
     def __call__(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
         """(N, D) -> (N, d)."""
-        return np.asarray(vectors @ self.basis, dtype=np.float32)
+        # By torch, whose number of threads can be set: NumPy's product has other last bits with other threads.
+        product = torch.from_numpy(np.ascontiguousarray(vectors)) @ torch.from_numpy(self.basis)
+        return np.asarray(product.numpy(), dtype=np.float32)
 
 
 def fit_projection(sample: NDArray[np.float32], dims: int, *, seed: int = 0) -> Projection:
@@ -52,15 +55,17 @@ def fit_projection(sample: NDArray[np.float32], dims: int, *, seed: int = 0) -> 
     full = sample.shape[1]
     if not 1 <= dims <= full:
         raise InputError(f"{dims} dimensions were asked for; the embeddings have {full}: give 1..{full}.")
-    rows = sample[np.isfinite(sample).all(axis=1)].astype(np.float64)
+    rows = torch.from_numpy(sample[np.isfinite(sample).all(axis=1)].astype(np.float64))
     if len(rows) == 0:
         raise InputError("No pixel of the sample has an observation, so no projection can be fitted; keep all dims.")
-    lengths, directions = np.linalg.eigh(rows.T @ rows)  # ascending
-    chosen = directions[:, ::-1][:, :dims]  # (D, d)
-    kept = float(lengths[::-1][:dims].sum() / lengths.sum())
-    turn, triangle = np.linalg.qr(np.random.default_rng(seed).standard_normal((dims, dims)))
-    turn *= np.sign(np.diag(triangle))
-    return Projection(np.ascontiguousarray(chosen @ turn, dtype=np.float32), kept)
+    lengths, directions = torch.linalg.eigh(rows.T @ rows)  # ascending
+    chosen = directions.flip(1)[:, :dims]  # (D, d)
+    # An eigenvector may come with either sign; take the one whose largest entry is positive.
+    chosen = chosen * chosen.gather(0, chosen.abs().argmax(dim=0, keepdim=True)).sign()
+    kept = round(float(lengths.flip(0)[:dims].sum() / lengths.sum()), 9)
+    turn, triangle = torch.linalg.qr(torch.from_numpy(np.random.default_rng(seed).standard_normal((dims, dims))))
+    basis = chosen @ (turn * triangle.diagonal().sign())
+    return Projection(np.ascontiguousarray(basis.numpy(), dtype=np.float32), kept)
 
 
 def quantise(vectors: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import TypeVar
+from functools import cache
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +27,7 @@ _ROWS = 1 << 16
 def in_threads(work: Callable[[In], Out], pieces: Iterable[In], workers: int | None = None) -> Iterator[tuple[In, Out]]:
     """(piece, result) in the order of the pieces; no more than two a thread wait to be taken."""
     count = workers or cpu_count()
-    with ThreadPoolExecutor(count, thread_name_prefix="score") as pool:
+    with single_blas(), ThreadPoolExecutor(count, thread_name_prefix="score") as pool:
         waiting: deque[tuple[In, Future[Out]]] = deque()
         try:
             for piece in pieces:
@@ -38,6 +40,18 @@ def in_threads(work: Callable[[In], Out], pieces: Iterable[In], workers: int | N
                 yield first, future.result()
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
+
+
+def single_blas() -> AbstractContextManager[Any]:
+    """One thread for each matrix product: those here would otherwise wait for those of BLAS, and be 20 x slower."""
+    return _blas().limit(limits=1, user_api="blas")  # type: ignore[no-any-return]
+
+
+@cache
+def _blas() -> Any:
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
 
 
 def score_area(
@@ -78,7 +92,8 @@ class LoadedArea:
             rows = slice(first, first + _ROWS)
             out[rows] = score_rows(self.vectors[rows], self.scale[rows], weights)
 
-        list(self.pool.map(part, range(0, len(self.scale), _ROWS)))
+        with single_blas():
+            list(self.pool.map(part, range(0, len(self.scale), _ROWS)))
         return out.reshape(*self.shape, len(weights))
 
 

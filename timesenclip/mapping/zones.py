@@ -104,7 +104,8 @@ def _count(shape: Any, classes: Any, confidence: Any) -> _Tally:
 
     tally = _Tally(np.zeros(256, dtype=np.int64))
     for window in _windows(shape, classes):
-        transform = rasterio.windows.transform(window, classes.transform)
+        t, left, top = classes.transform, window.col_off, window.row_off
+        transform = rasterio.Affine(t.a, t.b, t.c + t.a * left + t.b * top, t.d, t.e, t.f + t.d * left + t.e * top)
         inside = geometry_mask([shape], (window.height, window.width), transform, invert=True)
         values = classes.read(1, window=window)[inside]
         tally.pixels += np.bincount(values, minlength=256)
@@ -117,7 +118,9 @@ def _windows(shape: Any, raster: Any) -> Iterator[RasterWindow]:
     if shape.is_empty:
         return
     west, south, east, north = shape.bounds
-    corners = [~raster.transform * place for place in ((west, north), (east, north), (east, south), (west, south))]
+    to = ~raster.transform
+    places = ((west, north), (east, north), (east, south), (west, south))
+    corners = [(to.a * x + to.b * y + to.c, to.d * x + to.e * y + to.f) for x, y in places]
     left = max(0, int(np.floor(min(x for x, _ in corners))))
     right = min(raster.width, int(np.ceil(max(x for x, _ in corners))))
     top = max(0, int(np.floor(min(y for _, y in corners))))

@@ -1,0 +1,230 @@
+"""Embed a real area: peak memory, pixels a second, where the time goes, and what fewer dimensions cost.
+
+The area is the Flanders patch of the shared data (64 x 64 pixels, 118 dates), repeated as often as needed: every tile
+is read and decoded again, so that reading costs what it would, but nothing is copied to the disk. Each run is a process
+of its own, for peak memory is a property of one.
+
+    python benchmarks/area.py [--size 512] [--double] [--block 256] [--workers 2] [--dims 64] [--agreement] [--json]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rasterio
+
+from timesenclip.eo.composite import composite_cube
+from timesenclip.eo.cube import CubeSource, Window, open_cube
+from timesenclip.eo.period import Every, Period
+from timesenclip.manifest import read_manifest
+from timesenclip.mapping.ask import ask_store
+from timesenclip.mapping.block import block_key
+from timesenclip.mapping.build import embed_area
+from timesenclip.mapping.run import map_cube
+from timesenclip.model.checkpoint import load
+from timesenclip.series import Cube
+
+DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "s2-flanders-2018"
+YEAR = 2018
+PHRASES = ["maize", "winter wheat", "potatoes", "grassland", "orchard", "forest", "houses and gardens", "road", "water"]
+
+
+@dataclass
+class Repeated:
+    """A patch, repeated to an area of any size."""
+
+    patch: CubeSource
+    shape: tuple[int, int]
+    seconds: dict[str, float] = field(default_factory=lambda: {"read": 0.0, "composite": 0.0})
+    _lock: Any = field(default_factory=threading.Lock)
+
+    @property
+    def crs(self) -> str:
+        """As the patch."""
+        return self.patch.crs
+
+    @property
+    def transform(self) -> tuple[float, float, float, float, float, float]:
+        """As the patch."""
+        return self.patch.transform
+
+    @property
+    def where(self) -> str:
+        """Name for messages."""
+        return f"{self.patch.where}, repeated"
+
+    @property
+    def dates(self) -> Any:
+        """As the patch."""
+        return self.patch.dates
+
+    def read(
+        self,
+        window: Window | None = None,
+        *,
+        period: Period | str | int | None = None,
+        every: Every | None = "month",
+        mask: bool = True,
+    ) -> Cube:
+        """Read every tile that the window touches, put them together, and composite the whole."""
+        row, row_end, column, column_end = window or (0, self.shape[0], 0, self.shape[1])
+        high, wide = self.patch.shape
+        began = time.perf_counter()
+        rows = []
+        for top in range(row // high, -(-row_end // high)):
+            parts = []
+            for left in range(column // wide, -(-column_end // wide)):
+                box = (
+                    max(row - top * high, 0),
+                    min(row_end - top * high, high),
+                    max(column - left * wide, 0),
+                    min(column_end - left * wide, wide),
+                )
+                parts.append(self.patch.read(box, period=period, every=None, mask=mask))
+            rows.append(
+                (
+                    np.concatenate([p.reflectance for p in parts], axis=-1),
+                    np.concatenate([p.valid for p in parts], axis=-1),
+                )
+            )
+        a, b, c, d, e, f = self.transform
+        cube = replace(
+            parts[0],
+            reflectance=np.concatenate([reflectance for reflectance, _ in rows], axis=-2),
+            valid=np.concatenate([valid for _, valid in rows], axis=-2),
+            transform=(a, b, c + a * column + b * row, d, e, f + d * column + e * row),
+        )
+        del rows, parts
+        loaded = time.perf_counter()
+        done = cube if every is None else composite_cube(cube, every=every, period=period)
+        with self._lock:
+            self.seconds["read"] += loaded - began
+            self.seconds["composite"] += time.perf_counter() - loaded
+        return done
+
+    def blocks(self, size: int = 256, **how: Any) -> Iterator[tuple[Window, Cube]]:
+        """As `CubeSource.blocks`."""
+        raise NotImplementedError(size, how)
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--size", type=int, default=512, help="side in pixels")
+    parser.add_argument("--double", action="store_true", help="also twice the area, to compare peak memory")
+    parser.add_argument("--block", type=int, default=256)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--dims", type=int, default=64)
+    parser.add_argument("--agreement", action="store_true", help="compare answers at all, 128 and 64 dims with `map`")
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--shape", type=int, nargs=2, help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.shape:
+        print(json.dumps(measure((given.shape[0], given.shape[1]), given.block, given.workers, given.dims)))
+        return
+    shapes = [(given.size, given.size), *([(2 * given.size, given.size)] if given.double else [])]
+    results: dict[str, Any] = {"runs": [in_own_process(shape, given) for shape in shapes]}
+    if given.agreement:
+        results["agreement"] = agreement()
+    if given.json:
+        print(json.dumps(results))
+        return
+    for run in results["runs"]:
+        print(f"{run['shape'][0]} x {run['shape'][1]} pixels, {run['blocks']} blocks, {given.workers} workers")
+        print(
+            f"  {run['pixels_per_s']:,.0f} pixels/s, peak memory {run['peak_mb']:,.0f} MB (idle {run['idle_mb']:,.0f})"
+        )
+        print("  " + ", ".join(f"{name} {share:.1%}" for name, share in run["share"].items()))
+        print(f"  store {run['store_mb']:,.1f} MB")
+    for dims, facts in results.get("agreement", {}).items():
+        print(
+            f"{dims:>4s} dims: {facts['same']:.2%} same answers as `map`, scores differ by {facts['score']:.4f} (rms)"
+        )
+
+
+def in_own_process(shape: tuple[int, int], given: argparse.Namespace) -> dict[str, Any]:
+    """Run this file for one shape."""
+    command = [sys.executable, __file__, "--shape", *map(str, shape), "--block", str(given.block)]
+    command += ["--workers", str(given.workers), "--dims", str(given.dims)]
+    out = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return dict(json.loads(out.splitlines()[-1]))
+
+
+def measure(shape: tuple[int, int], block: int, workers: int, dims: int) -> dict[str, Any]:
+    """Embed one area."""
+    source, model = Repeated(open_cube(DATA), shape), load()
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "area.zarr"
+        embed_area(Repeated(open_cube(DATA), (64, 64)), Path(folder) / "warm.zarr", model=model, period=YEAR, block=64)
+        idle = _peak_mb()
+        began = time.perf_counter()
+        result = embed_area(
+            source, out, model=model, period=YEAR, dims=dims, block=block, workers=workers, progress=_show
+        )
+        seconds = time.perf_counter() - began
+        done = {entry.key: entry.facts for entry in read_manifest(result.manifest) if entry.kind == "done"}
+        facts = [done[block_key(0, window)]["seconds"] for window in result.store.blocks()]
+        spent = source.seconds | {name: sum(f[name] for f in facts) for name in ("embed", "write")}
+        total = sum(spent.values())
+        size = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
+    return {
+        "shape": shape,
+        "blocks": result.blocks,
+        "pixels_per_s": result.pixels / seconds,
+        "peak_mb": _peak_mb(),
+        "idle_mb": idle,
+        "share": {name: value / total for name, value in spent.items()},
+        "pixels_per_s_and_worker": {name: result.pixels / value for name, value in spent.items()},
+        "store_mb": size / 1e6,
+    }
+
+
+def agreement() -> dict[str, dict[str, float]]:
+    """Share of pixels of the patch with the same answer as `map` gives, by dimensions."""
+    patch, model = open_cube(DATA), load()
+    out = {}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        expected = map_cube(patch, PHRASES, out=folder / "map", model=model, period=YEAR)
+        for dims in (None, 128, 64, 32, 16):
+            store = folder / f"{dims}.zarr"
+            embed_area(patch, store, model=model, period=YEAR, dims=dims)
+            answer = ask_store(store, PHRASES, out=folder / f"{dims}")
+            classes, scores = ([_read(r.files[kind]) for r in (expected, answer)] for kind in ("classes", "scores"))
+            seen = classes[0][0] != 255
+            out[str(dims or "all")] = {
+                "same": float((classes[0] == classes[1])[0][seen].mean()),
+                "score": float(np.sqrt(((scores[0] - scores[1])[:, seen] ** 2).mean())),
+            }
+            shutil.rmtree(store)
+    return out
+
+
+def _read(path: Path) -> Any:
+    with rasterio.open(path) as raster:
+        return raster.read()
+
+
+def _peak_mb() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
+
+
+def _show(done: int, total: int) -> None:
+    print(f"{done:,} of {total:,} pixels", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,58 @@
+"""Started by test_store.py: forks runs of `embed_area`, kills each at a random moment, and lets the last one finish.
+
+A process of its own, for `fork` needs one without threads. After every kill it compares what stands under final names
+with the finished store that is given.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import sys
+import time
+from pathlib import Path
+
+import torch
+
+from timesenclip.eo.cube import open_cube
+from timesenclip.mapping.build import embed_area
+from timesenclip.model.checkpoint import load
+
+
+def main() -> None:
+    source, reference, out, kills, seed = (*map(Path, sys.argv[1:4]), int(sys.argv[4]), int(sys.argv[5]))
+    torch.set_num_threads(1)
+    model, cube, rng = load(), open_cube(source, dilate_px=0), random.Random(seed)
+    cut, longest = 0, 0.7
+    for _ in range(kills):
+        child = os.fork()
+        if child == 0:
+            embed_area(cube, out, model=model, dims=64, block=16, workers=2)
+            os._exit(0)
+        time.sleep(rng.uniform(0.02, longest))
+        os.kill(child, signal.SIGKILL)
+        _, status = os.waitpid(child, 0)
+        cut += os.WIFSIGNALED(status)
+        compare(reference, out)
+    embed_area(cube, out, model=model, dims=64, block=16, workers=2)
+    compare(reference, out, complete=True)
+    sys.stdout.write(f"{cut}\n")
+
+
+def compare(reference: Path, out: Path, *, complete: bool = False) -> None:
+    expected = {path.relative_to(reference): path.read_bytes() for path in reference.rglob("*") if path.is_file()}
+    found = {path.relative_to(out): path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    for name, content in found.items():
+        if name.suffix == ".partial" and not complete:
+            continue
+        if str(name) == "zarr.json" and not complete:  # says "not complete" until it is
+            continue
+        if content != expected[name]:
+            sys.exit(f"{name} differs")
+    if complete and found.keys() != expected.keys():
+        sys.exit(f"files differ: {sorted(map(str, found.keys() ^ expected.keys()))}")
+
+
+if __name__ == "__main__":
+    main()
