@@ -16,7 +16,7 @@ from timesenclip.cli.check import evaluate
 from timesenclip.cli.console import OneLineGroup
 from timesenclip.cli.look import demo, doctor, info, taxonomies
 from timesenclip.cli.points import classify, embed
-from timesenclip.cli.studies import scenic, sweep
+from timesenclip.cli.studies import rgb, scenic, sweep
 from timesenclip.cli.suite import compare, suite
 
 __all__ = ["app", "main"]
@@ -58,6 +58,7 @@ app.command("adapt", rich_help_panel=_ASK)(adapt)
 evaluate.command("suite")(suite)
 evaluate.command("sweep")(sweep)
 evaluate.command("scenic")(scenic)
+evaluate.command("rgb")(rgb)
 app.command("compare", rich_help_panel=_CHECK)(compare)
 app.add_typer(evaluate, name="evaluate", rich_help_panel=_CHECK)
 app.add_typer(taxonomies, name="taxonomies", rich_help_panel=_CHECK)

@@ -25,6 +25,7 @@ __all__ = [
     "join_series",
     "labelled_cube",
     "labelled_points",
+    "labelled_series",
     "parse_mapping",
     "read_labels",
 ]
@@ -114,18 +115,52 @@ def labelled_points(
     for file in files:
         parts.append(read_points(file, **read_options))
         labels.append(read_attributes(file, [label_column])[label_column].astype(str).to_numpy().astype(np.str_))
-    series = join_series(parts)
-    title = ", ".join(Path(file).name for file in files)
+    return labelled_series(
+        join_series(parts),
+        np.concatenate(labels),
+        taxonomy=taxonomy,
+        mapping=mapping,
+        title=", ".join(Path(file).name for file in files),
+        where=", ".join(map(str, files)),
+        block_deg=block_deg,
+    )
+
+
+def labelled_series(
+    series: PixelSeries,
+    labels: NDArray[np.str_],
+    *,
+    taxonomy: Taxonomy,
+    mapping: Labels | Sequence[Labels] | None = None,
+    title: str,
+    where: str | None = None,
+    block_deg: float = BLOCK_DEG,
+) -> LabelledSet:
+    """Labels (N,) of series from anywhere: Sen4Map groups, arrays, another reader.
+
+    Args:
+        series: N series.
+        labels: (N,) as text.
+        taxonomy, mapping, block_deg: as `labelled_points`.
+        title: where they come from, for the report.
+        where: the same for messages; default: the title.
+
+    Raises:
+        InputError: lengths differ, no label is a class, or no labelled series was seen.
+        TaxonomyError: the mapping names a class that is not there.
+    """
+    if len(labels) != len(series):
+        raise InputError(f"{len(labels)} labels for {len(series)} series; give one for each.")
     block = spatial_blocks(series.lat_deg, series.lon_deg, block_deg=block_deg)
     return _labelled(
         series,
-        np.concatenate(labels),
+        labels,
         taxonomy,
         mapping,
         block,
         spatial_folds(block, folds=FOLDS),
         title=title,
-        where=", ".join(map(str, files)),
+        where=where or title,
         split=f"blocks of {block_deg:g} degrees",
     )
 

@@ -38,7 +38,7 @@ def notes(found: Findings) -> list[str]:
     if rare:
         listed = ", ".join(rare)
         out.append(
-            f"Fewer than ten samples: {listed}. Averages over classes swing with them, and their intervals lean upwards, "
+            f"Fewer than ten samples: {listed}. Averages over classes swing with them, and the intervals are too high, "
             "since a draw without such a class leaves it out."
         )
     if found.about["blocks"] < 2:
