@@ -86,6 +86,10 @@ def test_a_taxonomy_is_shown():
 
 def test_every_option_that_the_docs_name_exists():
     text = (Path(__file__).parents[2] / "docs" / "cli.md").read_text(encoding="utf-8")
-    pages = [[], *([name] for name in COMMANDS), ["evaluate", "points"], ["evaluate", "map"], ["evaluate", "suite"]]
+    pages = [
+        [],
+        *([name] for name in COMMANDS),
+        *(["evaluate", name] for name in ("points", "map", "suite", "sweep", "scenic", "rgb")),
+    ]
     known = {option for page in pages for option in re.findall(r"--[a-z][a-z-]+", run(*page, "--help").stdout)}
     assert set(re.findall(r"`[^`]*?(--[a-z][a-z-]+)", text)) <= known
