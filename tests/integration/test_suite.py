@@ -115,6 +115,7 @@ def test_the_suite_writes_one_report_in_every_form(run, tmp_path: Path) -> None:
     assert "prefers-color-scheme: dark" in text
     assert "a satellite photo of a glacier." in text  # every prompt is there
     assert "hops (2)" in text
+    assert "<h1>maize field, deep lake, glacier</h1>" in text
     assert text.count("<svg ") == len(list((out / "figures").glob("*.svg")))
 
 
@@ -173,6 +174,7 @@ def test_adapt_learns_and_classify_and_map_use_it(run, tmp_path: Path) -> None:
     assert drawn.exit_code == 0, drawn.stderr
     shares = {row["label"]: row["share"] for row in json.loads(drawn.stdout)["classes"]}
     assert shares["maize field"] == 1.0
+    assert "a head learned from labelled points" in (tmp_path / "map" / "map.html").read_text()
     both = run("classify", table, "--head", head, "-p", "lake")
     assert both.exit_code == 2
     assert "a head brings its own classes" in both.stderr

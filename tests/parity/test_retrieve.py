@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import tracemalloc
 
 import numpy as np
@@ -134,3 +136,8 @@ def test_what_cannot_be_asked_is_refused() -> None:
         retrieve(x, np.ones((2, 4), np.float32), direction="x", query_id="abc", candidate_id="ab")
     with pytest.raises(InputError, match="give one for each"):
         retrieve(x, x, direction="x", query_id="ab", candidate_id="abc")
+
+
+def test_retrieval_needs_no_torch() -> None:
+    code = "import sys, timesenclip.tasks.retrieve; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

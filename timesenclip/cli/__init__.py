@@ -18,7 +18,7 @@ from timesenclip.cli.exchange import export, hub, import_
 from timesenclip.cli.look import demo, doctor, info, taxonomies
 from timesenclip.cli.points import classify, embed
 from timesenclip.cli.store import ask, change, embed_area
-from timesenclip.cli.studies import scenic, sweep
+from timesenclip.cli.studies import rgb, scenic, sweep
 from timesenclip.cli.suite import compare, suite
 from timesenclip.cli.training import data, ground, train
 
@@ -67,6 +67,7 @@ app.command("change", rich_help_panel=_STORE)(change)
 evaluate.command("suite")(suite)
 evaluate.command("sweep")(sweep)
 evaluate.command("scenic")(scenic)
+evaluate.command("rgb")(rgb)
 app.command("compare", rich_help_panel=_CHECK)(compare)
 app.add_typer(evaluate, name="evaluate", rich_help_panel=_CHECK)
 app.add_typer(taxonomies, name="taxonomies", rich_help_panel=_CHECK)

@@ -13,7 +13,7 @@ from timesenclip.cli.console import print_json, print_table, progress_bar
 if TYPE_CHECKING:
     from timesenclip.tasks.scenic import Correlations
 
-__all__ = ["scenic", "sweep"]
+__all__ = ["rgb", "scenic", "sweep"]
 
 
 def scenic(
@@ -62,6 +62,54 @@ def scenic(
     typer.echo(f"{found.count} places, {found.blocks} blocks of land" + (f": {output}" if output else ""))
     for text in found.notes:
         typer.echo(text)
+
+
+def rgb(
+    cube: opt.CubePath,
+    labels: Annotated[str, typer.Option(metavar="FILE.tif|FILE.nc:NAME", help="Label raster on the same grid.")],
+    tower: Annotated[str, typer.Option(metavar="NAME|FOLDER", help="A CLIP or SigLIP model: hub id, or a folder.")],
+    mapping: Annotated[list[str], typer.Option(metavar="PAIRS|FILE", help="Which value is which class; repeat it.")],
+    prompt: opt.Prompt = None,
+    taxonomy: opt.TaxonomyName = None,
+    templates: opt.Templates = "default",
+    size_px: Annotated[int, typer.Option(help="Side of a patch in pixels of the cube.")] = 32,
+    most: Annotated[int, typer.Option(help="Labelled pixels that are asked, drawn at random.")] = 1000,
+    seed: Annotated[int, typer.Option(help="Of the draw and of the bootstrap.")] = 0,
+    period: opt.PeriodText = None,
+    units: opt.Units = "auto",
+    every: opt.Every = "month",
+    strict: opt.Strict = False,
+    as_json: opt.Json = False,
+) -> None:
+    """Ask a frozen image-text model of true-colour patches, for comparison.
+
+    The patch around a labelled pixel: median of the clear steps, reflectance 0 to 0.3 as 0 to 255, then the model's own
+    resizing.
+    """
+    from timesenclip.eo.cube import read_cube
+    from timesenclip.ground.towers import load_tower
+    from timesenclip.tasks.labelled import parse_mapping, read_labels
+    from timesenclip.tasks.rgb import labelled_patches, rgb_baseline
+
+    data = labelled_patches(
+        read_cube(cube, period=period, units=units, every=every),
+        read_labels(labels),
+        taxonomy=opt.chosen_taxonomy(prompt, taxonomy),
+        mapping=[parse_mapping(text) for text in mapping],
+        size_px=size_px,
+        most=most,
+        seed=seed,
+        title=cube.name,
+    )
+    found = rgb_baseline(data, load_tower(tower), templates=templates, seed=seed)
+    methods = {"zero-shot": found.raw, "zero-shot, prior-corrected": found.corrected}
+    if as_json:
+        figures = {name: one.to_dict() for name, one in methods.items()}
+        print_json({"tower": found.tower, "size_px": found.size_px, "methods": figures, "skipped": data.skipped})
+        return
+    rows = [(name, one.accuracy, one.balanced_accuracy, one.macro_f1) for name, one in methods.items()]
+    print_table(["method", "accuracy", "balanced", "macro F1"], rows)
+    typer.echo(f"{len(data)} patches of {found.size_px} x {found.size_px} pixels, {found.tower}")
 
 
 def sweep(

@@ -31,6 +31,10 @@ _NO_SERIES = (
     "<p>This answer comes from a store of embeddings, which keeps no time series. `timesenclip map` reads them, and "
     "shows which months spoke.</p>"
 )
+_HEAD = (
+    "Each pixel was compared with what a head learned from labelled points, not with words. It knows its own classes "
+    "only, and calls nothing unknown: where none of them is there, the answer is wrong. Look at the confidence first."
+)
 _WIDTH, _HEIGHT, _LEFT, _TOP = 300, 132, 28, 8
 
 
@@ -55,7 +59,7 @@ def write_page(result: MapResult, path: Path, *, title: str | None = None, extra
         rows="\n".join(_row(area) for area in result.areas if area.pixels),
         nodata=f"{result.nodata_pixels} pixels had no clear observation." if result.nodata_pixels else "",
         pixels="\n".join(map(_pixel, result.examples)) or _NO_SERIES,
-        caution=escape(_CAUTION + (_COMPACT if str(checkpoint["tower"]).startswith("compact") else "")),
+        caution=escape(_caution(str(checkpoint["tower"]))),
         extra=extra,
         prompts=escape(json.dumps(result.provenance["prompts"], indent=1, ensure_ascii=False)),
         provenance=escape(
@@ -68,6 +72,12 @@ def write_page(result: MapResult, path: Path, *, title: str | None = None, extra
     part.write_text(page, encoding="utf-8")
     part.replace(path)
     return path
+
+
+def _caution(tower: str) -> str:
+    if tower.startswith("head "):
+        return _HEAD
+    return _CAUTION + (_COMPACT if tower.startswith("compact") else "")
 
 
 def _lead(result: MapResult) -> str:

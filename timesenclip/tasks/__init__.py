@@ -1,1 +1,1 @@
-"""Questions that vectors can answer: classify, explain, evaluate."""
+"""Questions that vectors can answer: classify, retrieve, explain, adapt, evaluate, report."""

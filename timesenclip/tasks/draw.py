@@ -39,7 +39,7 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8
 """Okabe and Ito (2008) with a brown and a grey in place of yellow and black, which vanish on one of the papers."""
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 _INK, _SOFT, _LINE = "#1c2321", "#5b6763", "#d5dbd7"
-_PAGE = {_INK: "var(--ink)", _SOFT: "var(--soft)", _LINE: "var(--line)"}
+_PAGE = {_INK: "var(--ink)", _SOFT: "var(--soft)", _LINE: "var(--line)", COLOURS[0]: "var(--blue)"}
 _WIDTH = 4.8
 """Inches: on a phone a figure then keeps its letters at about their size."""
 _MONTHS = "JFMAMJJASOND"
@@ -84,7 +84,7 @@ class Drawing:
     """Needs its full width to be read: on a phone it scrolls instead of shrinking."""
 
     def inline(self) -> str:
-        """SVG for a page that defines --ink, --soft and --line; ids are its own."""
+        """SVG for a page that defines --ink, --soft, --line and --blue; ids are its own."""
         body = self.svg[self.svg.index("<svg") :]
         body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
         body = re.sub(r'\bid="([^"]+)"', rf'id="{self.name}-\1"', body)
@@ -359,7 +359,9 @@ def _grid(
     with _figure(side, (1.7 if numbers else 0.8) + 0.34 * len(rows)) as (figure, finish):
         plot = figure.add_subplot()
         cmap = matplotlib.colormaps[colours].with_extremes(bad=(0, 0, 0, 0))
-        drawn = plot.pcolormesh(np.ma.masked_invalid(values), cmap=cmap, vmin=limits[0], vmax=limits[1])
+        drawn = plot.pcolormesh(
+            np.ma.masked_invalid(values), cmap=cmap, vmin=limits[0], vmax=limits[1], edgecolors="face"
+        )
         for (y, x), value in np.ndenumerate(values if numbers else np.zeros((0, 0))):
             if np.isfinite(value) and value >= 0.005:
                 shade = "#101010" if value > 0.55 * limits[1] else "#ffffff"

@@ -23,9 +23,9 @@ __all__ = [
     "LabelledSet",
     "class_index",
     "join_series",
-    "label_series",
     "labelled_cube",
     "labelled_points",
+    "labelled_series",
     "parse_mapping",
     "read_labels",
 ]
@@ -115,33 +115,54 @@ def labelled_points(
     for file in files:
         parts.append(read_points(file, **read_options))
         labels.append(read_attributes(file, [label_column])[label_column].astype(str).to_numpy().astype(np.str_))
-    title, where = ", ".join(Path(file).name for file in files), ", ".join(map(str, files))
-    joined = join_series(parts)
-    return label_series(
-        joined, np.concatenate(labels), taxonomy, mapping, block_deg=block_deg, title=title, where=where
+    return labelled_series(
+        join_series(parts),
+        np.concatenate(labels),
+        taxonomy=taxonomy,
+        mapping=mapping,
+        title=", ".join(Path(file).name for file in files),
+        where=", ".join(map(str, files)),
+        block_deg=block_deg,
     )
 
 
-def label_series(
+def labelled_series(
     series: PixelSeries,
     labels: NDArray[np.str_],
+    *,
     taxonomy: Taxonomy,
     mapping: Labels | Sequence[Labels] | None = None,
-    *,
-    block_deg: float = BLOCK_DEG,
     title: str,
-    where: str,
+    where: str | None = None,
+    block_deg: float = BLOCK_DEG,
 ) -> LabelledSet:
-    """Series with a label each, split by blocks of land; arguments as `labelled_points`.
+    """Labels (N,) of series from anywhere: Sen4Map groups, arrays, another reader.
+
+    Args:
+        series: N series.
+        labels: (N,) as text.
+        taxonomy, mapping, block_deg: as `labelled_points`.
+        title: where they come from, for the report.
+        where: the same for messages; default: the title.
 
     Raises:
-        InputError: no label is a class, or no labelled point was seen.
+        InputError: lengths differ, no label is a class, or no labelled series was seen.
         TaxonomyError: the mapping names a class that is not there.
     """
+    if len(labels) != len(series):
+        raise InputError(f"{len(labels)} labels for {len(series)} series; give one for each.")
     block = spatial_blocks(series.lat_deg, series.lon_deg, block_deg=block_deg)
-    folds = spatial_folds(block, folds=FOLDS)
-    split = f"blocks of {block_deg:g} degrees"
-    return _labelled(series, labels, taxonomy, mapping, block, folds, title=title, where=where, split=split)
+    return _labelled(
+        series,
+        labels,
+        taxonomy,
+        mapping,
+        block,
+        spatial_folds(block, folds=FOLDS),
+        title=title,
+        where=where or title,
+        split=f"blocks of {block_deg:g} degrees",
+    )
 
 
 def labelled_cube(

@@ -13,7 +13,7 @@ from timesenclip.data.lucas import LABEL_COLUMNS, class_index, read_lucas
 from timesenclip.data.store import SeriesStore
 from timesenclip.errors import InputError
 from timesenclip.ground.taxonomy import Taxonomy
-from timesenclip.tasks.labelled import LabelledSet, Labels, label_series
+from timesenclip.tasks.labelled import LabelledSet, Labels, labelled_series
 from timesenclip.tasks.suite import Ground
 from timesenclip.tasks.uncertainty import BLOCK_DEG
 
@@ -63,7 +63,10 @@ def labelled_store(
         found = np.where(index >= 0, known, found)
     where = f"{folder} ({labels})"
     series = store.series(rows)
-    return label_series(series, found, taxonomy, mapping, block_deg=block_deg, title=Path(folder).name, where=where)
+    title = Path(folder).name
+    return labelled_series(
+        series, found, taxonomy=taxonomy, mapping=mapping, block_deg=block_deg, title=title, where=where
+    )
 
 
 def _labels(store: SeriesStore, labels: str, taxonomy: Taxonomy) -> NDArray[np.str_]:

@@ -47,7 +47,7 @@ def _methods(found: Findings) -> Drawing:
     order = sorted(methods, key=lambda name: -methods[name].balanced_accuracy)
     values = [spread(methods[name], "balanced_accuracy") for name in order]
     alt = "Average class accuracy of every method with its interval"
-    return draw.dots("methods", alt, order, values, axis="average class accuracy, 95 % interval over blocks of land")
+    return draw.dots("methods", alt, order, values, axis="average class accuracy and its 95 % interval")
 
 
 def _confusion(found: Findings) -> Drawing:

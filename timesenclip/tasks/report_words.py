@@ -36,7 +36,11 @@ def notes(found: Findings) -> list[str]:
         )
     rare = [f"{row.name} ({row.support})" for row in first.classes if row.support < 10]
     if rare:
-        out.append(f"Fewer than ten samples, so that averages over classes swing with them: {', '.join(rare)}.")
+        listed = ", ".join(rare)
+        out.append(
+            f"Fewer than ten samples: {listed}. Averages over classes swing with them, and the intervals are too high, "
+            "since a draw without such a class leaves it out."
+        )
     if found.about["blocks"] < 2:
         out.append("All samples lie in one block of land, so there are no intervals.")
     elif found.about["blocks"] < _FEW_BLOCKS:
@@ -100,7 +104,7 @@ FINDING = (
 )
 SHOTS = (
     "What a user does next: label a few places. Examples are drawn from three quarters of the blocks of land and "
-    "tested on the fourth, in turn; the band is the spread over draws. `timesenclip adapt` makes such a head."
+    "tested on the fourth, in turn; the band is the spread over draws. The command timesenclip adapt makes such a head."
 )
 WHERE = "Blocks of land are what intervals and splits are made of. Similar colours on the second map are similar years."
 NEAR = (

@@ -8,8 +8,8 @@ own resizing and normalisation.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,16 +18,17 @@ from numpy.typing import NDArray
 from timesenclip.bands import band_index
 from timesenclip.errors import InputError
 from timesenclip.ground.prompts import DEFAULT, class_weights
+from timesenclip.ground.taxonomy import Taxonomy
 from timesenclip.ground.towers import GroundTower
 from timesenclip.series import Cube, PixelSeries
 from timesenclip.tasks.classify import prior_corrected
-from timesenclip.tasks.labelled import LabelledSet
+from timesenclip.tasks.labelled import LabelledSet, labelled_cube
 from timesenclip.tasks.metrics import Figures, figures
 
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["BRIGHTEST", "RgbBaseline", "patches", "rgb_baseline", "true_colour"]
+__all__ = ["BRIGHTEST", "RgbBaseline", "labelled_patches", "patches", "rgb_baseline", "true_colour"]
 
 BRIGHTEST = 0.3
 """Reflectance that is shown as 255: vegetation and soil keep their contrast, snow and cloud saturate."""
@@ -83,6 +84,41 @@ def patches(cube: Cube, rows: NDArray[np.integer], columns: NDArray[np.integer],
         lat_deg=middle.lat_deg,
         provenance=cube.provenance,
     )
+
+
+def labelled_patches(
+    cube: Cube,
+    labels: NDArray[np.integer],
+    *,
+    taxonomy: Taxonomy,
+    mapping: Mapping[str, str] | Sequence[Mapping[str, str]] | None,
+    size_px: int,
+    most: int = 1000,
+    seed: int = 0,
+    title: str = "patches",
+) -> LabelledSet:
+    """Patches around labelled pixels, drawn at random; the label is that of the pixel in the middle.
+
+    Args:
+        cube: the area.
+        labels: (Y, X) codes on the same grid.
+        taxonomy, mapping: as `labelled_cube`.
+        size_px: side of a patch.
+        most: patches at most.
+        seed: of the draw.
+        title: where they come from.
+
+    Raises:
+        InputError: no labelled pixel, or no patch that was seen clearly as a whole.
+    """
+    pixels = labelled_cube(cube, labels, taxonomy=taxonomy, mapping=mapping, title=title)
+    pixels = pixels.take(np.sort(np.random.default_rng(seed).permutation(len(pixels))[:most]))
+    number = np.array([int(name) for name in pixels.series.sample_id])
+    series = patches(cube, number // cube.shape[1], number % cube.shape[1], size_px=size_px)
+    seen = np.asarray(series.valid.any(axis=1))
+    if not seen.any():
+        raise InputError(f"No patch of {size_px} pixels was seen clearly as a whole; choose smaller patches.")
+    return replace(pixels, series=series).take(seen)
 
 
 def true_colour(series: PixelSeries, *, brightest: float = BRIGHTEST) -> list[Image.Image]:

@@ -116,7 +116,7 @@ def run_suite(
         out: folder for the report; it is made, files of an older report are replaced.
         ground: embedded photographs, for retrieval between the streams.
         templates: how the classes are put into words.
-        title: heading; default: the taxonomy's.
+        title: heading; default: the taxonomy's, or the phrases.
         notes: sentences for the head of the report, such as whether the checkpoint was trained on these places.
         seed: of every random choice.
         draws: of the bootstrap.
@@ -206,7 +206,7 @@ def _find(
     about = _about(model, data, templates, notes, seed, draws, months_of=len(some))
     near = _neighbours(data, embeddings)
     progress(8, parts)
-    heading = title or data.taxonomy.title
+    heading = title or _heading(data)
     return Findings(
         heading, data, embeddings, weights, comparison, sets, effects, found, shots, kept, lengths, months, near, about
     )
@@ -272,6 +272,13 @@ def _retrievals(
             )
         )
     return out
+
+
+def _heading(data: LabelledSet) -> str:
+    if data.taxonomy.source or data.taxonomy.title != "Phrases of the user":
+        return data.taxonomy.title
+    names = data.taxonomy.names
+    return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
 
 
 def _some(count: int, seed: int) -> NDArray[np.intp]:

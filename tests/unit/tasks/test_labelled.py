@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 from timesenclip.errors import GridError, InputError, TaxonomyError
 from timesenclip.ground.taxonomy import load_taxonomy, taxonomy_from_phrases
+from timesenclip.tasks.baselines import cross_predicted, forest, probe
 from timesenclip.tasks.compare import compare_answers, write_comparison
 from timesenclip.tasks.labelled import (
     LabelledSet,
@@ -16,6 +18,7 @@ from timesenclip.tasks.labelled import (
     join_series,
     labelled_cube,
     labelled_points,
+    labelled_series,
     parse_mapping,
 )
 from timesenclip.tasks.metrics import figures
@@ -77,6 +80,33 @@ def test_tables_are_joined_and_doubtful_things_are_said(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"labels seen: 'lake' \(3\)"):
         labelled_points(two, label_column="kind", taxonomy=taxonomy_from_phrases(["rock"]))
     assert len(data.take(data.truth == 0)) == 2
+
+
+def test_series_from_any_reader_become_a_labelled_set() -> None:
+    series = random_series(4)
+    data = labelled_series(series, np.array(["maize", "x", "LAKE", "lake"]), taxonomy=NAMES, title="mine")
+    assert data.truth.tolist() == [0, 2, 2]
+    assert data.series.sample_id == ("point-0", "point-2", "point-3")
+    with pytest.raises(InputError, match="3 labels for 4 series"):
+        labelled_series(series, np.array(["maize"] * 3), taxonomy=NAMES, title="mine")
+    clouds = replace(series, valid=np.zeros_like(series.valid))
+    with pytest.raises(InputError, match="ever seen clearly"):
+        labelled_series(clouds, np.array(["maize"] * 4), taxonomy=NAMES, title="mine")
+
+
+def test_models_with_labels_never_see_the_fold_they_answer() -> None:
+    rng = np.random.default_rng(0)
+    fold = np.arange(80) % 4
+    truth = rng.integers(0, 3, 80)
+    features = np.eye(80, dtype=np.float32)  # a sample tells nothing of another: only a leak could answer
+    shares = cross_predicted(features, truth, fold, forest(trees=20), classes=4)
+    assert shares is not None
+    assert (shares.argmax(axis=1) == truth).mean() < 0.6
+    assert (shares[:, 3] == 0).all()  # a class without a sample is never an answer
+    assert shares.sum(axis=1) == pytest.approx(np.ones(80), abs=1e-5)
+    assert cross_predicted(features, truth, fold * 0, forest(), classes=3) is None
+    few = cross_predicted(features, truth, fold, probe(), classes=3, most=10)
+    assert few is not None
 
 
 def test_series_of_other_lengths_end_in_missing_steps() -> None:

@@ -10,7 +10,7 @@ from timesenclip.errors import InputError, TowerError
 from timesenclip.ground.taxonomy import taxonomy_from_phrases
 from timesenclip.ground.towers import load_tower
 from timesenclip.tasks.labelled import LabelledSet
-from timesenclip.tasks.rgb import patches, rgb_baseline, true_colour
+from timesenclip.tasks.rgb import labelled_patches, patches, rgb_baseline, true_colour
 from timesenclip.testing import random_cube, random_series
 
 TINY = Path(__file__).parents[1] / "ground" / "tiny_models.py"
@@ -37,6 +37,23 @@ def test_true_colour_is_the_median_of_clear_steps_stretched_to_bytes() -> None:
         bands = series.reflectance[i, series.valid[i]][:, [2, 1, 0]]
         expected = np.round(np.clip(np.median(bands, axis=0) / 0.3, 0, 1) * 255)
         assert np.array_equal(np.asarray(picture)[0, 0], expected)
+
+
+def test_labelled_patches_carry_the_label_of_their_middle() -> None:
+    cube = random_cube((12, 16), cloudy=0)
+    labels = np.where(np.arange(16) < 8, 1, 2)[None].repeat(12, axis=0)
+    names = taxonomy_from_phrases(["maize field", "lake"])
+    found = labelled_patches(
+        cube, labels, taxonomy=names, mapping={"1": "maize field", "2": "lake"}, size_px=4, most=50
+    )
+    assert len(found) == 50
+    column = np.array([int(name) % 16 for name in found.series.sample_id])
+    assert np.array_equal(found.truth, (column >= 8).astype(int))
+    assert found.series.reflectance.shape == (50, 6, 10, 4, 4)
+    with pytest.raises(InputError, match="seen clearly as a whole"):
+        labelled_patches(
+            random_cube((12, 16), cloudy=0.6), labels, taxonomy=names, mapping={"1": "lake"}, size_px=12, most=9
+        )
 
 
 @pytest.mark.filterwarnings("ignore::timesenclip.errors.DegradedInputWarning")
