@@ -49,7 +49,7 @@ def open_stac(
     clip: bool = True,
     workers: int = 8,
     retries: int = 3,
-    wait_s: float = 1.0,
+    wait_s: float = 0.5,
     sign: Signer | None = None,
 ) -> StacSource:
     """Search for the scenes of an area and a period, without reading their pixels.

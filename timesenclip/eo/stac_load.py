@@ -36,7 +36,6 @@ T = TypeVar("T")
 _GDAL: Mapping[str, Any] = {
     "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
     "GDAL_HTTP_MAX_RETRY": "2",
-    "GDAL_HTTP_RETRY_DELAY": "0.5",
     "GDAL_HTTP_TIMEOUT": "90",
     "GDAL_HTTP_CONNECTTIMEOUT": "15",
     "GDAL_HTTP_MERGE_CONSECUTIVE_RANGES": "YES",
@@ -105,8 +104,10 @@ class SceneReader:
     """How far clouds and shadows grow, in pixels of SCL's own grid."""
     retries: int = 3
     """How often a file that fails is tried again."""
-    wait_s: float = 1.0
+    wait_s: float = 0.5
     """First pause before that; it doubles."""
+    broken: set[str] = field(default_factory=set, compare=False, repr=False)
+    """Addresses that failed for good in some window; in the next ones they are tried once."""
 
     def read(self, scene: Scene, box: Window, *, mask: bool) -> SceneWindow | Failure | None:
         """Read a window of a scene.
@@ -124,7 +125,7 @@ class SceneReader:
         places = _Places(self.grid, self.epsg, box)
         shape = box[1] - box[0], box[3] - box[2]
         try:
-            with rasterio.Env(**{**_GDAL, **self.gdal}):
+            with rasterio.Env(**{**_GDAL, "GDAL_HTTP_RETRY_DELAY": str(self.wait_s / 2), **self.gdal}):
                 valid = np.ones(shape, dtype=np.bool_)
                 if mask:  # first, since most of a cloudy scene need not be read at all
                     valid = self._try(scene, SCL_NAME, box, lambda raster: self._clear(raster, places))
@@ -166,8 +167,8 @@ class SceneReader:
 
         address = scene.assets[band]
         renew, reason = False, ""
-        for attempt in range(self.retries + 1):
-            if attempt and "://" in address:
+        for attempt in range(1 if address in self.broken else self.retries + 1):
+            if attempt and _is_remote(address):
                 time.sleep(self.wait_s * 2 ** (attempt - 1))
             try:
                 signed = self.sign(address, renew)
@@ -179,6 +180,7 @@ class SceneReader:
             except (RasterioError, OSError, ValueError) as error:  # requests' errors, when signing fails, are OSErrors
                 reason = _plain(error)
                 renew = bool(_REFUSED.search(reason))
+        self.broken.add(address)
         raise _Unreadable(Failure(scene.id, band, address.split("?", 1)[0], box, reason))
 
 
@@ -282,14 +284,20 @@ def _bilinear(
 def _gdal_path(address: str) -> str:
     if address.startswith(("http://", "https://")):
         return f"/vsicurl/{address}"
-    return "/vsis3/" + address.removeprefix("s3://") if address.startswith("s3://") else address
+    if address.startswith("s3://"):
+        return f"/vsis3/{address.removeprefix('s3://')}"
+    return address.removeprefix("file://")
+
+
+def _is_remote(address: str) -> bool:
+    return not address.startswith(("/", "file://"))
 
 
 def _fresh(address: str, attempt: int) -> Any:
     """From the second attempt on GDAL must forget what it remembers of an address, its failure included."""
     import rasterio
 
-    if attempt == 0 or "://" not in address:
+    if attempt == 0 or not _is_remote(address):
         return nullcontext()
     return rasterio.Env(CPL_VSIL_CURL_NON_CACHED=_gdal_path(address))
 

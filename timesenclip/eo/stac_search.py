@@ -29,7 +29,7 @@ _TIMEOUT_S = (15.0, 90.0)
 _DAY = np.timedelta64(1, "D")
 
 
-def find_items(catalog: str, *, collection: str, aoi: Aoi, period: Period, wait_s: float = 1.0) -> list[Item]:
+def find_items(catalog: str, *, collection: str, aoi: Aoi, period: Period, wait_s: float = 0.5) -> list[Item]:
     """Items of an area and a period; the period is widened by a day, since solar days are not those of UTC.
 
     Args:
@@ -126,8 +126,8 @@ def _read_local(path: Path, collection: str) -> list[Item]:
         path = inside[0]
     if not path.exists():
         raise DataNotFoundError(
-            f"No STAC catalogue at '{path}'; expected planetary-computer, earth-search, cdse, an address (https://...), "
-            "a catalog.json, or a folder of .SAFE products or COGs."
+            f"No STAC catalogue at '{path}'; expected planetary-computer, earth-search, cdse, an address "
+            "(https://...), a catalog.json, or a folder of .SAFE products or COGs."
         )
     items = _crawl(path, set())
     named = [item for item in items if item.get("collection") in (None, collection)]
@@ -149,9 +149,7 @@ def _crawl(path: Path, seen: set[Path]) -> list[Item]:
         found = json.loads(path.read_text(encoding="utf-8"))
         kind = found.get("type")
     except (OSError, ValueError, AttributeError) as error:
-        raise DataNotFoundError(
-            f"Cannot read '{path}' as STAC ({error}); expected a catalogue or items."
-        ) from error
+        raise DataNotFoundError(f"Cannot read '{path}' ({error}); expected STAC as JSON.") from error
     if kind == "Feature":
         return [_absolute(found, path)]
     if kind == "FeatureCollection":

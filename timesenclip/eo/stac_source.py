@@ -107,7 +107,9 @@ class StacSource:
         box = self._checked(window)
         days = self.dates[(self.dates >= span.start) & (self.dates < span.end)]
         if days.size == 0:
-            raise TimeError(f"{self.where} has no scene in {span}; its scenes run from {self.dates[0]} on.")
+            raise TimeError(
+                f"{self.where} has no scene in {span}; its scenes run from {self.dates[0]} to {self.dates[-1]}."
+            )
         masked = mask and self._has_scl
         report = _Report()
         with ThreadPoolExecutor(self.workers) as pool:
