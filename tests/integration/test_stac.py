@@ -6,6 +6,7 @@ import json
 import pickle
 import urllib.request
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -187,6 +188,52 @@ def test_a_server_that_stays_away_is_said_in_one_line(world: Path, area: Path):
         source, _ = quietly(open_stac, area, SEASON, catalog=server.url, retries=1, **FAST)
         with pytest.raises(DataNotFoundError, match=r"None of the 8 scenes .* could be read; .*403"):
             source.read((0, 8, 0, 8))
+
+
+def test_what_fails_for_good_is_named_once_and_not_waited_for_again(world: Path, area: Path):
+    with serve(world) as server:
+        gone = {f"{SHOTS[4].id}/B05.tif": [500] * 999, f"{SHOTS[7].id}/SCL.tif": [404] * 999}
+        server.asset_fails = {end: list(codes) for end, codes in gone.items()}
+        source, _ = quietly(open_stac, area, SEASON, catalog=server.url, retries=2, **FAST)
+        cube, read = quietly(source.read, (0, SIZE // 2, 0, 120))
+        asked = len(server.asset_fails[f"{SHOTS[7].id}/SCL.tif"])
+        again = quietly(source.read, (SIZE // 2, SIZE, 0, 120))[1]
+        assert asked - len(server.asset_fails[f"{SHOTS[7].id}/SCL.tif"]) <= 2
+    assert len(read) == 1
+    assert again == []
+    named = {(failure.scene, failure.band, failure.window[0]) for failure in source.failures}
+    broken = [(SHOTS[4].id, "B05"), (SHOTS[7].id, "SCL"), (SHOTS[10].id, "B8A")]
+    assert named == {(*which, row) for which in broken for row in (0, SIZE // 2)}
+    expected, valid = truth(source.aoi.grid, 32631, tuple(shot for shot in GOOD if shot not in (SHOTS[4], SHOTS[7])))
+    np.testing.assert_array_equal(cube.valid, valid[:, : SIZE // 2])
+    np.testing.assert_array_equal(cube.reflectance, expected[:, :, : SIZE // 2])
+
+
+def test_a_network_that_dies_midway_leaves_no_hole(world: Path, area: Path):
+    with serve(world) as server:
+        source, _ = quietly(open_stac, area, SEASON, catalog=server.url, retries=0, **FAST)
+        assert source.read((0, 8, 0, 8), period="2021-11").valid.any()
+        server.asset_fails = {".tif": [503] * 999}
+        with pytest.raises(DataNotFoundError, match=r"None of the 2 scenes .* could be read; .*503"):
+            source.read((8, 16, 0, 8), period="2022-01")
+
+
+def test_files_in_buckets_are_read(world: Path, area: Path, tmp_path: Path):
+    """As CDSE's: `s3://`, with an endpoint of its own."""
+    items = [item(shot, "s3://files") for shot in SHOTS[:1]]
+    source = open_stac(area, "2021-11", catalog=write_items(tmp_path / "items.json", items))
+    with serve(world) as server:
+        host = server.url.removeprefix("http://")
+        options = {
+            "AWS_S3_ENDPOINT": host,
+            "AWS_HTTPS": "NO",
+            "AWS_VIRTUAL_HOSTING": "FALSE",
+            "AWS_NO_SIGN_REQUEST": "YES",
+        }
+        cube = replace(source, reader=replace(source.reader, gdal=options)).read()
+    expected, valid = truth(source.aoi.grid, 32631, SHOTS[:1])
+    np.testing.assert_array_equal(cube.valid, valid[:1])
+    np.testing.assert_array_equal(cube.reflectance, expected[:1])
 
 
 def test_the_other_zone_as_grid(catalog: Path):

@@ -12,7 +12,7 @@ import numpy as np
 from timesenclip.eo.stac_providers import OffsetDecision, Provider, band_assets, decide_offset
 from timesenclip.errors import InputError
 
-__all__ = ["Scene", "drop_duplicates", "scene_from_item", "solar_day"]
+__all__ = ["Scene", "drop_duplicates", "footprint", "scene_from_item", "solar_day"]
 
 _PRODUCT = re.compile(r"(S2[A-D])_MSIL2A_(\d{8}T\d{6})_N(\d{2})(\d{2})_R\d{3}_T(\w{5})_(\d{8}T\d{6})")
 _TILE = re.compile(r"(?:^|[_/-])T?(\d{1,2}[C-HJ-NP-X][A-HJ-NP-Z][A-HJ-NP-V])(?=[_/.-]|$)")
@@ -64,6 +64,17 @@ class Scene:
     def may_hold_offset(self) -> bool:
         """Whether its pixels were ever given the offset: from baseline 04.00 on."""
         return self.baseline is None or self.baseline_key >= (4, 0)
+
+
+def footprint(geometry: Mapping[str, Any] | None) -> Any:
+    """Outline of a STAC item, a little wider than the catalogue says since it is drawn with few corners; None: unknown.
+
+    Footprints that cross themselves, as those at the antimeridian do, are mended.
+    """
+    from shapely import make_valid
+    from shapely.geometry import shape
+
+    return None if geometry is None else make_valid(shape(geometry)).buffer(_MARGIN_DEG)
 
 
 def solar_day(moment: np.datetime64, lon_deg: float) -> np.datetime64:
@@ -132,7 +143,7 @@ def scene_from_item(
             given=offset_dn,
         ),
         assets=band_assets(assets),
-        outline=_outline(item.get("geometry")),
+        outline=footprint(item.get("geometry")),
     )
 
 
@@ -177,13 +188,6 @@ def _same(one: Scene, other: Scene) -> bool:
     if one.strip is None or other.strip is None:
         return alike
     return alike and bool(abs(one.strip - other.strip) <= _SAME_STRIP)
-
-
-def _outline(geometry: Mapping[str, Any] | None) -> Any:
-    """A little wider than the catalogue says, since footprints are drawn with few corners."""
-    from shapely.geometry import shape
-
-    return None if geometry is None else shape(geometry).buffer(_MARGIN_DEG)
 
 
 def _product_of(item: Mapping[str, Any], properties: Mapping[str, Any]) -> re.Match[str] | None:

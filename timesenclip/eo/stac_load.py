@@ -44,6 +44,7 @@ _GDAL: Mapping[str, Any] = {
 _NATIVE_M = 10
 """Bands of this resolution are never interpolated: on their own grid they are the data."""
 _REFUSED = re.compile(r"\b(401|403)\b|AccessDenied|AuthenticationFailed|Forbidden", re.IGNORECASE)
+_NETWORK = re.compile(r"code: (429|5\d\d)|curl|connect|resolve|time.?out|timed out|SSL", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,11 @@ class Failure:
     """Window of the area's grid."""
     reason: str
     """What GDAL said."""
+
+    @property
+    def of_network(self) -> bool:
+        """Whether the file may be sound: the network, the server or the token failed."""
+        return bool(_REFUSED.search(self.reason) or _NETWORK.search(self.reason))
 
     def __str__(self) -> str:
         """`S2A_... B04 (https://...: HTTP response code: 404)`."""

@@ -16,6 +16,7 @@ import numpy as np
 
 from timesenclip.eo.aoi import Aoi
 from timesenclip.eo.period import Period
+from timesenclip.eo.stac_items import footprint
 from timesenclip.errors import DataNotFoundError, MissingExtraError
 
 __all__ = ["find_items"]
@@ -177,7 +178,5 @@ def _in_time(item: Item, start: np.datetime64, end: np.datetime64) -> bool:
 
 
 def _in_area(item: Item, aoi: Aoi) -> bool:
-    from shapely.geometry import shape
-
-    geometry = item.get("geometry")
-    return geometry is None or bool(shape(geometry).intersects(aoi.geometry))
+    outline = footprint(item.get("geometry"))
+    return outline is None or bool(outline.intersects(aoi.geometry))

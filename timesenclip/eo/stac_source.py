@@ -247,7 +247,10 @@ class StacSource:
     def _say(self, report: _Report, *, mask: bool) -> None:
         """Name what failed and what looks wrong, each once."""
         self.failures.extend(report.failed)
-        if report.failed and len(report.failed) == report.asked:
+        if len(report.failed) < report.asked:
+            self._said.add("something was read")
+        elif report.failed and (report.of_network or "something was read" not in self._said):
+            # A hole in the map would look like cloud; a single broken file, elsewhere, is only named.
             raise DataNotFoundError(
                 f"None of the {report.asked} scenes of a window of {self.where} could be read; first: "
                 f"{report.failed[0]}. {self.access or 'Check the network and the addresses.'}"
@@ -300,6 +303,10 @@ class _Report:
         self.asked = 0
         self.failed: list[Failure] = []
         self.doubts: dict[int, dict[str, str]] = {}
+
+    @property
+    def of_network(self) -> bool:
+        return any(failure.of_network for failure in self.failed)
 
     def add(self, scene: Scene, found: SceneWindow | Failure | None) -> None:
         self.asked += 1

@@ -10,7 +10,7 @@ import pytest
 
 from timesenclip.bands import BAND_NAMES, SCL_NAME
 from timesenclip.eo.radiometry import contradicts_offset
-from timesenclip.eo.stac_items import drop_duplicates, scene_from_item, solar_day
+from timesenclip.eo.stac_items import drop_duplicates, footprint, scene_from_item, solar_day
 from timesenclip.eo.stac_providers import PROVIDERS, band_assets, decide_offset, provider_for, signer_for
 from timesenclip.errors import InputError
 
@@ -138,6 +138,13 @@ def test_a_solar_day_holds_a_pass_together_wherever_utc_changes_the_date():
     assert solar_day(np.datetime64("2023-05-06T23:59:50"), 177.0) == np.datetime64("2023-05-07")
     assert solar_day(np.datetime64("2023-05-07T00:00:10"), 177.0) == np.datetime64("2023-05-07")
     assert solar_day(np.datetime64("2023-05-07T00:00:10"), -150.0) == np.datetime64("2023-05-06")
+
+
+def test_a_footprint_that_crosses_itself_is_mended():
+    bow = {"type": "Polygon", "coordinates": [[[0, 0], [1, 1], [1, 0], [0, 1], [0, 0]]]}
+    assert footprint(bow).is_valid
+    assert footprint(bow).area > 0.4
+    assert footprint(None) is None
 
 
 BASE = scene(pc_item("S2A_MSIL2A_20200506T105031_N0214_R051_T31UDS_20200506T170000"))
