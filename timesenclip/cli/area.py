@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from timesenclip.cli import options as opt
+from timesenclip.cli import source as src
 from timesenclip.cli.console import print_json, print_table, progress_bar
 
 if TYPE_CHECKING:
-    from timesenclip.eo.cube import CubeSource
+    from timesenclip.eo.cube import AreaSource, CubeSource
+    from timesenclip.eo.radiometry import Units
     from timesenclip.mapping.run import MapResult
 
 __all__ = ["map_", "report_map"]
@@ -35,8 +37,8 @@ OffsetDn = Annotated[
 
 
 def map_(
-    cube: opt.CubePath,
     output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder for the maps.")],
+    cube: src.MaybeCubePath = None,
     prompt: opt.Prompt = None,
     taxonomy: opt.TaxonomyName = None,
     templates: opt.Templates = "default",
@@ -49,6 +51,11 @@ def map_(
     collection: Collection = "sentinel-2-l2a",
     baseline: Baseline = None,
     offset_dn: OffsetDn = None,
+    aoi: src.AoiText = None,
+    catalog: src.Catalog = None,
+    max_cloud: src.MaxCloud = 80.0,
+    resampling: src.Resample = "nearest",
+    workers: src.Workers = 8,
     scores: Annotated[bool, typer.Option("--scores/--no-scores", help="Write one score band per phrase.")] = True,
     checkpoint: opt.CheckpointName = None,
     strict: opt.Strict = False,
@@ -58,16 +65,28 @@ def map_(
 
     GeoTIFFs of classes, confidence and scores, a picture with legend, a page for the browser, and how they came about.
     """
-    from timesenclip.eo.cube import open_cube
     from timesenclip.mapping.run import map_cube
 
+    src.refuse_both(cube, aoi, catalog)
     span = opt.chosen_period(period, year)
     classes = opt.chosen_taxonomy(prompt, taxonomy)
-    source = open_cube(
-        cube, units=units, provider=provider, collection=collection, baseline=baseline, offset_dn=offset_dn
-    )
-    if provider is None and offset_dn is None:
-        _check_offset(source, span)
+    source: AreaSource
+    if aoi is not None:
+        source = src.searched_source(
+            aoi,
+            span,
+            catalog=catalog,
+            collection=collection,
+            max_cloud=max_cloud,
+            resampling=resampling,
+            workers=workers,
+            provider=provider,
+            baseline=baseline,
+            offset_dn=offset_dn,
+            units=units,
+        )
+    else:
+        source = _opened_cube(cube, span, units, provider, collection, baseline, offset_dn)
     model = opt.chosen_model(checkpoint)
     if head is not None:
         model, classes = opt.with_head(model, head, prompt=prompt, taxonomy=taxonomy)
@@ -85,6 +104,25 @@ def map_(
             progress=progress,
         )
     report_map(result, as_json=as_json)
+
+
+def _opened_cube(
+    cube: Path | None,
+    span: str | int | None,
+    units: Units,
+    provider: str | None,
+    collection: str,
+    baseline: str | None,
+    offset_dn: int | None,
+) -> CubeSource:
+    from timesenclip.eo.cube import open_cube
+
+    source = open_cube(
+        str(cube), units=units, provider=provider, collection=collection, baseline=baseline, offset_dn=offset_dn
+    )
+    if provider is None and offset_dn is None:
+        _check_offset(source, span)
+    return source
 
 
 def _check_offset(source: CubeSource, period: str | int | None) -> None:

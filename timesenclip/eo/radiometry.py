@@ -24,6 +24,7 @@ __all__ = [
     "Units",
     "check_dark_level",
     "clean_reflectance",
+    "contradicts_offset",
     "detect_units",
     "offset_for",
     "offsets_for",
@@ -216,6 +217,28 @@ def check_dark_level(
             DegradedInputWarning,
             stacklevel=3,
         )
+
+
+def contradicts_offset(lowest_dn: NDArray[np.float32], offset_dn: int) -> str | None:
+    """Whether the pixels of one image speak against the offset that was decided for it.
+
+    With the offset in them DN lie above 1000 but for noise; without it some lie far below, in nearly every image.
+
+    Args:
+        lowest_dn: (N,) DN of the darkest band of each clear pixel, as they are in the file.
+        offset_dn: what was decided: 0 or 1000.
+
+    Returns:
+        What the pixels show, for a message; None where they agree or are too few to tell.
+    """
+    if lowest_dn.size < _ENOUGH:
+        return None
+    low, some = (float(value) for value in np.percentile(lowest_dn, [1, 5]))
+    if offset_dn == 0 and 1000 <= low < 2000:
+        return f"the darkest 1 % of DN is {low:.0f}, so 1000 may still be in them"
+    if offset_dn >= 1000 and some < offset_dn - 300:
+        return f"5 % of DN are below {some:.0f}, so {offset_dn} may have been removed already"
+    return None
 
 
 def _dark(reflectance: NDArray[np.float32], valid: NDArray[np.bool_]) -> float:

@@ -1,0 +1,176 @@
+"""STAC items of files that nobody catalogued: `.SAFE` products of ESA, and folders of COGs.
+
+What the metadata beside the files say goes first (`MTD_MSIL2A.xml`: baseline, time, offset, cloud cover); for the rest
+the names speak, as ESA, Sentinel-Hub and Earth Search write them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from timesenclip.bands import BANDS, SCL_NAME, canonical_band
+from timesenclip.errors import DataNotFoundError, TimeError
+
+__all__ = ["local_items"]
+
+Item = dict[str, Any]
+
+_RASTERS = (".jp2", ".tif", ".tiff")
+_MOMENT = re.compile(r"(?<!\d)(20\d{2})-?([01]\d)-?([0-3]\d)(?:T(\d{6}))?(?!\d)")
+_FOLDERS = re.compile(r"(?:^|/)(20\d{2})/(\d{1,2})/(\d{1,2})(?:/|$)")
+_BASELINE = re.compile(r"_N(\d{2})(\d{2})_")
+_TILE = re.compile(r"(?:^|[_/-])T?(\d{1,2}[C-HJ-NP-X][A-HJ-NP-Z][A-HJ-NP-V])(?=[_/.-]|$)")
+_PLATFORM = re.compile(r"(?:^|[_/])(S2[A-D])_")
+_RESOLUTION = re.compile(r"^(\d\d)m$", re.IGNORECASE)
+_METADATA = {
+    "baseline": "PROCESSING_BASELINE",
+    "start": "PRODUCT_START_TIME",
+    "made": "GENERATION_TIME",
+    "cloud": "Cloud_Coverage_Assessment",
+    "offset": "BOA_ADD_OFFSET",
+    "strip": "Datastrip_Identifier",
+}
+_ORDER = (*(band.name for band in BANDS), SCL_NAME)
+
+
+def local_items(folder: str | Path) -> list[Item]:
+    """Build STAC items of a folder: one for each `.SAFE` product, and one for each set of COGs that share a name.
+
+    Raises:
+        DataNotFoundError: no products and no files that name a band.
+        TimeError: the names of COGs say no date.
+    """
+    root = Path(folder)
+    products = sorted(path for path in [root, *root.rglob("*.SAFE")] if path.suffix == ".SAFE" and path.is_dir())
+    items = [_safe_item(product) for product in products]
+    loose: dict[str, dict[str, Path]] = {}
+    for file in sorted(root.rglob("*")):
+        inside = any(parent.suffix == ".SAFE" for parent in (file, *file.parents))
+        if file.suffix.lower() in _RASTERS and not inside:
+            scene, band = _scene_and_band(file.relative_to(root))
+            if band is not None:
+                _keep_finest(loose.setdefault(scene, {}), band, file)
+    items += [_loose_item(root, scene, bands) for scene, bands in loose.items()]
+    if not items:
+        raise DataNotFoundError(
+            f"'{root}' holds no Sentinel-2 images; expected .SAFE products, or COGs whose names end in a band, such as "
+            "T31UDS_20180506T105031_B04_10m.tif."
+        )
+    return items
+
+
+def _safe_item(product: Path) -> Item:
+    bands: dict[str, Path] = {}
+    for file in sorted(product.glob("GRANULE/*/IMG_DATA/**/*")):
+        band = _scene_and_band(Path(file.name))[1] if file.suffix.lower() in _RASTERS else None
+        if band is not None:
+            _keep_finest(bands, band, file)
+    if not bands:
+        raise DataNotFoundError(f"'{product}' holds no images (GRANULE/*/IMG_DATA); it may not be unpacked wholly.")
+    said = _metadata(product / "MTD_MSIL2A.xml")
+    return _item(product.stem, bands, str(product.name), said)
+
+
+def _loose_item(root: Path, scene: str, bands: dict[str, Path]) -> Item:
+    path = f"{root.name}/{scene}"
+    return _item(scene.strip("/._-").replace("/", "_") or root.name, bands, path, {})
+
+
+def _item(name: str, bands: dict[str, Path], path: str, said: dict[str, str]) -> Item:
+    baseline = _BASELINE.search(path)
+    platform = _PLATFORM.search(path)
+    tile = _TILE.search(path.upper())
+    properties: dict[str, Any] = {
+        "datetime": said.get("start") or _moment_of(path),
+        "s2:processing_baseline": said.get("baseline") or (f"{baseline[1]}.{baseline[2]}" if baseline else None),
+        "s2:generation_time": said.get("made"),
+        "s2:datastrip_id": said.get("strip"),
+        "s2:mgrs_tile": tile[1] if tile else None,
+        "platform": platform[1] if platform else None,
+        "eo:cloud_cover": float(said["cloud"]) if "cloud" in said else None,
+        "timesenclip:boa_add_offset": int(said["offset"]) if "offset" in said else None,
+    }
+    first = next(bands[band] for band in _ORDER if band in bands)
+    return {
+        "type": "Feature",
+        "stac_version": "1.0.0",
+        "id": name,
+        "geometry": _footprint(bands.values(), first),
+        "properties": {key: value for key, value in properties.items() if value is not None},
+        "assets": {band: {"href": str(file.resolve())} for band, file in bands.items()},
+    }
+
+
+def _scene_and_band(path: Path) -> tuple[str, str | None]:
+    """Name of a scene, and band, of a file: the name without the parts that say band and resolution."""
+    parts = re.split(r"([_\-.])", path.stem)
+    band = None
+    for i in range(len(parts) - 1, -1, -2):
+        named = SCL_NAME if parts[i].upper() == SCL_NAME else canonical_band(parts[i])
+        if named is not None and band is None:
+            band, parts[i] = named, ""
+        elif _RESOLUTION.match(parts[i]):
+            parts[i] = ""
+    return f"{path.parent.as_posix()}/{''.join(parts).rstrip('_-.')}".removeprefix("./"), band
+
+
+def _keep_finest(bands: dict[str, Path], band: str, file: Path) -> None:
+    """Of copies at several resolutions (R10m, R20m, R60m) keep the finest."""
+
+    def metres(path: Path) -> int:
+        match = re.search(r"_(\d\d)m\.", path.name)
+        return int(match[1]) if match else 0
+
+    if band not in bands or metres(file) < metres(bands[band]):
+        bands[band] = file
+
+
+def _moment_of(path: str) -> str:
+    found = _MOMENT.search(path)
+    if found:
+        clock = found[4] or "103000"  # about when Sentinel-2 passes, in solar time
+        return f"{found[1]}-{found[2]}-{found[3]}T{clock[:2]}:{clock[2:4]}:{clock[4:]}Z"
+    folders = _FOLDERS.search(path)  # the layout of the buckets on AWS: .../2022/1/26/0/R10m
+    if folders:
+        return f"{folders[1]}-{int(folders[2]):02d}-{int(folders[3]):02d}T10:30:00Z"
+    raise TimeError(f"'{path}' names no date; expected one such as 20180506T105031 or 2018-05-06 in the file's name.")
+
+
+def _metadata(path: Path) -> dict[str, str]:
+    """Facts of ESA's product metadata; nothing where the file is absent or broken, for the names know most of it."""
+    from xml.etree import ElementTree
+
+    try:
+        root = ElementTree.parse(path).getroot()
+    except (OSError, ElementTree.ParseError):
+        return {}
+    said = {}
+    for element in root.iter():
+        tag = element.tag.rsplit("}", 1)[-1]
+        for key, wanted in _METADATA.items():
+            if tag == wanted and key not in said and element.text:
+                said[key] = element.text.strip()
+    for granule in root.iter():
+        if granule.tag.rsplit("}", 1)[-1] == "Granule" and "datastripIdentifier" in granule.attrib:
+            said.setdefault("strip", granule.attrib["datastripIdentifier"])
+    return said
+
+
+def _footprint(files: Iterable[Path], first: Path) -> Item | None:
+    """Outline in EPSG:4326 of the first file that can be opened; None (anywhere) where none can."""
+    import rasterio
+    from rasterio.errors import RasterioError
+    from rasterio.warp import transform_bounds
+
+    for file in (first, *files):
+        try:
+            with rasterio.open(file) as raster:
+                west, south, east, north = transform_bounds(raster.crs, 4326, *raster.bounds)
+        except (RasterioError, AttributeError):
+            continue
+        corners = [[west, south], [east, south], [east, north], [west, north], [west, south]]
+        return {"type": "Polygon", "coordinates": [corners]}
+    return None
