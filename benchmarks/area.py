@@ -4,7 +4,8 @@ The area is the Flanders patch of the shared data (64 x 64 pixels, 118 dates), r
 is read and decoded again, so that reading costs what it would, but nothing is copied to the disk. Each run is a process
 of its own, for peak memory is a property of one.
 
-    python benchmarks/area.py [--size 512] [--double] [--block 256] [--workers 2] [--dims 64] [--agreement] [--json]
+    python benchmarks/area.py [--size 512] [--double] [--block 256] [--workers 2] [--dims 64] [--json]
+    python benchmarks/area.py --agreement | --rates
 """
 
 from __future__ import annotations
@@ -25,16 +26,18 @@ from typing import Any
 
 import numpy as np
 import rasterio
+import torch
 
 from timesenclip.eo.composite import composite_cube
 from timesenclip.eo.cube import CubeSource, Window, open_cube
 from timesenclip.eo.period import Every, Period
 from timesenclip.manifest import read_manifest
 from timesenclip.mapping.ask import ask_store
-from timesenclip.mapping.block import block_key
+from timesenclip.mapping.block import block_data, block_key
 from timesenclip.mapping.build import embed_area
 from timesenclip.mapping.run import map_cube
 from timesenclip.model.checkpoint import load
+from timesenclip.model.embed import embed
 from timesenclip.series import Cube
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "s2-flanders-2018"
@@ -128,17 +131,27 @@ def main() -> None:
     parser.add_argument("--block", type=int, default=256)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--dims", type=int, default=64)
-    parser.add_argument("--agreement", action="store_true", help="compare answers at all, 128 and 64 dims with `map`")
+    parser.add_argument("--agreement", action="store_true", help="only: answers of fewer dims against those of `map`")
+    parser.add_argument("--rates", action="store_true", help="only: pixels per second of CPU time of each stage")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--shape", type=int, nargs=2, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.shape:
         print(json.dumps(measure((given.shape[0], given.shape[1]), given.block, given.workers, given.dims)))
         return
+    if given.rates:
+        found = rates()
+        print(json.dumps(found) if given.json else "\n".join(f"{k:10s} {v:>10,.0f} pixels/s" for k, v in found.items()))
+        return
+    if given.agreement:
+        answers = agreement()
+        lines = (
+            f"{k:>4s} dims: {v['same']:.2%} as `map`, scores differ by {v['score']:.4f}" for k, v in answers.items()
+        )
+        print(json.dumps(answers) if given.json else "\n".join(lines))
+        return
     shapes = [(given.size, given.size), *([(2 * given.size, given.size)] if given.double else [])]
     results: dict[str, Any] = {"runs": [in_own_process(shape, given) for shape in shapes]}
-    if given.agreement:
-        results["agreement"] = agreement()
     if given.json:
         print(json.dumps(results))
         return
@@ -149,10 +162,6 @@ def main() -> None:
         )
         print("  " + ", ".join(f"{name} {share:.1%}" for name, share in run["share"].items()))
         print(f"  store {run['store_mb']:,.1f} MB")
-    for dims, facts in results.get("agreement", {}).items():
-        print(
-            f"{dims:>4s} dims: {facts['same']:.2%} same answers as `map`, scores differ by {facts['score']:.4f} (rms)"
-        )
 
 
 def in_own_process(shape: tuple[int, int], given: argparse.Namespace) -> dict[str, Any]:
@@ -190,6 +199,28 @@ def measure(shape: tuple[int, int], block: int, workers: int, dims: int) -> dict
         "pixels_per_s_and_worker": {name: result.pixels / value for name, value in spent.items()},
         "store_mb": size / 1e6,
     }
+
+
+def rates(rounds: int = 3) -> dict[str, float]:
+    """Pixels a second of CPU time of one thread, which says the same on a busy machine."""
+    torch.set_num_threads(1)
+    source, model = Repeated(open_cube(DATA), (128, 128)), load()
+    embed(source.read((0, 16, 0, 16), period=YEAR).pixel_series(), model=model, missing="nan")
+    times = []
+    for _ in range(rounds):
+        began = time.thread_time()
+        cube = source.read(period=YEAR, every=None)
+        loaded = time.thread_time()
+        months = composite_cube(cube, every="month", period=YEAR)
+        composited = time.thread_time()
+        vectors = embed(months.pixel_series(), model=model, batch_size=512, missing="nan")
+        embedded = time.thread_time()
+        block_data(months, vectors)
+        times.append((loaded - began, composited - loaded, embedded - composited, time.thread_time() - embedded))
+    seconds = np.median(times, axis=0)
+    names = ("read", "composite", "embed", "quantise")
+    found = {name: 128 * 128 / float(value) for name, value in zip(names, seconds, strict=True)}
+    return found | {"all": 128 * 128 / float(seconds.sum())}
 
 
 def agreement() -> dict[str, dict[str, float]]:

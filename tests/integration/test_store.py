@@ -294,6 +294,7 @@ class Flaky:
     broken: set[tuple[int, int]]
     tries: list[tuple[int, ...]] = field(default_factory=list)
     once: bool = False
+    error: Exception = field(default_factory=lambda: OSError(28, "No space left on device"))
 
     shape = property(lambda self: self.source.shape)
     crs = property(lambda self: self.source.crs)
@@ -305,7 +306,7 @@ class Flaky:
         if (window[0], window[2]) in self.broken:
             if self.once:
                 self.broken.discard((window[0], window[2]))
-            raise OSError(28, "No space left on device")
+            raise self.error
         return self.source.read(window, **how)
 
     def blocks(self, *_: Any, **__: Any) -> Iterator[Any]:
@@ -373,6 +374,21 @@ def test_a_store_of_another_job_is_refused_in_one_line(source, full, model, tmp_
     with pytest.raises(InputError, match="Blocks of 100 pixels"):
         embed_area(source, tmp_path / "z.zarr", model=model, block=100)
     assert files_of(full.store.path) == before
+
+
+def test_a_block_without_observations_is_nodata_and_a_removed_file_is_made_again(
+    source, full, model, tmp_path: Path
+) -> None:
+    area = Flaky(source, {(0, 32)}, error=NoClearObservationError("nothing but cloud"))
+    result = embed_area(area, tmp_path / "full.zarr", model=model, block=32)
+    assert (result.store.read((0, 32, 32, 48)).scale == 0).all()
+    assert result.seen == full.seen - 32 * 16
+    (result.store.path / "scale" / "c" / "1" / "0").unlink()
+    area = Flaky(source, set())
+    again = embed_area(area, result.store.path, model=model, block=32)
+    assert area.tries == [(32, 48, 0, 32)]
+    assert again.reused == 3
+    assert np.array_equal(again.store.read((32, 48, 0, 48)).vectors, full.store.read((32, 48, 0, 48)).vectors)
 
 
 def test_a_removed_store_is_made_again_although_its_manifest_is_there(source, full, model, tmp_path: Path) -> None:
