@@ -6,20 +6,14 @@ any common colour vision, and never carry meaning alone: lines have markers, cla
 
 from __future__ import annotations
 
-import io
-import os
-import re
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from timesenclip.tasks.drawing import COLOURS, INK, MARKERS, SOFT, WIDTH, Drawing, figure_of
 
 __all__ = [
     "Curve",
@@ -35,75 +29,7 @@ __all__ = [
     "series_rows",
 ]
 
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c6d31", "#7a7a7a")
-"""Okabe and Ito (2008) with a brown and a grey in place of yellow and black, which vanish on one of the papers."""
-MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
-_INK, _SOFT, _LINE = "#1c2321", "#5b6763", "#d5dbd7"
-_PAGE = {_INK: "var(--ink)", _SOFT: "var(--soft)", _LINE: "var(--line)", COLOURS[0]: "var(--blue)"}
-_WIDTH = 4.8
-"""Inches: on a phone a figure then keeps its letters at about their size."""
 _MONTHS = "JFMAMJJASOND"
-_STYLE = {
-    "svg.fonttype": "none",
-    "svg.hashsalt": "timesenclip",
-    "font.size": 9,
-    "axes.labelsize": 8.5,
-    "text.color": _INK,
-    "axes.labelcolor": _INK,
-    "axes.edgecolor": _SOFT,
-    "axes.titlecolor": _INK,
-    "axes.titlesize": 10,
-    "axes.titlelocation": "left",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.facecolor": "none",
-    "xtick.color": _SOFT,
-    "ytick.color": _SOFT,
-    "grid.color": _LINE,
-    "grid.linewidth": 0.7,
-    "legend.frameon": False,
-    "legend.fontsize": 8.5,
-    "figure.facecolor": "none",
-    "savefig.facecolor": "none",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Drawing:
-    """A finished figure."""
-
-    name: str
-    """File name without ending."""
-    alt: str
-    """What it shows, for those who do not see it."""
-    svg: str
-    """Complete SVG, in light colours."""
-    pdf: bytes
-    """The same for LaTeX."""
-    wide: bool = False
-    """Needs its full width to be read: on a phone it scrolls instead of shrinking."""
-
-    def inline(self) -> str:
-        """SVG for a page that defines --ink, --soft, --line and --blue; ids are its own."""
-        body = self.svg[self.svg.index("<svg") :]
-        body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
-        body = re.sub(r'\bid="([^"]+)"', rf'id="{self.name}-\1"', body)
-        body = re.sub(r"url\(#([^)]+)\)", rf"url(#{self.name}-\1)", body)
-        body = re.sub(r'href="#([^"]+)"', rf'href="#{self.name}-\1"', body)
-        for colour, variable in _PAGE.items():
-            body = body.replace(colour, variable)
-        return body.replace("<svg ", f'<svg role="img" aria-label="{self.alt}" ', 1)
-
-    def save(self, folder: Path) -> list[Path]:
-        """Write NAME.svg and NAME.pdf."""
-        folder.mkdir(parents=True, exist_ok=True)
-        out = []
-        for ending, content in (("svg", self.svg.encode()), ("pdf", self.pdf)):
-            path = folder / f"{self.name}.{ending}"
-            part = path.with_name(f".{path.name}.{os.getpid()}.part")
-            part.write_bytes(content)
-            out.append(part.replace(path))
-        return out
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,13 +52,13 @@ def dots(
     name: str, alt: str, labels: Sequence[str], values: Sequence[tuple[float, float, float]], *, axis: str
 ) -> Drawing:
     """Values with their intervals, one row each: (value, low, high), NaN without an interval."""
-    with _figure(_WIDTH, 0.65 + 0.27 * len(labels)) as (figure, finish):
+    with figure_of(WIDTH, 0.65 + 0.27 * len(labels)) as (figure, finish):
         plot = figure.add_subplot()
         for i, (value, low, high) in enumerate(values):
             if np.isfinite(low):
                 plot.plot([low, high], [i, i], color=COLOURS[0], linewidth=2, solid_capstyle="butt", alpha=0.55)
             plot.plot([value], [i], "o", color=COLOURS[0], markersize=5.5)
-        plot.set_yticks(range(len(labels)), labels, color=_INK)
+        plot.set_yticks(range(len(labels)), labels, color=INK)
         plot.set_ylim(len(labels) - 0.5, -0.5)
         plot.set_xlim(0, 1)
         plot.set_xlabel(axis)
@@ -144,9 +70,9 @@ def dots(
 
 def differences(name: str, alt: str, labels: Sequence[str], values: Sequence[tuple[float, float, float]]) -> Drawing:
     """Differences with their intervals around zero; those whose interval holds zero are hollow."""
-    with _figure(_WIDTH, 0.65 + 0.27 * len(labels)) as (figure, finish):
+    with figure_of(WIDTH, 0.65 + 0.27 * len(labels)) as (figure, finish):
         plot = figure.add_subplot()
-        plot.axvline(0, color=_SOFT, linewidth=1)
+        plot.axvline(0, color=SOFT, linewidth=1)
         for i, (value, low, high) in enumerate(values):
             sure = np.isfinite(low) and not low <= 0 <= high
             if np.isfinite(low):
@@ -154,7 +80,7 @@ def differences(name: str, alt: str, labels: Sequence[str], values: Sequence[tup
             face = COLOURS[value < 0] if sure else "none"
             marker = MARKERS[value < 0]
             plot.plot([value], [i], marker, color=COLOURS[value < 0], markerfacecolor=face, markersize=5.5)
-        plot.set_yticks(range(len(labels)), labels, color=_INK)
+        plot.set_yticks(range(len(labels)), labels, color=INK)
         plot.set_ylim(len(labels) - 0.5, -0.5)
         plot.set_xlabel("B less A; filled: the interval does not hold zero")
         plot.grid(axis="x")
@@ -175,7 +101,7 @@ def curves(
     falling: bool = False,
 ) -> Drawing:
     """Lines with bands; `level` is a named horizontal line, `falling` runs the axis from many to few."""
-    with _figure(_WIDTH, 3.2) as (figure, finish):
+    with figure_of(WIDTH, 3.2) as (figure, finish):
         plot = figure.add_subplot()
         for i, line in enumerate(lines):
             colour = COLOURS[i % len(COLOURS)]
@@ -190,7 +116,7 @@ def curves(
                 label=line.name,
             )
         if level is not None:
-            plot.axhline(level[1], color=_SOFT, linestyle=(0, (4, 3)), linewidth=1.2, label=level[0])
+            plot.axhline(level[1], color=SOFT, linestyle=(0, (4, 3)), linewidth=1.2, label=level[0])
         if log:
             plot.set_xscale("log")
         ticks = sorted({float(value) for line in lines for value in line.x})
@@ -230,9 +156,9 @@ def heat(name: str, alt: str, values: NDArray[np.float64], rows: Sequence[str]) 
 
 def reliability_diagram(name: str, alt: str, bins: Sequence[tuple[str, NDArray[np.float64]]]) -> Drawing:
     """Share of right answers against confidence; each entry is a name and (bins, 3) of `reliability`."""
-    with _figure(_WIDTH, 3.9) as (figure, finish):
+    with figure_of(WIDTH, 3.9) as (figure, finish):
         upper, lower = figure.subplots(2, 1, sharex=True, gridspec_kw={"height_ratios": [3, 1]})
-        upper.plot([0, 1], [0, 1], color=_SOFT, linestyle=(0, (4, 3)), linewidth=1.2, label="as sure as right")
+        upper.plot([0, 1], [0, 1], color=SOFT, linestyle=(0, (4, 3)), linewidth=1.2, label="as sure as right")
         for i, (label, table) in enumerate(bins):
             some = table[:, 0] > 0
             upper.plot(table[some, 1], table[some, 2], color=COLOURS[i], marker=MARKERS[i], markersize=5, label=label)
@@ -260,7 +186,7 @@ def places(
     axes: tuple[str, str] = ("longitude", "latitude"),
 ) -> Drawing:
     """Points on a plane, by group or by colour. The plane is the map, or any other two axes."""
-    with _figure(_WIDTH, 4.2) as (figure, finish):
+    with figure_of(WIDTH, 4.2) as (figure, finish):
         plot = figure.add_subplot()
         many = len(lon_deg) > 400  # thousands of circles as vectors would make a page of megabytes
         size = 22 if len(lon_deg) < 300 else 12 if len(lon_deg) < 3000 else 4
@@ -296,7 +222,7 @@ def scored_places(
     panels: Sequence[tuple[str, NDArray[np.float64]]],
 ) -> Drawing:
     """The same places coloured by several scores, dark (low) to light (high), one panel each with its own scale."""
-    with _figure(_WIDTH, 3.4 * len(panels)) as (figure, finish):
+    with figure_of(WIDTH, 3.4 * len(panels)) as (figure, finish):
         plots = np.atleast_1d(figure.subplots(len(panels), 1, sharex=True))
         for plot, (title, score) in zip(plots, panels, strict=True):
             drawn = plot.scatter(
@@ -317,11 +243,11 @@ SeriesLine = tuple[str, bool, NDArray[np.float64], NDArray[np.float64]]
 
 def series_rows(name: str, alt: str, rows: Sequence[tuple[str, Sequence[SeriesLine]]]) -> Drawing:
     """NDVI over the year of a place (first of each row, thick) and of its neighbours, under a title."""
-    with _figure(_WIDTH, 0.4 + 1.45 * len(rows)) as (figure, finish):
+    with figure_of(WIDTH, 0.4 + 1.45 * len(rows)) as (figure, finish):
         plots = np.atleast_1d(figure.subplots(len(rows), 1, sharex=True))
         for plot, (title, lines) in zip(plots, rows, strict=True):
             for i, (label, right, month, ndvi) in enumerate(lines):
-                colour = _INK if i == 0 else COLOURS[0] if right else COLOURS[1]
+                colour = INK if i == 0 else COLOURS[0] if right else COLOURS[1]
                 plot.plot(
                     month,
                     ndvi,
@@ -355,8 +281,8 @@ def _grid(
 ) -> Drawing:
     import matplotlib
 
-    side = max(_WIDTH, 2.6 + 0.42 * len(columns)) if numbers else _WIDTH
-    with _figure(side, (1.7 if numbers else 0.8) + 0.34 * len(rows)) as (figure, finish):
+    side = max(WIDTH, 2.6 + 0.42 * len(columns)) if numbers else WIDTH
+    with figure_of(side, (1.7 if numbers else 0.8) + 0.34 * len(rows)) as (figure, finish):
         plot = figure.add_subplot()
         cmap = matplotlib.colormaps[colours].with_extremes(bad=(0, 0, 0, 0))
         drawn = plot.pcolormesh(
@@ -366,9 +292,9 @@ def _grid(
             if np.isfinite(value) and value >= 0.005:
                 shade = "#101010" if value > 0.55 * limits[1] else "#ffffff"
                 plot.text(x + 0.5, y + 0.5, f"{100 * value:.0f}", ha="center", va="center", color=shade, fontsize=7.5)
-        plot.set_yticks(np.arange(len(rows)) + 0.5, rows, color=_INK)
+        plot.set_yticks(np.arange(len(rows)) + 0.5, rows, color=INK)
         turned: dict[str, Any] = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"} if numbers else {}
-        plot.set_xticks(np.arange(len(columns)) + 0.5, columns, color=_INK, **turned)
+        plot.set_xticks(np.arange(len(columns)) + 0.5, columns, color=INK, **turned)
         plot.set_ylim(len(rows), 0)
         plot.tick_params(length=0)
         plot.set_ylabel(labels[0])
@@ -378,25 +304,4 @@ def _grid(
         legend = figure.colorbar(drawn, ax=plot, fraction=0.04, pad=0.02)
         legend.outline.set_visible(False)
         legend.set_label(bar, fontsize=8)
-        return finish(name, alt, wide=side > _WIDTH + 0.5)
-
-
-@contextmanager
-def _figure(width: float, height: float) -> Iterator[tuple[Figure, Callable[..., Drawing]]]:
-    """A figure under our style, and the function that finishes it."""
-    import matplotlib
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    with matplotlib.rc_context(_STYLE):  # type: ignore[arg-type]
-        figure = Figure(figsize=(width, height), layout="constrained")
-        FigureCanvasAgg(figure)
-
-        def finish(name: str, alt: str, *, wide: bool = False) -> Drawing:
-            svg, pdf = io.StringIO(), io.BytesIO()
-            options: dict[str, Any] = {"dpi": 200}
-            figure.savefig(svg, format="svg", metadata={"Date": None}, **options)
-            figure.savefig(pdf, format="pdf", metadata={"CreationDate": None}, **options)
-            return Drawing(name, alt, svg.getvalue(), pdf.getvalue(), wide)
-
-        yield figure, finish
+        return finish(name, alt, wide=side > WIDTH + 0.5)
