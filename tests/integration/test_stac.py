@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import sys
 import urllib.request
 import warnings
 from dataclasses import replace
@@ -16,9 +17,10 @@ from pyproj import Transformer
 
 from timesenclip.bands import BAND_NAMES, SCL_NAME
 from timesenclip.eo.aoi import open_aoi
+from timesenclip.eo.composite import composite_cube
 from timesenclip.eo.cube_layers import Grid
 from timesenclip.eo.stac import open_stac
-from timesenclip.errors import DataNotFoundError, DegradedInputWarning, TimeError
+from timesenclip.errors import DataNotFoundError, DegradedInputWarning, MissingExtraError, TimeError
 from timesenclip.mapping.run import map_cube
 from timesenclip.series import Cube
 
@@ -294,6 +296,10 @@ def test_dates_are_kept_or_cut_out(catalog: Path, area: Path):
     winter, _ = quietly(source.read, (40, 50, 40, 50), period="2021-12..2022-01")
     whole, _ = quietly(source.read, (40, 50, 40, 50))
     np.testing.assert_array_equal(winter.reflectance, whole.reflectance[1:3])
+    season = composite_cube(dates, every="quarter", period=SEASON)
+    quarters, _ = quietly(source.read, (40, 50, 40, 50), every="quarter")
+    np.testing.assert_array_equal(quarters.reflectance, season.reflectance)
+    np.testing.assert_array_equal([quarters.start, quarters.end], [season.start, season.end])
     with pytest.raises(TimeError, match=r"searched for 2021-11-01\.\.2022-02-28"):
         source.read(period=2022)
 
@@ -326,6 +332,14 @@ def test_it_can_be_sent_to_workers(catalog: Path, area: Path):
     here = quietly(source.read, (10, 40, 50, 100))[0]
     there = quietly(pickle.loads(pickle.dumps(source)).read, (10, 40, 50, 100))[0]
     np.testing.assert_array_equal(here.reflectance, there.reflectance)
+
+
+@pytest.mark.parametrize("package", ["geopandas", "pystac_client"])
+def test_an_absent_extra_is_named(world: Path, area: Path, package: str, monkeypatch):
+    aoi = open_aoi(area)
+    monkeypatch.setitem(sys.modules, package, None)
+    with serve(world) as server, pytest.raises(MissingExtraError, match=r"pip install 'timesenclip\[stac\]'"):
+        open_stac(aoi if package == "pystac_client" else area, SEASON, catalog=server.url)
 
 
 def test_a_folder_of_cogs_needs_no_catalogue(world: Path, area: Path):

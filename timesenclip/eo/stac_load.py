@@ -40,6 +40,8 @@ _GDAL: Mapping[str, Any] = {
     "GDAL_HTTP_CONNECTTIMEOUT": "15",
     "GDAL_HTTP_MERGE_CONSECUTIVE_RANGES": "YES",
     "GDAL_HTTP_MULTIPLEX": "YES",
+    "GDAL_INGESTED_BYTES_AT_OPEN": "32768",  # the header of a COG in one request
+    "CPL_VSIL_CURL_CACHE_SIZE": "134217728",  # headers of a year of scenes, so that the next window need not ask again
 }
 _NATIVE_M = 10
 """Bands of this resolution are never interpolated: on their own grid they are the data."""
