@@ -425,6 +425,26 @@ def test_map_from_a_search_equals_the_map_from_the_arrays(run, world: Path, area
     assert SHOTS[10].id in json.dumps(about)
 
 
+def test_an_area_is_embedded_once_and_asked_as_it_would_be_mapped(run, catalog: Path, area: Path, tmp_path: Path):
+    where = ["--aoi", area, "--catalog", catalog]
+    question = ["-p", "maize", "-p", "deep water"]
+    said = run("embed-area", *where, "--period", SEASON, "-o", tmp_path / "area.zarr", "--block", "64", "--json")
+    assert said.exit_code == 0, said.stderr
+    assert json.loads(said.stdout)["pixels"] == 96 * 120
+    assert run("ask", tmp_path / "area.zarr", *question, "-o", tmp_path / "ask").exit_code == 0
+    assert run("map", *where, "--period", SEASON, *question, "-o", tmp_path / "map").exit_code == 0
+    with rasterio.open(tmp_path / "ask" / "classes.tif") as one, rasterio.open(tmp_path / "map" / "classes.tif") as two:
+        assert (one.read() == two.read()).mean() > 0.98
+        assert (one.crs, one.transform) == (two.crs, two.transform)
+    with rasterio.open(tmp_path / "ask" / "clear.tif") as clear:
+        counted = clear.read(1)
+    days: dict[np.datetime64, np.ndarray] = {}
+    for shot in GOOD:
+        seen = on_grid(shot, open_aoi(area).grid, 32631)[1]
+        days[shot.day] = days.get(shot.day, False) | seen
+    np.testing.assert_array_equal(counted, sum(seen.astype(int) for seen in days.values()))
+
+
 REFUSED = {
     "no scene": (["--period", "2019"], r"No scene of .* shows square.gpkg .* in 2019-01-01"),
     "all cloudy tiles": (

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from timesenclip.eo.radiometry import Units
     from timesenclip.mapping.run import MapResult
 
-__all__ = ["map_", "report_map"]
+__all__ = ["map_", "map_facts", "opened_cube", "report_map"]
 
 _ORIGIN = "Where the pixels come from"
 _SAMPLE_PX = 128
@@ -86,7 +86,7 @@ def map_(
             units=units,
         )
     else:
-        source = _opened_cube(cube, span, units, provider, collection, baseline, offset_dn)
+        source = opened_cube(cube, span, units, provider, collection, baseline, offset_dn)
     model = opt.chosen_model(checkpoint)
     if head is not None:
         model, classes = opt.with_head(model, head, prompt=prompt, taxonomy=taxonomy)
@@ -106,7 +106,7 @@ def map_(
     report_map(result, as_json=as_json)
 
 
-def _opened_cube(
+def opened_cube(
     cube: Path | None,
     span: str | int | None,
     units: Units,
@@ -115,6 +115,7 @@ def _opened_cube(
     baseline: str | None,
     offset_dn: int | None,
 ) -> CubeSource:
+    """Open the CUBE of the command line; where nothing says what the offset is, look at the darkest pixels."""
     from timesenclip.eo.cube import open_cube
 
     source = open_cube(

@@ -51,6 +51,11 @@ Workers = Annotated[
 ]
 
 
+Readers = Annotated[
+    int, typer.Option(metavar="N", help="Scenes that a block reads at the same time.", rich_help_panel=_SEARCH, min=1)
+]
+
+
 def refuse_both(cube: Path | None, aoi: str | None, catalog: str | None) -> None:
     """Exactly one of CUBE and --aoi says where the pixels come from.
 

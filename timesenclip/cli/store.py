@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from timesenclip.cli import options as opt
-from timesenclip.cli.area import Baseline, Collection, OffsetDn, Provider, map_facts, report_map
+from timesenclip.cli import source as src
+from timesenclip.cli.area import Baseline, Collection, OffsetDn, Provider, map_facts, opened_cube, report_map
 from timesenclip.cli.console import note, print_json, print_table, progress_bar
 from timesenclip.errors import InputError
 
 if TYPE_CHECKING:
+    from timesenclip.eo.cube import AreaSource
     from timesenclip.mapping.build import StoreResult
     from timesenclip.mapping.change import ChangeResult
     from timesenclip.mapping.embeddings import EmbeddingStore
@@ -49,8 +51,8 @@ MinClear = Annotated[int, typer.Option(metavar="N", help="Pixels with fewer clea
 
 
 def embed_area(
-    cube: opt.CubePath,
     output: Annotated[Path, typer.Option("--output", "-o", metavar="STORE", help="The store: a folder, x.zarr.")],
+    cube: src.MaybeCubePath = None,
     dims: Dims = None,
     period: opt.PeriodText = None,
     year: opt.Year = None,
@@ -60,6 +62,11 @@ def embed_area(
     collection: Collection = "sentinel-2-l2a",
     baseline: Baseline = None,
     offset_dn: OffsetDn = None,
+    aoi: src.AoiText = None,
+    catalog: src.Catalog = None,
+    max_cloud: src.MaxCloud = 80.0,
+    resampling: src.Resample = "nearest",
+    readers: src.Readers = 4,
     workers: Workers = None,
     dask: DaskAddress = None,
     block: Block = 256,
@@ -72,17 +79,31 @@ def embed_area(
 
     An interrupted run is continued by the same command.
     """
-    from timesenclip.eo.cube import open_cube
     from timesenclip.mapping import build
     from timesenclip.mapping.plan import plan_area
     from timesenclip.mapping.spread import cpu_count
 
     if workers is not None and dask is not None:
         raise InputError("--workers and --dask were both given; the cluster decides how many work.")
+    src.refuse_both(cube, aoi, catalog)
     span = opt.chosen_period(period, year)
-    source = open_cube(
-        cube, units=units, provider=provider, collection=collection, baseline=baseline, offset_dn=offset_dn
-    )
+    source: AreaSource
+    if aoi is not None:
+        source = src.searched_source(
+            aoi,
+            span,
+            catalog=catalog,
+            collection=collection,
+            max_cloud=max_cloud,
+            resampling=resampling,
+            workers=readers,
+            provider=provider,
+            baseline=baseline,
+            offset_dn=offset_dn,
+            units=units,
+        )
+    else:
+        source = opened_cube(cube, span, units, provider, collection, baseline, offset_dn)
     model = opt.chosen_model(checkpoint)
     if dry_run:
         from timesenclip.eo.period import as_period

@@ -171,11 +171,13 @@ def _read_vector(path: Path) -> pd.DataFrame:
         import pyogrio
     except ImportError as error:
         raise MissingExtraError("GeoPackages need pyogrio; pip install 'timesenclip[train]'.") from error
-    try:
-        frame = pyogrio.read_dataframe(path, read_geometry=False)
+    import pandas as pd
+
+    try:  # without geopandas, which `read_dataframe` would need
+        about, _, _, columns = pyogrio.raw.read(path, read_geometry=False)
     except pyogrio.errors.DataSourceError as error:
         raise DataNotFoundError(f"'{path}' cannot be read ({error}); fetch it again.") from error
-    return frame  # type: ignore[no-any-return]
+    return pd.DataFrame(dict(zip(about["fields"], columns, strict=True)))
 
 
 def _coordinates(raw: pd.DataFrame, where: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -6,7 +6,7 @@ import warnings
 from collections import Counter, deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import pairwise
 from typing import Any
@@ -125,15 +125,7 @@ class StacSource:
                     pieces.append(composite_cube(piece, every=every, period=part) if here.size else piece)
                 cube = _joined(pieces, edges, span, every)
         self._say(report, mask=mask)
-        return Cube(
-            reflectance=cube.reflectance,
-            valid=cube.valid,
-            start=cube.start,
-            end=cube.end,
-            crs=cube.crs,
-            transform=cube.transform,
-            provenance={**self._provenance(masked=masked), **cube.provenance},
-        )
+        return replace(cube, provenance={**self._provenance(masked=masked), **cube.provenance})
 
     def blocks(
         self,
@@ -323,14 +315,18 @@ def _joined(pieces: list[Cube], edges: NDArray[np.datetime64], span: Period, eve
     shape = pieces[0].reflectance.shape[1:]
     reflectance = np.zeros((len(pieces), *shape), dtype=np.float32)  # (K, C, y, x)
     valid = np.zeros((len(pieces), *shape[1:]), dtype=np.bool_)
+    observations = np.zeros(valid.shape, dtype=np.uint16)
     for k, piece in enumerate(pieces):
         if len(piece.start):
             reflectance[k], valid[k] = piece.reflectance[0], piece.valid[0]
+            if piece.observations is not None:
+                observations[k] = piece.observations[0]
     what: dict[str, str] = next(
         (piece.provenance["composite"] for piece in pieces if "composite" in piece.provenance), {}
     )
     provenance = {"composite": {**what, "every": every, "period": str(span)}}
-    return Cube(reflectance, valid, edges[:-1], edges[1:], pieces[0].crs, pieces[0].transform, provenance)
+    crs, transform = pieces[0].crs, pieces[0].transform
+    return Cube(reflectance, valid, edges[:-1], edges[1:], crs, transform, provenance, observations)
 
 
 def _some(names: list[str]) -> str:

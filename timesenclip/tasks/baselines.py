@@ -70,7 +70,7 @@ def forest(*, seed: int = 0, trees: int = 100) -> Learner:
         raise MissingExtraError("The random forest needs scikit-learn: pip install scikit-learn") from error
 
     def fit(features: Features, labels: NDArray[np.int64]) -> Any:
-        model = RandomForestClassifier(trees, class_weight="balanced_subsample", random_state=seed, n_jobs=2)
+        model = RandomForestClassifier(trees, class_weight="balanced_subsample", random_state=seed)
         return model.fit(features, labels)
 
     return fit

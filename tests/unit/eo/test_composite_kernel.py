@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -37,6 +37,7 @@ def _median(stack: NDArray[Any], valid: NDArray[np.bool_]) -> NDArray[np.float64
         return np.nan_to_num(np.nanmedian(values, axis=0))
 
 
+@settings(deadline=None, max_examples=40)
 @given(st.integers(1, 40))
 def test_the_network_sorts_every_pattern_of_zeros_and_ones_that_is_tried(count: int) -> None:
     rng = np.random.default_rng(count)
