@@ -18,7 +18,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from timesenclip.eo.cube import read_cube
     from timesenclip.eo.points import read_points
+    from timesenclip.eo.stac import open_stac
     from timesenclip.ground.taxonomy import load_taxonomy
+    from timesenclip.mapping.ask import ask_store
+    from timesenclip.mapping.build import embed_area
     from timesenclip.mapping.run import map_cube
     from timesenclip.model.checkpoint import load
     from timesenclip.model.embed import embed
@@ -31,11 +34,14 @@ __all__ = [
     "Cube",
     "PixelSeries",
     "__version__",
+    "ask_store",
     "classify",
     "embed",
+    "embed_area",
     "load",
     "load_taxonomy",
     "map_cube",
+    "open_stac",
     "read_cube",
     "read_points",
 ]
@@ -43,11 +49,14 @@ __all__ = [
 _HOMES = {
     "Cube": "timesenclip.series",
     "PixelSeries": "timesenclip.series",
+    "ask_store": "timesenclip.mapping.ask",
     "classify": "timesenclip.tasks.classify",
     "embed": "timesenclip.model.embed",
+    "embed_area": "timesenclip.mapping.build",
     "load": "timesenclip.model.checkpoint",
     "load_taxonomy": "timesenclip.ground.taxonomy",
     "map_cube": "timesenclip.mapping.run",
+    "open_stac": "timesenclip.eo.stac",
     "read_cube": "timesenclip.eo.cube",
     "read_points": "timesenclip.eo.points",
 }

@@ -16,7 +16,7 @@ def photo_card(model: Model, recipe: Recipe, data: TrainingData, held: HeldOut |
     objective = recipe.objective
     negatives = [f"a bank of {objective.bank_size} keys"] if objective.bank_size else []
     negatives += ["the rest of the batch"] if objective.in_batch else []
-    parts = "\n".join(f"| {name} | {number:,} |" for name, number in data.parts.items())
+    parts = "\n".join(f"| {name} | {number:,} |" for name, number in data.parts.items() if number)
     apart = f"{data.nearest_m:,.0f} m" if data.nearest_m < float("inf") else "unknown"
     return f"""---
 library_name: timesenclip
@@ -28,8 +28,10 @@ A TimeSenCLIP encoder: a year of one Sentinel-2 {"pixel" if data.store.patch_siz
 space of `{data.tower}` out. {count:,} parameters (preset `{recipe.encoder}`), trained for {step:,} steps.
 
 ```python
-import timesenclip
-answers = timesenclip.classify("points.parquet", ["a vineyard", "a wheat field"], model="PATH/TO/THIS/FOLDER")
+import timesenclip as ts
+
+series = ts.read_points("points.parquet")
+answers = ts.classify(series, ["a vineyard", "a wheat field"], model="PATH/TO/THIS/FOLDER")
 ```
 
 ## Trained on
@@ -37,9 +39,9 @@ answers = timesenclip.classify("points.parquet", ["a vineyard", "a wheat field"]
 |---|---|
 {parts}
 
-Series: {data.store.attributes.get("source")}, compositing `{data.store.attributes.get("compositing")}`. Ground views:
-vectors of `{data.tower}`. The nearest held-out place is {apart} from a training place. No caption and no label was
-used, neither to train nor to choose this checkpoint.
+Series: {data.store.attributes.get("source")}, compositing `{data.store.attributes.get("compositing")}`.
+Ground views: vectors of `{data.tower}`. The nearest held-out place is {apart} from a training place.
+No caption and no label was used, neither to train nor to choose this checkpoint.
 
 ## Method
 InfoNCE against {" and ".join(negatives)}, {"both directions" if objective.symmetric else "satellite to ground"};
