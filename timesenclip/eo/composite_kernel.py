@@ -42,10 +42,11 @@ def medians(
     count = valid[rows].sum(axis=0).astype(np.uint16)
     if not len(rows):
         return out, count
-    missing = stack.dtype.type(np.inf if stack.dtype.kind == "f" else np.iinfo(stack.dtype).max)
+    floats = stack.dtype.kind == "f"
+    lowest, missing = (stack.dtype.type(v) for v in ((-np.inf, np.inf) if floats else (0, np.iinfo(stack.dtype).max)))
     kernel = compiled() if len(rows) * stack[0].size >= _WORTH_COMPILING else None
     if kernel is not None:
-        kernel(stack, valid, rows, network(len(rows)), missing, np.float32(scale), count, out)
+        kernel(stack, valid, rows, network(len(rows)), lowest, missing, np.float32(scale), count, out)
         return out, count
     first, second = np.maximum(count.astype(np.intp) - 1, 0) // 2, np.minimum(count // 2, len(rows) - 1).astype(np.intp)
     for band in range(stack.shape[1]):  # band by band: the sort needs a copy, and a tenth of it is enough
@@ -90,40 +91,50 @@ def _kernel(
     valid: NDArray[np.bool_],
     rows: NDArray[np.intp],
     pairs: NDArray[np.intp],
+    lowest: Any,
     missing: Any,
     scale: np.float32,
     count: NDArray[np.uint16],
     out: NDArray[np.float32],
 ) -> None:
-    """Plain loops, for numba: the innermost ones run over pixels and become vector instructions."""
+    """Plain loops, for numba: the innermost ones run over pixels, choose by minimum and maximum, and become vectors.
+
+    `max(value, lowest)` keeps a value, `max(value, missing)` hides it.
+    """
     dates, bands, pixels = len(rows), stack.shape[1], stack.shape[2]
+    zero = stack.dtype.type(0)
     part = np.empty((dates, _BLOCK), dtype=stack.dtype)
-    low, high = np.empty(_BLOCK, dtype=stack.dtype), np.empty(_BLOCK, dtype=stack.dtype)
-    first, second = np.empty(_BLOCK, dtype=np.int16), np.empty(_BLOCK, dtype=np.int16)
+    hide, not_low, not_high = np.empty_like(part), np.empty_like(part), np.empty_like(part)
+    low, high, cap = np.empty_like(part[0]), np.empty_like(part[0]), np.empty_like(part[0])
     for start in range(0, pixels, _BLOCK):
         width = min(_BLOCK, pixels - start)
         for x in range(width):
-            seen = np.int16(count[start + x])
-            first[x] = (seen - 1) // 2 if seen else -1
-            second[x] = seen // 2 if seen else -1
+            seen = np.int64(count[start + x])
+            cap[x] = missing if seen else zero
+            for i in range(dates):
+                hide[i, x] = lowest if valid[rows[i], start + x] else missing
+                not_low[i, x] = lowest if i == (seen - 1) // 2 else missing
+                not_high[i, x] = lowest if i == seen // 2 else missing
         for band in range(bands):
             for i in range(dates):
-                given, use, row = stack[rows[i], band, start:], valid[rows[i], start:], part[i]
+                given, unseen, row = stack[rows[i], band, start:], hide[i], part[i]
                 for x in range(width):
-                    row[x] = given[x] if use[x] else missing
+                    row[x] = given[x] if given[x] > unseen[x] else unseen[x]
             for p in range(len(pairs)):
                 lower, upper = part[pairs[p, 0]], part[pairs[p, 1]]
                 for x in range(width):
                     a, b = lower[x], upper[x]
                     lower[x] = a if a < b else b
                     upper[x] = b if a < b else a
-            low[:width] = 0
-            high[:width] = 0
+            low[:width] = cap[:width]
+            high[:width] = cap[:width]
             for i in range(dates):
-                row, place = part[i], np.int16(i)
+                row, first, second = part[i], not_low[i], not_high[i]
                 for x in range(width):
-                    low[x] = row[x] if first[x] == place else low[x]
-                    high[x] = row[x] if second[x] == place else high[x]
+                    a = row[x] if row[x] > first[x] else first[x]
+                    b = row[x] if row[x] > second[x] else second[x]
+                    low[x] = a if a < low[x] else low[x]
+                    high[x] = b if b < high[x] else high[x]
             result = out[band, start:]
             for x in range(width):
                 result[x] = (np.float32(low[x]) / scale + np.float32(high[x]) / scale) / np.float32(2)
