@@ -14,6 +14,7 @@ from timesenclip.data.sen4map import convert_sen4map
 from timesenclip.errors import DegradedInputWarning, InputError
 from timesenclip.ground.taxonomy import load_taxonomy
 from timesenclip.tasks.labelled_store import ground_views, labelled_store
+from timesenclip.tasks.paper_suite import TASKS
 from timesenclip.testing import random_series, write_lucas_embeddings, write_sen4map_crops, write_test_labels
 
 COUNT = 40
@@ -83,6 +84,27 @@ def test_published_embeddings_are_ground_views(files: Path) -> None:
     views = ground_views(files / "ground.pt")
     assert len(views.sample_id) == COUNT * 4
     assert np.allclose(np.linalg.norm(views.vectors, axis=1), 1, atol=1e-3)
+
+
+@pytest.mark.slow
+def test_all_tasks_of_the_paper_are_asked_at_once(files: Path, tmp_path: Path) -> None:
+    arguments = ["evaluate", "suite", "default", "--suite", "paper", "--data", files / "test.zarr", "--labels", "auto"]
+    more = ["--ground", files / "ground.pt", "--draws", "10", "-o", tmp_path / "r", "--json"]
+    found = CliRunner().invoke(app, [str(a) for a in [*arguments, *more]])
+    assert found.exit_code == 0, found.output
+    answer = json.loads(found.stdout)
+    assert list(answer["tasks"]) == list(TASKS)
+    assert answer["skipped"] == {}
+    page = (tmp_path / "r" / "report.html").read_text()
+    for task in TASKS:
+        assert f"{task}/report.html" in page
+        assert (tmp_path / "r" / task / "report.html").is_file()
+    lines = (tmp_path / "r" / "tables" / "countries-bioregions.csv").read_text().splitlines()
+    assert lines[0] == "class,BE,EL,FR"
+    assert sum(int(cell) for line in lines[1:] for cell in line.split(",")[1:]) == COUNT
+    refused = CliRunner().invoke(app, [str(a) for a in [*arguments, "-p", "maize", "-o", tmp_path / "x"]])
+    assert refused.exit_code == 2
+    assert "asks its own class lists" in refused.output
 
 
 def test_the_suite_runs_on_a_store_with_retrieval(files: Path, tmp_path: Path) -> None:

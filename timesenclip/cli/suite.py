@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from timesenclip.cli import options as opt
 from timesenclip.cli.adapt import Mappings
 from timesenclip.cli.console import note, print_json, print_table, progress_bar
+from timesenclip.errors import InputError
 
 if TYPE_CHECKING:
+    from timesenclip.model.checkpoint import Model
     from timesenclip.tasks.labelled import LabelledSet
+    from timesenclip.tasks.suite import Ground
 
 __all__ = ["compare", "suite"]
 
@@ -60,6 +63,10 @@ def suite(
         ),
     ] = None,
     title: Annotated[str | None, typer.Option(help="Heading of the report.")] = None,
+    tasks: Annotated[
+        Literal["one", "paper"],
+        typer.Option("--suite", help="`paper`: the six tasks of the paper, on a training store."),
+    ] = "one",
     block_deg: BlockDeg = 0.25,
     seed: Seed = 0,
     draws: Draws = 1000,
@@ -73,6 +80,14 @@ def suite(
     from timesenclip.tasks.labelled_store import ground_views
     from timesenclip.tasks.suite import read_ground, run_suite
 
+    photographs = None
+    if ground is not None:
+        photographs = (read_ground if ground.suffix == ".parquet" else ground_views)(ground)
+    if tasks == "paper":
+        if mapping or prompt or taxonomy:
+            raise InputError("--suite paper asks its own class lists; leave --mapping, --prompt and --taxonomy out.")
+        _paper(opt.chosen_model(checkpoint), data, labels, output, photographs, block_deg, seed, draws, as_json)
+        return
     found = _labelled(
         data, labels, mapping, opt.chosen_taxonomy(prompt, taxonomy), block_deg, period, units, every, strict
     )
@@ -81,7 +96,7 @@ def suite(
             opt.chosen_model(checkpoint),
             found,
             out=output,
-            ground=None if ground is None else (read_ground if ground.suffix == ".parquet" else ground_views)(ground),
+            ground=photographs,
             templates=templates,
             title=title,
             seed=seed,
@@ -100,6 +115,48 @@ def suite(
     ]
     print_table(["method", "accuracy", "balanced", "macro F1"], rows)
     _tell_skipped(found)
+    typer.echo(f"\nReport: {result.files['report']}\nTables: {result.files['tables']}")
+
+
+def _paper(
+    model: Model,
+    data: list[Path],
+    labels: str,
+    output: Path,
+    ground: Ground | None,
+    block_deg: float,
+    seed: int,
+    draws: int,
+    as_json: bool,
+) -> None:
+    from timesenclip.tasks.labelled_store import is_store
+    from timesenclip.tasks.paper_suite import run_paper_suite
+
+    if len(data) > 1 or not is_store(data[0]):
+        raise InputError(f"--suite paper needs one training store (`data sen4map` makes it), not '{data[0]}'.")
+    table = None if labels == "auto" else labels.removesuffix(":auto")
+    with progress_bar("suite, tasks") as progress:
+        result = run_paper_suite(
+            model,
+            data[0],
+            out=output,
+            labels=table,
+            ground=ground,
+            block_deg=block_deg,
+            seed=seed,
+            draws=draws,
+            progress=progress,
+        )
+    for task, reason in result.skipped.items():
+        note(f"{task} was not asked: {reason}")
+    facts = {task: found.comparison.methods["zero-shot"] for task, found in result.findings.items()}
+    if as_json:
+        tasks = {task: figures.to_dict() for task, figures in facts.items()}
+        files = {name: str(path) for name, path in result.files.items()}
+        print_json({"tasks": tasks, "skipped": result.skipped, "files": files})
+        return
+    rows = [(task, one.count, one.accuracy, one.balanced_accuracy, one.macro_f1) for task, one in facts.items()]
+    print_table(["task", "samples", "accuracy", "balanced", "macro F1"], rows)
     typer.echo(f"\nReport: {result.files['report']}\nTables: {result.files['tables']}")
 
 
@@ -159,7 +216,6 @@ def _labelled(
     every: Any,
     strict: bool,
 ) -> LabelledSet:
-    from timesenclip.errors import InputError
     from timesenclip.tasks.labelled import labelled_cube, labelled_points, parse_mapping, read_labels
     from timesenclip.tasks.labelled_store import is_store, labelled_store
 

@@ -175,6 +175,10 @@ def reliability_diagram(name: str, alt: str, bins: Sequence[tuple[str, NDArray[n
         return finish(name, alt)
 
 
+_NAME = 44
+"""Longest class name in the legend of a map, in letters."""
+
+
 def places(
     name: str,
     alt: str,
@@ -186,13 +190,16 @@ def places(
     axes: tuple[str, str] = ("longitude", "latitude"),
 ) -> Drawing:
     """Points on a plane, by group or by colour. The plane is the map, or any other two axes."""
-    with figure_of(WIDTH, 4.2) as (figure, finish):
+    named = [label if len(label) <= _NAME else f"{label[: _NAME - 1]}…" for label, _ in groups]
+    columns = 1 if any(len(label) > _NAME // 2 for label in named) else 2
+    # The legend stands below the plot and takes what it needs: names of habitats are long.
+    with figure_of(WIDTH, 3.6 + 0.24 * -(-len(groups) // columns)) as (figure, finish):
         plot = figure.add_subplot()
         many = len(lon_deg) > 400  # thousands of circles as vectors would make a page of megabytes
         size = 22 if len(lon_deg) < 300 else 12 if len(lon_deg) < 3000 else 4
         if rgb is not None:
             plot.scatter(lon_deg, lat_deg, c=rgb, s=size, linewidths=0, rasterized=many)
-        for i, (label, here) in enumerate(groups):
+        for i, (label, (_, here)) in enumerate(zip(named, groups, strict=True)):
             plot.scatter(
                 lon_deg[here],
                 lat_deg[here],
@@ -210,7 +217,7 @@ def places(
         plot.set_ylabel(axes[1])
         plot.grid()
         if groups:
-            plot.legend(loc="upper center", bbox_to_anchor=(0.45, -0.16), ncols=2, markerscale=1.3)
+            figure.legend(loc="outside lower center", ncols=columns, markerscale=1.3)
         return finish(name, alt)
 
 
