@@ -132,3 +132,28 @@ def test_fourier_features_are_means_over_the_interval() -> None:
         assert abs(float(found[k - 1]) - float((2 * torch.pi * k * fine).cos().mean())) < 1e-4
         assert abs(float(found[k + 2]) - float((2 * torch.pi * k * fine).sin().mean())) < 1e-4
     assert abs(float(found[-1]) - width) < 1e-9
+
+
+@pytest.mark.parametrize("positions", ["monthly", "calendar"])
+def test_training_leaves_missing_steps_out_and_changes_nothing_else(positions: str) -> None:
+    torch.manual_seed(0)
+    config = replace(PRESETS["tiny"], dim=32, heads=2, dropout=0.0, positions=positions)
+    encoder = SeriesEncoder(config)
+    for name, parameter in encoder.named_parameters():
+        if "norm" not in name and not name.startswith("mlp_head.0"):  # a LayerNorm of noise hides everything
+            torch.nn.init.normal_(parameter, std=0.3)
+    start = torch.arange(12) / 12
+    calendar = torch.stack([start, start + 1 / 12], dim=-1).expand(40, -1, -1)
+    x, valid = torch.rand(40, 12, 10), torch.rand(40, 12) < torch.rand(40, 1)
+    valid[0], valid[1], valid[2, 1:] = False, True, False
+    gradients, vectors = [], []
+    for training in (True, False):
+        encoder.train(training)
+        encoder.zero_grad()
+        out = encoder(x, calendar, valid)
+        out.square().sum().backward()
+        vectors.append(out.detach())
+        gradients.append(encoder.spectral_embedding[1].weight.grad.clone())
+    assert torch.allclose(vectors[0], vectors[1], atol=1e-4)
+    assert torch.allclose(gradients[0], gradients[1], rtol=1e-3, atol=1e-2 * float(gradients[1].abs().max()))
+    assert vectors[1].std(dim=0).min() > 1e-3
