@@ -7,16 +7,12 @@ import json
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from timesenclip.data.places import nearest_m
 from timesenclip.errors import DataNotFoundError, DegradedInputWarning, InputError
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 __all__ = ["LeakageError", "check_apart", "named_split", "read_ids", "spatial_blocks"]
 
@@ -163,18 +159,11 @@ def read_ids(path: str | Path) -> list[str]:
     except (ValueError, TypeError) as error:
         hint = " It holds pickled objects, which are never read: save it as text." if "pickle" in str(error) else ""
         raise InputError(f"'{file}' is not a list of ids ({error}).{hint}") from error
-    names = [re_id(name.decode() if isinstance(name, bytes) else str(name)) for name in ids]
+    names = [point_id_of(name.decode() if isinstance(name, bytes) else str(name)) for name in ids]
     return [name for name in names if name]
 
 
-def re_id(text: str) -> str:
+def point_id_of(text: str) -> str:
     """The point id in a name or path such as `Lucas_Point_46862690` or `.../46862690.npy`."""
     stem = text.strip().rsplit("/", 1)[-1].split(".", 1)[0]
     return stem.removeprefix("Lucas_Point_")
-
-
-def split_table(index: pd.DataFrame, part: NDArray[np.str_]) -> pd.DataFrame:
-    """`sample_id` and `part` of each place, to be written and read again."""
-    import pandas as pd
-
-    return pd.DataFrame({"sample_id": index["sample_id"].astype(str).to_numpy(), "part": part})
