@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import warnings
 from collections import Counter, deque
 from collections.abc import Iterator
@@ -33,6 +34,9 @@ _SHOWN = 3
 """So many names stand in a warning; the provenance has all."""
 _CORNER_STEPS = 8
 """Edges of a window are cut into so many pieces before they become degrees."""
+_GEOS_LOCK = threading.Lock()
+"""Held while a geometry that threads share is asked: GEOS builds a prepared geometry's index at the first question, and
+two first questions at once end the process (shapely lets go of the GIL)."""
 
 
 @dataclass(frozen=True)
@@ -179,8 +183,10 @@ class StacSource:
         grid = self.aoi.grid
         x = grid.x0 + grid.dx * (np.arange(box[2], box[3]) + 0.5)
         y = grid.y0 + grid.dy * (np.arange(box[0], box[1]) + 0.5)
-        shapely.prepare(self._polygon)
-        return np.asarray(shapely.contains_xy(self._polygon, *np.meshgrid(x, y)), dtype=np.bool_)
+        columns, rows = np.meshgrid(x, y)
+        with _GEOS_LOCK:
+            shapely.prepare(self._polygon)
+            return np.asarray(shapely.contains_xy(self._polygon, columns, rows), dtype=np.bool_)
 
     def _outline(self, box: Window) -> Any:
         """A window as a polygon in EPSG:4326."""
@@ -206,11 +212,9 @@ class StacSource:
         if inside.any():
             place = {day: i for i, day in enumerate(days)}
             outline = self._outline(box)
-            needed = [
-                scene
-                for scene in self.scenes
-                if scene.day in place and (scene.outline is None or scene.outline.intersects(outline))
-            ]
+            there = [scene for scene in self.scenes if scene.day in place]
+            with _GEOS_LOCK:
+                needed = [scene for scene in there if scene.outline is None or scene.outline.intersects(outline)]
             for scene, found in self._in_order(needed, box, masked, pool):
                 report.add(scene, found)
                 if isinstance(found, SceneWindow):
