@@ -33,8 +33,9 @@ from timesenclip.eo.cube import CubeSource, Window, open_cube
 from timesenclip.eo.period import Every, Period
 from timesenclip.manifest import read_manifest
 from timesenclip.mapping.ask import ask_store
-from timesenclip.mapping.block import block_data, block_key
+from timesenclip.mapping.block import block_data
 from timesenclip.mapping.build import embed_area
+from timesenclip.mapping.pieces import block_key
 from timesenclip.mapping.run import map_cube
 from timesenclip.model.checkpoint import load
 from timesenclip.model.embed import embed
@@ -68,6 +69,11 @@ class Repeated:
     def where(self) -> str:
         """Name for messages."""
         return f"{self.patch.where}, repeated"
+
+    @property
+    def identity(self) -> str:
+        """As the patch."""
+        return f"{self.patch.identity}, repeated"
 
     @property
     def dates(self) -> Any:

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from timesenclip.eo.simulate import SimulatedScene, simulate_scene
 from timesenclip.ground.taxonomy import TaxonClass, Taxonomy
-from timesenclip.mapping.run import MapResult, map_cube
+from timesenclip.mapping.result import MapResult
+from timesenclip.mapping.run import map_cube
 from timesenclip.mapping.write import CLASS_NODATA
 from timesenclip.model.checkpoint import Model
 

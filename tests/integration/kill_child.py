@@ -1,7 +1,7 @@
-"""Started by test_store.py: forks runs of `embed_area`, kills each at a random moment, and lets the last one finish.
+"""Started by tests: forks runs of `embed_area` or `map_cube`, kills each at a random moment, and lets the last finish.
 
 A process of its own, for `fork` needs one without threads. After every kill it compares what stands under final names
-with the finished store that is given.
+with the finished store or map that is given.
 """
 
 from __future__ import annotations
@@ -17,25 +17,36 @@ import torch
 
 from timesenclip.eo.cube import open_cube
 from timesenclip.mapping.build import embed_area
+from timesenclip.mapping.run import map_cube
 from timesenclip.model.checkpoint import load
+
+PHRASES = ["maize", "grassland", "water"]
 
 
 def main() -> None:
-    source, reference, out, kills, seed = (*map(Path, sys.argv[1:4]), int(sys.argv[4]), int(sys.argv[5]))
+    what, source, reference, out = sys.argv[1], *map(Path, sys.argv[2:5])
+    kills, rng = int(sys.argv[5]), random.Random(int(sys.argv[6]))
     torch.set_num_threads(1)
-    model, cube, rng = load(), open_cube(source, dilate_px=0), random.Random(seed)
+    model, cube = load(), open_cube(source, dilate_px=0)
+
+    def job() -> None:
+        if what == "store":
+            embed_area(cube, out, model=model, dims=64, block=16, workers=2)
+        else:
+            map_cube(cube, PHRASES, out=out, model=model, block=16, workers=2)
+
     cut, longest = 0, 0.7
     for _ in range(kills):
         child = os.fork()
         if child == 0:
-            embed_area(cube, out, model=model, dims=64, block=16, workers=2)
+            job()
             os._exit(0)
         time.sleep(rng.uniform(0.02, longest))
         os.kill(child, signal.SIGKILL)
         _, status = os.waitpid(child, 0)
         cut += os.WIFSIGNALED(status)
         compare(reference, out)
-    embed_area(cube, out, model=model, dims=64, block=16, workers=2)
+    job()
     compare(reference, out, complete=True)
     sys.stdout.write(f"{cut}\n")
 
@@ -43,6 +54,8 @@ def main() -> None:
 def compare(reference: Path, out: Path, *, complete: bool = False) -> None:
     expected = {path.relative_to(reference): path.read_bytes() for path in reference.rglob("*") if path.is_file()}
     found = {path.relative_to(out): path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    if not complete:  # what is hidden is on its way
+        found = {name: content for name, content in found.items() if not any(p.startswith(".") for p in name.parts)}
     for name, content in found.items():
         if name.suffix == ".partial" and not complete:
             continue

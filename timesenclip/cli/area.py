@@ -10,13 +10,14 @@ import typer
 from timesenclip.cli import options as opt
 from timesenclip.cli import source as src
 from timesenclip.cli.console import print_json, print_table, progress_bar
+from timesenclip.errors import InputError
 
 if TYPE_CHECKING:
     from timesenclip.eo.cube import AreaSource, CubeSource
     from timesenclip.eo.radiometry import Units
-    from timesenclip.mapping.run import MapResult
+    from timesenclip.mapping.result import MapResult
 
-__all__ = ["map_", "map_facts", "opened_cube", "report_map"]
+__all__ = ["block_side", "map_", "map_facts", "opened_cube", "refuse_workers_and_cluster", "report_map"]
 
 _ORIGIN = "Where the pixels come from"
 _SAMPLE_PX = 128
@@ -30,6 +31,28 @@ Collection = Annotated[str, typer.Option(help="Collection at that provider.", ri
 Baseline = Annotated[
     str | None, typer.Option(help="Processing baseline, such as 05.09.", rich_help_panel=_ORIGIN, metavar="NN.NN")
 ]
+_WORK = "How the work is done"
+BlockWorkers = Annotated[
+    int | None,
+    typer.Option("--workers", metavar="N", help="Blocks at a time; default: one a core.", min=1, rich_help_panel=_WORK),
+]
+BlockSide = Annotated[
+    int | None,
+    typer.Option(
+        "--block",
+        metavar="PX",
+        help="Side of a block, a multiple of 16; default: 256, with --aoi 512.",
+        min=16,
+        rich_help_panel=_WORK,
+        show_default=False,
+    ),
+]
+DaskAddress = Annotated[
+    str | None,
+    typer.Option("--dask", metavar="ADDRESS", help="tcp://host:port, or local:N processes.", rich_help_panel=_WORK),
+]
+MinClear = Annotated[int, typer.Option(metavar="N", help="Pixels with fewer clear observations are nodata.", min=0)]
+Zones = Annotated[Path | None, typer.Option(metavar="FILE", help="Polygons in which the answers are counted apart.")]
 OffsetDn = Annotated[
     int | None,
     typer.Option(metavar="DN", help="Subtract this from DN, instead of deciding it.", rich_help_panel=_ORIGIN),
@@ -55,7 +78,12 @@ def map_(
     catalog: src.Catalog = None,
     max_cloud: src.MaxCloud = 80.0,
     resampling: src.Resample = "nearest",
-    workers: src.Workers = 8,
+    readers: src.Readers = 4,
+    workers: BlockWorkers = None,
+    dask: DaskAddress = None,
+    block: BlockSide = None,
+    min_clear: MinClear = 0,
+    zones: Zones = None,
     scores: Annotated[bool, typer.Option("--scores/--no-scores", help="Write one score band per phrase.")] = True,
     checkpoint: opt.CheckpointName = None,
     strict: opt.Strict = False,
@@ -63,11 +91,13 @@ def map_(
 ) -> None:
     """Draw a georeferenced map of an area from words.
 
-    GeoTIFFs of classes, confidence and scores, a picture with legend, a page for the browser, and how they came about.
+    GeoTIFFs of classes, confidence, clear observations and scores, a picture with legend, a page for the browser, and
+    how they came about. An interrupted run is continued by the same command.
     """
     from timesenclip.mapping.run import map_cube
 
     src.refuse_both(cube, aoi, catalog)
+    refuse_workers_and_cluster(workers, dask)
     span = opt.chosen_period(period, year)
     classes = opt.chosen_taxonomy(prompt, taxonomy)
     source: AreaSource
@@ -79,7 +109,7 @@ def map_(
             collection=collection,
             max_cloud=max_cloud,
             resampling=resampling,
-            workers=workers,
+            workers=readers,
             provider=provider,
             baseline=baseline,
             offset_dn=offset_dn,
@@ -100,10 +130,30 @@ def map_(
             period=span,
             every=every,
             templates=templates,
+            min_clear=min_clear,
             scores=scores,
+            zones=zones,
+            block=block_side(block, aoi),
+            workers=workers,
+            dask=dask,
             progress=progress,
         )
     report_map(result, as_json=as_json)
+
+
+def block_side(block: int | None, aoi: str | None) -> int:
+    """Side of a block: scenes come in tiles of 512 or 1,024 pixels, each of which a small block decodes anew."""
+    return block or (512 if aoi is not None else 256)
+
+
+def refuse_workers_and_cluster(workers: int | None, dask: str | None) -> None:
+    """Either threads or a cluster.
+
+    Raises:
+        InputError: both were given.
+    """
+    if workers is not None and dask is not None:
+        raise InputError("--workers and --dask were both given; the cluster decides how many work.")
 
 
 def opened_cube(
@@ -148,8 +198,12 @@ def report_map(result: MapResult, *, as_json: bool) -> None:
     rows = [(area.name, f"{area.hectares:.1f}", f"{area.share:.1%}", area.mean_confidence) for area in found]
     print_table(["class", "hectares", "share", "confidence"], rows)
     if result.nodata_pixels:
-        typer.echo(f"{result.nodata_pixels} pixels were never seen clearly (nodata)")
+        rare = result.provenance["masked_pixels"]
+        often = f", {rare} of them not often enough" if rare else ""
+        typer.echo(f"{result.nodata_pixels} pixels were not seen clearly{often} (nodata)")
     typer.echo(f"\nMaps:    {result.folder}\nPicture: {result.files['picture']}\nPage:    {result.files['page']}")
+    if "zones" in result.files:
+        typer.echo(f"Zones:   {result.files['zones']}, {result.files['zones_csv']}")
 
 
 def map_facts(result: MapResult) -> dict[str, Any]:
@@ -166,4 +220,5 @@ def map_facts(result: MapResult) -> dict[str, Any]:
         for area in result.areas
     ]
     files = {name: str(path) for name, path in result.files.items()}
-    return {"classes": classes, "nodata_count": result.nodata_pixels, "files": files}
+    counts = {"nodata_count": result.nodata_pixels, "masked_count": result.provenance["masked_pixels"]}
+    return {"classes": classes, **counts, "files": files}

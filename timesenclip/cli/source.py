@@ -46,11 +46,6 @@ MaxCloud = Annotated[
     float, typer.Option(metavar="PERCENT", help="Leave out cloudier tiles.", rich_help_panel=_SEARCH, show_default=True)
 ]
 Resample = Annotated[Literal["nearest", "bilinear"], typer.Option(help="20 m bands to 10 m.", rich_help_panel=_SEARCH)]
-Workers = Annotated[
-    int, typer.Option(metavar="N", help="Scenes read at the same time.", rich_help_panel=_SEARCH, min=1)
-]
-
-
 Readers = Annotated[
     int, typer.Option(metavar="N", help="Scenes that a block reads at the same time.", rich_help_panel=_SEARCH, min=1)
 ]

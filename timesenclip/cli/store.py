@@ -10,7 +10,21 @@ import typer
 
 from timesenclip.cli import options as opt
 from timesenclip.cli import source as src
-from timesenclip.cli.area import Baseline, Collection, OffsetDn, Provider, map_facts, opened_cube, report_map
+from timesenclip.cli.area import (
+    Baseline,
+    BlockSide,
+    BlockWorkers,
+    Collection,
+    DaskAddress,
+    MinClear,
+    OffsetDn,
+    Provider,
+    Zones,
+    block_side,
+    opened_cube,
+    refuse_workers_and_cluster,
+    report_map,
+)
 from timesenclip.cli.console import note, print_json, print_table, progress_bar
 from timesenclip.errors import InputError
 
@@ -32,22 +46,10 @@ Dims = Annotated[
     int | None,
     typer.Option(metavar="N", help="Keep this many dimensions, such as 128 or 64; default: all.", min=1),
 ]
-Workers = Annotated[
-    int | None,
-    typer.Option(metavar="N", help="Blocks at a time; default: one a core.", min=1, rich_help_panel=_WORK),
-]
-Block = Annotated[
-    int, typer.Option(metavar="PX", help="Side of a block, a multiple of 16.", min=16, rich_help_panel=_WORK)
-]
-DaskAddress = Annotated[
-    str | None,
-    typer.Option("--dask", metavar="ADDRESS", help="tcp://host:port, or local:N processes.", rich_help_panel=_WORK),
-]
 DryRun = Annotated[
     bool,
     typer.Option("--dry-run", help="Say what it would cost, from a sample, and do nothing.", rich_help_panel=_WORK),
 ]
-MinClear = Annotated[int, typer.Option(metavar="N", help="Pixels with fewer clear observations are nodata.", min=0)]
 
 
 def embed_area(
@@ -67,9 +69,9 @@ def embed_area(
     max_cloud: src.MaxCloud = 80.0,
     resampling: src.Resample = "nearest",
     readers: src.Readers = 4,
-    workers: Workers = None,
+    workers: BlockWorkers = None,
     dask: DaskAddress = None,
-    block: Block = 256,
+    block: BlockSide = None,
     dry_run: DryRun = False,
     checkpoint: opt.CheckpointName = None,
     strict: opt.Strict = False,
@@ -83,8 +85,8 @@ def embed_area(
     from timesenclip.mapping.plan import plan_area
     from timesenclip.mapping.spread import cpu_count
 
-    if workers is not None and dask is not None:
-        raise InputError("--workers and --dask were both given; the cluster decides how many work.")
+    refuse_workers_and_cluster(workers, dask)
+    side = block_side(block, aoi)
     src.refuse_both(cube, aoi, catalog)
     span = opt.chosen_period(period, year)
     source: AreaSource
@@ -110,7 +112,7 @@ def embed_area(
 
         count = workers or (int(dask.removeprefix("local:")) if dask and dask[6:].isdigit() else cpu_count())
         kept = dims or model.encoder.config.embed_dim
-        plan = plan_area(source, model, dims=kept, period=as_period(span), every=every, block=block, workers=count)
+        plan = plan_area(source, model, dims=kept, period=as_period(span), every=every, block=side, workers=count)
         _report_plan(plan, as_json=as_json)
         return
     with progress_bar("embed, pixels") as progress:
@@ -121,7 +123,7 @@ def embed_area(
             period=span,
             every=every,
             dims=dims,
-            block=block,
+            block=side,
             workers=workers,
             dask=dask,
             progress=progress,
@@ -141,9 +143,7 @@ def ask(
     templates: opt.Templates = "default",
     unknown_below: opt.UnknownBelow = None,
     min_clear: MinClear = 0,
-    zones: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Polygons in which the answers are counted apart.")
-    ] = None,
+    zones: Zones = None,
     scores: Annotated[bool, typer.Option("--scores/--no-scores", help="Write one score band per phrase.")] = True,
     checkpoint: opt.CheckpointName = None,
     strict: opt.Strict = False,
@@ -168,13 +168,7 @@ def ask(
             progress=progress,
             **question,
         )
-    if as_json:
-        masked = {"masked_count": result.provenance["masked_pixels"]}
-        print_json({**map_facts(result), **masked})
-        return
-    report_map(result, as_json=False)
-    if zones is not None:
-        typer.echo(f"Zones:   {result.files['zones']}, {result.files['zones_csv']}")
+    report_map(result, as_json=as_json)
 
 
 def change(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -54,6 +56,10 @@ class AreaSource(Protocol):
     def where(self) -> str:
         """Name for messages."""
 
+    @property
+    def identity(self) -> str:
+        """Name, and a digest that changes where the pixels do: two runs of one job must have the same."""
+
     def read(
         self,
         window: Window | None = None,
@@ -99,6 +105,16 @@ class CubeSource:
     """Name for messages."""
     notes: dict[str, Any] = field(default_factory=dict)
     """More provenance."""
+
+    @cached_property
+    def identity(self) -> str:
+        """Name, and a digest of sizes and times of its files, its grid, its dates, and how values are read."""
+        path = Path(self.where)
+        files = sorted(path.iterdir()) if path.is_dir() else [path]
+        stats = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files if file.is_file()]
+        how = (self.shape, self.crs, self.transform, self.units, self.offset_dn, self.dilate_px)
+        digest = hashlib.sha256(repr((stats, how)).encode() + self.dates.astype("datetime64[D]").tobytes())
+        return f"{path.name} ({digest.hexdigest()[:12]})"
 
     def read(
         self,

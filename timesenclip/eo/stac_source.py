@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 import warnings
 from collections import Counter, deque
@@ -85,6 +86,18 @@ class StacSource:
     def dates(self) -> NDArray[np.datetime64]:
         """(T,) datetime64[D]: the solar days that have a scene."""
         return np.unique(np.array([scene.day for scene in self.scenes], dtype="datetime64[D]"))
+
+    @cached_property
+    def identity(self) -> str:
+        """Name, number of scenes, and a digest of the scenes, the area, and how pixels are read."""
+        scenes = [
+            (scene.id, scene.offset.offset_dn, sorted((band, at.split("?")[0]) for band, at in scene.assets.items()))
+            for scene in self.scenes
+        ]
+        how = (str(self.period), self.crs, self.transform, self.shape, self.clip)
+        digest = hashlib.sha256(repr((scenes, how, self.reader.resampling, self.reader.dilate_px)).encode())
+        digest.update(self.aoi.geometry.wkb)
+        return f"{self.where}, {len(self.scenes)} scenes ({digest.hexdigest()[:12]})"
 
     def read(
         self,

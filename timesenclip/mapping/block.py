@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -14,22 +15,39 @@ from timesenclip.bands import band_index
 from timesenclip.eo.composite import masked_median
 from timesenclip.eo.cube import AreaSource, Window
 from timesenclip.eo.period import Every, Period
-from timesenclip.errors import InputError, NoClearObservationError, TimeSenCLIPError
+from timesenclip.errors import NoClearObservationError, TimeSenCLIPError
 from timesenclip.mapping.embeddings import BlockData, EmbeddingStore
 from timesenclip.mapping.quantise import quantise
 from timesenclip.model.checkpoint import Model
 from timesenclip.model.embed import embed
 from timesenclip.series import Cube
 
-__all__ = ["BlockJob", "block_data", "block_key", "clear_count"]
+__all__ = ["BlockJob", "block_data", "clear_count", "colour_bytes", "tried_again"]
 
 _BATCH = 512
 _FIRST_WAIT_S = 0.5
+_RETRIES = 2
+Facts = TypeVar("Facts")
 
 
-def block_key(level: int, window: Window) -> str:
-    """Name of a block in the manifest and in messages: level, rows, columns."""
-    return f"level {level} rows {window[0]}-{window[1]} columns {window[2]}-{window[3]}"
+def tried_again(once: Callable[[], Facts]) -> Facts:
+    """Do one block with one thread of torch; an error that may pass is tried again twice.
+
+    Raises:
+        TimeSenCLIPError: what is wrong will be wrong the next time, too.
+        Exception: the last attempt failed.
+    """
+    # A worker of a cluster has its own number of threads; with one, sums are the same everywhere.
+    if torch.get_num_threads() != 1:
+        torch.set_num_threads(1)
+    for attempt in range(_RETRIES):
+        try:
+            return once()
+        except (TimeSenCLIPError, Warning):
+            raise
+        except Exception:  # a network, a disk, a library: any of them may have had a bad moment
+            time.sleep(_FIRST_WAIT_S * 2**attempt)
+    return once()
 
 
 @dataclass(frozen=True)
@@ -46,8 +64,6 @@ class BlockJob:
     """Composite length."""
     store: EmbeddingStore
     """Where vectors go; every worker must reach this path."""
-    retries: int = 2
-    """How often a block is tried again after an error that may pass."""
 
     def run(self, window: Window) -> dict[str, Any]:
         """Do one block, and say how it went.
@@ -56,19 +72,7 @@ class BlockJob:
             TimeSenCLIPError: what is wrong will be wrong the next time, too.
             Exception: the last of several attempts failed.
         """
-        # A worker of a cluster has its own number of threads; with one, sums are the same everywhere.
-        if torch.get_num_threads() != 1:
-            torch.set_num_threads(1)
-        for attempt in range(self.retries + 1):
-            try:
-                return self._once(window)
-            except (TimeSenCLIPError, Warning):
-                raise
-            except Exception:  # a network, a disk, a library: any of them may have had a bad moment
-                if attempt == self.retries:
-                    raise
-                time.sleep(_FIRST_WAIT_S * 2**attempt)
-        raise InputError(f"retries is {self.retries}; expected 0 or more.")
+        return tried_again(lambda: self._once(window))
 
     def read(self, window: Window) -> Cube:
         """Composites of a window."""
@@ -104,7 +108,7 @@ def block_data(cube: Cube, vectors: NDArray[np.float32]) -> BlockData:
         vectors=values.reshape(*shape, -1),
         scale=scale.reshape(shape),
         clear=clear_count(cube),
-        colour=_colour(cube),
+        colour=colour_bytes(cube),
     )
 
 
@@ -116,7 +120,8 @@ def clear_count(cube: Cube) -> NDArray[np.uint16]:
     return np.asarray(np.minimum(total, np.iinfo(np.uint16).max), dtype=np.uint16)
 
 
-def _colour(cube: Cube) -> NDArray[np.uint8]:
+def colour_bytes(cube: Cube) -> NDArray[np.uint8]:
+    """(Y, X, 3) sqrt(reflectance) of B04, B03, B02 x 255, median of the steps; 0 = never seen."""
     bands = [band_index(name) for name in ("red", "green", "blue")]
     colour = cube.reflectance[:, bands]  # (T, 3, Y, X)
     median = masked_median(colour, np.broadcast_to(cube.valid[:, None], colour.shape))  # (3, Y, X)

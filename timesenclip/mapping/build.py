@@ -7,7 +7,7 @@ their names only when they are complete, so a second run does what is missing an
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,10 +17,11 @@ import torch
 
 from timesenclip.eo.cube import AreaSource, Window
 from timesenclip.eo.period import Every, Period, as_period
-from timesenclip.errors import InputError, PartialFailureError
+from timesenclip.errors import InputError
 from timesenclip.manifest import Manifest
-from timesenclip.mapping.block import BlockJob, block_key
+from timesenclip.mapping.block import BlockJob
 from timesenclip.mapping.embeddings import EmbeddingStore, StoreInfo, chunk_side
+from timesenclip.mapping.pieces import Progress, block_key, pixels_of, run_pieces
 from timesenclip.mapping.plan import fitting_block, sample_area
 from timesenclip.mapping.pyramid import write_overview
 from timesenclip.mapping.quantise import Projection, fit_projection
@@ -29,8 +30,6 @@ from timesenclip.mapping.stac_item import stac_item
 from timesenclip.model.checkpoint import Model, load
 
 __all__ = ["StoreResult", "embed_area", "item_path", "manifest_path"]
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,45 +142,13 @@ def _run(
     """Do what is missing of a level, and name what fails."""
     windows = list(store.at_level(level).blocks())
     missing = [window for window in windows if not _is_done(store, level, window, manifest)]
-    total = sum(map(_size, windows))
-    done = total - sum(map(_size, missing))
-    failed: dict[str, BaseException] = {}
-    for outcome in spread(job, missing):
-        key = block_key(level, outcome.piece)
-        if outcome.error is None:
-            manifest.add(key, outcome.facts)
-            done += _size(outcome.piece)
-        else:
-            if isinstance(outcome.error, Warning) or not isinstance(outcome.error, Exception):
-                raise outcome.error
-            manifest.fail(key, outcome.error)
-            failed[key] = outcome.error
-        if progress is not None:
-            progress(done, total)
-    if failed:
-        _say_failed(failed, len(windows), store.path)
+    run_pieces(spread, job, windows, missing, manifest, where=store.path, level=level, progress=progress)
 
 
 def _is_done(store: EmbeddingStore, level: int, window: Window, manifest: Manifest) -> bool:
     """Recorded as done, and not removed by someone since."""
     facts = manifest.done.get(block_key(level, window))
     return facts is not None and (facts["seen"] == 0 or store.at_level(level).has(window))
-
-
-def _say_failed(failed: dict[str, BaseException], blocks: int, where: Path) -> None:
-    first = next(iter(failed.values()))
-    if len(failed) == blocks:
-        raise first  # nothing worked, and most likely for one reason
-    some = "; ".join(f"{key} ({type(error).__name__}: {error})" for key, error in list(failed.items())[:3])
-    more = f"; and {len(failed) - 3} more" if len(failed) > 3 else ""
-    raise PartialFailureError(
-        f"{len(failed)} of {blocks} blocks failed and are missing in '{where}': {some}{more}. The others are kept; run "
-        "the same command again to do these."
-    ) from first
-
-
-def _size(window: Window) -> int:
-    return (window[1] - window[0]) * (window[3] - window[2])
 
 
 def _info(
@@ -198,6 +165,7 @@ def _info(
         full_dims=full,
         dims=kept,
         calibration=model.config.calibration,
+        source=source.identity,
         period=str(period) if period is not None else "all",
         every=every,
         shape=source.shape,
@@ -216,7 +184,7 @@ def _check_same(store: EmbeddingStore, info: StoreInfo) -> None:
     """Refuse to mix two jobs in one store."""
     theirs, mine = _identity(store.info), _identity(info)
     for key, value in mine.items():
-        if theirs[key] != value:
+        if theirs[key] != value and not (key == "source" and not theirs[key]):  # early stores do not say it
             raise InputError(
                 f"The store '{store.path}' was made with {key} {theirs[key]!r}, this is {value!r}; give another "
                 "output, or remove the store."
@@ -254,7 +222,7 @@ def _finish(store: EmbeddingStore, manifest: Manifest, reused: int, period: Peri
         store=store,
         blocks=len(windows),
         reused=reused,
-        pixels=sum(map(_size, windows)),
+        pixels=sum(map(pixels_of, windows)),
         seen=sum(fact["seen"] for fact in facts),
         item=item,
         manifest=manifest.path,

@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 
 from timesenclip.eo.cube import AreaSource, Window
 from timesenclip.errors import CheckpointError, GridError, InputError, NoClearObservationError
-from timesenclip.mapping.ask import answer_block, area_pixel_m, cog_writers, require_complete
+from timesenclip.mapping.answers import cog_writers
+from timesenclip.mapping.ask import answer_block, area_pixel_m, require_complete
 from timesenclip.mapping.embeddings import BlockData, EmbeddingStore
 from timesenclip.mapping.months import month_of_change
 from timesenclip.mapping.question import Question

@@ -11,6 +11,8 @@
     STORE.manifest.jsonl           which blocks are done, when, and from what (timesenclip.manifest)
     STORE.json                     a STAC item
 
+With blocks of up to 128 pixels a shard would hold one chunk, so there are none: GDAL 3.12 then reads the vectors, too
+(it reads the other arrays of every store).
 Vectors of eight bits hardly compress (7 % with zstd), and reading them would take three times as long.
 """
 
@@ -21,7 +23,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,9 +34,6 @@ from timesenclip.eo.grid import Transform
 from timesenclip.errors import DataNotFoundError, InputError, MissingExtraError
 from timesenclip.mapping.quantise import Projection, dequantise, score_rows
 from timesenclip.model.checkpoint import Calibration
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["BLOCK_ARRAYS", "BlockData", "EmbeddingStore", "StoreInfo", "block_windows", "chunk_side"]
 
@@ -66,6 +65,8 @@ class StoreInfo(BaseModel):
     """Share of the squared length that the projection keeps, on the sample it was fitted on."""
     calibration: Calibration
     """How scores become answers."""
+    source: str = ""
+    """What its pixels come from, with a digest; empty in early stores."""
     period: str
     """First and last day, or `all`."""
     every: str

@@ -51,7 +51,7 @@ def _write_level(home: Any, info: StoreInfo, shape: tuple[int, int], transform: 
             "shape": (*shape, info.dims),
             "dtype": "int8",
             "chunks": (chunk, chunk, info.dims),
-            "shards": (side, side, info.dims),
+            **({"shards": (side, side, info.dims)} if side > chunk else {}),
             "compressors": None,
             "dimension_names": ("y", "x", "d"),
         },

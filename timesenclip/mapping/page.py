@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from timesenclip.mapping.picture import class_picture, confidence_picture, png_bytes, true_colour_picture
 
 if TYPE_CHECKING:
-    from timesenclip.mapping.run import ClassArea, Example, MapResult
+    from timesenclip.mapping.result import ClassArea, Example, MapResult
 
 __all__ = ["write_page"]
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from timesenclip.mapping.write import CLASS_NODATA, class_colours
 
 if TYPE_CHECKING:
-    from timesenclip.mapping.run import MapResult, Preview
+    from timesenclip.mapping.result import MapResult, Preview
 
 __all__ = ["class_picture", "confidence_picture", "png_bytes", "true_colour_picture", "write_picture"]
 

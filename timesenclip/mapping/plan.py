@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,7 +41,7 @@ class AreaPlan:
     output_bytes: int
     """Size of the store with its overviews."""
     load_px_per_s: float
-    """Pixels of a sample read and composited in a second by one worker."""
+    """Pixels read and composited in a second by one worker, measured on one block."""
     embed_px_per_s: float
     """Pixels of a sample embedded in a second by one worker."""
     workers: int
@@ -58,8 +59,6 @@ class Sample:
 
     vectors: NDArray[np.float32]
     """(N, D) unit rows."""
-    load_px_per_s: float
-    """Read and composited in a second."""
     embed_px_per_s: float
     """Embedded in a second; NaN where no pixel was seen."""
 
@@ -96,17 +95,13 @@ def _sample(source: AreaSource, model: Model, period: Period | None, every: Ever
     windows = list(block_windows(source.shape, block))
     chosen = np.unique(np.linspace(0, len(windows) - 1, places).astype(int))
     vectors: list[NDArray[np.float32]] = []
-    load_s, embed_s, pixels, seen = 0.0, 0.0, 0, 0
+    embed_s, seen = 0.0, 0
     for i in chosen:
         window = _middle(windows[i])
-        began = time.perf_counter()
-        pixels += (window[1] - window[0]) * (window[3] - window[2])
         try:
             cube = source.read(window, period=period, every=every)
         except NoClearObservationError:
             continue
-        finally:
-            load_s += time.perf_counter() - began
         loaded = time.perf_counter()
         series = cube.pixel_series()
         if not vectors:  # the first call of an encoder takes longer than all others
@@ -119,7 +114,7 @@ def _sample(source: AreaSource, model: Model, period: Period | None, every: Ever
         vectors.append(rows)
     rate = seen / embed_s if seen else float("nan")
     none = np.zeros((0, model.encoder.config.embed_dim), dtype=np.float32)
-    return Sample(np.concatenate([none, *vectors]), pixels / max(load_s, 1e-9), rate)
+    return Sample(np.concatenate([none, *vectors]), rate)
 
 
 def plan_area(
@@ -146,10 +141,21 @@ def plan_area(
         pixels=pixels,
         read_bytes=_read_bytes(source, period),
         output_bytes=output,
-        load_px_per_s=sample.load_px_per_s,
+        load_px_per_s=_load_rate(source, period, every, side),
         embed_px_per_s=sample.embed_px_per_s,
         workers=workers,
     )
+
+
+def _load_rate(source: AreaSource, period: Period | None, every: Every, side: int) -> float:
+    """Of one whole block: files are decoded in tiles, so that small windows would look many times slower."""
+    windows = list(block_windows(source.shape, side))
+    window = windows[len(windows) // 2]
+    began = time.perf_counter()
+    with suppress(NoClearObservationError):
+        source.read(window, period=period, every=every)
+    pixels = (window[1] - window[0]) * (window[3] - window[2])
+    return pixels / max(time.perf_counter() - began, 1e-9)
 
 
 def _middle(window: Window) -> Window:

@@ -17,7 +17,7 @@ from timesenclip.errors import DataNotFoundError, DegradedInputWarning, GridErro
 from timesenclip.ground.taxonomy import Taxonomy
 from timesenclip.mapping.write import CLASS_NODATA
 
-__all__ = ["write_zones"]
+__all__ = ["read_zones", "write_zones"]
 
 _SIDE = 1024
 """Side of the windows in which a large polygon is counted, in pixels."""
@@ -49,7 +49,7 @@ def write_zones(zones: str | Path, folder: Path, taxonomy: Taxonomy, *, pixel_m:
         GridError: it has no CRS.
         InputError: it holds no polygons.
     """
-    frame = _read(zones)
+    frame = read_zones(zones)
     with rasterio.open(folder / "classes.tif") as classes, rasterio.open(folder / "confidence.tif") as confidence:
         shapes = frame.geometry.to_crs(classes.crs.to_wkt())
         rows = [_row(_count(shape, classes, confidence), taxonomy, pixel_m) for shape in shapes]
@@ -69,7 +69,8 @@ def write_zones(zones: str | Path, folder: Path, taxonomy: Taxonomy, *, pixel_m:
     return outputs
 
 
-def _read(zones: str | Path) -> Any:
+def read_zones(zones: str | Path) -> Any:
+    """Read polygons as a GeoDataFrame; errors as `write_zones`."""
     try:
         import geopandas
     except ImportError as error:
