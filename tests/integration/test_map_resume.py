@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -114,6 +115,30 @@ def test_the_same_files_with_threads_and_on_a_cluster(source, whole, model, tmp_
     map_cube(source, PHRASES, out=tmp_path / "cluster", model=model, block=16, dask="local:2")
     assert files_of(tmp_path / "threads") == files_of(whole.folder)
     assert files_of(tmp_path / "cluster") == files_of(whole.folder)
+
+
+FULL_DISK = """
+import resource, sys
+from timesenclip.cli import main
+resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, resource.RLIM_INFINITY))
+sys.argv[1:1] = ["map"]
+main()
+"""
+
+
+def test_a_raster_that_cannot_be_written_whole_does_not_appear(run, source, tmp_path: Path) -> None:
+    """The system refuses files above 20 kB, as a full disk would: here the scores."""
+    asked = [part for phrase in PHRASES for part in ("-p", phrase)]
+    how = [source.where, *asked, "-o", str(tmp_path / "map"), "--block", "16", "--workers", "1"]
+    said = subprocess.run([sys.executable, "-c", FULL_DISK, *how], capture_output=True, text=True, timeout=120)
+    assert said.returncode == 2, said.stderr
+    assert re.search(r"^error: Cannot write '.*scores.tif' .* run the same command again", said.stderr, re.MULTILINE)
+    there = {path.name for path in (tmp_path / "map").iterdir()}
+    assert ".map.partial" in there
+    assert not [name for name in there if name.startswith("scores") or name.endswith((".part.tif", ".scratch.tif"))]
+    again = run("map", *how)
+    assert again.exit_code == 0, again.stderr
+    assert "scores.tif" in files_of(tmp_path / "map")
 
 
 def test_rasters_are_valid_and_clear_counts_are_kept(whole) -> None:

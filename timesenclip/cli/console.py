@@ -6,6 +6,7 @@ stdout carries the answer and nothing else; everything said on the way goes to s
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import re
 import sys
@@ -79,6 +80,8 @@ def _report(error: BaseException) -> int:
             sys.stdout.close()
         return 1
     text = error.format_message() if isinstance(error, typer.TyperException) else str(error)
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        text = f"{text}. Make room and run the same command again."
     context = getattr(error, "ctx", None)
     hint = f" (see {context.command_path} --help)" if context is not None else ""
     typer.echo(f"error: {_one_line(text) or type(error).__name__}{hint}", err=True)

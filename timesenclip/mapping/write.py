@@ -1,13 +1,17 @@
 """Write maps as cloud-optimised GeoTIFFs that QGIS and GDAL show with the right names, colours and nodata.
 
-Blocks go into a scratch GeoTIFF; `finish` turns it into a COG under a temporary name and renames it, so that no half
-map ever stands under a final name.
+Blocks go into a scratch GeoTIFF; `finish` turns it into a COG under a temporary name, reads it back and renames it, so
+that no half map ever stands under a final name. Reading back is needed: on a full disk GDAL may lose blocks when it
+closes a file, and say so nowhere that a program can hear it.
 """
 
 from __future__ import annotations
 
+import shutil
 import warnings
-from collections.abc import Sequence
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
@@ -54,6 +58,7 @@ class CogWriter:
         self.path, self._overviews = path, overviews
         self._scratch = path.with_name(f".{path.stem}.scratch.tif")
         self._part = path.with_name(f".{path.stem}.part.tif")
+        self._sums: dict[Window, int] = {}
         self._file = rasterio.open(
             self._scratch,
             "w",
@@ -79,27 +84,50 @@ class CogWriter:
 
     def write(self, values: NDArray[Any], window: Window) -> None:
         """Put a block (bands, y, x) at its place."""
-        row, row_end, column, column_end = window
-        self._file.write(values, window=RasterWindow(column, row, column_end - column, row_end - row))
+        with self._named():
+            self._file.write(values, window=_raster_window(window))
+        self._sums[window] = zlib.crc32(np.ascontiguousarray(values).data)
 
     def finish(self) -> Path:
-        """Write the COG with overviews and statistics, and give it its name."""
-        self._file.close()
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
-            rasterio.shutil.copy(
-                self._scratch,
-                self._part,
-                driver="COG",
-                COMPRESS="DEFLATE",
-                BLOCKSIZE=_TILE,
-                OVERVIEW_RESAMPLING=self._overviews.upper(),
-                STATISTICS="YES",
-                BIGTIFF="IF_SAFER",
-            )
-        self._part.replace(self.path)
+        """Write the COG with overviews and statistics, and give it its name.
+
+        Raises:
+            OSError: it could not be written, or does not hold what was written.
+        """
+        with self._named():
+            self._file.close()
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
+                rasterio.shutil.copy(
+                    self._scratch,
+                    self._part,
+                    driver="COG",
+                    COMPRESS="DEFLATE",
+                    BLOCKSIZE=_TILE,
+                    OVERVIEW_RESAMPLING=self._overviews.upper(),
+                    STATISTICS="YES",
+                    BIGTIFF="IF_SAFER",
+                )
+            with rasterio.open(self._part) as made:
+                for window, expected in self._sums.items():
+                    if zlib.crc32(made.read(window=_raster_window(window))) != expected:
+                        raise OSError(f"rows {window[0]}-{window[1]} columns {window[2]}-{window[3]} were lost")
+            self._part.replace(self.path)
         self._scratch.unlink()
         return self.path
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        """Say which file cannot be written, and how full the disk is; GDAL's errors have classes of their own."""
+        try:
+            yield
+        except Exception as error:
+            reason = " ".join(str(error.__cause__ or error).split())
+            free = shutil.disk_usage(self.path.parent).free / 1e6
+            raise OSError(
+                f"Cannot write '{self.path}' ({reason}); {free:,.0f} MB are free there. Make room and run the same "
+                "command again."
+            ) from error
 
     def discard(self) -> None:
         """Leave nothing behind; harmless after `finish`."""
@@ -154,6 +182,11 @@ def write_class_sidecars(path: Path, taxonomy: Taxonomy) -> list[Path]:
         part.replace(target)
         out.append(target)
     return out
+
+
+def _raster_window(window: Window) -> RasterWindow:
+    row, row_end, column, column_end = window
+    return RasterWindow(column, row, column_end - column, row_end - row)
 
 
 def _rgb(colour: str) -> tuple[int, int, int]:
