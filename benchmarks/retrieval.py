@@ -48,7 +48,8 @@ def main() -> None:
     )
     seconds = time.perf_counter() - began
     print(f"{len(asked):,} queries, {given.places:,} candidates, {given.dims} dimensions: {seconds:,.0f} s")
-    print(f"{1000 * seconds / len(asked):.2f} ms a query; all places: {seconds / len(asked) * given.places / 60:.0f} min")
+    each = seconds / len(asked)
+    print(f"{1000 * each:.2f} ms a query; all places: {each * given.places / 60:.0f} min")
     print(f"peak memory {peak_mb():,.0f} MB, {before:,.0f} MB of it vectors and libraries")
     print(f"Recall {found.recall}, mAP {found.mean_average_precision:.4f}, strict {found.strict_recall}")
 
