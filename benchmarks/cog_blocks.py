@@ -1,8 +1,8 @@
 """Why blocks should not be small: pixels a second of CPU time when a cloud-optimised scene is read in blocks.
 
 A block touches whole tiles of the file (1,024 pixels at Earth Search, 512 at the Planetary Computer), which are decoded
-anew for every block. The scene is smooth noise, which compresses to about 70 %; blocks lie off the tiles, as those of an
-area do. One thread; medians of some rounds.
+anew for every block. The scene is smooth noise, which compresses to about 70 %; blocks lie off the tiles, as those of
+an area do. One thread; medians of some rounds.
 
     python benchmarks/cog_blocks.py [--rounds 3] [--tile 1024]
 """

@@ -231,7 +231,7 @@ def _report_plan(plan: AreaPlan, *, as_json: bool) -> None:
         ("blocks", f"{plan.blocks} of {plan.block} x {plan.block}"),
         ("to read", _size(plan.read_bytes) + " before compression" if plan.read_bytes is not None else "unknown"),
         ("store", _size(plan.output_bytes)),
-        ("load", f"{plan.load_px_per_s:,.0f} pixels/s a worker, measured on a sample"),
+        ("load", f"{plan.load_px_per_s:,.0f} pixels/s a worker, measured on a block"),
         ("embed", f"{plan.embed_px_per_s:,.0f} pixels/s a worker, measured on a sample"),
         ("expected", f"{_time(plan.hours)} with {plan.workers} worker(s)"),
     ]
