@@ -39,5 +39,7 @@ print("ended")
 
 
 def test_threads_that_ask_one_polygon_at_once_do_not_end_the_process(tmp_path):
-    done = subprocess.run([sys.executable, "-c", MANY_FIRST_QUESTIONS, tmp_path], capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        [sys.executable, "-c", MANY_FIRST_QUESTIONS, tmp_path], capture_output=True, text=True, timeout=120
+    )
     assert (done.returncode, done.stdout) == (0, "ended\n"), done.stderr
