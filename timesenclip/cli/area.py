@@ -41,7 +41,7 @@ def map_(
     cube: src.MaybeCubePath = None,
     prompt: opt.Prompt = None,
     taxonomy: opt.TaxonomyName = None,
-    templates: opt.Templates = "default",
+    templates: opt.TemplatesOrHead = None,
     head: opt.HeadFolder = None,
     period: opt.PeriodText = None,
     year: opt.Year = None,
@@ -68,6 +68,7 @@ def map_(
     from timesenclip.mapping.run import map_cube
 
     src.refuse_both(cube, aoi, catalog)
+    opt.refuse_beside_head(head, prompt=prompt, taxonomy=taxonomy, templates=templates)
     span = opt.chosen_period(period, year)
     classes = opt.chosen_taxonomy(prompt, taxonomy)
     source: AreaSource
@@ -89,8 +90,8 @@ def map_(
         source = opened_cube(cube, span, units, provider, collection, baseline, offset_dn)
     model = opt.chosen_model(checkpoint)
     if head is not None:
-        model, classes = opt.with_head(model, head, prompt=prompt, taxonomy=taxonomy)
-        templates = "name"
+        model, classes = opt.with_head(model, head)
+    chosen = "name" if head is not None else templates or "default"
     with progress_bar("map, pixels") as progress:
         result = map_cube(
             source,
@@ -99,7 +100,7 @@ def map_(
             model=model,
             period=span,
             every=every,
-            templates=templates,
+            templates=chosen,
             scores=scores,
             progress=progress,
         )
