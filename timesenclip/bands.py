@@ -20,6 +20,7 @@ from timesenclip.errors import BandError
 __all__ = [
     "BANDS",
     "BAND_NAMES",
+    "BAND_SETS",
     "NORMALISATIONS",
     "SCL_CLASSES",
     "SCL_NAME",
@@ -63,6 +64,13 @@ BANDS: tuple[Band, ...] = (
 
 BAND_NAMES: tuple[str, ...] = tuple(band.name for band in BANDS)
 """ESA names in array order."""
+
+BAND_SETS: dict[str, tuple[str, ...]] = {
+    "all": BAND_NAMES,
+    "10m": tuple(band.name for band in BANDS if band.resolution_m == 10),
+    "rgb": ("B04", "B03", "B02"),
+}
+"""Sets of bands that are compared with one another: what is lost without the others."""
 
 SCL_NAME = "SCL"
 """Name of the scene classification layer that comes with every L2A product."""
@@ -156,6 +164,14 @@ class Normalisation:
     """Divisor, in DN, one per band."""
     power: float = 1.0
     """Exponent; below 1 it spreads dark targets (water, shade) that a linear scale crowds together."""
+
+    def of(self, band_names: Sequence[str] | None) -> Normalisation:
+        """The same normalisation for these bands only, in this order; None: for all ten."""
+        if band_names is None:
+            return self
+        index = [band_index(name) for name in band_names]
+        low, scale = (tuple(values[i] for i in index) for values in (self.low_dn, self.scale_dn))
+        return Normalisation(self.name, low, scale, self.power)
 
     def __call__(self, reflectance: NDArray[np.float32]) -> NDArray[np.float32]:
         """Normalise reflectance whose C axis is axis 2: (N, T, C) or (N, T, C, Y, X), float32 0..1."""

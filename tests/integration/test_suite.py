@@ -175,6 +175,13 @@ def test_adapt_learns_and_classify_and_map_use_it(run, tmp_path: Path) -> None:
     shares = {row["label"]: row["share"] for row in json.loads(drawn.stdout)["classes"]}
     assert shares["maize field"] == 1.0
     assert "a head learned from labelled points" in (tmp_path / "map" / "map.html").read_text()
+    for command in (("classify", table), ("map", tmp_path / "cube.nc", "-o", tmp_path / "map3")):
+        for templates in ("name", "default"):  # the default too, where somebody asks for it
+            worded = run(*command, "--head", head, "--templates", templates)
+            assert worded.exit_code == 2
+            assert f"--head was given with --templates {templates}; a head asks without words" in worded.output
+            assert len(worded.output.strip().splitlines()) == 1
+    assert not (tmp_path / "map3").exists()
     both = run("classify", table, "--head", head, "-p", "lake")
     assert both.exit_code == 2
     assert "a head brings its own classes" in both.stderr

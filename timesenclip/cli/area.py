@@ -64,7 +64,7 @@ def map_(
     cube: src.MaybeCubePath = None,
     prompt: opt.Prompt = None,
     taxonomy: opt.TaxonomyName = None,
-    templates: opt.Templates = "default",
+    templates: opt.TemplatesOrHead = None,
     head: opt.HeadFolder = None,
     period: opt.PeriodText = None,
     year: opt.Year = None,
@@ -98,6 +98,7 @@ def map_(
 
     src.refuse_both(cube, aoi, catalog)
     refuse_workers_and_cluster(workers, dask)
+    opt.refuse_beside_head(head, prompt=prompt, taxonomy=taxonomy, templates=templates)
     span = opt.chosen_period(period, year)
     classes = opt.chosen_taxonomy(prompt, taxonomy)
     source: AreaSource
@@ -119,8 +120,8 @@ def map_(
         source = opened_cube(cube, span, units, provider, collection, baseline, offset_dn)
     model = opt.chosen_model(checkpoint)
     if head is not None:
-        model, classes = opt.with_head(model, head, prompt=prompt, taxonomy=taxonomy)
-        templates = "name"
+        model, classes = opt.with_head(model, head)
+    chosen = "name" if head is not None else templates or "default"
     with progress_bar("map, pixels") as progress:
         result = map_cube(
             source,
@@ -129,7 +130,7 @@ def map_(
             model=model,
             period=span,
             every=every,
-            templates=templates,
+            templates=chosen,
             min_clear=min_clear,
             scores=scores,
             zones=zones,

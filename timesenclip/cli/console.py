@@ -27,6 +27,7 @@ __all__ = [
     "print_json",
     "print_table",
     "progress_bar",
+    "quiet_libraries",
     "training_bar",
 ]
 
@@ -199,3 +200,11 @@ def training_bar() -> Iterator[Callable[[int, int, dict[str, float]], None]]:
     with Progress(*columns, TimeRemainingColumn(), console=console, disable=not console.is_terminal) as bars:
         task = bars.add_task("", total=None, held="")
         yield show
+
+
+@contextlib.contextmanager
+def quiet_libraries() -> Iterator[None]:
+    """Lightning and TensorBoard warn about one another's deprecations, which nobody here can mend; ours are shown."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"(lightning|torch|tensorboard)\.")
+        yield

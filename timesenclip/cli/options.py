@@ -14,7 +14,14 @@ if TYPE_CHECKING:
     from timesenclip.ground.taxonomy import Taxonomy
     from timesenclip.model.checkpoint import Model
 
-__all__ = ["DEFAULT_TAXONOMY", "chosen_model", "chosen_period", "chosen_taxonomy", "with_head"]
+__all__ = [
+    "DEFAULT_TAXONOMY",
+    "chosen_model",
+    "chosen_period",
+    "chosen_taxonomy",
+    "refuse_beside_head",
+    "with_head",
+]
 
 DEFAULT_TAXONOMY = "lucas-land-cover"
 """What `classify` and `map` ask when neither --prompt nor --taxonomy is given."""
@@ -43,6 +50,16 @@ Templates = Annotated[
     str,
     typer.Option(help="Sentences the class names are put into: default, name, generic, ...", rich_help_panel=_QUESTION),
 ]
+TemplatesOrHead = Annotated[
+    str | None,
+    typer.Option(
+        "--templates",
+        help="Sentences the class names are put into: default, name, generic, ...",
+        rich_help_panel=_QUESTION,
+        show_default="default",
+    ),
+]
+"""As `Templates`, where --head is possible too: None when it was not given."""
 UnknownBelow = Annotated[
     float | None,
     typer.Option(
@@ -119,16 +136,31 @@ def chosen_period(period: str | None, year: int | None) -> str | int | None:
     return period if period is not None else year
 
 
-def with_head(model: Model, head: Path, *, prompt: list[str] | None, taxonomy: str | None) -> tuple[Model, Taxonomy]:
+def with_head(model: Model, head: Path) -> tuple[Model, Taxonomy]:
     """The model and the classes of --head, to be asked with the templates "name".
 
     Raises:
-        InputError: a question was given too.
         CheckpointError: there is no head, or it was made for another checkpoint.
     """
     from timesenclip.tasks.heads import adapted, load_head
 
-    if prompt or taxonomy:
-        raise InputError("--head was given with --prompt or --taxonomy; a head brings its own classes, give only one.")
     found = load_head(head)
     return adapted(model, found), found.taxonomy
+
+
+def refuse_beside_head(
+    head: Path | None, *, prompt: list[str] | None, taxonomy: str | None, templates: str | None
+) -> None:
+    """A head brings its own classes, and asks them without words.
+
+    Raises:
+        InputError: words were given too.
+    """
+    if head is None:
+        return
+    if prompt or taxonomy:
+        raise InputError("--head was given with --prompt or --taxonomy; a head brings its own classes, give only one.")
+    if templates is not None:
+        raise InputError(
+            f"--head was given with --templates {templates}; a head asks without words, leave --templates out."
+        )

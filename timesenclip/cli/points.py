@@ -48,7 +48,7 @@ def classify(
     output: Output = None,
     prompt: opt.Prompt = None,
     taxonomy: opt.TaxonomyName = None,
-    templates: opt.Templates = "default",
+    templates: opt.TemplatesOrHead = None,
     head: opt.HeadFolder = None,
     unknown_below: opt.UnknownBelow = None,
     prior_correction: Annotated[
@@ -76,17 +76,18 @@ def classify(
     from timesenclip.tasks.classify import classify as ask
 
     tables.check_output(output)
+    opt.refuse_beside_head(head, prompt=prompt, taxonomy=taxonomy, templates=templates)
     classes = opt.chosen_taxonomy(prompt, taxonomy)
     model = opt.chosen_model(checkpoint)
     if head is not None:
-        model, classes = opt.with_head(model, head, prompt=prompt, taxonomy=taxonomy)
-        templates = "name"
+        model, classes = opt.with_head(model, head)
+    chosen = "name" if head is not None else templates or "default"
     summary = _Summary(classes.names)
     options = {"period": period, "units": units, "offset_dn": offset_dn, "every": every, "step": step, "strict": strict}
     reading = _Reading(points, options)
     question = {
         "taxonomy": classes.name,
-        "templates": templates,
+        "templates": chosen,
         "head": None if head is None else str(head),
         "unknown_below": unknown_below,
         "prior_correction": prior_correction,
@@ -100,7 +101,7 @@ def classify(
                 series,
                 classes,
                 model=model,
-                templates=templates,
+                templates=chosen,
                 prior_correction=prior_correction,
                 unknown_below=unknown_below,
             )

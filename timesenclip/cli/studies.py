@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from timesenclip.cli import options as opt
-from timesenclip.cli.console import print_json, print_table, progress_bar
+from timesenclip.cli.console import note, print_json, print_table, progress_bar, quiet_libraries, training_bar
+from timesenclip.errors import PartialFailureError
 
 if TYPE_CHECKING:
     from timesenclip.tasks.scenic import Correlations
@@ -115,20 +118,29 @@ def rgb(
 def sweep(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="YAML file of the sweep (docs/cli.md).")],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder; what lies there is kept.")],
+    accelerator: Annotated[Literal["auto", "cpu", "gpu"], typer.Option(help="Where to train, if it trains.")] = "auto",
     strict: opt.Strict = False,
     as_json: opt.Json = False,
 ) -> None:
-    """Run every combination of a sweep file that is not there yet."""
+    """Train what a sweep file asks for, and run every combination that is not there yet."""
     from timesenclip.tasks.sweep import read_sweep, run_sweep
 
     config = read_sweep(file)
-    with progress_bar("sweep, cells") as progress:
-        found = run_sweep(config, output, progress=progress)
+    if config.train is None:
+        with progress_bar("sweep, cells") as progress:
+            found = run_sweep(config, output, progress=progress)
+    else:
+        from timesenclip.train.ablation import run_ablation
+
+        with quiet_libraries():
+            found = run_ablation(config, output, accelerator=accelerator, watch=_training)
     if as_json:
         from dataclasses import asdict
 
         files = {name: str(path) for name, path in found.files.items()}
-        print_json({"computed": found.computed, "cells": [asdict(cell) for cell in found.cells], "files": files})
+        entries = [asdict(entry) for entry in found.entries]
+        cells = [asdict(cell) for cell in found.cells]
+        print_json({"computed": found.computed, "entries": entries, "cells": cells, "files": files})
         return
     rows = [
         (c.checkpoint, c.templates, c.composite, c.months_kept, c.seed, c.accuracy, c.balanced_accuracy)
@@ -136,6 +148,16 @@ def sweep(
     ]
     print_table(["checkpoint", "templates", "composite", "kept", "seed", "accuracy", "balanced"], rows)
     typer.echo(f"{len(found.cells)} cells, {found.computed} of them now: {found.files['table']}")
+    diverged = [entry.name for entry in found.entries if entry.checkpoint is None]
+    if diverged:
+        raise PartialFailureError(f"Training diverged for {', '.join(diverged)}; the other rows are complete.")
+
+
+@contextlib.contextmanager
+def _training(name: str, number: int, count: int) -> Iterator[Callable[[int, int, dict[str, float]], None]]:
+    note(f"training {number} of {count}: {name}")
+    with training_bar() as progress:
+        yield progress
 
 
 def _row(name: str, found: Correlations) -> tuple[object, ...]:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import warnings
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from timesenclip.cli import options as opt
-from timesenclip.cli.console import note, print_json, print_table, progress_bar, training_bar
+from timesenclip.cli.console import note, print_json, print_table, progress_bar, quiet_libraries, training_bar
 from timesenclip.errors import InputError, PartialFailureError
 
 if TYPE_CHECKING:
@@ -48,7 +45,7 @@ def train(
     from timesenclip.train.pretrain import pretrain
 
     folder = out if out is not None else Path("runs") / chosen.name
-    with _quiet_libraries(), training_bar() as progress:
+    with quiet_libraries(), training_bar() as progress:
         trained = pretrain(chosen, folder, accelerator=accelerator, devices=devices, progress=progress)
     if trained.rank:
         return
@@ -71,14 +68,6 @@ def train(
         f"(mean Recall@{at} of both directions) {trained.best:.3f}\nCheckpoint: {trained.checkpoint}\n"
         f"Use it:     timesenclip classify POINTS --checkpoint {trained.checkpoint}"
     )
-
-
-@contextlib.contextmanager
-def _quiet_libraries() -> Iterator[None]:
-    """Lightning and TensorBoard warn about one another's deprecations, which nobody here can mend; ours are shown."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", module=r"(lightning|torch|tensorboard)\.")
-        yield
 
 
 def _plan(recipe: Recipe, *, as_json: bool) -> None:

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from timesenclip.bands import NORMALISATIONS
+from timesenclip.bands import BAND_NAMES, NORMALISATIONS, band_index
 from timesenclip.errors import CheckpointError, TimeSenCLIPError
 from timesenclip.model.encoder import EncoderConfig, SeriesEncoder
 
@@ -73,6 +73,8 @@ class CheckpointConfig(_Strict):
     """Fields of `EncoderConfig`."""
     normalisation: str
     """Name in `timesenclip.bands.NORMALISATIONS`."""
+    band_names: tuple[str, ...] | None = None
+    """Bands that the encoder reads, in its order; None: all ten, in the order of the band table."""
     tower: TowerRef
     """Where words (and photographs) are embedded."""
     hemisphere_shift: bool = False
@@ -83,6 +85,16 @@ class CheckpointConfig(_Strict):
     """How the weights are stored; they are always loaded as float32."""
     training: dict[str, Any] = Field(default_factory=dict)
     """Summary of the run: recipe, data, seed, versions."""
+
+    @field_validator("band_names")
+    @classmethod
+    def _our_bands(cls, names: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        if names is None:
+            return None
+        known = tuple(BAND_NAMES[band_index(name)] for name in names)
+        if not known or len(set(known)) < len(known):
+            raise ValueError(f"{len(names)} bands, some of them twice or none at all")
+        return known
 
     def encoder_config(self) -> EncoderConfig:
         """The architecture."""
@@ -105,6 +117,12 @@ class Model:
             raise CheckpointError(
                 f"The encoder's embed_dim is {encoder.config.embed_dim}, but the tower '{config.tower.name}' has "
                 f"{config.tower.dim} dimensions; they must be equal."
+            )
+        bands = len(config.band_names or BAND_NAMES)
+        if encoder.config.bands != bands:
+            raise CheckpointError(
+                f"The encoder reads {encoder.config.bands} bands, but `band_names` says {bands} "
+                f"({', '.join(config.band_names or ('all',))}); name the bands that it was trained with."
             )
         self.encoder = encoder.eval()
         self.config = config

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from timesenclip.bands import NORMALISATIONS
 from timesenclip.errors import InputError, NoClearObservationError
 from timesenclip.model.checkpoint import Model, load
+from timesenclip.model.inputs import cut
 from timesenclip.series import PixelSeries
 
 __all__ = ["embed"]
@@ -26,7 +27,7 @@ def embed(
     missing: Literal["error", "nan"] = "error",
     progress: Callable[[int, int], None] | None = None,
 ) -> NDArray[np.float32]:
-    """Embed every series.
+    """Embed every series: of its bands those that the checkpoint names, of a larger patch the middle.
 
     Args:
         series: N pixel series.
@@ -40,7 +41,7 @@ def embed(
 
     Raises:
         NoClearObservationError: a series has no valid step and `missing` is "error".
-        InputError: the encoder reads another patch size, or there are too many steps.
+        InputError: the encoder reads larger patches, or there are too many steps.
     """
     chosen = model if isinstance(model, Model) else load(model if model is not None else "default")
     if batch_size < 1:
@@ -69,7 +70,9 @@ def _embed_batch(series: PixelSeries, rows: NDArray[np.intp], model: Model) -> N
     calendar = part.calendar()[:, steps]
     if model.config.hemisphere_shift:
         calendar[part.lat_deg < 0] += 0.5
-    x = NORMALISATIONS[model.config.normalisation](part.reflectance[:, steps])
+    names = model.config.band_names
+    seen = cut(part.reflectance[:, steps], band_names=names, patch_size=model.encoder.config.patch_size)
+    x = NORMALISATIONS[model.config.normalisation].of(names)(seen)
     with torch.inference_mode():
         vectors = model.encoder(
             torch.from_numpy(x),

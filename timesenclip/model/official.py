@@ -115,6 +115,10 @@ def export_official(model: Model, path: str | Path) -> Path:
     Raises:
         InputError: the encoder is of another architecture than theirs.
     """
+    if model.config.band_names is not None:
+        raise InputError(
+            f"'{model.config.name}' reads only {', '.join(model.config.band_names)}; the authors' layout has all ten."
+        )
     config = model.encoder.config
     theirs = replace(PRESETS["paper"], patch_size=config.patch_size, dropout=config.dropout, max_steps=config.max_steps)
     if replace(config, positions="monthly") != replace(theirs, positions="monthly") or config.positions == "calendar":

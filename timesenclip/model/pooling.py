@@ -9,18 +9,20 @@ from timesenclip.errors import InputError
 
 __all__ = ["AttentionPooling"]
 
-_MODES = ("per-image", "per-dim", "mean")
+_MODES = ("per-image", "per-dim", "mean", "one-view")
 
 
 class AttentionPooling(nn.Module):
     """Weighted sum of views, the weights a softmax over the views of a place.
 
     Source: the authors' pooling layer; `per-image` is `attpool_perimage` (one score a view, their default),
-    `per-dim` is `attpool_perdim` (one score a view and dimension), `mean` is `avgpool`.
+    `per-dim` is `attpool_perdim` (one score a view and dimension), `mean` is `avgpool`. `one-view` pools nothing: while
+    training a view of each place is drawn at random in every step (from torch's generator, which a run seeds by step),
+    in evaluation the first one that the place has is taken, so that a checkpoint's figures do not depend on luck.
 
     Args:
         dim: D, dimension of a view.
-        mode: `per-image`, `per-dim` or `mean`.
+        mode: `per-image`, `per-dim`, `mean` or `one-view`.
     """
 
     def __init__(self, dim: int, mode: str = "per-image") -> None:
@@ -28,7 +30,7 @@ class AttentionPooling(nn.Module):
         if mode not in _MODES:
             raise InputError(f"Unknown pooling '{mode}'; expected one of {', '.join(_MODES)}.")
         self.mode = mode
-        if mode != "mean":
+        if mode in ("per-image", "per-dim"):
             self.linear = nn.Linear(dim, 1 if mode == "per-image" else dim, bias=False)
 
     def forward(self, views: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -48,7 +50,16 @@ class AttentionPooling(nn.Module):
         if not bool(keep.any(dim=1).all()):
             place = int((~keep.any(dim=1)).nonzero()[0])
             raise InputError(f"Place {place} of the batch has no ground view; leave such places out.")
+        if self.mode == "one-view":
+            keep = self._one_of(keep)
         views = views.masked_fill(~keep[..., None], 0.0)
-        scores = torch.zeros_like(views[..., :1]) if self.mode == "mean" else self.linear(views)  # (B, P, 1 or D)
+        scores = self.linear(views) if hasattr(self, "linear") else torch.zeros_like(views[..., :1])  # (B, P, 1 or D)
         weights = scores.masked_fill(~keep[..., None], -torch.inf).softmax(dim=1)
         return (weights * views).sum(dim=1)  # (B, D)
+
+    def _one_of(self, keep: Tensor) -> Tensor:
+        """(B, P) bool with one view of each place: any while training, else the first."""
+        # Drawn on the CPU, so that the same seed means the same photographs on every device.
+        order = torch.rand(keep.shape).to(keep.device) if self.training else torch.zeros(keep.shape, device=keep.device)
+        first = order.masked_fill(~keep, 2.0).argmin(dim=1, keepdim=True)  # (B, 1), the first of several smallest
+        return torch.zeros_like(keep).scatter(1, first, True)

@@ -57,7 +57,7 @@ def dots(
         for i, (value, low, high) in enumerate(values):
             if np.isfinite(low):
                 plot.plot([low, high], [i, i], color=COLOURS[0], linewidth=2, solid_capstyle="butt", alpha=0.55)
-            plot.plot([value], [i], "o", color=COLOURS[0], markersize=5.5)
+            plot.plot([value], [i], "o", color=COLOURS[0], markersize=5.5, clip_on=False)  # whole at 0 and 1 too
         plot.set_yticks(range(len(labels)), labels, color=INK)
         plot.set_ylim(len(labels) - 0.5, -0.5)
         plot.set_xlim(0, 1)

@@ -16,6 +16,7 @@ from timesenclip.data.pairs import PairedPlaces
 from timesenclip.data.store import SeriesStore
 from timesenclip.errors import InputError
 from timesenclip.model.augment import Augmentation
+from timesenclip.model.inputs import cut
 from timesenclip.series import year_fraction
 
 __all__ = ["Batch", "Batches"]
@@ -57,10 +58,12 @@ class Batches:
         augmentation: applied to every batch, or None.
         hemisphere_shift: as in the recipe.
         unit_views: scale views to unit length.
+        bands: names of the bands to give; default: all.
+        patch_size: side of the middle of the patches to give; default: all of it.
         rank, world: which share of each batch this process gets.
 
     Raises:
-        InputError: fewer places than a batch, or a batch that ranks cannot share evenly.
+        InputError: fewer places than a batch, a batch that ranks cannot share evenly, or patches that are too small.
     """
 
     def __init__(
@@ -74,6 +77,8 @@ class Batches:
         augmentation: Augmentation | None = None,
         hemisphere_shift: bool = False,
         unit_views: bool = True,
+        bands: tuple[str, ...] | None = None,
+        patch_size: int | None = None,
         rank: int = 0,
         world: int = 1,
     ) -> None:
@@ -87,9 +92,10 @@ class Batches:
         self.places, self.batch_size, self.seed = places, batch_size, seed
         self._rank, self._world, self._augmentation = rank, world, augmentation
         dn, observations = store.arrays(places.rows)
+        dn = cut(dn, band_names=bands, patch_size=patch_size or store.patch_size)
         self._dn, self._valid = np.ascontiguousarray(dn), observations > 0
         self._calendar, self._calendar_of = _calendars(store, places.rows, dn.shape[1], hemisphere_shift)
-        norm = NORMALISATIONS[normalisation]
+        norm = NORMALISATIONS[normalisation].of(bands)
         shape = (1, 1, -1) + (1,) * (dn.ndim - 3)
         self._low = torch.tensor(norm.low_dn, dtype=torch.float32).view(shape)
         self._scale = torch.tensor(norm.scale_dn, dtype=torch.float32).view(shape)

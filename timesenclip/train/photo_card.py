@@ -18,14 +18,16 @@ def photo_card(model: Model, recipe: Recipe, data: TrainingData, held: HeldOut |
     negatives += ["the rest of the batch"] if objective.in_batch else []
     parts = "\n".join(f"| {name} | {number:,} |" for name, number in data.parts.items() if number)
     apart = f"{data.nearest_m:,.0f} m" if data.nearest_m < float("inf") else "unknown"
+    seen = "pixel" if model.encoder.config.patch_size == 1 else "patch"
+    bands = ", ".join(model.config.band_names or ("all ten",))
     return f"""---
 library_name: timesenclip
 tags: [sentinel-2, time-series, clip, remote-sensing]
 ---
 # {recipe.name}
 
-A TimeSenCLIP encoder: a year of one Sentinel-2 {"pixel" if data.store.patch_size == 1 else "patch"} in, a vector in the
-space of `{data.tower}` out. {count:,} parameters (preset `{recipe.encoder}`), trained for {step:,} steps.
+A TimeSenCLIP encoder: a year of one Sentinel-2 {seen} in (bands: {bands}), a vector in the space of
+`{data.tower}` out. {count:,} parameters (preset `{recipe.encoder}`), trained for {step:,} steps.
 
 ```python
 import timesenclip as ts

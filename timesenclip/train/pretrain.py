@@ -17,7 +17,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ import torch
 import yaml
 from torch import Tensor, nn
 
+from timesenclip.bands import BAND_NAMES
 from timesenclip.errors import MissingExtraError
 from timesenclip.model.augment import AUGMENTATIONS, Compose
 from timesenclip.model.checkpoint import Calibration, CheckpointConfig, Model, TowerRef, encoder_fields, save
@@ -140,7 +141,12 @@ def _precision_on_cpu(wanted: str) -> str:
 
 def architecture_of(recipe: Recipe, data: TrainingData) -> EncoderConfig:
     """The encoder that a recipe trains on these data."""
-    options = {"embed_dim": data.dim, "patch_size": data.store.patch_size} | recipe.encoder_options
+    options: dict[str, Any] = {
+        "embed_dim": data.dim,
+        "bands": len(recipe.data.bands or BAND_NAMES),
+        "patch_size": recipe.data.patch_size or data.store.patch_size,
+    }
+    options |= recipe.encoder_options
     return replace(PRESETS[recipe.encoder], **options)
 
 
@@ -157,6 +163,8 @@ def batches_of(recipe: Recipe, data: TrainingData, *, held_out: bool = False, ra
         augmentation=augmentation if recipe.augment and not held_out else None,
         hemisphere_shift=recipe.hemisphere_shift,
         unit_views=recipe.data.unit_views,
+        bands=recipe.data.bands,
+        patch_size=recipe.data.patch_size,
         rank=0 if held_out else rank,
         world=1 if held_out else world,
     )
@@ -198,7 +206,7 @@ class _Run:
         recipe, first = self.recipe, self.fabric.global_rank == 0
         log = RunLog(self.folder, step=self.step) if first else None
         stream = self.batches.stream(self.step * recipe.accumulate)
-        stopped, saved, began, since = False, self.step, time.perf_counter(), self.step
+        stopped, saved, began, since = self._out_of_patience(), self.step, time.perf_counter(), self.step
         while self.step < self.steps and not stopped:
             loss = self._one_step(stream)
             self.step += 1
@@ -297,6 +305,9 @@ class _Run:
                 self._write_checkpoint("best", held)
         else:
             self.waited += 1
+        return self._out_of_patience()
+
+    def _out_of_patience(self) -> bool:
         return self.recipe.selection.patience is not None and self.waited >= self.recipe.selection.patience
 
     def _save_state(self) -> None:
@@ -322,6 +333,7 @@ class _Run:
             name=self.recipe.name,
             encoder=encoder_fields(encoder.config),
             normalisation=self.recipe.normalisation,
+            band_names=self.recipe.data.bands,
             tower=TowerRef(name=self.data.tower, dim=self.data.dim, revision=self.data.revision),
             hemisphere_shift=self.recipe.hemisphere_shift,
             # Nobody has labels here: the temperature that was learned is the best guess, and is marked as not fitted.
@@ -332,7 +344,8 @@ class _Run:
                 "step": self.step,
                 "torch": torch.__version__,
                 "data": self.data.parts,
-            },
+            }
+            | ({} if held is None else {"held_out": asdict(held)}),
         )
         model = Model(encoder, config)
         save(model, self.folder / name, card=photo_card(model, self.recipe, self.data, held, step=self.step))

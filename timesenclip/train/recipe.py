@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from timesenclip.bands import NORMALISATIONS
+from timesenclip.bands import BAND_NAMES, BAND_SETS, NORMALISATIONS, band_index
 from timesenclip.errors import DataNotFoundError, InputError
 from timesenclip.model.augment import AUGMENTATIONS
 from timesenclip.model.encoder import PRESETS
@@ -40,6 +40,29 @@ class DataConfig(_Strict):
     """Ids of places to leave out."""
     unit_views: bool = True
     """Scale every photograph's vector to unit length before pooling; false takes it as it was stored."""
+    bands: tuple[str, ...] | None = None
+    """Bands that the encoder gets: `rgb`, `10m`, or a list of names; null or `all`: all ten."""
+    patch_size: int | None = Field(None, ge=1)
+    """Side of the middle of the store's patches that the encoder gets; null: the whole patch."""
+
+    @field_validator("bands", mode="before")
+    @classmethod
+    def _named_set(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            if value not in BAND_SETS:
+                raise ValueError(f"unknown set of bands '{value}', expected one of {', '.join(BAND_SETS)}, or a list")
+            return BAND_SETS[value]
+        return value
+
+    @field_validator("bands")
+    @classmethod
+    def _our_names(cls, names: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        if names is None:
+            return None
+        known = tuple(BAND_NAMES[band_index(name)] for name in names)
+        if not known or len(set(known)) < len(known):
+            raise ValueError(f"bands {list(names)}: give each once, and at least one")
+        return None if known == BAND_NAMES else known
 
 
 class SplitConfig(_Strict):
@@ -101,8 +124,9 @@ class ObjectiveConfig(_Strict):
     """Also ask ground -> satellite."""
     ignore_same_place: bool = False
     """A key of the same place is no negative."""
-    pooling: Literal["per-image", "per-dim", "mean"] = "per-image"
-    """How the photographs of a place become one vector."""
+    pooling: Literal["per-image", "per-dim", "mean", "one-view"] = "per-image"
+    """How the photographs of a place become one vector; `one-view`: a random one in each step, the first at
+    validation."""
 
     @model_validator(mode="after")
     def _negatives(self) -> ObjectiveConfig:
@@ -255,4 +279,8 @@ def recipe_digest(recipe: Recipe) -> str:
     """First 12 hexadecimal digits of the SHA-256 of what decides the weights; saving more often changes nothing."""
     content = recipe.model_dump(mode="json")
     content.pop("save_every_steps")
+    # Settings that came later do not count where they change nothing: runs begun before them still go on.
+    for key in ("bands", "patch_size"):
+        if content["data"][key] is None:
+            del content["data"][key]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]

@@ -51,7 +51,7 @@ def plan_training(recipe: Recipe, data: TrainingData, *, sample: int = 64) -> Tr
     # Of a layer: input, q k v, attention weights, mixed values, two sums, two norms, the hidden layer twice.
     kept = 8 * architecture.dim + 2 * architecture.ffn_dim + architecture.heads * tokens
     activations = recipe.batch_size * tokens * kept * architecture.depth * width
-    per_place = steps_in_data * architecture.bands * data.store.patch_size**2 * 2
+    per_place = steps_in_data * architecture.bands * architecture.patch_size**2 * 2
     total = max(1, recipe.epochs * len(batches) // recipe.accumulate)
     return TrainPlan(
         parameters=count,

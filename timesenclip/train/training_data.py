@@ -27,6 +27,8 @@ class TrainingData:
     """Places to learn from."""
     validation: PairedPlaces
     """Held-out places that select checkpoints."""
+    test: PairedPlaces
+    """Held-out places that training never touches; may be none."""
     parts: dict[str, int]
     """Places by part, those left out too."""
     nearest_m: float
@@ -67,6 +69,7 @@ def read_training_data(recipe: Recipe) -> TrainingData:
         store=store,
         train=paired.take(part == "train"),
         validation=paired.take(part == "validation"),
+        test=paired.take(part == "test"),
         parts=dict(zip(names.tolist(), counts.tolist(), strict=True)) | paired.left_out,
         nearest_m=nearest,
         tower=_tower(recipe, views),

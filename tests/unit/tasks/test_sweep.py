@@ -67,7 +67,7 @@ def test_other_data_are_other_cells(sweep_file: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ("bands: [rgb]", "reads all ten bands"),
+        ("bands: [rgb]", "put it under `train`"),
         ("patch: [1, 5]", "cannot be changed after training"),
         ("monhts: [3]", "monhts"),
         ("taxonomy: eurosat", "either `taxonomy` or `prompts`"),

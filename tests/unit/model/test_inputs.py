@@ -1,0 +1,154 @@
+"""What an encoder reads: its bands by name, the middle of a patch, and the same in training, embedding and on disk."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import timesenclip
+from timesenclip.bands import BAND_NAMES, BAND_SETS, NORMALISATIONS, band_index
+from timesenclip.errors import CheckpointError, InputError
+from timesenclip.model.checkpoint import CheckpointConfig, Model, TowerRef, encoder_fields, load, save
+from timesenclip.model.embed import embed
+from timesenclip.model.encoder import EncoderConfig, SeriesEncoder
+from timesenclip.model.inputs import cut
+from timesenclip.model.official import export_official
+from timesenclip.model.pooling import AttentionPooling
+from timesenclip.series import PixelSeries
+from timesenclip.testing import random_series
+from timesenclip.train.recipe import read_recipe, recipe_digest
+
+CONFIGS = Path(__file__).parents[3] / "configs"
+
+
+def model_of(names: tuple[str, ...] | None, *, patch_size: int = 1) -> Model:
+    torch.manual_seed(0)
+    config = EncoderConfig(
+        bands=len(names or BAND_NAMES), patch_size=patch_size, dim=16, depth=1, heads=2, ffn_dim=16, embed_dim=8
+    )
+    about = CheckpointConfig(
+        name="tiny",
+        encoder=encoder_fields(config),
+        normalisation="sen4map",
+        band_names=names,
+        tower=TowerRef(name="compact", dim=8),
+    )
+    return Model(SeriesEncoder(config), about)
+
+
+def patches(side: int, count: int = 3) -> PixelSeries:
+    series = random_series(count)
+    noise = np.random.default_rng(1).random((*series.reflectance.shape, side, side), dtype=np.float32)
+    keep = series.valid[..., None, None, None]
+    return replace(series, reflectance=np.where(keep, noise, 0).astype(np.float32))
+
+
+def test_an_encoder_of_some_bands_sees_those_and_no_others() -> None:
+    series, model = random_series(6), model_of(BAND_SETS["rgb"])
+    vectors = embed(series, model=model)
+    columns = [band_index(name) for name in ("red", "green", "blue")]
+    norm = NORMALISATIONS["sen4map"]
+    low, scale = (np.array(v, np.float32)[columns] * 1e-4 for v in (norm.low_dn, norm.scale_dn))
+    x = np.clip((series.reflectance[:, :, columns] - low) / scale, 0, 1).astype(np.float32)
+    with torch.inference_mode():
+        own = model.encoder(torch.from_numpy(x), torch.from_numpy(series.calendar()), torch.from_numpy(series.valid))
+    assert np.allclose(vectors, torch.nn.functional.normalize(own, dim=-1).numpy(), atol=1e-6)
+
+    others = [i for i in range(len(BAND_NAMES)) if i not in columns]
+    changed = series.reflectance.copy()
+    changed[:, :, others] = np.random.default_rng(3).random(changed[:, :, others].shape)
+    assert np.array_equal(vectors, embed(replace(series, reflectance=changed), model=model))
+    changed[:, :, columns[0]] += 0.05 * series.valid
+    assert not np.allclose(vectors, embed(replace(series, reflectance=changed), model=model), atol=1e-4)
+
+
+def test_the_bands_travel_with_the_checkpoint(tmp_path: Path) -> None:
+    series = random_series(4)
+    model = model_of(BAND_SETS["10m"])
+    again = load(save(model, tmp_path / "ten"))
+    assert again.config.band_names == ("B02", "B03", "B04", "B08")
+    assert np.array_equal(embed(series, model=again), embed(series, model=model))
+    with pytest.raises(InputError, match="reads only B02, B03, B04, B08"):
+        export_official(again, tmp_path / "x.pt")
+
+    file = tmp_path / "ten" / "config.json"
+    content = json.loads(file.read_text())
+    for names, said in (
+        (None, "reads 4 bands, but `band_names` says 10"),
+        (["B02", "B03"], "says 2 .B02, B03."),
+        (["B02", "B03", "B04", "B99"], "Unknown band 'B99'"),
+        (["B02", "blue", "B04", "B08"], "twice"),
+    ):
+        file.write_text(json.dumps(content | {"band_names": names}))
+        with pytest.raises(CheckpointError, match=said):
+            load(tmp_path / "ten")
+    shipped = Path(timesenclip.__file__).parent / "weights" / "default" / "config.json"
+    assert "band_names" not in json.loads(shipped.read_text())  # written before the setting existed
+    assert load("default").config.band_names is None
+
+
+def test_of_a_larger_patch_the_middle_is_read() -> None:
+    series = patches(9)
+    middle = replace(series, reflectance=np.ascontiguousarray(series.reflectance[..., 2:7, 2:7]))
+    model = model_of(("B08", "B04"), patch_size=5)
+    assert np.array_equal(embed(series, model=model), embed(middle, model=model))
+    pixel = replace(series, reflectance=np.ascontiguousarray(series.reflectance[..., 4, 4]))
+    one = model_of(None)
+    assert np.array_equal(embed(series, model=one), embed(pixel, model=one))
+    with pytest.raises(InputError, match=r"5 x 5 pixels, but the encoder reads 9 x 9"):
+        embed(middle, model=model_of(None, patch_size=9))
+    with pytest.raises(InputError, match="single pixels, but the encoder reads 5 x 5"):
+        embed(pixel, model=model)
+
+
+def test_cut_is_that_of_sen4map() -> None:
+    array = np.arange(2 * 1 * 10 * 64 * 64).reshape(2, 1, 10, 64, 64)
+    assert np.array_equal(cut(array, patch_size=1), array[..., 32, 32])
+    found = cut(array, band_names=("B12", "B02"), patch_size=5)
+    assert np.array_equal(found, array[:, :, [9, 0], 30:35, 30:35])
+    assert cut(array, patch_size=64) is array
+
+
+def test_one_view_is_one_photograph_by_chance_and_the_first_when_it_counts() -> None:
+    views = torch.eye(4).expand(200, 4, 4)
+    mask = torch.ones(200, 4, dtype=torch.bool)
+    mask[:, 1] = False
+    pooling = AttentionPooling(4, "one-view")
+    assert not list(pooling.parameters())
+    torch.manual_seed(5)
+    drawn = pooling(views, mask)
+    assert torch.equal(drawn.sum(dim=1), torch.ones(200))
+    assert torch.equal(drawn.amax(dim=1), torch.ones(200))
+    counts = drawn.sum(dim=0)
+    assert counts[1] == 0
+    assert (counts[[0, 2, 3]] > 40).all()
+    torch.manual_seed(5)
+    assert torch.equal(drawn, pooling(views, mask))
+    mask[:, 0] = False
+    assert torch.equal(pooling.eval()(views, mask), views[:, 2])
+
+
+def test_runs_begun_before_the_new_settings_go_on() -> None:
+    """Digests of the shipped recipes as they were before `data.bands` and `data.patch_size` existed."""
+    known = {"paper": "4b128920b725", "better": "163c1b330c99"}
+    for name, digest in known.items():
+        recipe = read_recipe(CONFIGS / f"{name}.yaml")
+        assert recipe_digest(recipe) == digest
+        assert recipe_digest(read_recipe(CONFIGS / f"{name}.yaml", changes=["data.bands=all"])) == digest
+        assert recipe_digest(read_recipe(CONFIGS / f"{name}.yaml", changes=["data.bands=rgb"])) != digest
+
+
+def test_recipes_say_which_bands_are_wrong() -> None:
+    for change, said in (
+        ("data.bands=infrared", "unknown set of bands 'infrared'"),
+        ("data.bands=[B02, B99]", "Unknown band 'B99'"),
+        ("data.bands=[B02, blue]", "give each once"),
+        ("data.patch_size=0", "patch_size"),
+    ):
+        with pytest.raises(InputError, match=said):
+            read_recipe(CONFIGS / "paper.yaml", changes=[change])

@@ -1,0 +1,322 @@
+"""Sweeps that train: what is varied, that every checkpoint is what it says, and that a kill changes nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from tests.unit.train.ablation_world import COUNT, TRAIN, build, run
+from timesenclip.data.store import SeriesStore
+from timesenclip.errors import CheckpointError, InputError
+from timesenclip.model.checkpoint import load
+from timesenclip.tasks.sweep import SweepResult, TrainAxes, read_sweep, run_sweep
+from timesenclip.train.loop import TrainingDivergedError
+from timesenclip.train.recipe import Recipe, read_recipe
+from timesenclip.train.training_data import read_training_data
+from timesenclip.train.variations import variations
+
+CONFIGS = Path(__file__).parents[3] / "configs"
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("ablation")
+    train = {key: value for key, value in TRAIN.items() if key != "augmentation"}
+    build(root, train=train, composites=["month", "year"], months_kept=[12, 2], checkpoints=["default"])
+    return root
+
+
+@pytest.fixture(scope="module")
+def whole(world: Path) -> SweepResult:
+    torch.set_num_threads(1)
+    return run(read_sweep(world / "sweep.yaml"), world / "whole")
+
+
+def recipe_of(world: Path, *changes: str) -> Recipe:
+    return read_recipe(world / "recipe.yaml", changes=changes)
+
+
+def rows_of(file: Path) -> list[dict[str, str]]:
+    with file.open(newline="", encoding="utf-8") as text:
+        return list(csv.DictReader(text))
+
+
+def test_one_thing_is_varied_at_a_time(world: Path) -> None:
+    found = variations(TrainAxes(**TRAIN), recipe_of(world), store_patch=5)
+    assert [v.name for v in found] == [
+        "base",  # all bands, 5 x 5, attention and a bank of 32 are the recipe: they are trained once
+        "bands=rgb",
+        "patch_size=1",
+        "augmentation=none",
+        "augmentation=without ts-mix-aug",
+        "pooling=mean",
+        "pooling=one-view",
+        "bank_size=0",
+    ]
+    recipes = {v.name: v.recipe for v in found}
+    assert recipes["base"] == recipe_of(world)
+    assert recipes["bands=rgb"].data.bands == ("B04", "B03", "B02")
+    assert recipes["patch_size=1"].data.patch_size == 1
+    assert recipes["augmentation=none"].augment == ()
+    left = recipes["augmentation=without ts-mix-aug"].augment
+    assert [(part.name, part.p) for part in left] == [("month-dropout", 0.9)]
+    assert recipes["pooling=one-view"].objective.pooling == "one-view"
+    for variation in found[1:]:
+        before, after = (r.model_dump(mode="json") for r in (recipe_of(world), variation.recipe))
+        assert sum(before[key] != after[key] for key in before) == 1, variation.name
+
+
+def test_everything_is_crossed_where_that_is_asked_for(world: Path) -> None:
+    axes = TrainAxes(
+        recipe="r", bands=("rgb", "B08, B04"), pooling=("mean",), augmentation=("random-ts",), seed=(0, 1), cross=True
+    )
+    found = variations(axes, recipe_of(world), store_patch=5)
+    assert [v.name for v in found] == [
+        f"bands={bands}, augmentation=random-ts, pooling=mean, seed={seed}"
+        for bands in ("rgb", "B08,B04")
+        for seed in (0, 1)
+    ]
+    assert found[3].recipe.seed == 1
+    assert found[3].recipe.data.bands == ("B08", "B04")
+    assert [part.name for part in found[0].recipe.augment] == ["random-ts"]
+
+
+@pytest.mark.parametrize(
+    ("axes", "changes", "said"),
+    [
+        ({"bands": ("infrared",)}, (), "train.bands: infrared: Unknown band"),
+        ({"augmentation": ("blur",)}, (), "'blur' is unknown; expected all, none"),
+        ({"augmentation": ("without random-ts",)}, (), "augmentations are ts-mix-aug, month-dropout"),
+        ({"augmentation": ("all",)}, ("augment=[]",), "but it has none"),
+        ({"bank_size": (0,)}, ("objective.in_batch=false",), "train.bank_size: 0: no negatives at all"),
+        ({"patch_size": (0,)}, (), "train.patch_size: 0"),
+        ({"bands": ("rgb",)}, ("encoder_options.bands=10",), "set data.bands"),
+    ],
+)
+def test_what_cannot_be_varied_is_said(axes: dict[str, Any], changes: tuple[str, ...], said: str, world: Path) -> None:
+    with pytest.raises(InputError, match=said):
+        variations(TrainAxes(recipe="r", **axes), recipe_of(world, *changes), store_patch=5)
+
+
+def test_every_checkpoint_is_what_its_row_says(world: Path, whole: SweepResult) -> None:
+    names = [entry.name for entry in whole.entries]
+    assert names[0] == "base"
+    assert names[-1] == "default"
+    assert len(names) == 7
+    assert (len(whole.cells), whole.computed) == (7 * 4, 7 * 4)
+    models = {entry.name: load(str(entry.checkpoint)) for entry in whole.entries}
+    assert models["base"].encoder.config.patch_size == 5
+    assert models["base"].config.band_names is None
+    assert models["patch_size=1"].encoder.config.patch_size == 1
+    assert models["bands=rgb"].config.band_names == ("B04", "B03", "B02")
+    assert models["bands=rgb"].encoder.spectral_embedding[1].in_features == 3 * 25
+    assert len({cell.digest for cell in whole.cells}) == 7  # each training gave other weights
+
+    rows = rows_of(whole.files["table"])
+    assert rows[4]["checkpoint"] == "bands=rgb"
+    assert (rows[4]["bands"], rows[4]["patch size"], rows[4]["pooling"]) == ("rgb", "5", "attention")
+    assert rows[0]["S2G R@1"] != ""
+    assert rows[-1]["S2G R@1"] == rows[-1]["bands"] == ""
+    assert all(float(row["S2G R@1"]) <= float(row["S2G R@10"]) for row in rows[:-4])
+    content = json.loads(whole.files["json"].read_text())
+    assert [entry["changed"] for entry in content["entries"][:3]] == [[], ["bands"], ["patch_size"]]
+    assert not Path(content["entries"][0]["checkpoint"]).is_absolute()
+    for name in ("ablation", "ablation-retrieval", "composites", "axis-patch-size", "axis-bank-size", "curve-bands"):
+        assert whole.files[name].read_text().rstrip().endswith("</svg>")
+    assert (world / "whole" / "sweep.tex").is_file()
+
+
+def test_only_places_that_training_never_saw_count(world: Path, whole: SweepResult) -> None:
+    data = read_training_data(recipe_of(world))
+    assert 0 < len(data.test) < COUNT - len(data.train)
+    assert {cell.count for cell in whole.cells} == {len(data.test)}
+
+
+def test_the_recall_is_that_of_the_chosen_checkpoint(whole: SweepResult) -> None:
+    base = whole.entries[0]
+    held = load(str(base.checkpoint)).config.training["held_out"]
+    log = rows_of(Path(str(base.checkpoint)).parent / "metrics.csv")
+    best = max((row for row in log if row["selection"]), key=lambda row: float(row["selection"]))
+    assert base.retrieval["S2G R@1"] == held["satellite_to_ground"]["1"] == float(best["s2g"])
+    assert base.retrieval["G2S R@1"] == held["ground_to_satellite"]["1"] == float(best["g2s"])
+    assert (base.retrieval["S2G R@10"] + base.retrieval["G2S R@10"]) / 2 == pytest.approx(float(best["selection"]))
+
+
+class _Killed(Exception):
+    pass
+
+
+def test_killed_between_cells_and_inside_a_training_it_gives_the_same_table(world: Path, whole: SweepResult) -> None:
+    config, out = read_sweep(world / "sweep.yaml"), world / "cut"
+
+    @contextlib.contextmanager
+    def watch(name: str, number: int, count: int) -> Iterator[Any]:
+        def step(done: int, of: int, figures: dict[str, float]) -> None:
+            if stop == f"in {name}" and done == of // 2:
+                raise _Killed
+
+        trained.append(name)
+        yield step
+
+    def cells(done: int, of: int) -> None:
+        if stop == f"at {done}":
+            raise _Killed
+
+    stop, trained = "", []
+    for moment in ("at 2", "in bands=rgb", "at 9", "in pooling=mean"):
+        stop, trained = moment, []
+        with pytest.raises(_Killed):
+            run(config, out, watch=watch, progress=cells)
+    trained, stop = [], ""
+    again = run(config, out, watch=watch, progress=cells)
+    assert trained == ["pooling=mean", "pooling=one-view", "bank_size=0"]
+    assert again.files["table"].read_bytes() == whole.files["table"].read_bytes()
+    assert again.files["json"].read_bytes() == whole.files["json"].read_bytes()
+    assert again.files["ablation"].read_bytes() == whole.files["ablation"].read_bytes()
+
+    trained = []
+    next((out / "cells").glob("*.json")).write_text("{half a ce")
+    last = run(config, out, watch=watch)
+    assert (trained, last.computed) == ([], 1)
+    best = Path(str(last.entries[1].checkpoint))
+    (best / "model.safetensors").write_bytes(b"")
+    with pytest.raises(CheckpointError, match=r"model\.safetensors.*the sweep then trains it again"):
+        run(config, out)
+    shutil.rmtree(best.parent)
+    assert run(config, out, watch=watch).files["table"].read_bytes() == whole.files["table"].read_bytes()
+    assert trained == ["bands=rgb"]
+
+
+def test_a_killed_process_goes_on(tmp_path: Path) -> None:
+    file = build(tmp_path, train={"recipe": "recipe.yaml", "pooling": ["mean"], "changes": ["epochs=6"]})
+    run(read_sweep(file), tmp_path / "whole")
+    command = [sys.executable, "-m", "tests.unit.train.ablation_world", str(file), str(tmp_path / "cut")]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    runs, limit = tmp_path / "cut" / "checkpoints", time.monotonic() + 60
+    while len(list(runs.glob("*/state.pt"))) < 2 and time.monotonic() < limit and process.poll() is None:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    output = process.communicate()[0].decode()
+    assert process.returncode == -signal.SIGKILL, output
+    assert len(list(runs.glob("*/done.json"))) == 1, output  # the second training was under way
+    run(read_sweep(file), tmp_path / "cut")
+    for name in ("sweep.csv", "sweep.json", "ablation.svg"):
+        assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+
+
+def test_a_training_that_diverges_leaves_a_row_without_figures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from timesenclip.train import ablation
+
+    train = {"recipe": "recipe.yaml", "pooling": ["mean"], "changes": ["epochs=1"]}
+    file = build(tmp_path, train=train, months_kept=[12, 3])
+    real, called = ablation.pretrain, []
+
+    def pretrain(recipe: Recipe, *arguments: Any, **options: Any) -> Any:
+        called.append(recipe.objective.pooling)
+        if recipe.objective.pooling == "mean":
+            # As a training whose loss is not finite ends; a real one needs weights that overflow.
+            raise TrainingDivergedError("The loss is nan at step 3.")
+        return real(recipe, *arguments, **options)
+
+    monkeypatch.setattr(ablation, "pretrain", pretrain)
+    found = run(read_sweep(file), tmp_path / "out")
+    assert [entry.checkpoint is None for entry in found.entries] == [False, True]
+    rows = rows_of(found.files["table"])
+    assert [row["accuracy"] == "" for row in rows] == [False, False, True, True]
+    assert run(read_sweep(file), tmp_path / "out").computed == 0
+    assert called == ["per-image", "mean"]  # it would diverge again
+
+
+@pytest.mark.parametrize(
+    ("train", "sweep", "said"),
+    [
+        ({"patch_size": [9]}, {}, "patches of 9 x 9 pixels, but .*series.zarr' has 5 x 5; convert it again"),
+        ({"changes": ["tower=openai/clip-vit-base-patch32"]}, {}, "configuration cannot be loaded"),
+        ({}, {"templates": ["nonsense"]}, "nonsense"),
+        ({"changes": ["nothing=1"]}, {}, "nothing"),
+    ],
+)
+def test_nothing_is_trained_where_something_is_wrong(
+    train: dict[str, Any],
+    sweep: dict[str, Any],
+    said: str,
+    world: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    content = yaml.safe_load((world / "sweep.yaml").read_text()) | sweep
+    content["train"] = {"recipe": str(world / "recipe.yaml")} | train
+    content["data"] = [str(world / "series.zarr")]
+    (tmp_path / "sweep.yaml").write_text(yaml.safe_dump(content))
+    with pytest.raises((InputError, RuntimeError, ValueError), match=said):
+        run(read_sweep(tmp_path / "sweep.yaml"), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_points_are_no_data_for_patches(world: Path, tmp_path: Path) -> None:
+    from timesenclip.testing import write_wide_table
+
+    store = SeriesStore.open(world / "series.zarr").series(np.arange(6))
+    object.__setattr__(store, "reflectance", np.ascontiguousarray(store.reflectance[..., 2, 2]))
+    write_wide_table(store, tmp_path / "points.parquet")
+    content = {"name": "x", "train": {"recipe": str(world / "recipe.yaml")}, "labels": "kind", "prompts": ["maize"]}
+    (tmp_path / "sweep.yaml").write_text(yaml.safe_dump(content | {"data": ["points.parquet"]}))
+    with pytest.raises(InputError, match=r"the labelled data '.*points\.parquet' have 1 x 1"):
+        run(read_sweep(tmp_path / "sweep.yaml"), tmp_path / "out")
+
+
+def test_a_sweep_that_trains_needs_a_trainer(world: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="run_ablation"):
+        run_sweep(read_sweep(world / "sweep.yaml"), tmp_path)
+
+
+def test_a_run_out_of_patience_stays_where_it_is(world: Path, tmp_path: Path) -> None:
+    import warnings
+
+    from timesenclip.train.pretrain import pretrain
+
+    recipe = recipe_of(world, "epochs=20", "selection.patience=1", "optimiser.learning_rate=1e-9")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"(lightning|torch|tensorboard)\.")
+        first = pretrain(recipe, tmp_path / "run", accelerator="cpu")
+        again = pretrain(recipe, tmp_path / "run", accelerator="cpu")
+    assert first.stopped_early
+    assert again.stopped_early
+    assert (again.steps, again.resumed_from) == (first.steps, first.steps)
+
+
+def test_the_shipped_example_is_read() -> None:
+    config = read_sweep(CONFIGS / "ablations.yaml")
+    assert config.train is not None
+    recipe = read_recipe(config.train.recipe, changes=config.train.changes)
+    found = variations(config.train, recipe, store_patch=9)
+    changed = {axis for variation in found for axis in variation.changed}
+    assert changed == {"bands", "patch_size", "augmentation", "pooling", "bank_size"}
+    assert config.composites == ("month", "quarter", "year")
+    assert sorted(config.months_kept) == list(range(1, 13))

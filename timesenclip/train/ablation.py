@@ -1,0 +1,177 @@
+"""Sweeps that train: a recipe and what is changed about it, one checkpoint each, then asked like any other.
+
+    OUT/checkpoints/<digest>/   a run of `pretrain` each, with `done.json` when it has ended
+    OUT/cells/, OUT/sweep.*     what `timesenclip.tasks.sweep` writes
+
+Killed anywhere, the same command goes on inside the training it was in, and ends with the same table: a training
+resumes bit for bit on a CPU, and what is done is not done again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import logging
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from timesenclip.data.store import SeriesStore
+from timesenclip.errors import CheckpointError, InputError
+from timesenclip.ground.prompts import class_weights
+from timesenclip.ground.taxonomy import load_taxonomy, taxonomy_from_phrases
+from timesenclip.ground.towers import load_tower
+from timesenclip.model.checkpoint import load
+from timesenclip.tasks.labelled_store import is_store
+from timesenclip.tasks.sheets import write_json
+from timesenclip.tasks.sweep import SweepResult, run_sweep
+from timesenclip.tasks.sweep_cells import RETRIEVAL, Entry
+from timesenclip.tasks.sweep_file import SweepConfig
+from timesenclip.train.loop import TrainingDivergedError
+from timesenclip.train.pretrain import Progress, architecture_of, pretrain
+from timesenclip.train.recipe import read_recipe, recipe_digest
+from timesenclip.train.training_data import TrainingData, read_training_data
+from timesenclip.train.variations import Variation, variations
+
+__all__ = ["run_ablation"]
+
+_LOG = logging.getLogger(__name__)
+_DONE = "done.json"
+Watch = Callable[[str, int, int], contextlib.AbstractContextManager[Progress | None]]
+"""Called before a training with (name, number, of how many); what it yields follows the steps."""
+
+
+def run_ablation(
+    config: SweepConfig,
+    out: str | Path,
+    *,
+    accelerator: str = "auto",
+    progress: Callable[[int, int], None] | None = None,
+    watch: Watch | None = None,
+) -> SweepResult:
+    """Train what is missing of a sweep, ask every checkpoint, and write the table and the curves.
+
+    All settings are checked before the first training begins. Where the labelled data are the store that is trained on,
+    only its held-out places count: those of the test part, or, where the split has none, those of validation.
+
+    Args:
+        config: from `read_sweep`, with `train`.
+        out: folder; what lies there is kept.
+        accelerator: `auto`, `cpu` or `gpu`.
+        progress: called with (done, all) cells.
+        watch: told of every training that is not finished yet.
+
+    Raises:
+        InputError: a value cannot be, or the data do not fit.
+        RunStoppedError: a state could not be written.
+    """
+    if config.train is None:
+        return run_sweep(config, out, progress=progress)
+    base = read_recipe(config.train.recipe, changes=config.train.changes)
+    data = read_training_data(base)
+    chosen = variations(config.train, base, store_patch=data.store.patch_size)
+    _check(config, chosen, data)
+    stamp = _stamp(data.store)
+    only = None
+    if any(Path(name).resolve() == data.store.folder.resolve() for name in config.data):
+        places = data.test if len(data.test) else data.validation
+        only = data.store.index["sample_id"].astype(str).to_numpy()[places.rows].tolist()
+    del data  # every training reads its own share
+    runs = Path(out) / "checkpoints"
+    makers = [
+        partial(
+            _trained,
+            variation,
+            runs / hashlib.sha256(f"{recipe_digest(variation.recipe)} {stamp}".encode()).hexdigest()[:12],
+            accelerator=accelerator,
+            watch=partial(_watched, watch, variation.name, number + 1, len(chosen)),
+        )
+        for number, variation in enumerate(chosen)
+    ]
+    return run_sweep(config, out, trained=makers, only=only, progress=progress)
+
+
+def _watched(
+    watch: Watch | None, name: str, number: int, count: int
+) -> contextlib.AbstractContextManager[Progress | None]:
+    return contextlib.nullcontext() if watch is None else watch(name, number, count)
+
+
+def _trained(
+    variation: Variation,
+    folder: Path,
+    *,
+    accelerator: str,
+    watch: Callable[[], contextlib.AbstractContextManager[Progress | None]],
+) -> Entry:
+    """The checkpoint of a variation, trained now if it is not there."""
+    ended = _ended(folder)
+    if ended is None:
+        try:
+            with watch() as progress:
+                run = pretrain(variation.recipe, folder, accelerator=accelerator, progress=progress)
+            ended = {"name": variation.name, "steps": run.steps, "stopped_early": run.stopped_early, "diverged": None}
+        except TrainingDivergedError as error:
+            # It would diverge again: the others are worth more than stopping here.
+            _LOG.warning("%s: %s", variation.name, error)
+            ended = {"name": variation.name, "diverged": str(error)}
+        write_json(folder / _DONE, ended)
+    if ended["diverged"]:
+        return Entry(variation.name, None, variation.settings, variation.changed)
+    best = folder / "best"
+    held = load(best).config.training["held_out"]
+    recalls = [held[way][str(k)] for way in ("satellite_to_ground", "ground_to_satellite") for k in (1, 5, 10)]
+    found = dict(zip(RETRIEVAL, recalls, strict=True))
+    return Entry(variation.name, str(best), variation.settings, variation.changed, found)
+
+
+def _ended(folder: Path) -> dict[str, Any] | None:
+    """What a finished run left, None where there is none."""
+    try:
+        ended = dict(json.loads((folder / _DONE).read_text(encoding="utf-8")))
+        diverged = ended["diverged"]
+    except (OSError, ValueError, KeyError, TypeError):  # absent or damaged: the run says itself how far it is
+        return None
+    if diverged is None:
+        try:
+            load(folder / "best")
+        except CheckpointError as error:
+            raise CheckpointError(f"{error} Or remove '{folder}': the sweep then trains it again.") from error
+    return ended
+
+
+def _check(config: SweepConfig, chosen: Sequence[Variation], data: TrainingData) -> None:
+    """What would end a sweep after days must end it now: architectures, patches, the tower and the prompts."""
+    for variation in chosen:
+        architecture_of(variation.recipe, data)
+    largest = max(int(variation.settings["patch_size"]) for variation in chosen)
+    if largest > data.store.patch_size:
+        raise InputError(
+            f"The sweep asks for patches of {largest} x {largest} pixels, but '{data.store.folder}' has "
+            f"{data.store.patch_size} x {data.store.patch_size}; convert it again with --patch {largest}, or leave "
+            "those out."
+        )
+    for name in config.data:
+        side = SeriesStore.open(name).patch_size if is_store(Path(name)) else 1
+        if side < largest:
+            raise InputError(
+                f"The sweep asks for patches of {largest} x {largest} pixels, but the labelled data '{name}' have "
+                f"{side} x {side}; give a training store of such patches."
+            )
+    tower = load_tower(data.tower)
+    if tower.dim != data.dim:
+        raise InputError(
+            f"The tower '{data.tower}' has {tower.dim} dimensions, the ground vectors {data.dim}; name theirs."
+        )
+    taxonomy = load_taxonomy(config.taxonomy) if config.taxonomy else taxonomy_from_phrases(config.prompts)
+    for templates in config.templates:
+        class_weights(taxonomy, tower, templates)
+
+
+def _stamp(store: SeriesStore) -> str:
+    """Of the places that are trained on: another store of the same name is another training."""
+    digest = hashlib.sha256((store.folder / "index.parquet").read_bytes())
+    digest.update(json.dumps(store.attributes, sort_keys=True, default=str).encode())
+    return digest.hexdigest()
