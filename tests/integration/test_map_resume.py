@@ -94,7 +94,7 @@ def test_failed_blocks_are_named_and_only_they_are_done_again(source, whole, mod
     with pytest.raises(PartialFailureError, match=r"2 of 9 blocks failed .* rows 16-32 columns 16-32 .*No space left"):
         map_cube(area, PHRASES, **how)
     assert [path.name for path in tmp_path.iterdir()] == [".map.partial"]
-    with pytest.raises(InputError, match=r"records a job with question"):
+    with pytest.raises(InputError, match=r"with question 'maize, grassland, water \(\w+\)', this one has 'maize"):
         map_cube(source, [*PHRASES, "forest"], **how)
     area.corners, area.read_count = set(), 0
     map_cube(area, PHRASES, **how)

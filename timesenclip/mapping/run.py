@@ -93,7 +93,7 @@ def map_cube(
     parts = folder.resolve() / ".map.partial"
     job = MapJob(source, plain, weights, as_period(period), every, min_clear, scores, parts)
     try:
-        facts = _answer(job, block, workers, dask, progress)
+        facts = _answer(job, classes, block, workers, dask, progress)
         result = _assemble(job, facts, classes, folder, chosen, templates, zones)
     except BaseException as error:
         if isinstance(error, NoClearObservationError) or not any(parts.glob("*.npz")):  # no use to a second run
@@ -117,13 +117,13 @@ def _check(classes: Taxonomy, min_clear: int, block: int, zones: str | Path | No
 
 
 def _answer(
-    job: MapJob, block: int, workers: int | None, dask: str | None, progress: Progress | None
+    job: MapJob, classes: Taxonomy, block: int, workers: int | None, dask: str | None, progress: Progress | None
 ) -> dict[Window, dict[str, Any]]:
     """Do every block that is missing; what is known of each, in order."""
     windows = list(block_windows(job.source.shape, block))
     in_memory = isinstance(job.source, _InMemory)
     threads = torch.get_num_threads()
-    with Manifest(job.folder / "manifest.jsonl", "map", _identity(job, block), fresh=in_memory) as manifest:
+    with Manifest(job.folder / "manifest.jsonl", "map", _identity(job, classes, block), fresh=in_memory) as manifest:
         for torn in job.folder.glob("*.part"):
             torn.unlink(missing_ok=True)
         missing = [w for w in windows if not job.has(w, manifest.done.get(block_key(0, w)))]
@@ -136,13 +136,15 @@ def _answer(
         return {window: manifest.done[block_key(0, window)] for window in windows}
 
 
-def _identity(job: MapJob, block: int) -> dict[str, Any]:
+def _identity(job: MapJob, classes: Taxonomy, block: int) -> dict[str, Any]:
     """What a second run must share with the first to go on with it."""
+    digest = hashlib.sha256(np.ascontiguousarray(job.weights).tobytes()).hexdigest()[:12]
+    some = ", ".join(classes.names[:4]) + (", ..." if len(classes) > 4 else "")
     return {
         "source": job.source.identity,
         "checkpoint": job.model.config.name,
         "digest": job.model.digest,
-        "question": hashlib.sha256(np.ascontiguousarray(job.weights).tobytes()).hexdigest()[:16],
+        "question": f"{some} ({digest})",
         "period": str(job.period) if job.period is not None else "all",
         "every": job.every,
         "min_clear": job.min_clear,
