@@ -19,11 +19,13 @@ __all__ = ["ClassGroups", "class_groups", "class_map", "country_bars"]
 
 _CELLS = 900
 """Most cells of a map that hold a place."""
+_ACROSS = 45
+"""Most cells from one end of a map to the other: smaller ones could not be seen."""
 _SIZES_DEG = (0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 5.0, 10.0, 20.0, 45.0)
 _ROWS = 100_000
 """More rows than the globe has at the smallest size."""
-_COLOURS = (*COLOURS[:5], *COLOURS[6:], INK)
-"""Without the light blue: on a dark page the blue becomes one of the same lightness."""
+_COLOURS = (*COLOURS[:5], COLOURS[6], INK, COLOURS[7])
+"""Without the light blue: on a dark page the blue becomes one of the same lightness. Grey, the last, is for Other."""
 _LEVELS = (0.55, 0.75, 0.95)
 """Sides of a marker, in sides of a cell, from few places to many. Few sizes make a small SVG."""
 _NAME = 34
@@ -91,7 +93,8 @@ def class_map(
             for g, at in np.ndindex(len(groups.names), len(_LEVELS)):
                 colour, marker = groups.look(g)
                 here = (top == g) & (level == at)
-                side = float(np.clip(points, 2.5, 9)) * _LEVELS[at]
+                # Where cells are few they may overlap a little: a marker must be told from another.
+                side = float(np.clip(points, 6 if len(centre) < 200 else 3, 9)) * _LEVELS[at]
                 edge = 0.8 if marker == "x" else 0
                 plot.scatter(*centre[here].T, s=side**2, color=colour, marker=marker, linewidths=edge)
             plot.set_axisbelow(True)
@@ -146,7 +149,8 @@ def _cells(
     lon: NDArray[np.float64], lat: NDArray[np.float64], stretch: float
 ) -> tuple[float, NDArray[np.int64], NDArray[np.float64]]:
     """Side in degrees of latitude, cell of each place (N,), and centres (M, 2) of the cells that hold a place."""
-    for size in _SIZES_DEG:
+    finest = max(np.ptp(lon) / stretch, np.ptp(lat)) / _ACROSS
+    for size in (size for size in _SIZES_DEG if size >= min(finest, _SIZES_DEG[-1])):
         step = np.array([size * stretch, size])
         corner = np.floor(np.stack([lon, lat], axis=1) / step).astype(np.int64)  # (N, 2)
         # One number a cell: sorting those is ten times faster than sorting pairs.
