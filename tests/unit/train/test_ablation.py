@@ -212,7 +212,7 @@ def test_killed_between_cells_and_inside_a_training_it_gives_the_same_table(worl
 
 
 def test_a_killed_process_goes_on(tmp_path: Path) -> None:
-    file = build(tmp_path, train={"recipe": "recipe.yaml", "pooling": ["mean"], "changes": ["epochs=6"]})
+    file = build(tmp_path, train={"recipe": "recipe.yaml", "pooling": ["mean"], "changes": ["epochs=4"]})
     run(read_sweep(file), tmp_path / "whole")
     command = [sys.executable, "-m", "tests.unit.train.ablation_world", str(file), str(tmp_path / "cut")]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
