@@ -102,6 +102,11 @@ def test_all_tasks_of_the_paper_are_asked_at_once(files: Path, tmp_path: Path) -
     lines = (tmp_path / "r" / "tables" / "countries-bioregions.csv").read_text().splitlines()
     assert lines[0] == "class,BE,EL,FR"
     assert sum(int(cell) for line in lines[1:] for cell in line.split(",")[1:]) == COUNT
+    for task in TASKS:
+        assert f"Where the classes of {task} are" in page
+        assert (tmp_path / "r" / "figures" / f"map-{task}.svg").is_file()
+        assert (tmp_path / "r" / "figures" / f"countries-{task}.pdf").is_file() == (task != "countries")
+    assert page.count("<svg ") == 2 * len(TASKS) - 1
     refused = CliRunner().invoke(app, [str(a) for a in [*arguments, "-p", "maize", "-o", tmp_path / "x"]])
     assert refused.exit_code == 2
     assert "asks its own class lists" in refused.output

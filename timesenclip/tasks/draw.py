@@ -49,9 +49,15 @@ class Curve:
 
 
 def dots(
-    name: str, alt: str, labels: Sequence[str], values: Sequence[tuple[float, float, float]], *, axis: str
+    name: str,
+    alt: str,
+    labels: Sequence[str],
+    values: Sequence[tuple[float, float, float]],
+    *,
+    axis: str,
+    top: float = 1.0,
 ) -> Drawing:
-    """Values with their intervals, one row each: (value, low, high), NaN without an interval."""
+    """Values with their intervals, one row each: (value, low, high), NaN without an interval, from 0 to `top`."""
     with figure_of(WIDTH, 0.65 + 0.27 * len(labels)) as (figure, finish):
         plot = figure.add_subplot()
         for i, (value, low, high) in enumerate(values):
@@ -60,7 +66,7 @@ def dots(
             plot.plot([value], [i], "o", color=COLOURS[0], markersize=5.5, clip_on=False)  # whole at 0 and 1 too
         plot.set_yticks(range(len(labels)), labels, color=INK)
         plot.set_ylim(len(labels) - 0.5, -0.5)
-        plot.set_xlim(0, 1)
+        plot.set_xlim(0, top)
         plot.set_xlabel(axis)
         plot.grid(axis="x")
         plot.spines["left"].set_visible(False)
@@ -99,8 +105,9 @@ def curves(
     level: tuple[str, float] | None = None,
     log: bool = False,
     falling: bool = False,
+    top: float = 1.0,
 ) -> Drawing:
-    """Lines with bands; `level` is a named horizontal line, `falling` runs the axis from many to few."""
+    """Lines with bands up to `top`; `level` is a named horizontal line, `falling` runs the axis from many to few."""
     with figure_of(WIDTH, 3.2) as (figure, finish):
         plot = figure.add_subplot()
         for i, line in enumerate(lines):
@@ -124,7 +131,7 @@ def curves(
         plot.minorticks_off()
         if falling:
             plot.invert_xaxis()
-        plot.set_ylim(0, 1)
+        plot.set_ylim(0, top)
         plot.set_xlabel(x)
         plot.set_ylabel(y)
         plot.grid(axis="y")

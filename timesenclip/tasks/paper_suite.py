@@ -16,14 +16,18 @@ from pathlib import Path
 from string import Template
 
 import numpy as np
+from numpy.typing import NDArray
 
 from timesenclip.data.store import SeriesStore
 from timesenclip.errors import InputError
 from timesenclip.ground.taxonomy import load_taxonomy
 from timesenclip.model.checkpoint import Model
+from timesenclip.tasks.draw_geography import class_groups, class_map, country_bars
+from timesenclip.tasks.drawing import Drawing
 from timesenclip.tasks.labelled import LabelledSet
 from timesenclip.tasks.labelled_store import labelled_store
 from timesenclip.tasks.metrics import Figures
+from timesenclip.tasks.report import figures_html
 from timesenclip.tasks.sheets import Sheet, write_json, write_sheets, write_text
 from timesenclip.tasks.suite import Findings, Ground, run_suite
 from timesenclip.tasks.uncertainty import BLOCK_DEG, DRAWS
@@ -35,6 +39,10 @@ TASKS = ("lucas-land-cover", "lucas-land-use", "lucas-crops", "eunis-l2", "biore
 
 _FIGURES = ("accuracy", "top5_accuracy", "balanced_accuracy", "macro_f1")
 _METHODS = ("zero-shot", "zero-shot, prior-corrected", "random forest (with labels)", "majority", "chance")
+_WHERE = (
+    "The truth beside the zero-shot answers. A cell shows its most frequent class, so rare classes show in the bars "
+    "rather than on the map."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +54,7 @@ class PaperSuite:
     skipped: dict[str, str]
     """Tasks that could not be asked, and why."""
     files: dict[str, Path]
-    """`report` (the page that compares), `tables` (folder), `json`, and each task's report by its name."""
+    """`report` (the page that compares), `tables` and `figures` (folders), `json`, and each task's report by name."""
 
 
 def run_paper_suite(
@@ -94,16 +102,21 @@ def run_paper_suite(
             progress(done + 1, len(TASKS))
     if not found:
         raise InputError(f"No task of the paper has labels in '{store}': {next(iter(skipped.values()))}")
-    tables = _tables(found, SeriesStore.open(store))
+    country = _country(SeriesStore.open(store))
+    tables = _tables(found, country)
     write_sheets(folder / "tables", tables)
-    files |= {"tables": folder / "tables", "report": folder / "report.html", "json": folder / "report.json"}
+    drawn = {task: _geography(task, one, country) for task, one in found.items()}
+    for drawing in (drawing for several in drawn.values() for drawing in several):
+        drawing.save(folder / "figures")
+    files |= {name: folder / name for name in ("tables", "figures")}
+    files |= {"report": folder / "report.html", "json": folder / "report.json"}
     methods = {task: {name: f.to_dict() for name, f in one.comparison.methods.items()} for task, one in found.items()}
     write_json(files["json"], {"tasks": methods, "skipped": skipped})
-    write_text(files["report"], _page(model, found, skipped, tables))
+    write_text(files["report"], _page(model, found, skipped, tables, drawn))
     return PaperSuite(found, skipped, files)
 
 
-def _tables(found: dict[str, Findings], store: SeriesStore) -> list[Sheet]:
+def _tables(found: dict[str, Findings], country: dict[str, str]) -> list[Sheet]:
     rows = []
     for task, one in found.items():
         for name in _METHODS:
@@ -123,7 +136,9 @@ def _tables(found: dict[str, Findings], store: SeriesStore) -> list[Sheet]:
         heads = (*(f"Recall@{k}" for k in cuts), *(f"strict Recall@{k}" for k in cuts))
         caption = "Retrieval: class-consistent, and of the very place (strict)"
         sheets.append(Sheet("retrieval", caption, ("task", "direction", *heads), tuple(lines)))
-    return [*sheets, *_by_country(found, store)]
+    # One table a task: how many samples of each class lie in each country.
+    asked_in = [task for task in found if country and task != "countries"]
+    return [*sheets, *(_countries(task, found[task].data, country) for task in asked_in)]
 
 
 def _spread(figures: Figures, key: str) -> object:
@@ -131,16 +146,19 @@ def _spread(figures: Figures, key: str) -> object:
     return value if interval is None or value is None else (value, *interval)
 
 
-def _by_country(found: dict[str, Findings], store: SeriesStore) -> list[Sheet]:
-    """How many samples of each class lie in each country; one table a task."""
+def _country(store: SeriesStore) -> dict[str, str]:
+    """Country by place, empty where the store does not know."""
     if "nuts0" not in store.index:
-        return []
-    country = dict(zip(store.index["sample_id"].astype(str), store.index["nuts0"].astype(str), strict=True))
-    return [_countries(task, one.data, country) for task, one in found.items() if task != "countries"]
+        return {}
+    return dict(zip(store.index["sample_id"].astype(str), store.index["nuts0"].astype(str), strict=True))
+
+
+def _where(data: LabelledSet, country: dict[str, str]) -> NDArray[np.str_]:
+    return np.array([country.get(name, "?") for name in data.series.sample_id])
 
 
 def _countries(task: str, data: LabelledSet, country: dict[str, str]) -> Sheet:
-    where = np.array([country.get(name, "?") for name in data.series.sample_id])
+    where = _where(data, country)
     codes = sorted(set(where.tolist()))
     names = [k for k in range(len(data.taxonomy)) if (data.truth == k).any()]
     rows = [
@@ -149,7 +167,26 @@ def _countries(task: str, data: LabelledSet, country: dict[str, str]) -> Sheet:
     return Sheet(f"countries-{task}", f"Samples of {task} by country", ("class", *codes), tuple(rows))
 
 
-def _page(model: Model, found: dict[str, Findings], skipped: dict[str, str], tables: Sequence[Sheet]) -> str:
+def _geography(task: str, one: Findings, country: dict[str, str]) -> list[Drawing]:
+    """Truth beside answers, on a map and by country."""
+    data, out = one.data, []
+    groups = class_groups(data.truth, one.comparison.raw.label_index, data.taxonomy.names)
+    lon, lat = data.series.lon_deg, data.series.lat_deg
+    if (np.isfinite(lon) & np.isfinite(lat)).any():
+        out.append(class_map(f"map-{task}", f"Where the classes of {task} are", lon, lat, groups))
+    if country and task != "countries":
+        alt = f"Classes of {task} by country (number of places)"
+        out.append(country_bars(f"countries-{task}", alt, _where(data, country), groups))
+    return out
+
+
+def _page(
+    model: Model,
+    found: dict[str, Findings],
+    skipped: dict[str, str],
+    tables: Sequence[Sheet],
+    drawn: dict[str, list[Drawing]],
+) -> str:
     template = resources.files(__package__).joinpath("report.html").read_text(encoding="utf-8")
     links = ", ".join(f"<a href='{task}/report.html'>{task}</a>" for task in found)
     parts = [f"<section><p>In detail: {links}</p></section>"]
@@ -157,6 +194,12 @@ def _page(model: Model, found: dict[str, Findings], skipped: dict[str, str], tab
         f"<section><h2>{escape(table.caption)}</h2><div class='scroll' tabindex='0' role='region' "
         f"aria-label='{escape(table.caption)}'>{table.to_html()}</div></section>"
         for table in tables
+    ]
+    parts += [
+        f"<section><h2>Where the classes of {escape(task)} are</h2><p class='lead'>{escape(_WHERE)}</p>"
+        f"{figures_html(several)}</section>"
+        for task, several in drawn.items()
+        if several
     ]
     first = next(iter(found.values()))
     lead = (

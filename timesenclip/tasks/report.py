@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from html import escape
 from importlib import resources
 from pathlib import Path
@@ -16,7 +17,7 @@ from timesenclip.tasks.report_sheets import sheets
 from timesenclip.tasks.sheets import Sheet, plain, write_json, write_sheets, write_text
 from timesenclip.tasks.suite import Findings, report_of
 
-__all__ = ["page", "write_report"]
+__all__ = ["figures_html", "page", "write_report"]
 
 _EFFECTS_SHOWN = 8
 _DIRECTION_LEADS = {
@@ -74,15 +75,19 @@ def page(found: Findings, tables: dict[str, Sheet], figures: dict[str, Drawing])
 def _section(
     heading: str, lead: str, figures: dict[str, Drawing], names: list[str], tables: list[Sheet], extra: str = ""
 ) -> str:
-    drawn = [figures[name] for name in names if name in figures]
+    block = figures_html([figures[name] for name in names if name in figures])
+    text = "".join(_scrolled(table) for table in tables)
+    return f"<section><h2>{escape(heading)}</h2><p class='lead'>{escape(lead)}</p>{block}{text}{extra}</section>"
+
+
+def figures_html(drawn: Sequence[Drawing]) -> str:
+    """Figures side by side, with their captions."""
     shown = "".join(
         f'<figure class="{"wide" if one.wide else "plain"}"><div class="drawing">{one.inline()}</div>'
         f"<figcaption>{escape(one.alt)}</figcaption></figure>"
         for one in drawn
     )
-    text = "".join(_scrolled(table) for table in tables)
-    block = f'<div class="figures">{shown}</div>' if shown else ""
-    return f"<section><h2>{escape(heading)}</h2><p class='lead'>{escape(lead)}</p>{block}{text}{extra}</section>"
+    return f'<div class="figures">{shown}</div>' if shown else ""
 
 
 def _scrolled(table: Sheet) -> str:

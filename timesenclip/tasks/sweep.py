@@ -155,7 +155,7 @@ def _read_cell(file: Path) -> SweepCell | None:
 def _fingerprint(data: LabelledSet) -> str:
     digest = hashlib.sha256()
     for array in (data.series.reflectance, data.series.valid, data.series.start, data.truth):
-        digest.update(np.ascontiguousarray(array).tobytes())
+        digest.update(np.ascontiguousarray(array).view(np.uint8).data)  # without a copy of it all
     digest.update(repr(data.taxonomy).encode())
     return digest.hexdigest()
 

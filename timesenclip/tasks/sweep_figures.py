@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +81,23 @@ def _plain_names(entries: Sequence[Entry]) -> dict[str, list[str]]:
     return out
 
 
+def _top(values: Iterable[float]) -> float:
+    """Where an axis from zero ends, so that small differences of small figures can be seen."""
+    highest = max((value for value in values if np.isfinite(value)), default=1.0)
+    return next((top for top in (0.1, 0.2, 0.3, 0.4, 0.6, 0.8) if highest <= 0.95 * top), 1.0)
+
+
+def _rows(
+    name: str, alt: str, labels: Sequence[str], values: Sequence[tuple[float, float, float]], axis: str
+) -> Drawing:
+    top = _top(value for row in values for value in row)
+    return dots(name, alt, labels, values, axis=axis, top=top)
+
+
+def _lines(name: str, alt: str, lines: Sequence[Curve], **options: Any) -> Drawing:
+    return curves(name, alt, lines, top=_top(value for line in lines for value in line.high), **options)
+
+
 def _label(name: str) -> str:
     return name if "=" in name else Path(name).name
 
@@ -90,7 +107,7 @@ def _all_entries(config: SweepConfig, cells: Sequence[SweepCell], entries: Seque
     asked = _best_asked(config, cells)
     values = [_spread([c.balanced_accuracy for c in asked if c.checkpoint in names]) for names in rows.values()]
     alt = "Average class accuracy of the recipe and of each change to it"
-    return dots("ablation", alt, [_label(name) for name in rows], values, axis="average class accuracy; bar: seeds")
+    return _rows("ablation", alt, [_label(name) for name in rows], values, "average class accuracy; bar: seeds")
 
 
 def _retrieval(entries: Sequence[Entry]) -> Drawing:
@@ -98,7 +115,7 @@ def _retrieval(entries: Sequence[Entry]) -> Drawing:
     found = {e.name: (e.retrieval["S2G R@10"] + e.retrieval["G2S R@10"]) / 2 for e in entries if e.retrieval}
     values = [_spread([found[name] for name in names]) for names in rows.values()]
     alt = "Held-out retrieval of the recipe and of each change to it"
-    return dots("ablation-retrieval", alt, list(rows), values, axis="held-out Recall@10, mean of both directions")
+    return _rows("ablation-retrieval", alt, list(rows), values, "held-out Recall@10, mean of both directions")
 
 
 def _composites(config: SweepConfig, cells: Sequence[SweepCell], entries: Sequence[Entry]) -> Drawing:
@@ -108,7 +125,7 @@ def _composites(config: SweepConfig, cells: Sequence[SweepCell], entries: Sequen
         labels.append(f"{_label(name)}, {composite}")
         values.append(_spread([c.balanced_accuracy for c in asked if c.checkpoint in names]))
     alt = "Average class accuracy by length of a step"
-    return dots("composites", alt, labels, values, axis="average class accuracy; bar: seeds")
+    return _rows("composites", alt, labels, values, "average class accuracy; bar: seeds")
 
 
 def _along(config: SweepConfig, axis: str, groups: dict[Any, list[Entry]], cells: Sequence[SweepCell]) -> Drawing:
@@ -123,7 +140,7 @@ def _along(config: SweepConfig, axis: str, groups: dict[Any, list[Entry]], cells
         lines.append(_curve("held-out Recall@10", list(groups), runs))
     words = axis.replace("_", " ")
     log = min(groups) > 0 and max(groups) / min(groups) > 10
-    return curves(f"axis-{axis.replace('_', '-')}", f"Figures by {words}", lines, x=words, y="figure", log=log)
+    return _lines(f"axis-{axis.replace('_', '-')}", f"Figures by {words}", lines, x=words, y="figure", log=log)
 
 
 def _months_by(config: SweepConfig, axis: str, groups: dict[Any, list[Entry]], cells: Sequence[SweepCell]) -> Drawing:
@@ -139,7 +156,7 @@ def _months_by(config: SweepConfig, axis: str, groups: dict[Any, list[Entry]], c
     words = axis.replace("_", " ")
     alt = f"Average class accuracy against the steps kept, by {words}"
     name, x = f"curve-{axis.replace('_', '-')}", f"steps kept, chosen at random ({words})"
-    return curves(name, alt, lines, x=x, y=_TITLES["balanced_accuracy"], falling=True)
+    return _lines(name, alt, lines, x=x, y=_TITLES["balanced_accuracy"], falling=True)
 
 
 def _names(group: Sequence[Entry]) -> set[str]:

@@ -46,7 +46,7 @@ def _one_thread() -> Iterator[None]:
 def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("ablation")
     train = {key: value for key, value in TRAIN.items() if key != "augmentation"}
-    build(root, train=train, composites=["month", "year"], months_kept=[12, 2], checkpoints=["default"])
+    build(root, train=train, checkpoints=["default"])
     return root
 
 
@@ -127,7 +127,7 @@ def test_every_checkpoint_is_what_its_row_says(world: Path, whole: SweepResult) 
     assert names[0] == "base"
     assert names[-1] == "default"
     assert len(names) == 7
-    assert (len(whole.cells), whole.computed) == (7 * 4, 7 * 4)
+    assert (len(whole.cells), whole.computed) == (7, 7)
     models = {entry.name: load(str(entry.checkpoint)) for entry in whole.entries}
     assert models["base"].encoder.config.patch_size == 5
     assert models["base"].config.band_names is None
@@ -137,15 +137,15 @@ def test_every_checkpoint_is_what_its_row_says(world: Path, whole: SweepResult) 
     assert len({cell.digest for cell in whole.cells}) == 7  # each training gave other weights
 
     rows = rows_of(whole.files["table"])
-    assert rows[4]["checkpoint"] == "bands=rgb"
-    assert (rows[4]["bands"], rows[4]["patch size"], rows[4]["pooling"]) == ("rgb", "5", "attention")
+    assert rows[1]["checkpoint"] == "bands=rgb"
+    assert (rows[1]["bands"], rows[1]["patch size"], rows[1]["pooling"]) == ("rgb", "5", "attention")
     assert rows[0]["S2G R@1"] != ""
     assert rows[-1]["S2G R@1"] == rows[-1]["bands"] == ""
-    assert all(float(row["S2G R@1"]) <= float(row["S2G R@10"]) for row in rows[:-4])
+    assert all(float(row["S2G R@1"]) <= float(row["S2G R@10"]) for row in rows[:-1])
     content = json.loads(whole.files["json"].read_text())
     assert [entry["changed"] for entry in content["entries"][:3]] == [[], ["bands"], ["patch_size"]]
     assert not Path(content["entries"][0]["checkpoint"]).is_absolute()
-    for name in ("ablation", "ablation-retrieval", "composites", "axis-patch-size", "axis-bank-size", "curve-bands"):
+    for name in ("ablation", "ablation-retrieval", "axis-patch-size", "axis-bank-size"):
         assert whole.files[name].read_text().rstrip().endswith("</svg>")
     assert (world / "whole" / "sweep.tex").is_file()
 
@@ -187,7 +187,7 @@ def test_killed_between_cells_and_inside_a_training_it_gives_the_same_table(worl
             raise _Killed
 
     stop, trained = "", []
-    for moment in ("at 2", "in bands=rgb", "at 9", "in pooling=mean"):
+    for moment in ("at 1", "in bands=rgb", "at 3", "in pooling=mean"):
         stop, trained = moment, []
         with pytest.raises(_Killed):
             run(config, out, watch=watch, progress=cells)
@@ -212,7 +212,7 @@ def test_killed_between_cells_and_inside_a_training_it_gives_the_same_table(worl
 
 
 def test_a_killed_process_goes_on(tmp_path: Path) -> None:
-    file = build(tmp_path, train={"recipe": "recipe.yaml", "pooling": ["mean"], "changes": ["epochs=6"]})
+    file = build(tmp_path, train={"recipe": "recipe.yaml", "pooling": ["mean"], "changes": ["epochs=4"]})
     run(read_sweep(file), tmp_path / "whole")
     command = [sys.executable, "-m", "tests.unit.train.ablation_world", str(file), str(tmp_path / "cut")]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
@@ -233,7 +233,7 @@ def test_a_training_that_diverges_leaves_a_row_without_figures(tmp_path: Path, m
     from timesenclip.train import ablation
 
     train = {"recipe": "recipe.yaml", "pooling": ["mean"], "changes": ["epochs=1"]}
-    file = build(tmp_path, train=train, months_kept=[12, 3])
+    file = build(tmp_path, train=train, months_kept=[12, 3], composites=["month", "year"])
     real, called = ablation.pretrain, []
 
     def pretrain(recipe: Recipe, *arguments: Any, **options: Any) -> Any:
@@ -247,7 +247,9 @@ def test_a_training_that_diverges_leaves_a_row_without_figures(tmp_path: Path, m
     found = run(read_sweep(file), tmp_path / "out")
     assert [entry.checkpoint is None for entry in found.entries] == [False, True]
     rows = rows_of(found.files["table"])
-    assert [row["accuracy"] == "" for row in rows] == [False, False, True, True]
+    assert [row["accuracy"] == "" for row in rows] == [False] * 4 + [True] * 4
+    for name in ("composites", "curve-recipe"):
+        assert found.files[name].read_text().rstrip().endswith("</svg>")
     assert run(read_sweep(file), tmp_path / "out").computed == 0
     assert called == ["per-image", "mean"]  # it would diverge again
 
@@ -320,3 +322,32 @@ def test_the_shipped_example_is_read() -> None:
     assert changed == {"bands", "patch_size", "augmentation", "pooling", "bank_size"}
     assert config.composites == ("month", "quarter", "year")
     assert sorted(config.months_kept) == list(range(1, 13))
+
+
+def test_the_command_trains_and_says_what_diverged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from typer.testing import CliRunner
+
+    from timesenclip.cli import app
+    from timesenclip.train import ablation
+
+    train = {"recipe": "recipe.yaml", "bands": ["10m"], "changes": ["epochs=1"]}
+    file = build(tmp_path, train=train)
+    command = ["evaluate", "sweep", str(file), "-o", str(tmp_path / "out"), "--accelerator", "cpu"]
+    first = CliRunner().invoke(app, [*command, "--json"])
+    assert first.exit_code == 0, first.output
+    assert "training 2 of 2: bands=10m" in first.stderr
+    answer = json.loads(first.stdout)
+    assert [entry["changed"] for entry in answer["entries"]] == [[], ["bands"]]
+    assert answer["computed"] == 2
+    again = CliRunner().invoke(app, command)
+    assert "2 cells, 0 of them now" in again.stdout
+    assert "training" not in again.stderr
+
+    def diverges(*arguments: Any, **options: Any) -> Any:
+        raise TrainingDivergedError("The loss is nan at step 3.")
+
+    monkeypatch.setattr(ablation, "pretrain", diverges)
+    shutil.rmtree(Path(answer["entries"][1]["checkpoint"]).parent)
+    cut = CliRunner().invoke(app, command)
+    assert cut.exit_code == 1
+    assert "error: Training diverged for bands=10m; the other rows are complete." in cut.stderr
