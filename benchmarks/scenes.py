@@ -1,7 +1,7 @@
-"""Embed an area from cloud-optimised scenes, as `embed-area --aoi` does: speed, shares and peak memory by side of block.
+"""Embed an area from cloud-optimised scenes, as `embed-area --aoi` does: speed, shares and peak memory by block.
 
 A year of passes over one tile is made as a STAC ItemCollection on disk; all passes show the same eleven files (deflate,
-tiles of 1,024 pixels), which are opened, decoded, masked and composited anew for each. Each run is a process of its own.
+tiles of 1,024 pixels), which are opened, decoded, masked and composited anew for each. Each run is an own process.
 
     python benchmarks/scenes.py [--size 1024] [--dates 72] [--blocks 256 512] [--workers 2]
 """
@@ -54,10 +54,8 @@ def main() -> None:
             )
             found = json.loads(done.stdout.splitlines()[-1])
             shares = ", ".join(f"{name} {share:.0%}" for name, share in found["share"].items())
-            print(
-                f"block {block}: {found['pixels_per_s']:,.0f} pixels/s, peak memory {found['peak_mb']:,.0f} MB; {shares}",
-                flush=True,
-            )
+            rate, peak = found["pixels_per_s"], found["peak_mb"]
+            print(f"block {block}: {rate:,.0f} pixels/s, peak memory {peak:,.0f} MB; {shares}", flush=True)
 
 
 def write_world(folder: Path, dates: int) -> None:
