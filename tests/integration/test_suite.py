@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import importlib.util
 import json
 import re
 from html.parser import HTMLParser
@@ -14,13 +13,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import torch
-import xarray as xr
-from safetensors.torch import load_file
 
 from timesenclip.ground.taxonomy import load_taxonomy
 from timesenclip.model.checkpoint import load
-from timesenclip.tasks.presto import Presto
 
 from .conftest import cube_dataset, maize_dn, wide_frame
 
@@ -70,13 +65,11 @@ def test_the_suite_writes_one_report_in_every_form(run, tmp_path: Path) -> None:
         "embedding": pa.array(photos.tolist(), type=pa.list_(pa.float32(), 256)),
     }
     pq.write_table(pa.table(ground), tmp_path / "photos.parquet")
-    presto = {f"encoder.{name}": value for name, value in Presto(dim=16, depth=1).state_dict().items()}
-    torch.save(presto | {"decoder.mask_token": torch.zeros(16)}, tmp_path / "default_model.pt")
     out = tmp_path / "report"
     said = run(
         *("evaluate", "suite", "default", "--data", table, "--labels", "kind", "-o", out, "--draws", "50", "--json"),
         *("--mapping", "m=corn,w=lake", "--mapping", "corn=maize field,lake=deep lake", *CLASSES),
-        *("--ground", tmp_path / "photos.parquet", "--presto", tmp_path / "default_model.pt"),
+        *("--ground", tmp_path / "photos.parquet"),
     )
     assert said.exit_code == 0, said.stderr
     report = json.loads(said.stdout)
@@ -90,7 +83,6 @@ def test_the_suite_writes_one_report_in_every_form(run, tmp_path: Path) -> None:
     assert first["top5_accuracy"] is None  # three classes
     assert first["accuracy"] > 0.9
     assert list(report["methods"])[:2] == ["zero-shot", "zero-shot, prior-corrected"]
-    assert report["methods"]["linear probe on Presto's features"]["accuracy"] > 0.9  # even at random, bands tell water
     directions = {one["direction"]: one for one in report["retrieval"]}
     assert set(directions) == {
         "text -> satellite",
@@ -253,35 +245,3 @@ def test_scenic_and_sweep_on_the_command_line(run, tmp_path: Path) -> None:
     assert said.exit_code == 0, said.stderr
     assert json.loads(said.stdout)["computed"] == 2
     assert load_taxonomy("lucas-land-cover").names
-
-
-def test_import_clip_makes_a_tower_that_evaluate_rgb_takes(run, tmp_path: Path) -> None:
-    """The visual side of a tiny CLIP, in a Lightning file, and the words of the CLIP that it came from."""
-    spec = importlib.util.spec_from_file_location(
-        "tiny_models", Path(__file__).parents[1] / "unit" / "ground" / "tiny_models.py"
-    )
-    assert spec is not None
-    assert spec.loader is not None
-    tiny_models = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(tiny_models)
-    base = tiny_models.save_tiny_clip(tmp_path / "base")
-    state = load_file(base / "model.safetensors")
-    torch.save({"state_dict": {f"sat.{k}": v for k, v in state.items() if "vis" in k}}, tmp_path / "SenCLIP.ckpt")
-    said = run("import", "clip", tmp_path / "SenCLIP.ckpt", "-o", tmp_path / "tower", "--base", base)
-    assert said.exit_code == 0, said.stderr
-    assert "2 visual and 2 text layers, 12 dimensions, pictures of 16 pixels in patches of 8, quick_gelu" in said.stdout
-    assert f"visual side: 'sat.*'; text side: that of {base}" in said.stdout
-    dataset = cube_dataset(8)
-    labels = xr.Dataset({"crop": (("y", "x"), np.arange(64).reshape(8, 8) % 2)}, {"y": dataset.y, "x": dataset.x})
-    dataset.to_netcdf(tmp_path / "cube.nc")
-    labels.to_netcdf(tmp_path / "labels.nc")
-    found = run(
-        *("evaluate", "rgb", tmp_path / "cube.nc", "--labels", f"{tmp_path / 'labels.nc'}:crop", "--json"),
-        *("--mapping", "0=maize,1=water", "-p", "maize", "-p", "water", "--tower", tmp_path / "tower"),
-        *("--size-px", "4"),
-    )
-    assert found.exit_code == 0, found.stderr
-    assert json.loads(found.stdout)["tower"] == str(tmp_path / "tower")
-    again = run("import", "clip", tmp_path / "SenCLIP.ckpt", "-o", tmp_path / "tower", "--base", base, "--json")
-    assert again.exit_code == 2
-    assert "exists; give a new folder" in again.stderr

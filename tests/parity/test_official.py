@@ -12,8 +12,7 @@ from torch import Tensor, nn
 
 from timesenclip.errors import CheckpointError, DataNotFoundError, InputError
 from timesenclip.model.checkpoint import load, save
-from timesenclip.model.official import export_official, import_official
-from timesenclip.tensors import read_tensors
+from timesenclip.model.official import export_official, import_official, read_tensors
 
 BANDS, DIM, HEADS, FFN, DEPTH = 10, 512, 8, 256, 6
 

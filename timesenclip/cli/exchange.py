@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -55,38 +54,6 @@ def import_official_(
     for line in found.notes:
         typer.echo(f"note: {line}")
     typer.echo(f"Use it: timesenclip classify POINTS --checkpoint {out}")
-
-
-@import_.command("clip")
-def import_clip_(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="Weights of RemoteCLIP, GeoRSCLIP, SkyCLIP, ...")],
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="FOLDER", help="Tower to write, for --tower.")],
-    base: Annotated[
-        str, typer.Option(metavar="NAME", help="CLIP folder or hub id: tokenizer, and the text side if FILE has none.")
-    ] = "openai/clip-vit-base-patch32",
-    activation: Annotated[
-        Literal["auto", "quick_gelu", "gelu"],
-        typer.Option(help="Which GELU; auto: gelu for RemoteCLIP and SkyCLIP by their file names, else OpenAI's."),
-    ] = "auto",
-    prefix: Annotated[str | None, typer.Option(metavar="TEXT", help="Which visual tower, if FILE has several.")] = None,
-    as_json: opt.Json = False,
-) -> None:
-    """Turn CLIP weights in open_clip's layout into a ground tower; no pickled code runs."""
-    from timesenclip.ground.clip_weights import import_clip
-
-    found = import_clip(file, out, base=base, activation=None if activation == "auto" else activation, prefix=prefix)
-    if as_json:
-        print_json(asdict(found))
-        return
-    text = f"'{found.text}*'" if found.text is not None else f"that of {base}"
-    typer.echo(
-        f"{found.layers[0]} visual and {found.layers[1]} text layers, {found.dim} dimensions, pictures of "
-        f"{found.image_px} pixels in patches of {found.patch_px}, {found.activation}"
-    )
-    typer.echo(f"visual side: '{found.vision}*'; text side: {text}")
-    if found.ignored:
-        typer.echo(f"ignored: {len(found.ignored)} tensors, such as {found.ignored[0]}")
-    typer.echo(f"Use it: timesenclip evaluate rgb CUBE --labels FILE.tif --mapping PAIRS --tower {out}")
 
 
 def _card(file: Path, prefix: str) -> str:

@@ -62,10 +62,6 @@ def suite(
             "sample_id and embedding.",
         ),
     ] = None,
-    presto: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Weights of Presto, to compare with: a linear probe on its features."),
-    ] = None,
     title: Annotated[str | None, typer.Option(help="Heading of the report.")] = None,
     tasks: Annotated[
         Literal["one", "paper"],
@@ -90,8 +86,6 @@ def suite(
     if tasks == "paper":
         if mapping or prompt or taxonomy:
             raise InputError("--suite paper asks its own class lists; leave --mapping, --prompt and --taxonomy out.")
-        if presto is not None:
-            raise InputError("--presto goes with one question; ask it without --suite paper.")
         _paper(opt.chosen_model(checkpoint), data, labels, output, photographs, block_deg, seed, draws, as_json)
         return
     found = _labelled(
@@ -103,7 +97,6 @@ def suite(
             found,
             out=output,
             ground=photographs,
-            presto=presto,
             templates=templates,
             title=title,
             seed=seed,

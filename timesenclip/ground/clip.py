@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from timesenclip.ground.images import Preprocessing
     from timesenclip.ground.towers import ImageLike
 
-__all__ = ["ClipTower", "broken_torchvision", "import_transformers", "quiet"]
+__all__ = ["ClipTower", "broken_torchvision"]
 
 _KINDS = ("clip", "siglip")
 
@@ -61,7 +61,7 @@ class ClipTower:
             TowerError: nothing can be loaded from there, or it is another kind of model.
             MissingExtraError: transformers is not installed.
         """
-        self._transformers = import_transformers()
+        self._transformers = _import_transformers()
         self._source, self._revision = str(source), revision
         self._device, self._batch = device, batch_size
         self._config = self._load("configuration", self._transformers.AutoConfig.from_pretrained)
@@ -233,7 +233,7 @@ class ClipTower:
 
     def _load(self, what: str, loader: Callable[..., Any]) -> Any:
         try:
-            with quiet():
+            with _quiet():
                 return loader(self._source, revision=self._revision)
         except Exception as error:  # OSError from the hub; ValueError, KeyError, ImportError from broken folders
             if Path(self._source).is_dir():
@@ -251,7 +251,7 @@ def _features(output: Any) -> torch.Tensor:
     return getattr(output, "pooler_output", output)  # type: ignore[no-any-return]
 
 
-def import_transformers() -> Any:
+def _import_transformers() -> Any:
     """The transformers package, or an error that says what to install or remove."""
     reason = broken_torchvision()
     if reason is not None:
@@ -270,7 +270,7 @@ def import_transformers() -> Any:
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
+def _quiet() -> Iterator[None]:
     """Keep transformers from drawing progress bars and reports of unused weights (the other half of CLIP)."""
     logging: Any = importlib.import_module("transformers.utils.logging")
 

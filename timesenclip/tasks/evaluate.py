@@ -164,7 +164,6 @@ def compare_methods(
     *,
     temperature: float,
     unknown_score: float | None,
-    features: Mapping[str, NDArray[np.float32]] | None = None,
     seed: int = 0,
     draws: int = DRAWS,
 ) -> Comparison:
@@ -175,7 +174,6 @@ def compare_methods(
         embeddings: (N, D) unit rows.
         weights: (K, D) class vectors.
         temperature, unknown_score: as `classify_embeddings`.
-        features: (N, F) features of other encoders by name; each gets a linear probe.
         seed: of the forest, of chance and of the bootstrap.
         draws: of the bootstrap.
     """
@@ -196,7 +194,7 @@ def compare_methods(
     add(PRIOR_CORRECTED, corrected.label_index, corrected.confidence, corrected.probabilities)
     add("chance", chance(len(truth), count, seed=seed))
     fold = data.fold
-    learned = _with_labels(data, embeddings, features or {}, seed=seed)
+    learned = _with_labels(data, embeddings, seed=seed)
     if learned is None:
         notes = [*data.notes, "No model with labels: they do not allow a spatial split with two classes on each side."]
         return Comparison(methods, raw, corrected, predicted, tuple(notes))
@@ -211,7 +209,7 @@ def compare_methods(
 
 
 def _with_labels(
-    data: LabelledSet, embeddings: NDArray[np.float32], more: Mapping[str, NDArray[np.float32]], *, seed: int
+    data: LabelledSet, embeddings: NDArray[np.float32], *, seed: int
 ) -> dict[str, NDArray[np.float32]] | None:
     raw = forest_features(data.series)
     learners: tuple[tuple[str, NDArray[np.float32], Learner], ...] = (
@@ -219,7 +217,6 @@ def _with_labels(
         (PROBE, raw, probe(strength=0.1)),
         (EMBEDDED_FOREST, embeddings, forest(seed=seed)),
         (EMBEDDED_PROBE, embeddings, probe(strength=0.1)),
-        *((f"linear probe on {name}", values, probe(strength=0.1)) for name, values in more.items()),
     )
     out = {}
     for name, features, learner in learners:

@@ -23,7 +23,6 @@ from timesenclip.tasks.few_labels import FewLabels, few_labels
 from timesenclip.tasks.labelled import LabelledSet
 from timesenclip.tasks.metrics import Figures
 from timesenclip.tasks.months import KeptMonths, answered, coarser, month_contribution, robustness
-from timesenclip.tasks.presto import presto_features
 from timesenclip.tasks.prompt_study import PromptEffect, PromptSet, prompt_effects, prompt_sets
 from timesenclip.tasks.retrieve import Retrieval, nearest, retrieve
 from timesenclip.tasks.uncertainty import DRAWS
@@ -102,7 +101,6 @@ def run_suite(
     *,
     out: str | Path,
     ground: Ground | None = None,
-    presto: str | Path | None = None,
     templates: str | Sequence[str] = DEFAULT,
     title: str | None = None,
     notes: Sequence[str] = (),
@@ -117,7 +115,6 @@ def run_suite(
         data: labelled samples, from `labelled_points` or `labelled_cube`.
         out: folder for the report; it is made, files of an older report are replaced.
         ground: embedded photographs, for retrieval between the streams.
-        presto: weights of Presto (`default_model.pt`): a linear probe on its features stands in the table, too.
         templates: how the classes are put into words.
         title: heading; default: the taxonomy's, or the phrases.
         notes: sentences for the head of the report, such as whether the checkpoint was trained on these places.
@@ -129,8 +126,7 @@ def run_suite(
         InputError: no photograph belongs to a sample, or their dimension is another.
     """
     chosen = model if isinstance(model, Model) else load(model if model is not None else "default")
-    tell = progress or (lambda done, of: None)
-    findings = _find(chosen, data, ground, presto, templates, title, notes, seed, draws, tell)
+    findings = _find(chosen, data, ground, templates, title, notes, seed, draws, progress or (lambda done, of: None))
     from timesenclip.tasks.report import write_report
 
     report, files = write_report(findings, Path(out))
@@ -167,7 +163,6 @@ def _find(
     model: Model,
     data: LabelledSet,
     ground: Ground | None,
-    presto: str | Path | None,
     templates: str | Sequence[str],
     title: str | None,
     notes: Sequence[str],
@@ -180,14 +175,12 @@ def _find(
     weights = class_weights(data.taxonomy, model.tower, templates)
     embeddings = embed(data.series, model=model)
     calibration = model.config.calibration
-    features = {} if presto is None else {"Presto's features": presto_features(data.series, presto)}
     comparison = compare_methods(
         data,
         embeddings,
         weights,
         temperature=calibration.temperature,
         unknown_score=calibration.unknown_score,
-        features=features,
         seed=seed,
         draws=draws,
     )
