@@ -7,6 +7,7 @@ an empty husk.
 from __future__ import annotations
 
 import pickle
+import zipfile
 from collections import OrderedDict
 from collections.abc import Mapping
 from pathlib import Path
@@ -57,21 +58,30 @@ def read_tensors(path: str | Path) -> dict[str, Tensor]:
 
 
 def _load(file: Path) -> Any:
+    if _is_program(file):
+        raise CheckpointError(
+            f"'{file}' is a TorchScript archive, which is a program and is not run; take the same model as a state "
+            "dictionary or as a folder of transformers (OpenAI's own: openai/clip-vit-base-patch32)."
+        )
     try:
         return torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
         pass  # a Lightning file holds an argparse.Namespace and whatever its callbacks left: read it without them
     except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
-        if "TorchScript" in str(error):
-            raise CheckpointError(
-                f"'{file}' is a TorchScript archive, which is a program and is not run; take the same model as a state "
-                "dictionary or as a folder of transformers (OpenAI's own: openai/clip-vit-base-patch32)."
-            ) from error
         raise CheckpointError(f"'{file}' cannot be read ({_reason(error)}); fetch it again.") from error
     try:
         return torch.load(file, map_location="cpu", weights_only=False, pickle_module=_INERT)
     except Exception as error:  # a hostile or broken pickle can fail in any way, but it runs nothing
         raise CheckpointError(f"'{file}' cannot be read ({_reason(error)}); fetch it again.") from error
+
+
+def _is_program(file: Path) -> bool:
+    """Whether it is TorchScript, as torch itself tells: the archive has constants."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            return any(name.endswith("/constants.pkl") for name in archive.namelist())
+    except (zipfile.BadZipFile, OSError, ValueError):
+        return False  # an older file of torch.save, or a broken one
 
 
 def _reason(error: BaseException) -> str:
