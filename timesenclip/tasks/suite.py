@@ -18,7 +18,7 @@ from timesenclip.errors import DataNotFoundError, InputError
 from timesenclip.ground.prompts import DEFAULT, class_weights, prompts_for
 from timesenclip.model.checkpoint import Model, load
 from timesenclip.model.embed import embed
-from timesenclip.tasks.evaluate import Comparison, compare_methods
+from timesenclip.tasks.evaluate import PRESTO, Comparison, compare_methods
 from timesenclip.tasks.few_labels import FewLabels, few_labels
 from timesenclip.tasks.labelled import LabelledSet
 from timesenclip.tasks.metrics import Figures
@@ -106,6 +106,7 @@ def run_suite(
     notes: Sequence[str] = (),
     seed: int = 0,
     draws: int = DRAWS,
+    presto: str | Path | None = None,
     progress: Progress | None = None,
 ) -> SuiteResult:
     """Answer every question of the suite, and write the report.
@@ -120,13 +121,28 @@ def run_suite(
         notes: sentences for the head of the report, such as whether the checkpoint was trained on these places.
         seed: of every random choice.
         draws: of the bootstrap.
+        presto: Presto's weights (`default_model.pt`), whose features with a linear probe are then compared too.
         progress: called with (done, all) parts of the suite.
 
     Raises:
         InputError: no photograph belongs to a sample, or their dimension is another.
+        CheckpointError: the weights are no Presto.
+        TimeError: a series spans more months than Presto reads.
     """
     chosen = model if isinstance(model, Model) else load(model if model is not None else "default")
-    findings = _find(chosen, data, ground, templates, title, notes, seed, draws, progress or (lambda done, of: None))
+    others, sources = _presto(data, presto)
+    findings = _find(
+        chosen,
+        data,
+        ground,
+        templates,
+        title,
+        [*notes, *sources],
+        seed,
+        draws,
+        others,
+        progress or (lambda done, of: None),
+    )
     from timesenclip.tasks.report import write_report
 
     report, files = write_report(findings, Path(out))
@@ -168,6 +184,7 @@ def _find(
     notes: Sequence[str],
     seed: int,
     draws: int,
+    others: dict[str, NDArray[np.float32]],
     progress: Progress,
 ) -> Findings:
     parts = 8
@@ -183,6 +200,7 @@ def _find(
         unknown_score=calibration.unknown_score,
         seed=seed,
         draws=draws,
+        others=others,
     )
     progress(1, parts)
     sets = prompt_sets(data, embeddings, model.tower, seed=seed)
@@ -210,6 +228,21 @@ def _find(
     return Findings(
         heading, data, embeddings, weights, comparison, sets, effects, found, shots, kept, lengths, months, near, about
     )
+
+
+def _presto(data: LabelledSet, file: str | Path | None) -> tuple[dict[str, NDArray[np.float32]], list[str]]:
+    """Presto's features by the name of their row, and what the report says of them."""
+    if file is None:
+        return {}, []
+    from timesenclip.model.presto import load_presto, presto_features
+
+    presto = load_presto(file)
+    left = ", ".join(f"{part} ({count} tensors)" for part, count in presto.ignored.items()) or "nothing"
+    note = (
+        f"Presto's weights were read from {presto.source}, {left} left out. It sees ten bands, NDVI, months and place; "
+        "Sentinel-1, weather, terrain and land cover are masked. It was trained on top-of-atmosphere reflectance."
+    )
+    return {PRESTO: presto_features(data.series, presto)}, [note]
 
 
 def _retrievals(
