@@ -63,14 +63,16 @@ def _load(file: Path) -> Any:
             f"'{file}' is a TorchScript archive, which is a program and is not run; take the same model as a state "
             "dictionary or as a folder of transformers (OpenAI's own: openai/clip-vit-base-patch32)."
         )
+    # Mapped, so that an optimiser's state, twice as large as the model, is never read.
+    how: dict[str, Any] = {"map_location": "cpu", "mmap": zipfile.is_zipfile(file)}
     try:
-        return torch.load(file, map_location="cpu", weights_only=True)
+        return torch.load(str(file), weights_only=True, **how)
     except pickle.UnpicklingError:
         pass  # a Lightning file holds an argparse.Namespace and whatever its callbacks left: read it without them
     except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
         raise CheckpointError(f"'{file}' cannot be read ({_reason(error)}); fetch it again.") from error
     try:
-        return torch.load(file, map_location="cpu", weights_only=False, pickle_module=_INERT)
+        return torch.load(str(file), weights_only=False, pickle_module=_INERT, **how)
     except Exception as error:  # a hostile or broken pickle can fail in any way, but it runs nothing
         raise CheckpointError(f"'{file}' cannot be read ({_reason(error)}); fetch it again.") from error
 

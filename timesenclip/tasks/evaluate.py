@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FOREST",
-    "PRESTO",
     "PRIOR_CORRECTED",
     "ZERO_SHOT",
     "Comparison",
@@ -42,7 +41,6 @@ __all__ = [
 
 ZERO_SHOT, PRIOR_CORRECTED = "zero-shot", "zero-shot, prior-corrected"
 FOREST, PROBE = "random forest (with labels)", "linear probe (with labels)"
-PRESTO = "Presto with a linear probe"
 EMBEDDED_FOREST, EMBEDDED_PROBE = (
     "random forest on embeddings",
     "linear probe on embeddings",
@@ -179,7 +177,7 @@ def compare_methods(
         temperature, unknown_score: as `classify_embeddings`.
         seed: of the forest, of chance and of the bootstrap.
         draws: of the bootstrap.
-        others: features (N, F) of other encoders by the name of their row, such as `PRESTO`; each gets a linear probe.
+        others: features (N, F) of other encoders by the name of their row (`peer_features`); each gets a linear probe.
     """
     names, truth, count = data.taxonomy.names, data.truth, len(data.taxonomy)
     raw = classify_embeddings(embeddings, weights, temperature=temperature, unknown_score=unknown_score)

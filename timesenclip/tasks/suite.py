@@ -18,11 +18,12 @@ from timesenclip.errors import DataNotFoundError, InputError
 from timesenclip.ground.prompts import DEFAULT, class_weights, prompts_for
 from timesenclip.model.checkpoint import Model, load
 from timesenclip.model.embed import embed
-from timesenclip.tasks.evaluate import PRESTO, Comparison, compare_methods
+from timesenclip.tasks.evaluate import Comparison, compare_methods
 from timesenclip.tasks.few_labels import FewLabels, few_labels
 from timesenclip.tasks.labelled import LabelledSet
 from timesenclip.tasks.metrics import Figures
 from timesenclip.tasks.months import KeptMonths, answered, coarser, month_contribution, robustness
+from timesenclip.tasks.peers import peer_features
 from timesenclip.tasks.prompt_study import PromptEffect, PromptSet, prompt_effects, prompt_sets
 from timesenclip.tasks.retrieve import Retrieval, nearest, retrieve
 from timesenclip.tasks.uncertainty import DRAWS
@@ -130,7 +131,7 @@ def run_suite(
         TimeError: a series spans more months than Presto reads.
     """
     chosen = model if isinstance(model, Model) else load(model if model is not None else "default")
-    others, sources = _presto(data, presto)
+    others, sources = peer_features(data.series, presto=presto)
     findings = _find(
         chosen,
         data,
@@ -228,21 +229,6 @@ def _find(
     return Findings(
         heading, data, embeddings, weights, comparison, sets, effects, found, shots, kept, lengths, months, near, about
     )
-
-
-def _presto(data: LabelledSet, file: str | Path | None) -> tuple[dict[str, NDArray[np.float32]], list[str]]:
-    """Presto's features by the name of their row, and what the report says of them."""
-    if file is None:
-        return {}, []
-    from timesenclip.model.presto import load_presto, presto_features
-
-    presto = load_presto(file)
-    left = ", ".join(f"{part} ({count} tensors)" for part, count in presto.ignored.items()) or "nothing"
-    note = (
-        f"Presto's weights were read from {presto.source}, {left} left out. It sees ten bands, NDVI, months and place; "
-        "Sentinel-1, weather, terrain and land cover are masked. It was trained on top-of-atmosphere reflectance."
-    )
-    return {PRESTO: presto_features(data.series, presto)}, [note]
 
 
 def _retrievals(
