@@ -46,7 +46,7 @@ def test_presto_is_a_row_of_the_suite(run, tmp_path: Path) -> None:
     assert said.exit_code == 0, said.stderr
     methods = json.loads(said.stdout)["methods"]
     names = list(methods)
-    row = "Presto with a linear probe"
+    row = "Presto probe (with labels)"
     assert names.index("random forest (with labels)") < names.index(row) < names.index("linear probe on embeddings")
     # Even random weights tell maize from a lake, if bands and months arrive where they should.
     assert methods[row]["accuracy"] > 0.9

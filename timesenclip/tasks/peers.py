@@ -14,7 +14,7 @@ from timesenclip.series import PixelSeries
 
 __all__ = ["PRESTO", "peer_features"]
 
-PRESTO = "Presto with a linear probe"
+PRESTO = "Presto probe (with labels)"
 """Name of its row in every table."""
 
 
