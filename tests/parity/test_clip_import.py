@@ -283,6 +283,7 @@ def test_a_resnet_gives_the_vectors_of_open_clip(tiny_clip: Path, tmp_path: Path
     torch.save(model.state_dict(), tmp_path / "RemoteCLIP-RN50.pt")
     found = import_clip(tmp_path / "RemoteCLIP-RN50.pt", tmp_path / "out", tokenizer=tiny_clip)
     assert (found.kind, found.image["layers"], found.image["image_size"]) == ("resnet", [1, 1, 1, 1], 64)
+    assert found.ignored == {}  # counts of batches are no weights
     _same(model, tmp_path / "out", side=64)
     state = {key: value for key, value in model.state_dict().items() if key != "visual.layer2.0.bn2.running_var"}
     torch.save(state, tmp_path / "short.pt")

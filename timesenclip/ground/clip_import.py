@@ -21,7 +21,7 @@ from torch import Tensor
 from timesenclip.errors import CheckpointError, InputError, TowerError
 from timesenclip.foreign import read_tensors
 from timesenclip.ground.clip import ClipTower, import_transformers
-from timesenclip.ground.clip_layout import Part, Tensors, read_text, read_vit, whole_prefix
+from timesenclip.ground.clip_layout import NO_WEIGHTS, Part, Tensors, read_text, read_vit, whole_prefix
 from timesenclip.ground.clip_resnet import MODEL_TYPE, read_resnet
 from timesenclip.ground.towers import load_tower
 
@@ -201,7 +201,7 @@ def _ends(pieces: Any, text: Part, source: str | Path) -> dict[str, int]:
 def _ignored(tensors: dict[str, Tensor], used: set[str], prefix: str) -> dict[str, int]:
     counts: dict[str, int] = {}
     for key in tensors:
-        if key not in used:
+        if key not in used and not key.endswith(NO_WEIGHTS):
             inside = bool(prefix) and key.startswith(prefix)
             part = prefix + key.removeprefix(prefix).split(".")[0] if inside else key.split(".")[0]
             counts[part] = counts.get(part, 0) + 1
@@ -266,6 +266,8 @@ def _write(
         pieces.save_pretrained(scratch)
         _try(scratch, side)
         scratch.chmod(0o755)
+        for file in scratch.iterdir():
+            file.chmod(0o644)
         if target.exists():
             old = scratch.with_name(scratch.name + "-old")
             target.rename(old)

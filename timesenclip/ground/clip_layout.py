@@ -18,7 +18,10 @@ from torch import Tensor
 
 from timesenclip.errors import CheckpointError
 
-__all__ = ["Part", "Tensors", "read_text", "read_vit", "whole_prefix"]
+__all__ = ["NO_WEIGHTS", "Part", "Tensors", "read_text", "read_vit", "whole_prefix"]
+
+NO_WEIGHTS = ("num_batches_tracked", "attn_mask")
+"""Ends of the names of tensors that change no answer: counts for training, and the causal mask."""
 
 _HEAD_WIDTH = {1280: 80, 1408: 88, 1664: 104}
 """Widths of ViT-H, ViT-g and ViT-bigG, whose heads are not 64 wide."""
@@ -100,7 +103,7 @@ class Tensors:
         mine = tuple(self._prefix + start for start in starts)
         used = set(self.used)
         left = [key for key in self._tensors if key.startswith(mine) and key not in used]
-        left = [key for key in left if not key.endswith(("num_batches_tracked", "attn_mask"))]
+        left = [key for key in left if not key.endswith(NO_WEIGHTS)]
         if left:
             raise self.fail(f"{len(left)} tensors are no part of a CLIP, such as '{left[0]}'; it is another model.")
 

@@ -22,7 +22,7 @@ from torch.nn import functional
 
 from timesenclip.errors import TowerError
 from timesenclip.ground.clip import ClipTower, import_transformers
-from timesenclip.ground.clip_layout import Part, Tensors
+from timesenclip.ground.clip_layout import NO_WEIGHTS, Part, Tensors
 
 __all__ = ["MODEL_TYPE", "ModifiedResNet", "ResNetClipTower", "read_resnet"]
 
@@ -143,7 +143,7 @@ def read_resnet(tensors: Tensors) -> Part:
     state = {
         f"visual.{name}": tensors.take(name, *value.shape)
         for name, value in wanted.items()
-        if not name.endswith("num_batches_tracked")
+        if not name.endswith(NO_WEIGHTS)
     }
     tensors.refuse_others("layer", "conv", "bn", "attnpool")
     return Part(sizes, state, dim)

@@ -6,6 +6,7 @@ from torch import Tensor
 
 from timesenclip.errors import CheckpointError
 from timesenclip.ground.clip_layout import Tensors, read_vit, whole_prefix
+from timesenclip.ground.clip_resnet import ModifiedResNet, read_resnet
 
 
 def _vit(width: int, depth: int, patch: int, side: int, dim: int, hidden: int) -> dict[str, Tensor]:
@@ -54,6 +55,19 @@ def test_the_sizes_of_published_models_are_read_from_their_shapes(sizes: tuple[i
         "patch_size": patch,
         "image_size": side,
     }
+
+
+def test_published_models_have_the_published_number_of_parameters() -> None:
+    # Source: openai/CLIP: ViT-B/32 has 151,277,313 parameters and RN50 102,007,137, of which 63,428,097 and 63,690,241
+    # are the text side's and the scale.
+    vit = read_vit(Tensors(_vit(768, 12, 32, 224, 512, 3072), "", where="x"))
+    assert sum(value.numel() for value in vit.state.values()) == 151_277_313 - 63_428_097
+    with torch.device("meta"):
+        resnet = ModifiedResNet([3, 4, 6, 3], 64, 224, 1024)
+    assert sum(value.numel() for value in resnet.parameters()) == 102_007_137 - 63_690_241
+    found = read_resnet(Tensors(resnet.state_dict(), "", where="x"))
+    assert found.sizes == {"layers": [3, 4, 6, 3], "width": 64, "image_size": 224, "dim": 1024}
+    assert resnet.attnpool.heads == 32
 
 
 def test_the_model_is_found_whatever_stands_before_it() -> None:
