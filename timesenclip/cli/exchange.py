@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from timesenclip.cli import options as opt
 from timesenclip.cli.console import print_json
+from timesenclip.errors import InputError
 
 __all__ = ["export", "hub", "import_"]
 
@@ -54,6 +55,87 @@ def import_official_(
     for line in found.notes:
         typer.echo(f"note: {line}")
     typer.echo(f"Use it: timesenclip classify POINTS --checkpoint {out}")
+
+
+@import_.command("clip")
+def import_clip_(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="CLIP weights as open_clip or OpenAI name them.")],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FOLDER", help="Folder to write, for --tower.")],
+    tokenizer: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|FOLDER",
+            help="A CLIP (hub id or folder) whose tokenizer is taken; default: openai/clip-vit-base-patch32.",
+        ),
+    ] = None,
+    text_from: Annotated[
+        str | None,
+        typer.Option(metavar="NAME|FOLDER", help="A CLIP whose text side is taken, for files with an image side only."),
+    ] = None,
+    activation: Annotated[
+        Literal["quick_gelu", "gelu"],
+        typer.Option(help="quick_gelu: OpenAI's weights and what was fine-tuned from them; gelu: most of LAION's."),
+    ] = "quick_gelu",
+    mean: Annotated[
+        str | None, typer.Option(metavar="R,G,B", help="Of the training photographs, 0..1; default: OpenAI's.")
+    ] = None,
+    std: Annotated[str | None, typer.Option(metavar="R,G,B", help="As --mean.")] = None,
+    prefix: Annotated[
+        str | None, typer.Option(help="Where the model stands in a file that holds several: 'student.'.")
+    ] = None,
+    as_json: opt.Json = False,
+) -> None:
+    """Turn RemoteCLIP, GeoRSCLIP, SkyCLIP or SenCLIP weights into a folder for `--tower`; no pickled code runs."""
+    from timesenclip.ground.clip_import import import_clip
+
+    colours = {name: _three(text, name) for name, text in (("mean", mean), ("std", std)) if text is not None}
+    found = import_clip(
+        file, out, tokenizer=tokenizer, text_from=text_from, activation=activation, prefix=prefix, **colours
+    )
+    if as_json:
+        print_json(
+            {
+                "output": str(out),
+                "kind": found.kind,
+                "prefix": found.prefix,
+                "dim": found.dim,
+                "image": found.image,
+                "text": {key: found.text[key] for key in _TEXT_SIZES if key in found.text},
+                "text_from": found.text_from,
+                "activation": found.activation,
+                "used": len(found.used),
+                "ignored": found.ignored,
+                "notes": found.notes,
+            }
+        )
+        return
+    where = f"'{found.prefix}*'" if found.prefix else "bare names"
+    image = ", ".join(f"{key} {value}" for key, value in found.image.items() if key in _IMAGE_SIZES)
+    typer.echo(f"{len(found.used)} tensors read from {where}: {found.kind} with {image}, vectors of {found.dim}")
+    for part, tensors in found.ignored.items():
+        typer.echo(f"ignored: {part} ({tensors} tensors)")
+    for line in found.notes:
+        typer.echo(f"note: {line}")
+    typer.echo(f"Use it: timesenclip evaluate rgb CUBE --tower {out} ...")
+
+
+_IMAGE_SIZES = (
+    "hidden_size",
+    "num_hidden_layers",
+    "num_attention_heads",
+    "patch_size",
+    "image_size",
+    "layers",
+    "width",
+)
+_TEXT_SIZES = ("hidden_size", "num_hidden_layers", "num_attention_heads", "vocab_size", "max_position_embeddings")
+
+
+def _three(text: str, name: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError as error:
+        raise InputError(f"--{name} is '{text}'; expected three numbers such as 0.48,0.46,0.41.") from error
 
 
 def _card(file: Path, prefix: str) -> str:

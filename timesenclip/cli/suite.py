@@ -62,6 +62,14 @@ def suite(
             "sample_id and embedding.",
         ),
     ] = None,
+    presto: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Presto's weights (data/default_model.pt of nasaharvest/presto): its features with a linear probe are "
+            "compared too.",
+        ),
+    ] = None,
     title: Annotated[str | None, typer.Option(help="Heading of the report.")] = None,
     tasks: Annotated[
         Literal["one", "paper"],
@@ -86,6 +94,8 @@ def suite(
     if tasks == "paper":
         if mapping or prompt or taxonomy:
             raise InputError("--suite paper asks its own class lists; leave --mapping, --prompt and --taxonomy out.")
+        if presto is not None:
+            raise InputError("--presto goes with one question at a time; leave --suite paper out.")
         _paper(opt.chosen_model(checkpoint), data, labels, output, photographs, block_deg, seed, draws, as_json)
         return
     found = _labelled(
@@ -101,6 +111,7 @@ def suite(
             title=title,
             seed=seed,
             draws=draws,
+            presto=presto,
             progress=progress,
         )
     if as_json:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from timesenclip.ground.images import Preprocessing
     from timesenclip.ground.towers import ImageLike
 
-__all__ = ["ClipTower", "broken_torchvision"]
+__all__ = ["ClipTower", "broken_torchvision", "import_transformers"]
 
 _KINDS = ("clip", "siglip")
 
@@ -61,7 +61,7 @@ class ClipTower:
             TowerError: nothing can be loaded from there, or it is another kind of model.
             MissingExtraError: transformers is not installed.
         """
-        self._transformers = _import_transformers()
+        self._transformers = import_transformers()
         self._source, self._revision = str(source), revision
         self._device, self._batch = device, batch_size
         self._config = self._load("configuration", self._transformers.AutoConfig.from_pretrained)
@@ -128,14 +128,14 @@ class ClipTower:
     def _text_batch(self, texts: Sequence[str]) -> torch.Tensor:
         # SigLIP pools the last position and was trained on full-length padding; CLIP pools the end token.
         padding = "longest" if self._kind == "clip" else "max_length"
-        tokens = self._tokenizer(
+        tokens = self.tokenizer(
             list(texts), padding=padding, truncation=True, max_length=self._max_tokens, return_tensors="pt"
         )
         ids = tokens["input_ids"].to(self._device)  # (B, L)
         if self._kind == "clip":
             mask = tokens["attention_mask"].to(self._device)
-            return self._text_model(input_ids=ids, attention_mask=mask).text_embeds  # type: ignore[no-any-return]
-        return _features(self._text_model.get_text_features(input_ids=ids))
+            return self.text_model(input_ids=ids, attention_mask=mask).text_embeds  # type: ignore[no-any-return]
+        return _features(self.text_model.get_text_features(input_ids=ids))
 
     def _image_batch(self, images: Sequence[ImageLike]) -> torch.Tensor:
         import torch
@@ -149,7 +149,7 @@ class ClipTower:
     def _warn_of_cuts(self, texts: Sequence[str]) -> None:
         if not texts:
             return
-        lengths = [len(ids) for ids in self._tokenizer(list(texts), truncation=False, verbose=False)["input_ids"]]
+        lengths = [len(ids) for ids in self.tokenizer(list(texts), truncation=False, verbose=False)["input_ids"]]
         long = [text for text, length in zip(texts, lengths, strict=True) if length > self._max_tokens]
         if long:
             warnings.warn(
@@ -164,11 +164,13 @@ class ClipTower:
         return int(self._config.text_config.max_position_embeddings)
 
     @cached_property
-    def _tokenizer(self) -> Any:
+    def tokenizer(self) -> Any:
+        """As transformers has it."""
         return self._load("tokenizer", self._transformers.AutoTokenizer.from_pretrained)
 
     @cached_property
-    def _text_model(self) -> Any:
+    def text_model(self) -> Any:
+        """The text side as transformers has it, in evaluation mode."""
         if self._kind != "clip":
             return self._both
         return self._weights("CLIPTextModelWithProjection", self._half(self._config.text_config))
@@ -251,7 +253,7 @@ def _features(output: Any) -> torch.Tensor:
     return getattr(output, "pooler_output", output)  # type: ignore[no-any-return]
 
 
-def _import_transformers() -> Any:
+def import_transformers() -> Any:
     """The transformers package, or an error that says what to install or remove."""
     reason = broken_torchvision()
     if reason is not None:

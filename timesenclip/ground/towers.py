@@ -60,11 +60,7 @@ class GroundTower(Protocol):
 
 def is_compact_folder(folder: Path) -> bool:
     """Whether a folder holds a static text tower (model2vec) rather than a CLIP-like model."""
-    try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return False
-    return isinstance(config, dict) and config.get("model_type") == "model2vec"
+    return _model_type(folder) == "model2vec"
 
 
 def load_tower(name: str | Path = "compact", *, revision: str | None = None) -> GroundTower:
@@ -96,6 +92,15 @@ def load_tower(name: str | Path = "compact", *, revision: str | None = None) -> 
     )
 
 
+def _model_type(folder: Path) -> str | None:
+    """What `config.json` says; None where there is none."""
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return config.get("model_type") if isinstance(config, dict) else None
+
+
 def _compact(folder: Path) -> GroundTower:
     from timesenclip.ground.compact import CompactTextTower
 
@@ -104,5 +109,10 @@ def _compact(folder: Path) -> GroundTower:
 
 def _clip(source: str, revision: str | None) -> GroundTower:
     from timesenclip.ground.clip import ClipTower
+
+    if _model_type(Path(source)) == "timesenclip_clip_resnet":
+        from timesenclip.ground.clip_resnet import ResNetClipTower
+
+        return ResNetClipTower(source)
 
     return ClipTower(source, revision=revision)

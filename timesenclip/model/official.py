@@ -6,23 +6,20 @@
     F4  Lightning, older       {"state_dict": {"TS_ViT.<E'>", "learner.TS_ViT.<E'>", ...}}, class_token for time_token
 
 The first prefix that is there is read, and no other: in F2 `TS_ViT.*` is a stale copy (the authors' defect 20).
-Pickled code never runs: tensors and plain values are read, every other object becomes an empty husk.
+Pickled code never runs (`foreign`).
 """
 
 from __future__ import annotations
 
-import pickle
-from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
-from timesenclip.errors import CheckpointError, DataNotFoundError, InputError
+from timesenclip.errors import CheckpointError, InputError
+from timesenclip.foreign import read_tensors
 from timesenclip.model.checkpoint import Calibration, CheckpointConfig, Model, TowerRef, encoder_fields
 from timesenclip.model.encoder import PRESETS, EncoderConfig, SeriesEncoder
 
@@ -137,105 +134,6 @@ def export_official(model: Model, path: str | Path) -> Path:
     torch.save({key: value.detach().float().clone() for key, value in model.encoder.state_dict().items()}, scratch)
     scratch.replace(target)
     return target
-
-
-def read_tensors(path: str | Path) -> dict[str, Tensor]:
-    """Every tensor of a file by name, the `state_dict` of a Lightning checkpoint first.
-
-    Raises:
-        DataNotFoundError: there is no such file.
-        CheckpointError: it holds no tensors, or cannot be read.
-    """
-    file = Path(path)
-    if not file.is_file():
-        raise DataNotFoundError(f"No weights at '{file}'; give the authors' .pt or .ckpt file.")
-    if file.suffix == ".safetensors":
-        from safetensors import SafetensorError
-        from safetensors.torch import load_file
-
-        try:
-            return load_file(file)
-        except SafetensorError as error:
-            raise CheckpointError(f"'{file}' is cut short or no safetensors file ({error}); fetch it again.") from error
-    content = _load(file)
-    if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
-        content = content["state_dict"]
-    if not isinstance(content, Mapping):
-        raise CheckpointError(f"'{file}' holds a {type(content).__name__}; expected a dictionary of tensors.")
-    tensors = {str(key): value for key, value in content.items() if isinstance(value, Tensor)}
-    if not tensors:
-        raise CheckpointError(f"'{file}' holds no tensors; expected the weights of an encoder.")
-    return tensors
-
-
-def _load(file: Path) -> Any:
-    try:
-        return torch.load(file, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError:
-        pass  # a Lightning file holds an argparse.Namespace and whatever its callbacks left: read it without them
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
-        raise CheckpointError(f"'{file}' cannot be read ({_reason(error)}); fetch it again.") from error
-    try:
-        return torch.load(file, map_location="cpu", weights_only=False, pickle_module=_INERT)
-    except Exception as error:  # a hostile or broken pickle can fail in any way, but it runs nothing
-        raise CheckpointError(f"'{file}' cannot be read ({_reason(error)}); fetch it again.") from error
-
-
-def _reason(error: BaseException) -> str:
-    return (str(error).strip().split("\n", 1)[0] or type(error).__name__)[:200]
-
-
-class _Husk:
-    """Stands for any object of a pickle that is neither tensor nor plain value; takes everything, does nothing."""
-
-    def __new__(cls, *_: Any, **__: Any) -> _Husk:
-        return super().__new__(cls)
-
-    def __init__(self, *_: Any, **__: Any) -> None:
-        pass
-
-    def __call__(self, *_: Any, **__: Any) -> _Husk:
-        return self
-
-    def __setstate__(self, _: Any) -> None:
-        pass
-
-    def __setitem__(self, _: Any, __: Any) -> None:
-        pass
-
-    def append(self, _: Any) -> None:
-        """Pickle adds the items of lists so."""
-
-    def extend(self, _: Any) -> None:
-        """And so."""
-
-
-class _InertUnpickler(pickle.Unpickler):
-    """Knows how to rebuild tensors and nothing else."""
-
-    _KNOWN: ClassVar[dict[tuple[str, str], Any]] = {
-        ("collections", "OrderedDict"): OrderedDict,
-        ("torch._utils", "_rebuild_tensor_v2"): torch._utils._rebuild_tensor_v2,
-        ("torch._utils", "_rebuild_parameter"): torch._utils._rebuild_parameter,
-        ("torch", "Size"): torch.Size,
-    }
-
-    def find_class(self, module: str, name: str) -> Any:
-        """A tensor builder, a dtype or a storage type; a husk for everything else."""
-        if (module, name) in self._KNOWN:
-            return self._KNOWN[module, name]
-        if module == "torch" and (name.endswith("Storage") or isinstance(getattr(torch, name, None), torch.dtype)):
-            return getattr(torch, name)
-        if (module, name) == ("torch.storage", "UntypedStorage"):
-            return torch.UntypedStorage
-        return _Husk
-
-
-def _load_inert(file: Any, **options: Any) -> Any:
-    return _InertUnpickler(file, **options).load()
-
-
-_INERT = SimpleNamespace(Unpickler=_InertUnpickler, load=_load_inert, __name__="inert")
 
 
 def _architecture(state: Mapping[str, Tensor], path: Path) -> EncoderConfig:

@@ -37,12 +37,13 @@ def forest_features(series: PixelSeries) -> Features:
     """(N, F) features that any number of steps gives: each month's bands and NDVI, gaps filled by the series' median,
     and percentiles.
 
-    Months are calendar months; several steps of one month are averaged.
+    Months are calendar months; several steps of one month are averaged, and so are the pixels of a patch.
     """
-    n = len(series)
-    red, nir = series.reflectance[:, :, band_index("red")], series.reflectance[:, :, band_index("nir")]
+    n, bands = len(series), series.reflectance
+    bands = bands.mean(axis=(3, 4)) if bands.ndim == 5 else bands  # (N, T, C)
+    red, nir = bands[:, :, band_index("red")], bands[:, :, band_index("nir")]
     ndvi = (nir - red) / np.maximum(nir + red, 1e-6)
-    values = np.concatenate([series.reflectance, ndvi[..., None]], axis=2)  # (N, T, C + 1)
+    values = np.concatenate([bands, ndvi[..., None]], axis=2)  # (N, T, C + 1)
     month = ((series.start + (series.end - series.start) // 2).astype("datetime64[M]").astype(int)) % 12
     total = np.zeros((n, 12, values.shape[2]))
     count = np.zeros((n, 12, 1))

@@ -166,6 +166,7 @@ def compare_methods(
     unknown_score: float | None,
     seed: int = 0,
     draws: int = DRAWS,
+    others: Mapping[str, NDArray[np.float32]] | None = None,
 ) -> Comparison:
     """Figures of zero-shot answers (raw and prior-corrected), chance, majority and the models with labels.
 
@@ -176,6 +177,7 @@ def compare_methods(
         temperature, unknown_score: as `classify_embeddings`.
         seed: of the forest, of chance and of the bootstrap.
         draws: of the bootstrap.
+        others: features (N, F) of other encoders by the name of their row (`peer_features`); each gets a linear probe.
     """
     names, truth, count = data.taxonomy.names, data.truth, len(data.taxonomy)
     raw = classify_embeddings(embeddings, weights, temperature=temperature, unknown_score=unknown_score)
@@ -194,7 +196,7 @@ def compare_methods(
     add(PRIOR_CORRECTED, corrected.label_index, corrected.confidence, corrected.probabilities)
     add("chance", chance(len(truth), count, seed=seed))
     fold = data.fold
-    learned = _with_labels(data, embeddings, seed=seed)
+    learned = _with_labels(data, embeddings, others or {}, seed=seed)
     if learned is None:
         notes = [*data.notes, "No model with labels: they do not allow a spatial split with two classes on each side."]
         return Comparison(methods, raw, corrected, predicted, tuple(notes))
@@ -209,12 +211,13 @@ def compare_methods(
 
 
 def _with_labels(
-    data: LabelledSet, embeddings: NDArray[np.float32], *, seed: int
+    data: LabelledSet, embeddings: NDArray[np.float32], others: Mapping[str, NDArray[np.float32]], *, seed: int
 ) -> dict[str, NDArray[np.float32]] | None:
     raw = forest_features(data.series)
     learners: tuple[tuple[str, NDArray[np.float32], Learner], ...] = (
         (FOREST, raw, forest(seed=seed, trees=300)),
         (PROBE, raw, probe(strength=0.1)),
+        *((name, features, probe(strength=0.1)) for name, features in others.items()),
         (EMBEDDED_FOREST, embeddings, forest(seed=seed)),
         (EMBEDDED_PROBE, embeddings, probe(strength=0.1)),
     )

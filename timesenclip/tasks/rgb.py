@@ -1,8 +1,8 @@
 """Frozen CLIP-like models on true-colour patches: what a user would otherwise have taken.
 
-Any tower that `load_tower` gives works (a hub id or a local folder in transformers' CLIP or SigLIP layout: CLIP,
-RemoteCLIP, GeoRSCLIP, SkyCLIP and SenCLIP weights converted to it). What is done to the pixels, so that figures can be
-repeated: the median of the clear steps, bands red, green, blue, reflectance 0 to 0.3 onto 0 to 255, then the tower's
+Any tower that `load_tower` gives works: a hub id or a folder in transformers' CLIP or SigLIP layout, and RemoteCLIP,
+GeoRSCLIP, SkyCLIP and SenCLIP weights made into one by `import_clip`. What is done to the pixels, so that figures can
+be repeated: the median of the clear steps, bands red, green, blue, reflectance 0 to 0.3 onto 0 to 255, then the tower's
 own resizing and normalisation.
 """
 

@@ -23,6 +23,7 @@ from timesenclip.tasks.few_labels import FewLabels, few_labels
 from timesenclip.tasks.labelled import LabelledSet
 from timesenclip.tasks.metrics import Figures
 from timesenclip.tasks.months import KeptMonths, answered, coarser, month_contribution, robustness
+from timesenclip.tasks.peers import peer_features
 from timesenclip.tasks.prompt_study import PromptEffect, PromptSet, prompt_effects, prompt_sets
 from timesenclip.tasks.retrieve import Retrieval, nearest, retrieve
 from timesenclip.tasks.uncertainty import DRAWS
@@ -106,6 +107,7 @@ def run_suite(
     notes: Sequence[str] = (),
     seed: int = 0,
     draws: int = DRAWS,
+    presto: str | Path | None = None,
     progress: Progress | None = None,
 ) -> SuiteResult:
     """Answer every question of the suite, and write the report.
@@ -120,13 +122,28 @@ def run_suite(
         notes: sentences for the head of the report, such as whether the checkpoint was trained on these places.
         seed: of every random choice.
         draws: of the bootstrap.
+        presto: Presto's weights (`default_model.pt`), whose features with a linear probe are then compared too.
         progress: called with (done, all) parts of the suite.
 
     Raises:
         InputError: no photograph belongs to a sample, or their dimension is another.
+        CheckpointError: the weights are no Presto.
+        TimeError: a series spans more months than Presto reads.
     """
     chosen = model if isinstance(model, Model) else load(model if model is not None else "default")
-    findings = _find(chosen, data, ground, templates, title, notes, seed, draws, progress or (lambda done, of: None))
+    others, sources = peer_features(data.series, presto=presto)
+    findings = _find(
+        chosen,
+        data,
+        ground,
+        templates,
+        title,
+        [*notes, *sources],
+        seed,
+        draws,
+        others,
+        progress or (lambda done, of: None),
+    )
     from timesenclip.tasks.report import write_report
 
     report, files = write_report(findings, Path(out))
@@ -168,6 +185,7 @@ def _find(
     notes: Sequence[str],
     seed: int,
     draws: int,
+    others: dict[str, NDArray[np.float32]],
     progress: Progress,
 ) -> Findings:
     parts = 8
@@ -183,6 +201,7 @@ def _find(
         unknown_score=calibration.unknown_score,
         seed=seed,
         draws=draws,
+        others=others,
     )
     progress(1, parts)
     sets = prompt_sets(data, embeddings, model.tower, seed=seed)
