@@ -7,14 +7,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from typer.testing import CliRunner
 
 from timesenclip.cli import app
 from timesenclip.data.sen4map import convert_sen4map
 from timesenclip.errors import DegradedInputWarning, InputError
 from timesenclip.ground.taxonomy import load_taxonomy
+from timesenclip.model.presto import PrestoEncoder
 from timesenclip.tasks.labelled_store import ground_views, labelled_store
 from timesenclip.tasks.paper_suite import TASKS
+from timesenclip.tasks.peers import PRESTO
 from timesenclip.testing import random_series, write_lucas_embeddings, write_sen4map_crops, write_test_labels
 
 COUNT = 40
@@ -89,11 +92,17 @@ def test_published_embeddings_are_ground_views(files: Path) -> None:
 @pytest.mark.slow
 def test_all_tasks_of_the_paper_are_asked_at_once(files: Path, tmp_path: Path) -> None:
     arguments = ["evaluate", "suite", "default", "--suite", "paper", "--data", files / "test.zarr", "--labels", "auto"]
-    more = ["--ground", files / "ground.pt", "--draws", "10", "-o", tmp_path / "r", "--json"]
-    found = CliRunner().invoke(app, [str(a) for a in [*arguments, *more]])
+    torch.save(PrestoEncoder().state_dict(), tmp_path / "presto.pt")
+    arguments += ["--presto", tmp_path / "presto.pt"]
+    more = ["--ground", files / "ground.pt", "--templates", "a photo of {}", "--draws", "10", "-o", tmp_path / "r"]
+    found = CliRunner().invoke(app, [str(a) for a in [*arguments, *more, "--json"]])
     assert found.exit_code == 0, found.output
     answer = json.loads(found.stdout)
     assert list(answer["tasks"]) == list(TASKS)
+    methods = json.loads((tmp_path / "r" / "report.json").read_text())["tasks"]
+    assert all(PRESTO in methods[task] for task in TASKS)
+    assert PRESTO in (tmp_path / "r" / "tables" / "tasks.csv").read_text()
+    assert "a photo of" in (tmp_path / "r" / "bioregions" / "report.html").read_text()
     assert answer["skipped"] == {}
     page = (tmp_path / "r" / "report.html").read_text()
     for task in TASKS:

@@ -13,9 +13,8 @@ from timesenclip.cli.console import note, print_json, print_table, progress_bar
 from timesenclip.errors import InputError
 
 if TYPE_CHECKING:
-    from timesenclip.model.checkpoint import Model
     from timesenclip.tasks.labelled import LabelledSet
-    from timesenclip.tasks.suite import Ground
+    from timesenclip.tasks.paper_suite import PaperSuite
 
 __all__ = ["compare", "suite"]
 
@@ -85,7 +84,8 @@ def suite(
     as_json: opt.Json = False,
 ) -> None:
     """Answer every question about a checkpoint: one report in HTML, JSON, CSV and LaTeX."""
-    from timesenclip.tasks.labelled_store import ground_views
+    from timesenclip.tasks.labelled_store import ground_views, is_store
+    from timesenclip.tasks.paper_suite import run_paper_suite
     from timesenclip.tasks.suite import read_ground, run_suite
 
     photographs = None
@@ -94,9 +94,23 @@ def suite(
     if tasks == "paper":
         if mapping or prompt or taxonomy:
             raise InputError("--suite paper asks its own class lists; leave --mapping, --prompt and --taxonomy out.")
-        if presto is not None:
-            raise InputError("--presto goes with one question at a time; leave --suite paper out.")
-        _paper(opt.chosen_model(checkpoint), data, labels, output, photographs, block_deg, seed, draws, as_json)
+        if len(data) > 1 or not is_store(data[0]):
+            raise InputError(f"--suite paper needs one training store (`data sen4map` makes it), not '{data[0]}'.")
+        with progress_bar("suite, tasks") as progress:
+            answers = run_paper_suite(
+                opt.chosen_model(checkpoint),
+                data[0],
+                out=output,
+                labels=None if labels == "auto" else labels.removesuffix(":auto"),
+                ground=photographs,
+                templates=templates,
+                presto=presto,
+                block_deg=block_deg,
+                seed=seed,
+                draws=draws,
+                progress=progress,
+            )
+        _tell_paper(answers, as_json)
         return
     found = _labelled(
         data, labels, mapping, opt.chosen_taxonomy(prompt, taxonomy), block_deg, period, units, every, strict
@@ -129,35 +143,7 @@ def suite(
     typer.echo(f"\nReport: {result.files['report']}\nTables: {result.files['tables']}")
 
 
-def _paper(
-    model: Model,
-    data: list[Path],
-    labels: str,
-    output: Path,
-    ground: Ground | None,
-    block_deg: float,
-    seed: int,
-    draws: int,
-    as_json: bool,
-) -> None:
-    from timesenclip.tasks.labelled_store import is_store
-    from timesenclip.tasks.paper_suite import run_paper_suite
-
-    if len(data) > 1 or not is_store(data[0]):
-        raise InputError(f"--suite paper needs one training store (`data sen4map` makes it), not '{data[0]}'.")
-    table = None if labels == "auto" else labels.removesuffix(":auto")
-    with progress_bar("suite, tasks") as progress:
-        result = run_paper_suite(
-            model,
-            data[0],
-            out=output,
-            labels=table,
-            ground=ground,
-            block_deg=block_deg,
-            seed=seed,
-            draws=draws,
-            progress=progress,
-        )
+def _tell_paper(result: PaperSuite, as_json: bool) -> None:
     for task, reason in result.skipped.items():
         note(f"{task} was not asked: {reason}")
     facts = {task: found.comparison.methods["zero-shot"] for task, found in result.findings.items()}

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from timesenclip.data.store import SeriesStore
 from timesenclip.errors import InputError
+from timesenclip.ground.prompts import DEFAULT
 from timesenclip.ground.taxonomy import load_taxonomy
 from timesenclip.model.checkpoint import Model
 from timesenclip.tasks.draw_geography import class_groups, class_map, country_bars
@@ -27,6 +28,7 @@ from timesenclip.tasks.drawing import Drawing
 from timesenclip.tasks.labelled import LabelledSet
 from timesenclip.tasks.labelled_store import labelled_store
 from timesenclip.tasks.metrics import Figures
+from timesenclip.tasks.peers import PRESTO
 from timesenclip.tasks.report import figures_html
 from timesenclip.tasks.sheets import Sheet, write_json, write_sheets, write_text
 from timesenclip.tasks.suite import Findings, Ground, run_suite
@@ -38,7 +40,7 @@ TASKS = ("lucas-land-cover", "lucas-land-use", "lucas-crops", "eunis-l2", "biore
 """Class lists of the paper's tasks, in its order."""
 
 _FIGURES = ("accuracy", "top5_accuracy", "balanced_accuracy", "macro_f1")
-_METHODS = ("zero-shot", "zero-shot, prior-corrected", "random forest (with labels)", "majority", "chance")
+_METHODS = ("zero-shot", "zero-shot, prior-corrected", "random forest (with labels)", PRESTO, "majority", "chance")
 _WHERE = (
     "The truth beside the zero-shot answers. A cell shows its most frequent class, so rare classes show in the bars "
     "rather than on the map."
@@ -65,6 +67,8 @@ def run_paper_suite(
     labels: str | None = None,
     only: Sequence[str] | None = None,
     ground: Ground | None = None,
+    templates: str | Sequence[str] = DEFAULT,
+    presto: str | Path | None = None,
     block_deg: float = BLOCK_DEG,
     seed: int = 0,
     draws: int = DRAWS,
@@ -79,11 +83,12 @@ def run_paper_suite(
         labels: LUCAS table or the authors' test labels, joined by id; default: the store's own.
         only: ids to take; default: all.
         ground: embedded photographs, for retrieval.
-        block_deg, seed, draws: as `run_suite`.
+        templates, presto, block_deg, seed, draws: as `run_suite`.
         progress: called with (tasks done, all).
 
     Raises:
         InputError: no task has a label; the message names what is there.
+        CheckpointError: the weights are no Presto.
     """
     folder = Path(out)
     found: dict[str, Findings] = {}
@@ -96,7 +101,16 @@ def run_paper_suite(
         except InputError as error:
             skipped[task] = str(error)
         else:
-            result = run_suite(model, data, out=folder / task, ground=ground, seed=seed, draws=draws)
+            result = run_suite(
+                model,
+                data,
+                out=folder / task,
+                ground=ground,
+                templates=templates,
+                presto=presto,
+                seed=seed,
+                draws=draws,
+            )
             found[task], files[task] = result.findings, result.files["report"]
         if progress is not None:
             progress(done + 1, len(TASKS))
