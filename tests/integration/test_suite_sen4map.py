@@ -94,7 +94,7 @@ def test_all_tasks_of_the_paper_are_asked_at_once(files: Path, tmp_path: Path) -
     arguments = ["evaluate", "suite", "default", "--suite", "paper", "--data", files / "test.zarr", "--labels", "auto"]
     torch.save(PrestoEncoder().state_dict(), tmp_path / "presto.pt")
     arguments += ["--presto", tmp_path / "presto.pt"]
-    more = ["--ground", files / "ground.pt", "--templates", "a photo of {}", "--draws", "10", "-o", tmp_path / "r"]
+    more = ["--ground", files / "ground.pt", "--templates", "a field note of {name}", "--draws", "10", "-o", tmp_path / "r"]
     found = CliRunner().invoke(app, [str(a) for a in [*arguments, *more, "--json"]])
     assert found.exit_code == 0, found.output
     answer = json.loads(found.stdout)
@@ -102,7 +102,7 @@ def test_all_tasks_of_the_paper_are_asked_at_once(files: Path, tmp_path: Path) -
     methods = json.loads((tmp_path / "r" / "report.json").read_text())["tasks"]
     assert all(PRESTO in methods[task] for task in TASKS)
     assert PRESTO in (tmp_path / "r" / "tables" / "tasks.csv").read_text()
-    assert "a photo of" in (tmp_path / "r" / "bioregions" / "report.html").read_text()
+    assert "a field note of" in (tmp_path / "r" / "bioregions" / "report.html").read_text()
     assert answer["skipped"] == {}
     page = (tmp_path / "r" / "report.html").read_text()
     for task in TASKS:

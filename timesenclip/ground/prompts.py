@@ -45,8 +45,8 @@ def prompts_for(taxon: TaxonClass, templates: str | Sequence[str] = DEFAULT) -> 
 
     Args:
         taxon: the class.
-        templates: a set's name (`default`, `descriptive`, `name`, `generic`, `land-cover`, ...), or the user's own list
-            of templates, each with `{name}` or `{a name}`.
+        templates: a set's name (`default`, `descriptive`, `name`, `generic`, `land-cover`, ...), or the user's own
+            template or list of templates, each with `{name}` or `{a name}`.
 
     Raises:
         PromptError: the set is unknown, a template has no place for the name, a prompt is empty, or `descriptive` is
@@ -105,10 +105,13 @@ def _templates(templates: str | Sequence[str]) -> Sequence[str]:
         if not templates:
             raise PromptError("The list of templates is empty; give at least one, such as 'a photo of {name}.'.")
         return templates
+    if "{" in templates:
+        return [templates]
     known = load_templates()
     if templates not in known:
         raise PromptError(
-            f"Unknown template set '{templates}': expected one of {', '.join(template_sets())}, or your own list."
+            f"Unknown template set '{templates}': expected one of {', '.join(template_sets())}, or a sentence with "
+            "{name} in it."
         )
     return known[templates]
 

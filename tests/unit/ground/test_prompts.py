@@ -38,6 +38,7 @@ def test_template_sets_fill_in_the_name_with_its_article() -> None:
     assert "a photo of an orchard." in prompts_for(ORCHARD, "generic")
     assert "a centered satellite photo of a lake." in prompts_for(TaxonClass("lake"), "satellite")
     assert prompts_for(ORCHARD, ["{name} in May", " {name} in May"]) == ["orchard in May"]
+    assert prompts_for(ORCHARD, "{a name} in May") == ["an orchard in May"]
     assert set(template_sets()) >= {"default", "name", "generic", "land-cover", "land-use", "satellite", "descriptive"}
 
 
@@ -53,6 +54,7 @@ def test_every_shipped_template_has_a_place_for_the_name() -> None:
     [
         (ORCHARD, "genric", r"Unknown template set 'genric': expected one of default, descriptive, name"),
         (ORCHARD, ["a photo"], "Template 'a photo' has no place for the class"),
+        (ORCHARD, "a photo of {}", "Template 'a photo of {}' has no place for the class"),
         (ORCHARD, [], "list of templates is empty"),
         (TaxonClass("lake"), "descriptive", "Class 'lake' has no descriptive prompts"),
         (TaxonClass("lake", prompts=(" ",)), "default", "Class 'lake' has an empty prompt"),
