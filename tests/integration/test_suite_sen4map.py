@@ -94,7 +94,8 @@ def test_all_tasks_of_the_paper_are_asked_at_once(files: Path, tmp_path: Path) -
     arguments = ["evaluate", "suite", "default", "--suite", "paper", "--data", files / "test.zarr", "--labels", "auto"]
     torch.save(PrestoEncoder().state_dict(), tmp_path / "presto.pt")
     arguments += ["--presto", tmp_path / "presto.pt"]
-    more = ["--ground", files / "ground.pt", "--templates", "a field note of {name}", "--draws", "10", "-o", tmp_path / "r"]
+    arguments += ["--templates", "a field note of {name}"]
+    more = ["--ground", files / "ground.pt", "--draws", "10", "-o", tmp_path / "r"]
     found = CliRunner().invoke(app, [str(a) for a in [*arguments, *more, "--json"]])
     assert found.exit_code == 0, found.output
     answer = json.loads(found.stdout)

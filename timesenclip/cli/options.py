@@ -48,7 +48,10 @@ TaxonomyName = Annotated[
 ]
 Templates = Annotated[
     str,
-    typer.Option(help="Sentences the class names are put into: default, name, generic, ..., or one of your own with {name}.", rich_help_panel=_QUESTION),
+    typer.Option(
+        help="Sentences the class names are put into: default, name, generic, ..., or one of your own with {name}.",
+        rich_help_panel=_QUESTION,
+    ),
 ]
 TemplatesOrHead = Annotated[
     str | None,
