@@ -93,6 +93,7 @@ def probe(*, strength: float = 1.0) -> Learner:
         # One thread: on small problems several only wait for each other (measured: 90 times slower on a busy machine).
         with warnings.catch_warnings(), threadpool_limits(1):
             warnings.simplefilter("ignore", ConvergenceWarning)  # 500 steps are plenty for a comparison
+            warnings.filterwarnings("ignore", message="The number of unique classes")  # few samples are no mistake
             model = make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=500))
             return model.fit(np.asarray(features, np.float64), labels)
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from timesenclip.tasks.drawing import COLOURS, INK, MARKERS, SOFT, WIDTH, Drawing, figure_of
+from timesenclip.tasks.drawing import COLOURS, INK, MARKERS, SOFT, WIDTH, Drawing, figure_of, short
 
 __all__ = [
     "Curve",
@@ -64,7 +64,7 @@ def dots(
             if np.isfinite(low):
                 plot.plot([low, high], [i, i], color=COLOURS[0], linewidth=2, solid_capstyle="butt", alpha=0.55)
             plot.plot([value], [i], "o", color=COLOURS[0], markersize=5.5, clip_on=False)  # whole at 0 and 1 too
-        plot.set_yticks(range(len(labels)), labels, color=INK)
+        plot.set_yticks(range(len(labels)), [short(label, _ROW) for label in labels], color=INK)
         plot.set_ylim(len(labels) - 0.5, -0.5)
         plot.set_xlim(0, top)
         plot.set_xlabel(axis)
@@ -86,7 +86,7 @@ def differences(name: str, alt: str, labels: Sequence[str], values: Sequence[tup
             face = COLOURS[value < 0] if sure else "none"
             marker = MARKERS[value < 0]
             plot.plot([value], [i], marker, color=COLOURS[value < 0], markerfacecolor=face, markersize=5.5)
-        plot.set_yticks(range(len(labels)), labels, color=INK)
+        plot.set_yticks(range(len(labels)), [short(label, _ROW) for label in labels], color=INK)
         plot.set_ylim(len(labels) - 0.5, -0.5)
         plot.set_xlabel("B less A; filled: the interval does not hold zero")
         plot.grid(axis="x")
@@ -184,6 +184,8 @@ def reliability_diagram(name: str, alt: str, bins: Sequence[tuple[str, NDArray[n
 
 _NAME = 44
 """Longest class name in the legend of a map, in letters."""
+_ROW, _COLUMN = 36, 26
+"""Longest class name beside a row and under a column."""
 
 
 def places(
@@ -197,7 +199,7 @@ def places(
     axes: tuple[str, str] = ("longitude", "latitude"),
 ) -> Drawing:
     """Points on a plane, by group or by colour. The plane is the map, or any other two axes."""
-    named = [label if len(label) <= _NAME else f"{label[: _NAME - 1]}…" for label, _ in groups]
+    named = [short(label, _NAME) for label, _ in groups]
     columns = 1 if any(len(label) > _NAME // 2 for label in named) else 2
     # The legend stands below the plot and takes what it needs: names of habitats are long.
     with figure_of(WIDTH, 3.6 + 0.24 * -(-len(groups) // columns)) as (figure, finish):
@@ -295,8 +297,12 @@ def _grid(
 ) -> Drawing:
     import matplotlib
 
-    side = max(WIDTH, 2.6 + 0.42 * len(columns)) if numbers else WIDTH
-    with figure_of(side, (1.7 if numbers else 0.8) + 0.34 * len(rows)) as (figure, finish):
+    rows = [short(name, _ROW if numbers else _COLUMN + 4) for name in rows]
+    columns = [short(name, _COLUMN) for name in columns]
+    # Inches that the names take: 0.07 a letter, those under the columns turned by 45 degrees.
+    left, below = 0.07 * max(map(len, rows), default=0), 0.05 * max(map(len, columns), default=0)
+    side = max(WIDTH, left + 1.0 + 0.42 * len(columns)) if numbers else WIDTH
+    with figure_of(side, 0.7 + below + 0.34 * len(rows)) as (figure, finish):
         plot = figure.add_subplot()
         cmap = matplotlib.colormaps[colours].with_extremes(bad=(0, 0, 0, 0))
         drawn = plot.pcolormesh(

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from timesenclip.tasks.drawing import COLOURS, INK, MARKERS, SOFT, WIDTH, Drawing, figure_of
+from timesenclip.tasks.drawing import COLOURS, INK, MARKERS, SOFT, WIDTH, Drawing, figure_of, short
 
 __all__ = ["ClassGroups", "class_groups", "class_map", "country_bars"]
 
@@ -105,7 +105,7 @@ def class_map(
         plots[0].set_ylabel("latitude")
         for g, label in enumerate(groups.names):
             colour, marker = groups.look(g)
-            plots[0].scatter([], [], s=28, color=colour, marker=marker, label=_short(label))
+            plots[0].scatter([], [], s=28, color=colour, marker=marker, label=short(label, _NAME))
         figure.legend(loc="outside lower center", ncols=2)
         said = f"{alt}: the most frequent class in cells of {size:g} degrees, larger where there are more places"
         return finish(name, said)
@@ -132,7 +132,7 @@ def country_bars(name: str, alt: str, country: NDArray[np.str_], groups: ClassGr
         plot.set_xlabel("share of the places; upper bar: true, lower bar: answered")
         plot.spines["left"].set_visible(False)
         plot.tick_params(axis="y", length=0)
-        handles = [Patch(label=_short(label), **_bar(groups, g)) for g, label in enumerate(groups.names)]
+        handles = [Patch(label=short(label, _NAME), **_bar(groups, g)) for g, label in enumerate(groups.names)]
         figure.legend(handles=handles, loc="outside lower center", ncols=2)
         return finish(name, alt)
 
@@ -167,7 +167,3 @@ def _most(
     """Most frequent group and number of places of each cell; of equals the more frequent one overall."""
     table = np.bincount(cell * groups + group, minlength=cells * groups).reshape(cells, groups)
     return table.argmax(axis=1), table.sum(axis=1)
-
-
-def _short(label: str) -> str:
-    return label if len(label) <= _NAME else f"{label[: _NAME - 1]}…"

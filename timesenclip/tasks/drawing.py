@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["COLOURS", "INK", "LINE", "MARKERS", "SOFT", "WIDTH", "Drawing", "figure_of"]
+__all__ = ["COLOURS", "INK", "LINE", "MARKERS", "SOFT", "WIDTH", "Drawing", "figure_of", "short"]
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c6d31", "#7a7a7a")
 """Okabe and Ito (2008) with a brown and a grey in place of yellow and black, which vanish on one of the papers."""
@@ -46,6 +46,15 @@ _STYLE = {
     "figure.facecolor": "none",
     "savefig.facecolor": "none",
 }
+
+
+def short(name: str, most: int) -> str:
+    """A name of at most `most` letters, cut at a word where one ends near: names of habitats fill three lines."""
+    if len(name) <= most:
+        return name
+    cut = name[: most - 1]
+    word = cut.rfind(" ")
+    return (cut[:word] if word > most // 2 else cut).rstrip(" ,(") + "…"
 
 
 @dataclass(frozen=True, slots=True)

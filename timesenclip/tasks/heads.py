@@ -299,6 +299,7 @@ def _probe(embeddings: Float, truth: NDArray[np.int64], classes: int) -> tuple[F
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
+        warnings.filterwarnings("ignore", message="The number of unique classes")  # one example of each is no mistake
         found = LogisticRegression(C=_STRENGTH, fit_intercept=False, class_weight="balanced", max_iter=300).fit(
             np.asarray(embeddings, np.float64), truth
         )

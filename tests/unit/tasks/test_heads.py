@@ -45,6 +45,12 @@ def test_a_probe_is_scikit_learns_as_unit_vectors(classes: int) -> None:
     assert softmax(x @ vectors.T / temperature, axis=1) == pytest.approx(theirs.predict_proba(x), abs=2e-3)
 
 
+def test_a_probe_learns_from_one_example_of_each_of_many_classes() -> None:
+    x, y = _blobs(np.random.default_rng(0), 1, classes=25, dim=30)
+    vectors, _ = fit_vectors(x, y, 25, method="probe")
+    assert ((x @ vectors.T).argmax(axis=1) == y).all()
+
+
 def test_anchored_is_the_words_where_examples_agree_and_learns_where_they_do_not() -> None:
     rng = np.random.default_rng(1)
     x, y = _blobs(rng, 40)
