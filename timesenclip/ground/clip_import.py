@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import json
 import math
-import shutil
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +17,7 @@ from typing import Any, Literal
 from torch import Tensor
 
 from timesenclip.errors import CheckpointError, InputError, TowerError
+from timesenclip.folders import whole_folder
 from timesenclip.foreign import read_tensors
 from timesenclip.ground.clip import ClipTower, import_transformers
 from timesenclip.ground.clip_layout import NO_WEIGHTS, Part, Tensors, read_text, read_vit, whole_prefix
@@ -242,9 +241,7 @@ def _write(
     from safetensors.torch import save_file
 
     target, side = found.folder, found.image["image_size"]
-    target.parent.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
-    try:
+    with whole_folder(target) as scratch:
         save_file(state, scratch / "model.safetensors", metadata={"format": "pt"})
         _json(scratch / "config.json", _config(found, text, activation))
         picture = {
@@ -265,18 +262,6 @@ def _write(
         (scratch / "README.md").write_text(card, encoding="utf-8")
         pieces.save_pretrained(scratch)
         _try(scratch, side)
-        scratch.chmod(0o755)
-        for file in scratch.iterdir():
-            file.chmod(0o644)
-        if target.exists():
-            old = scratch.with_name(scratch.name + "-old")
-            target.rename(old)
-            scratch.rename(target)
-            shutil.rmtree(old)
-        else:
-            scratch.rename(target)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _config(found: ImportedClip, text: Part, activation: str) -> dict[str, Any]:

@@ -8,8 +8,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
-import tempfile
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -21,6 +19,7 @@ from safetensors.torch import load_file, save_file
 
 from timesenclip.bands import BAND_NAMES, NORMALISATIONS, band_index
 from timesenclip.errors import CheckpointError, TimeSenCLIPError
+from timesenclip.folders import whole_folder
 from timesenclip.model.encoder import EncoderConfig, SeriesEncoder
 
 if TYPE_CHECKING:
@@ -207,27 +206,13 @@ def save(model: Model, folder: str | Path, *, card: str | None = None) -> Path:
         The folder.
     """
     target = Path(folder)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
-    try:
+    with whole_folder(target) as scratch:
         dtype = getattr(torch, model.config.weights_dtype)
         tensors = {key: value.detach().to(dtype).contiguous() for key, value in model.encoder.state_dict().items()}
         save_file(tensors, scratch / _WEIGHTS)
         (scratch / _CONFIG).write_text(model.config.model_dump_json(indent=2) + "\n", encoding="utf-8")
         if card is not None:
             (scratch / _CARD).write_text(card, encoding="utf-8")
-        scratch.chmod(0o755)
-        for file in scratch.iterdir():
-            file.chmod(0o644)
-        if target.exists():
-            old = scratch.with_name(scratch.name + "-old")
-            target.rename(old)
-            scratch.rename(target)
-            shutil.rmtree(old)
-        else:
-            scratch.rename(target)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
     return target
 
 

@@ -15,8 +15,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
-import tempfile
 import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
@@ -27,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timesenclip.errors import CheckpointError, InputError, PromptError, TowerError
+from timesenclip.folders import whole_folder
 from timesenclip.ground.taxonomy import TaxonClass, Taxonomy
 
 if TYPE_CHECKING:
@@ -169,9 +168,7 @@ def save_head(head: Head, folder: str | Path) -> Path:
     target = Path(folder)
     if target.exists() and not (target / _ABOUT).is_file() and not (target.is_dir() and not any(target.iterdir())):
         raise InputError(f"'{target}' is there and is no head; choose another folder.")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
-    try:
+    with whole_folder(target) as scratch:
         save_file({"vectors": np.ascontiguousarray(head.weights)}, scratch / _VECTORS)
         content = {
             "format_version": _FORMAT,
@@ -181,12 +178,6 @@ def save_head(head: Head, folder: str | Path) -> Path:
             "about": head.about,
         }
         (scratch / _ABOUT).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-        scratch.chmod(0o755)
-        if target.exists():
-            shutil.rmtree(target)
-        scratch.rename(target)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
     return target
 
 
