@@ -83,6 +83,40 @@ def test_the_authors_table_is_joined_by_id(files: Path) -> None:
         labelled_store(files / "test.zarr", "lc1", taxonomy=taxonomy, only=["1"])
 
 
+AUTHORS = {
+    "lucas-land-cover": ("lc_label", ["Artificial Land", "Bare Land", "Wetlands"]),
+    "lucas-land-use": (
+        "lu_label",
+        [
+            "Transport, Communication Networks, Storage, Protection Works",
+            "Commerce, Financial, Professional and Information Services",
+            "Recreation, Leisure, Sport",
+        ],
+    ),
+    "lucas-crops": ("crop_label", ["Rape and turnip rape", "NA", "Other fibre and oleaginous crops"]),
+    "countries": ("nuts_label", ["Czech Republic", "United Kingdom", "Netherlands"]),
+    "bioregions": ("bioregion_class", ["BlackSea", "Macaronesia", "Steppic"]),
+    "eunis-l2": ("eunis_class", ["Aapa, palsa and polygon mires", "Shrub plantations", "Screes"]),
+}
+"""Columns and names as they stand in the authors' Sen4Map_Test_all_labels.csv."""
+
+
+@pytest.mark.filterwarnings("ignore::timesenclip.errors.DegradedInputWarning")
+@pytest.mark.parametrize("taxonomy", TASKS)
+def test_every_column_of_the_authors_table_answers_its_task(files: Path, tmp_path: Path, taxonomy: str) -> None:
+    rows = [
+        {"im_id": f"Lucas_Point_{point}", "lon_deg": 4.0 + i, "lat_deg": 50.0}
+        | {column: names[i] for column, names in AUTHORS.values()}
+        for i, point in enumerate(IDS[:3])
+    ]
+    table = write_test_labels(tmp_path / "labels.csv", rows)
+    column, names = AUTHORS[taxonomy]
+    for asked in ("auto", column):
+        found = labelled_store(files / "test.zarr", f"{table}:{asked}", taxonomy=load_taxonomy(taxonomy))
+        assert len(found) == len(set(names) - {"NA"})
+        assert not found.skipped
+
+
 def test_published_embeddings_are_ground_views(files: Path) -> None:
     views = ground_views(files / "ground.pt")
     assert len(views.sample_id) == COUNT * 4

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timesenclip.errors import DataNotFoundError, GridError, InputError, TaxonomyError
-from timesenclip.ground.taxonomy import Taxonomy
+from timesenclip.ground.taxonomy import Taxonomy, loose_name
 from timesenclip.series import Cube, PixelSeries
 from timesenclip.tasks.uncertainty import BLOCK_DEG, spatial_blocks, spatial_folds
 
@@ -216,6 +216,7 @@ def class_index(
         if wrong:
             raise TaxonomyError(f"The mapping names '{wrong[0]}', which is not among {', '.join(taxonomy.names[:12])}.")
     lookup |= names
+    loose = {loose_name(word): k for word, k in lookup.items() if loose_name(word)}
     steps = [{label.lower(): target for label, target in step.items()} for step in chain]
     unique, inverse, counts = np.unique(labels, return_inverse=True, return_counts=True)
     index = np.full(len(unique), -1, dtype=np.int64)
@@ -223,7 +224,8 @@ def class_index(
         found: str | None = str(label)
         for step in steps:
             found = step.get(found.lower()) if found is not None else None
-        index[i] = lookup.get(found.lower(), -1) if found is not None else -1
+        if found is not None:
+            index[i] = lookup.get(found.lower(), loose.get(loose_name(found), -1))
     left = sorted((-int(count), str(label)) for label, k, count in zip(unique, index, counts, strict=True) if k < 0)
     return index[inverse], {label: -count for count, label in left}
 
