@@ -41,8 +41,8 @@ def labelled_store(
     Args:
         folder: the store.
         labels: column of the store's index (`lc1`, `lu1`, `nuts0`, `eunis_l2`, `bioregion`), `auto` for the one that
-            answers the taxonomy, or `FILE:COLUMN` (or `FILE:auto`) of a LUCAS table or of the authors' test labels, joined by id; columns go by
-            our names or the file's (`lc_label`).
+            answers the taxonomy, or `FILE:COLUMN` (or `FILE:auto`) of a LUCAS table or of the authors' test labels,
+            joined by id; columns go by our names or by the file's (`lc_label`).
         taxonomy: the K classes that are asked.
         mapping: label -> class name; default: LUCAS codes, class names, synonyms.
         only: ids to take, such as those of the test split; default: all.
