@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from timesenclip.tasks.drawing import COLOURS, INK, MARKERS, SOFT, WIDTH, Drawing, figure_of
+from timesenclip.tasks.drawing import COLOURS, INK, MARKERS, SOFT, WIDTH, Drawing, figure_of, short
 
 __all__ = [
     "Curve",
@@ -64,7 +64,7 @@ def dots(
             if np.isfinite(low):
                 plot.plot([low, high], [i, i], color=COLOURS[0], linewidth=2, solid_capstyle="butt", alpha=0.55)
             plot.plot([value], [i], "o", color=COLOURS[0], markersize=5.5, clip_on=False)  # whole at 0 and 1 too
-        plot.set_yticks(range(len(labels)), labels, color=INK)
+        plot.set_yticks(range(len(labels)), [short(label) for label in labels], color=INK)
         plot.set_ylim(len(labels) - 0.5, -0.5)
         plot.set_xlim(0, top)
         plot.set_xlabel(axis)
@@ -86,7 +86,7 @@ def differences(name: str, alt: str, labels: Sequence[str], values: Sequence[tup
             face = COLOURS[value < 0] if sure else "none"
             marker = MARKERS[value < 0]
             plot.plot([value], [i], marker, color=COLOURS[value < 0], markerfacecolor=face, markersize=5.5)
-        plot.set_yticks(range(len(labels)), labels, color=INK)
+        plot.set_yticks(range(len(labels)), [short(label) for label in labels], color=INK)
         plot.set_ylim(len(labels) - 0.5, -0.5)
         plot.set_xlabel("B less A; filled: the interval does not hold zero")
         plot.grid(axis="x")
@@ -197,7 +197,7 @@ def places(
     axes: tuple[str, str] = ("longitude", "latitude"),
 ) -> Drawing:
     """Points on a plane, by group or by colour. The plane is the map, or any other two axes."""
-    named = [label if len(label) <= _NAME else f"{label[: _NAME - 1]}…" for label, _ in groups]
+    named = [short(label, _NAME) for label, _ in groups]
     columns = 1 if any(len(label) > _NAME // 2 for label in named) else 2
     # The legend stands below the plot and takes what it needs: names of habitats are long.
     with figure_of(WIDTH, 3.6 + 0.24 * -(-len(groups) // columns)) as (figure, finish):
@@ -275,8 +275,10 @@ def series_rows(name: str, alt: str, rows: Sequence[tuple[str, Sequence[SeriesLi
             plot.set_title(title)
             plot.set_ylim(-0.25, 1)
             plot.set_yticks([0, 0.5, 1])
+            plot.set_ylabel("NDVI")
             plot.grid(axis="y")
         plots[-1].set_xticks(np.arange(12) + 0.5, list(_MONTHS))
+        plots[-1].set_xlabel("month")
         return finish(name, alt)
 
 
@@ -306,9 +308,9 @@ def _grid(
             if np.isfinite(value) and value >= 0.005:
                 shade = "#101010" if value > 0.55 * limits[1] else "#ffffff"
                 plot.text(x + 0.5, y + 0.5, f"{100 * value:.0f}", ha="center", va="center", color=shade, fontsize=7.5)
-        plot.set_yticks(np.arange(len(rows)) + 0.5, rows, color=INK)
+        plot.set_yticks(np.arange(len(rows)) + 0.5, [short(row) for row in rows], color=INK)
         turned: dict[str, Any] = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"} if numbers else {}
-        plot.set_xticks(np.arange(len(columns)) + 0.5, columns, color=INK, **turned)
+        plot.set_xticks(np.arange(len(columns)) + 0.5, [short(column, 28) for column in columns], color=INK, **turned)
         plot.set_ylim(len(rows), 0)
         plot.tick_params(length=0)
         plot.set_ylabel(labels[0])

@@ -8,13 +8,14 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["COLOURS", "INK", "LINE", "MARKERS", "SOFT", "WIDTH", "Drawing", "figure_of"]
+__all__ = ["COLOURS", "INK", "LINE", "MARKERS", "SOFT", "WIDTH", "Drawing", "figure_of", "short"]
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c6d31", "#7a7a7a")
 """Okabe and Ito (2008) with a brown and a grey in place of yellow and black, which vanish on one of the papers."""
@@ -29,6 +30,7 @@ _STYLE = {
     "font.size": 9,
     "axes.labelsize": 8.5,
     "text.color": INK,
+    "text.parse_math": False,  # a class may be called anything, dollars included
     "axes.labelcolor": INK,
     "axes.edgecolor": SOFT,
     "axes.titlecolor": INK,
@@ -72,7 +74,7 @@ class Drawing:
         body = re.sub(r'href="#([^"]+)"', rf'href="#{self.name}-\1"', body)
         for colour, variable in _PAGE.items():
             body = body.replace(colour, variable)
-        return body.replace("<svg ", f'<svg role="img" aria-label="{self.alt}" ', 1)
+        return body.replace("<svg ", f'<svg role="img" aria-label="{escape(self.alt)}" ', 1)
 
     def save(self, folder: Path) -> list[Path]:
         """Write NAME.svg and NAME.pdf."""
@@ -84,6 +86,14 @@ class Drawing:
             part.write_bytes(content)
             out.append(part.replace(path))
         return out
+
+
+def short(label: str, most: int = 34) -> str:
+    """A label that leaves room for the figure: names of habitats have up to 105 letters. A count at its end stays."""
+    found = re.search(r" \([\d,]+\)$", label)
+    tail = found.group() if found else ""
+    head = label.removesuffix(tail)
+    return label if len(head) <= most else f"{head[: most - 1].rstrip(' ,')}…{tail}"
 
 
 @contextmanager

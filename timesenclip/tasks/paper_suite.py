@@ -25,6 +25,7 @@ from timesenclip.ground.taxonomy import load_taxonomy
 from timesenclip.model.checkpoint import Model
 from timesenclip.tasks.draw_geography import class_groups, class_map, country_bars
 from timesenclip.tasks.drawing import Drawing
+from timesenclip.tasks.evaluate import EMBEDDED_PROBE, FOREST, PRIOR_CORRECTED, PROBE, ZERO_SHOT
 from timesenclip.tasks.labelled import LabelledSet
 from timesenclip.tasks.labelled_store import labelled_store
 from timesenclip.tasks.metrics import Figures
@@ -39,8 +40,8 @@ __all__ = ["TASKS", "PaperSuite", "run_paper_suite"]
 TASKS = ("lucas-land-cover", "lucas-land-use", "lucas-crops", "eunis-l2", "bioregions", "countries")
 """Class lists of the paper's tasks, in its order."""
 
-_FIGURES = ("accuracy", "top5_accuracy", "balanced_accuracy", "macro_f1")
-_METHODS = ("zero-shot", "zero-shot, prior-corrected", "random forest (with labels)", PRESTO, "majority", "chance")
+_FIGURES = ("accuracy", "top5_accuracy", "balanced_accuracy", "macro_f1", "weighted_f1", "calibration_error")
+_METHODS = (ZERO_SHOT, PRIOR_CORRECTED, FOREST, PROBE, PRESTO, EMBEDDED_PROBE, "majority", "chance")
 _WHERE = (
     "The truth beside the zero-shot answers. A cell shows its most frequent class, so rare classes show in the bars "
     "rather than on the map."
@@ -139,7 +140,8 @@ def _tables(found: dict[str, Findings], country: dict[str, str]) -> list[Sheet]:
                 cells = [_spread(figures, key) for key in _FIGURES]
                 present = f"{len(one.data.present)} of {len(one.data.taxonomy)}"
                 rows.append((task, name, len(one.data), present, *cells))
-    columns = ("task", "method", "samples", "classes", "top-1", "top-5", "average class accuracy", "macro F1")
+    heads = ("task", "method", "samples", "classes", "top-1", "top-5", "average class accuracy", "macro F1")
+    columns = (*heads, "weighted F1", "calibration error")
     sheets = [Sheet("tasks", "Every task, with 95 % intervals over blocks of land", columns, tuple(rows))]
     asked = [(task, one) for task, findings in found.items() for one in findings.retrieval]
     if asked:

@@ -115,8 +115,8 @@ def _words(found: Findings, tables: dict[str, Sheet]) -> str:
 def _finding(found: Findings, tables: dict[str, Sheet]) -> str:
     said = "; ".join(f"{one.direction}: {_DIRECTION_LEADS[one.direction]}" for one in found.retrieval)
     left = [
-        f"{one.direction}: {one.without_class} queries without a candidate of their class, {one.without_place} without "
-        "one of their place."
+        f"{one.direction}: of {one.queries:,} queries {one.without_class:,} have no candidate of their class, "
+        f"{one.without_place:,} none of their place; they do not count."
         for one in found.retrieval
         if one.without_class or one.without_place
     ]

@@ -111,7 +111,9 @@ def _robustness(found: Findings) -> Drawing:
         low, high = zip(*(getattr(point, f"{key}_range") for point in found.kept), strict=True)
         lines.append(Curve(name, x, [getattr(point, key) for point in found.kept], low, high))
     alt = "Accuracy against the number of months that are left"
-    return draw.curves("robustness", alt, lines, x="months kept, chosen at random", y="zero-shot", falling=True)
+    return draw.curves(
+        "robustness", alt, lines, x="months kept, chosen at random", y="share found by words alone", falling=True
+    )
 
 
 def _months(found: Findings) -> Drawing:

@@ -1,7 +1,7 @@
 """Scenicness: how beautiful people find a place, from prompts alone and from a ridge regression on embeddings.
 
 The truth are the votes of ScenicOrNot (Great Britain, 1 to 10), one row a place. A ridge is always judged on other
-blocks of land than those it learned from.
+blocks of land than those it learned from; one for maps (`timesenclip.mapping.scenic`) then learns from all places.
 """
 
 from __future__ import annotations
@@ -25,8 +25,10 @@ __all__ = [
     "BEAUTIFUL",
     "UGLY",
     "Correlations",
+    "LinearScore",
     "Scenicness",
     "Votes",
+    "contrast_vector",
     "correlations",
     "evaluate_scenicness",
     "prompt_contrast",
@@ -78,6 +80,22 @@ class Correlations:
 
 
 @dataclass(frozen=True, slots=True)
+class LinearScore:
+    """A score that is a sum over an embedding, so that every pixel of an area can be given it."""
+
+    name: str
+    """What it is."""
+    weights: NDArray[np.float32]
+    """(D,)"""
+    offset: float
+    """Added to the sum."""
+
+    def __call__(self, embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(N, D) -> (N,)."""
+        return np.asarray(embeddings @ self.weights + np.float32(self.offset), dtype=np.float32)
+
+
+@dataclass(frozen=True, slots=True)
 class Scenicness:
     """What can be said about how beautiful places are."""
 
@@ -101,6 +119,9 @@ class Scenicness:
     """What was put into words."""
     notes: tuple[str, ...]
     """What was left out."""
+    scores: tuple[LinearScore, ...]
+    """For maps: a ridge that learned from all places (with a single block too, then nobody judged it), and the
+    contrast."""
 
     def to_dict(self) -> dict[str, Any]:
         """Figures as plain values, without the scores of single places."""
@@ -159,9 +180,17 @@ def prompt_contrast(
     ugly: Sequence[str] = UGLY,
 ) -> NDArray[np.float32]:
     """Mean cosine with the beautiful phrases less that with the ugly ones, (N,). No vote is used."""
+    vector = contrast_vector(tower, beautiful=beautiful, ugly=ugly)
+    return np.asarray(embeddings @ vector, dtype=np.float32)
+
+
+def contrast_vector(
+    tower: GroundTower, *, beautiful: Sequence[str] = BEAUTIFUL, ugly: Sequence[str] = UGLY
+) -> NDArray[np.float32]:
+    """(D,) what `prompt_contrast` multiplies embeddings with."""
     sides = [tower.encode_text(list(texts)).mean(axis=0) for texts in (beautiful, ugly)]
     lengths = [sides[i] / np.linalg.norm(sides[i]) for i in range(2)]
-    return np.asarray(embeddings @ (lengths[0] - lengths[1]), dtype=np.float32)
+    return np.asarray(lengths[0] - lengths[1], dtype=np.float32)
 
 
 def ridge_scores(
@@ -182,6 +211,16 @@ def ridge_scores(
         found = RidgeCV(_PENALTIES).fit(embeddings[~test].astype(np.float64), votes[~test])
         out[test] = found.predict(embeddings[test].astype(np.float64))
     return out
+
+
+def _scores(
+    embeddings: NDArray[np.float32], votes: NDArray[np.float64], contrast: NDArray[np.float32]
+) -> tuple[LinearScore, ...]:
+    from sklearn.linear_model import RidgeCV
+
+    found = RidgeCV(_PENALTIES).fit(embeddings.astype(np.float64), votes)
+    ridge = LinearScore("predicted mean vote", np.asarray(found.coef_, np.float32), float(found.intercept_))
+    return ridge, LinearScore("prompt contrast", contrast, 0.0)
 
 
 def correlations(
@@ -246,7 +285,8 @@ def evaluate_scenicness(
     part, truth = series.take(keep), votes.average[mine[keep]]
     vectors = embed(part, model=model)
     block = spatial_blocks(votes.lat_deg[mine[keep]], votes.lon_deg[mine[keep]], block_deg=block_deg)
-    contrast = prompt_contrast(vectors, model.tower, beautiful=beautiful, ugly=ugly)
+    vector = contrast_vector(model.tower, beautiful=beautiful, ugly=ugly)
+    contrast = np.asarray(vectors @ vector, dtype=np.float32)
     ridge = ridge_scores(vectors, truth, spatial_folds(block, folds=_FOLDS))
     if ridge is None:
         notes.append("All places lie in one block of land, so no ridge can be judged fairly.")
@@ -261,6 +301,7 @@ def evaluate_scenicness(
         sample_id=part.sample_id,
         prompts={"beautiful": tuple(beautiful), "ugly": tuple(ugly)},
         notes=tuple(notes),
+        scores=_scores(vectors, truth, vector),
     )
 
 

@@ -28,6 +28,9 @@ _LATEX = {
     "}": r"\}",
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
+    "<": r"\textless{}",  # without fontenc these three are printed as other signs
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
 }
 
 

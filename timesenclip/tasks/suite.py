@@ -207,7 +207,7 @@ def _find(
     sets = prompt_sets(data, embeddings, model.tower, seed=seed)
     effects = prompt_effects(data, embeddings, model.tower, templates=templates)
     progress(2, parts)
-    found = _retrievals(data, embeddings, weights, ground, seed)
+    found = _retrievals(data, embeddings, weights, ground, seed, draws)
     progress(3, parts)
     shots = few_labels(data, embeddings, weights, seed=seed)
     progress(4, parts)
@@ -218,7 +218,10 @@ def _find(
     steps = int(some.series.valid.sum(axis=1).max())
     kept = robustness(some, weights, model=model, kept=tuple(range(min(steps, 12), 0, -1)), seed=seed)
     progress(5, parts)
-    lengths = {name: answered(data, coarser(data.series, name), weights, model=model) for name in _LENGTHS}  # type: ignore[arg-type]
+    lengths = {
+        name: answered(data, coarser(data.series, name), weights, model=model, draws=draws, seed=seed)  # type: ignore[arg-type]
+        for name in _LENGTHS
+    }
     progress(6, parts)
     months = month_contribution(some, weights, model=model, seed=seed)
     progress(7, parts)
@@ -237,6 +240,7 @@ def _retrievals(
     weights: NDArray[np.float32],
     ground: Ground | None,
     seed: int,
+    draws: int,
 ) -> list[Retrieval]:
     names, truth, ids = data.taxonomy.names, data.truth, data.series.sample_id
     kinds = np.arange(len(names))
@@ -256,6 +260,9 @@ def _retrievals(
             candidate_id=numbers,
             own="exclude",
             names=names,
+            query_block=data.block[asked],
+            draws=draws,
+            seed=seed,
         ),
     ]
     if ground is None:
@@ -274,9 +281,12 @@ def _retrievals(
         )
     photos, photo_class = ground.vectors[mine >= 0], truth[mine[mine >= 0]]
     photo_id = [ids[i] for i in mine[mine >= 0]]
-    sides = {"satellite": (embeddings, truth, ids), "ground": (photos, photo_class, photo_id)}
+    sides = {
+        "satellite": (embeddings, truth, ids, data.block),
+        "ground": (photos, photo_class, photo_id, data.block[mine[mine >= 0]]),
+    }
     for one, other in (("satellite", "ground"), ("ground", "satellite")):
-        (x, x_class, x_id), (y, y_class, y_id) = sides[one], sides[other]
+        (x, x_class, x_id, x_block), (y, y_class, y_id, _) = sides[one], sides[other]
         asked = _some(len(x), seed)
         out.append(
             retrieve(
@@ -288,6 +298,9 @@ def _retrievals(
                 names=names,
                 query_id=[x_id[i] for i in asked],
                 candidate_id=y_id,
+                query_block=x_block[asked],
+                draws=draws,
+                seed=seed,
             )
         )
     return out
