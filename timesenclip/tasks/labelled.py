@@ -33,6 +33,7 @@ __all__ = [
 FOLDS = 4
 """Folds of a labelled set."""
 _STRIPS = 16
+_STRIPS_SPLIT = f"{FOLDS} vertical strips of the same area"
 Labels = Mapping[str, str]
 
 
@@ -194,7 +195,7 @@ def labelled_cube(
         block * FOLDS // strips,
         title=title,
         where="the label raster",
-        split=f"{FOLDS} vertical strips of the same area",
+        split=_STRIPS_SPLIT,
     )
 
 
@@ -352,6 +353,12 @@ def _labelled(
     doubles = len(names) - len(set(names))
     if doubles:
         notes.append(f"{doubles} samples repeat the id of another; each counts as a sample of its own.")
+    nowhere = int((~(np.isfinite(series.lat_deg) & np.isfinite(series.lon_deg)))[keep].sum())
+    if nowhere and split != _STRIPS_SPLIT:
+        notes.append(
+            f"{nowhere} samples have no coordinates, so that each is a block of its own: where they are neighbours, "
+            "intervals are too narrow and the methods with labels too good."
+        )
     if len(np.unique(truth[keep])) == 1:
         only = taxonomy.names[int(truth[keep][0])]
         notes.append(f"Every label is '{only}': accuracy is its recall, and nothing can be learned from the labels.")

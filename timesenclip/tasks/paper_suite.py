@@ -31,6 +31,7 @@ from timesenclip.tasks.labelled_store import labelled_store
 from timesenclip.tasks.metrics import Figures
 from timesenclip.tasks.peers import PRESTO
 from timesenclip.tasks.report import figures_html
+from timesenclip.tasks.retrieve import Retrieval
 from timesenclip.tasks.sheets import Sheet, write_json, write_sheets, write_text
 from timesenclip.tasks.suite import Findings, Ground, run_suite
 from timesenclip.tasks.uncertainty import BLOCK_DEG, DRAWS
@@ -147,14 +148,22 @@ def _tables(found: dict[str, Findings], country: dict[str, str]) -> list[Sheet]:
     if asked:
         cuts = list(asked[0][1].recall)
         lines = [
-            (task, one.direction, *map(one.recall.get, cuts), *map(one.strict_recall.get, cuts)) for task, one in asked
+            (task, one.direction, *_recalls(one, "recall"), *_recalls(one, "strict_recall")) for task, one in asked
         ]
-        heads = (*(f"Recall@{k}" for k in cuts), *(f"strict Recall@{k}" for k in cuts))
+        names = (*(f"Recall@{k}" for k in cuts), *(f"strict Recall@{k}" for k in cuts))
         caption = "Retrieval: class-consistent, and of the very place (strict)"
-        sheets.append(Sheet("retrieval", caption, ("task", "direction", *heads), tuple(lines)))
+        sheets.append(Sheet("retrieval", caption, ("task", "direction", *names), tuple(lines)))
     # One table a task: how many samples of each class lie in each country.
     asked_in = [task for task in found if country and task != "countries"]
     return [*sheets, *(_countries(task, found[task].data, country) for task in asked_in)]
+
+
+def _recalls(one: Retrieval, kind: str) -> list[object]:
+    values: dict[int, float] = getattr(one, kind)
+    return [
+        (values[k], *one.intervals[f"{kind}@{k}"]) if f"{kind}@{k}" in one.intervals else values.get(k)
+        for k in one.recall
+    ]
 
 
 def _spread(figures: Figures, key: str) -> object:

@@ -115,6 +115,8 @@ class Scenicness:
     """(N,) mean vote."""
     sample_id: tuple[str, ...]
     """(N,)"""
+    rows: NDArray[np.int64]
+    """(N,) row of each place in the series that were given."""
     prompts: dict[str, tuple[str, ...]]
     """What was put into words."""
     notes: tuple[str, ...]
@@ -144,14 +146,18 @@ def read_votes(path: str | Path, *, least: int = 1) -> Votes:
 
     Raises:
         DataNotFoundError: no such file.
-        InputError: a column is missing, a row holds no numbers, or nothing is left.
+        InputError: no such table, a column is missing, a row holds no numbers, an ID comes twice, or nothing is left.
     """
     import pandas as pd
 
     file = Path(path)
     if not file.is_file():
         raise DataNotFoundError(f"No votes at '{file}'; expected the tab-separated table of ScenicOrNot.")
-    frame = pd.read_csv(file, sep="\t", dtype=str)
+    try:
+        frame = pd.read_csv(file, sep="\t", dtype=str)
+    except (ValueError, OSError) as error:  # pandas' parser errors and wrong encodings are ValueErrors
+        reason = " ".join(str(error).split())[:120]
+        raise InputError(f"'{file}' is no tab-separated text ({reason}); expected the table of ScenicOrNot.") from error
     frame.columns = pd.Index([str(name).strip().lower() for name in frame.columns])
     missing = [name for name in _COLUMNS[:6] if name not in frame]
     if missing:
@@ -169,6 +175,11 @@ def read_votes(path: str | Path, *, least: int = 1) -> Votes:
         raise InputError(f"'{file}': none of {len(frame)} places has {least} votes or more.")
     lat, lon, average, variance = numbers[keep].T
     names = tuple(frame["id"].astype(str)[keep])
+    double = frame["id"][keep][frame["id"][keep].duplicated()]
+    if len(double):
+        raise InputError(
+            f"'{file}': place '{double.iloc[0]}' has several rows ({len(double)} too many); keep one each."
+        )
     return Votes(names, lat, lon, average, variance, count.to_numpy()[keep].astype(np.int64))
 
 
@@ -232,7 +243,11 @@ def correlations(
         InputError: fewer than three places, or one of the two is constant.
     """
     if len(votes) < 3 or np.ptp(votes) == 0 or np.ptp(score) == 0:
-        raise InputError(f"{len(votes)} places, or a score that is the same everywhere; a correlation needs more.")
+        what = "the votes are" if len(votes) and np.ptp(votes) == 0 else "the score is"
+        reason = (
+            f"only {len(votes)} places have both" if len(votes) < 3 else f"{what} the same at all {len(votes)} places"
+        )
+        raise InputError(f"No correlation of scores and votes: {reason}; give three places or more that differ.")
     whole = _three(score, votes)
     rows_of = [np.flatnonzero(block == b) for b in np.unique(block)]
     intervals: dict[str, tuple[float, float]] = {}
@@ -299,6 +314,7 @@ def evaluate_scenicness(
         ridge_score=ridge,
         truth=truth,
         sample_id=part.sample_id,
+        rows=np.flatnonzero(keep),
         prompts={"beautiful": tuple(beautiful), "ugly": tuple(ugly)},
         notes=tuple(notes),
         scores=_scores(vectors, truth, vector),
@@ -317,9 +333,7 @@ def write_scenicness(found: Scenicness, series: PixelSeries, out: str | Path) ->
     from timesenclip.tasks.sheets import Sheet, write_json, write_text
 
     folder = Path(out)
-    row = {name: i for i, name in enumerate(series.sample_id)}
-    at = np.array([row[name] for name in found.sample_id])
-    lon, lat = series.lon_deg[at], series.lat_deg[at]
+    lon, lat = series.lon_deg[found.rows], series.lat_deg[found.rows]
     ridge = found.ridge_score if found.ridge_score is not None else np.full(found.count, np.nan)
     cells = zip(found.sample_id, lat, lon, found.truth, found.contrast_score, ridge, strict=True)
     rows = tuple((name, *(float(value) for value in rest)) for name, *rest in cells)

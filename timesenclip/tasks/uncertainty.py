@@ -68,7 +68,12 @@ def block_draws(sums: NDArray[np.float64], *, draws: int = DRAWS, seed: int = 0)
 
     Yields:
         (R, M) sums of R draws at a time.
+
+    Raises:
+        InputError: fewer than one draw.
     """
+    if draws < 1:
+        raise InputError(f"{draws} draws of the bootstrap; expected 1 or more, such as 1000.")
     blocks = len(sums)
     rng = np.random.default_rng(seed)
     share = np.full(blocks, 1 / blocks)
