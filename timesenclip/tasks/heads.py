@@ -17,7 +17,6 @@ import hashlib
 import json
 import shutil
 import tempfile
-import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -28,6 +27,7 @@ from numpy.typing import NDArray
 
 from timesenclip.errors import CheckpointError, InputError, PromptError, TowerError
 from timesenclip.ground.taxonomy import TaxonClass, Taxonomy
+from timesenclip.tasks.baselines import expected_of_few
 
 if TYPE_CHECKING:
     from timesenclip.ground.towers import ImageLike
@@ -294,11 +294,9 @@ class _HeadTower:
 
 
 def _probe(embeddings: Float, truth: NDArray[np.int64], classes: int) -> tuple[Float, float]:
-    from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
+    with expected_of_few():
         found = LogisticRegression(C=_STRENGTH, fit_intercept=False, class_weight="balanced", max_iter=300).fit(
             np.asarray(embeddings, np.float64), truth
         )
