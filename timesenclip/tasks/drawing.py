@@ -36,6 +36,7 @@ _STYLE = {
     "axes.titlecolor": INK,
     "axes.titlesize": 10,
     "axes.titlelocation": "left",
+    "axes.formatter.useoffset": False,  # 50.815, not 0.005 with +5.081e1 in a corner
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.facecolor": "none",

@@ -89,6 +89,8 @@ def _few_labels(found: Findings) -> Drawing:
     lines = []
     for method, name in names.items():
         mine = [point for point in found.shots if point.method == method]
+        if not mine:
+            continue
         low, high = zip(*(point.balanced_accuracy_range for point in mine), strict=True)
         x, y = [point.shots for point in mine], [point.balanced_accuracy for point in mine]
         lines.append(Curve(name, x, y, low, high))

@@ -25,7 +25,7 @@ def test_without_weights_there_is_no_peer() -> None:
 def test_few_samples_of_many_classes_are_learned_from_without_a_word() -> None:
     # Warnings are errors here; scikit-learn would take one sample of each class for a regression.
     rng = np.random.default_rng(0)
-    x, truth = rng.normal(size=(60, 8)).astype(np.float32), np.arange(60) % 30
+    x, truth = rng.normal(size=(60, 64)).astype(np.float32), np.arange(60) % 30
     for learner in (probe(), forest(trees=3)):
         found = cross_predicted(x, truth, np.arange(60) // 30, learner, classes=30)
         assert found is not None

@@ -77,3 +77,11 @@ def test_intervals_of_means_draw_blocks_and_skip_what_does_not_count() -> None:
     assert np.ptp(found["shared"]) == pytest.approx(2 * 1.96 * shared.std() / np.sqrt(20), rel=0.2)
     assert np.ptp(found["own"]) < np.ptp(found["shared"]) / 3
     assert mean_intervals(values, block * 0) == {}
+
+
+def test_axes_of_a_small_area_say_whole_numbers() -> None:
+    lon, lat = 3.02 + np.arange(9) * 1e-3, 50.813 + np.arange(9) * 1e-3
+    drawn = draw.places("map", "x", lon, lat, [("all", np.ones(9, np.bool_))])
+    words = re.findall(r"<text[^>]*>([^<]+)</text>", drawn.svg)
+    assert any(word.startswith("50.81") for word in words)
+    assert not any("e" in word and "+" in word for word in words)
