@@ -14,7 +14,23 @@ from timesenclip.tasks.drawing import short
 from timesenclip.tasks.sheets import Sheet
 from timesenclip.tasks.uncertainty import mean_intervals
 
-ODD = ("maize & beans, 50 % each_mix", "cost $5 to $6", "a < b | b > c", r"C:\fields {x} ~ ^2 #1", "été – Österreich")  # noqa: RUF001
+ODD = (
+    "maize & beans, 50 % each_mix",
+    "cost $5 to $6",
+    "a < b | b > c",
+    r"C:\fields {x} ~ ^2 #1",
+    "[sic] * moor",
+    "* star",
+    "été \N{EN DASH} Österreich",
+)
+    "maize & beans, 50 % each_mix",
+    "cost $5 to $6",
+    "a < b | b > c",
+    r"C:\fields {x} ~ ^2 #1",
+    "[sic] * moor",
+    "* star",
+    "été – Österreich",
+)  # noqa: RUF001
 
 
 def test_latex_prints_every_sign_of_a_class_name() -> None:
@@ -26,6 +42,8 @@ def test_latex_prints_every_sign_of_a_class_name() -> None:
     assert r"a \textless{} b \textbar{} b \textgreater{} c" in body
     assert r"\textbackslash{}fields \{x\} \textasciitilde{} \textasciicircum{}2 \#1" in body
     assert "été -- Österreich" in body
+    assert "\n{}[sic] * moor &" in body
+    assert "\n{}* star &" in body
     assert not re.search(r"(?<!\\)[%$#_]", text)  # nothing that LaTeX would take for a command
     assert text.count("{") - text.count(r"\{") == text.count("}") - text.count(r"\}")
     assert len(re.findall(r"(?<!\\)&", body)) == len(ODD)
