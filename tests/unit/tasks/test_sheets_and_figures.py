@@ -23,14 +23,6 @@ ODD = (
     "* star",
     "été \N{EN DASH} Österreich",
 )
-    "maize & beans, 50 % each_mix",
-    "cost $5 to $6",
-    "a < b | b > c",
-    r"C:\fields {x} ~ ^2 #1",
-    "[sic] * moor",
-    "* star",
-    "été – Österreich",
-)  # noqa: RUF001
 
 
 def test_latex_prints_every_sign_of_a_class_name() -> None:
