@@ -26,6 +26,7 @@ from timesenclip.model.checkpoint import Model
 from timesenclip.tasks.draw_geography import class_groups, class_map, country_bars
 from timesenclip.tasks.drawing import Drawing
 from timesenclip.tasks.evaluate import EMBEDDED_PROBE, FOREST, PRIOR_CORRECTED, PROBE, ZERO_SHOT
+from timesenclip.tasks.ground_vectors import rows_of_places
 from timesenclip.tasks.labelled import LabelledSet
 from timesenclip.tasks.labelled_store import labelled_store
 from timesenclip.tasks.metrics import Figures
@@ -43,6 +44,7 @@ TASKS = ("lucas-land-cover", "lucas-land-use", "lucas-crops", "eunis-l2", "biore
 
 _FIGURES = ("accuracy", "top5_accuracy", "balanced_accuracy", "macro_f1", "weighted_f1", "calibration_error")
 _METHODS = (ZERO_SHOT, PRIOR_CORRECTED, FOREST, PROBE, PRESTO, EMBEDDED_PROBE, "majority", "chance")
+_NO_PHOTOS = "None of the photographs is of these places, so nothing is retrieved between the streams."
 _WHERE = (
     "The truth beside the zero-shot answers. A cell shows its most frequent class, so rare classes show in the bars "
     "rather than on the map."
@@ -89,9 +91,12 @@ def run_paper_suite(
         progress: called with (tasks done, all).
 
     Raises:
-        InputError: no task has a label; the message names what is there.
+        InputError: no task has a label; the message names what is there. Or no photograph is of a place.
         CheckpointError: the weights are no Presto.
     """
+    places = SeriesStore.open(store).index["sample_id"].astype(str).tolist()
+    if ground is not None:  # wrong photographs are said before the first task
+        rows_of_places(ground, places, model.config.tower.dim)
     folder = Path(out)
     found: dict[str, Findings] = {}
     skipped: dict[str, str] = {}
@@ -103,11 +108,14 @@ def run_paper_suite(
         except InputError as error:
             skipped[task] = str(error)
         else:
+            shown = ground if ground is not None and set(ground.sample_id) & set(data.series.sample_id) else None
+            alone = ground is not None and shown is None
             result = run_suite(
                 model,
                 data,
                 out=folder / task,
-                ground=ground,
+                ground=shown,
+                notes=[_NO_PHOTOS] if alone else [],
                 templates=templates,
                 presto=presto,
                 seed=seed,
@@ -147,8 +155,9 @@ def _tables(found: dict[str, Findings], country: dict[str, str]) -> list[Sheet]:
     asked = [(task, one) for task, findings in found.items() for one in findings.retrieval]
     if asked:
         cuts = list(asked[0][1].recall)
+        kinds = ("recall", "strict_recall")
         lines = [
-            (task, one.direction, *_recalls(one, "recall"), *_recalls(one, "strict_recall")) for task, one in asked
+            (task, one.direction, *(c for kind in kinds for c in _recalls(one, kind, cuts))) for task, one in asked
         ]
         names = (*(f"Recall@{k}" for k in cuts), *(f"strict Recall@{k}" for k in cuts))
         caption = "Retrieval: class-consistent, and of the very place (strict)"
@@ -158,12 +167,10 @@ def _tables(found: dict[str, Findings], country: dict[str, str]) -> list[Sheet]:
     return [*sheets, *(_countries(task, found[task].data, country) for task in asked_in)]
 
 
-def _recalls(one: Retrieval, kind: str) -> list[object]:
+def _recalls(one: Retrieval, kind: str, cuts: Sequence[int]) -> list[object]:
     values: dict[int, float] = getattr(one, kind)
-    return [
-        (values[k], *one.intervals[f"{kind}@{k}"]) if f"{kind}@{k}" in one.intervals else values.get(k)
-        for k in one.recall
-    ]
+    spread = one.intervals
+    return [(values[k], *spread[f"{kind}@{k}"]) if f"{kind}@{k}" in spread else values.get(k) for k in cuts]
 
 
 def _spread(figures: Figures, key: str) -> object:
