@@ -13,6 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import rasterio
 
 from timesenclip.ground.taxonomy import load_taxonomy
 from timesenclip.model.checkpoint import load
@@ -157,6 +158,43 @@ def test_the_suite_says_what_it_cannot_use(run, tmp_path: Path) -> None:
 
 
 @pytest.mark.filterwarnings("ignore::timesenclip.errors.DegradedInputWarning")
+@pytest.mark.parametrize(
+    ("vectors", "expected"),
+    [
+        ([[0.1] * 256, [0.1] * 7], "embeddings of 7, 256 numbers"),
+        ([[0.1] * 7] * 2, "have 7 dimensions and the checkpoint's 256"),
+        ([[float("nan")] * 256] * 2, "All 2 ground vectors of the samples hold NaN"),
+        ([None, None], "embeddings none at all"),
+        (["a", "b"], "embeddings of 1 numbers"),
+    ],
+)
+def test_photographs_that_cannot_be_used_are_one_line(run, tmp_path: Path, vectors, expected: str) -> None:
+    table = _table(tmp_path / "points.parquet")
+    pq.write_table(pa.table({"sample_id": ["p4", "p5"], "embedding": vectors}), tmp_path / "photos.parquet")
+    mapped = ["--labels", "kind", "--mapping", "m=maize field,w=deep lake", *CLASSES]
+    said = run(
+        *("evaluate", "suite", "default", "--data", table, "-o", tmp_path / "report", *mapped),
+        *("--ground", tmp_path / "photos.parquet", "--draws", "5"),
+    )
+    assert said.exit_code == 2
+    assert expected in said.stderr.splitlines()[-1]
+
+
+@pytest.mark.filterwarnings("ignore::timesenclip.errors.DegradedInputWarning")
+def test_places_without_coordinates_are_said_and_draws_must_be_some(run, tmp_path: Path) -> None:
+    frame = pd.read_parquet(_table(tmp_path / "points.parquet")).drop(columns=["lat", "lon"])
+    frame.to_parquet(tmp_path / "nowhere.parquet")
+    base = ["evaluate", "points", tmp_path / "nowhere.parquet", "--labels", "kind", "--json", *CLASSES]
+    said = run(*base, "--mapping", "m=maize field,w=deep lake")
+    assert said.exit_code == 0, said.stderr
+    assert any("22 samples have no coordinates" in note for note in json.loads(said.stdout)["notes"])
+    more = ["--labels", "kind", "--mapping", "m=maize field,w=deep lake", *CLASSES, "--draws", "0"]
+    said = run("evaluate", "suite", "default", "--data", tmp_path / "points.parquet", "-o", tmp_path / "r", *more)
+    assert said.exit_code == 2
+    assert "0 draws of the bootstrap" in said.stderr
+
+
+@pytest.mark.filterwarnings("ignore::timesenclip.errors.DegradedInputWarning")
 def test_adapt_learns_and_classify_and_map_use_it(run, tmp_path: Path) -> None:
     table, head = _table(tmp_path / "points.parquet"), tmp_path / "head"
     said = run(
@@ -228,8 +266,13 @@ def test_scenic_and_sweep_on_the_command_line(run, tmp_path: Path) -> None:
         average = 3 + 4 * (i >= 12) + rng.normal(scale=0.3)  # people like the lake
         lines.append(f"p{i}\t{50 + 0.3 * (i % 8):.3f}\t3.0\t{average:.3f}\t1.0\t5,6,7\thttp://example.org/{i}")
     (tmp_path / "votes.tsv").write_text("\n".join(lines) + "\n")
+    cube_dataset().to_netcdf(tmp_path / "cube.nc", engine="h5netcdf")
+    asked = ["evaluate", "scenic", table, "--votes", tmp_path / "votes.tsv", "--map", tmp_path / "cube.nc"]
+    refused = run(*asked)
+    assert refused.exit_code == 2
+    assert "add -o DIR" in refused.stderr
     said = run(
-        *("evaluate", "scenic", table, "--votes", tmp_path / "votes.tsv", "-o", tmp_path / "scenic", "--json"),
+        *(*asked, "-o", tmp_path / "scenic", "--json"),
         *("--beautiful", "a deep lake", "--ugly", "a maize field"),
     )
     assert said.exit_code == 0, said.stderr
@@ -237,6 +280,10 @@ def test_scenic_and_sweep_on_the_command_line(run, tmp_path: Path) -> None:
     assert found["contrast"]["pearson"] > 0.8
     assert found["ridge"]["spearman"] > 0.6
     assert (tmp_path / "scenic" / "scenic.pdf").is_file()
+    with rasterio.open(found["files"]["map_raster"]) as drawn:
+        vote, contrast = drawn.read(masked=True)
+    assert 2 < vote.mean() < 4.5  # the cube is maize
+    assert contrast.mean() < 0
     (tmp_path / "sweep.yaml").write_text(
         "name: x\ndata: [points.parquet]\nlabels: kind\nmapping: ['m=maize field,w=deep lake']\n"
         "prompts: [maize field, deep lake]\nmonths_kept: [12, 1]\n"

@@ -83,6 +83,40 @@ def test_the_authors_table_is_joined_by_id(files: Path) -> None:
         labelled_store(files / "test.zarr", "lc1", taxonomy=taxonomy, only=["1"])
 
 
+AUTHORS = {
+    "lucas-land-cover": ("lc_label", ["Artificial Land", "Bare Land", "Wetlands"]),
+    "lucas-land-use": (
+        "lu_label",
+        [
+            "Transport, Communication Networks, Storage, Protection Works",
+            "Commerce, Financial, Professional and Information Services",
+            "Recreation, Leisure, Sport",
+        ],
+    ),
+    "lucas-crops": ("crop_label", ["Rape and turnip rape", "NA", "Other fibre and oleaginous crops"]),
+    "countries": ("nuts_label", ["Czech Republic", "United Kingdom", "Netherlands"]),
+    "bioregions": ("bioregion_class", ["BlackSea", "Macaronesia", "Steppic"]),
+    "eunis-l2": ("eunis_class", ["Aapa, palsa and polygon mires", "Shrub plantations", "Screes"]),
+}
+"""Columns and names as they stand in the authors' Sen4Map_Test_all_labels.csv."""
+
+
+@pytest.mark.filterwarnings("ignore::timesenclip.errors.DegradedInputWarning")
+@pytest.mark.parametrize("taxonomy", TASKS)
+def test_every_column_of_the_authors_table_answers_its_task(files: Path, tmp_path: Path, taxonomy: str) -> None:
+    rows = [
+        {"im_id": f"Lucas_Point_{point}", "lon_deg": 4.0 + i, "lat_deg": 50.0}
+        | {column: names[i] for column, names in AUTHORS.values()}
+        for i, point in enumerate(IDS[:3])
+    ]
+    table = write_test_labels(tmp_path / "labels.csv", rows)
+    column, names = AUTHORS[taxonomy]
+    for asked in ("auto", column):
+        found = labelled_store(files / "test.zarr", f"{table}:{asked}", taxonomy=load_taxonomy(taxonomy))
+        assert len(found) == len(set(names) - {"NA"})
+        assert not found.skipped
+
+
 def test_published_embeddings_are_ground_views(files: Path) -> None:
     views = ground_views(files / "ground.pt")
     assert len(views.sample_id) == COUNT * 4
@@ -120,6 +154,39 @@ def test_all_tasks_of_the_paper_are_asked_at_once(files: Path, tmp_path: Path) -
     refused = CliRunner().invoke(app, [str(a) for a in [*arguments, "-p", "maize", "-o", tmp_path / "x"]])
     assert refused.exit_code == 2
     assert "asks its own class lists" in refused.output
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::timesenclip.errors.DegradedInputWarning")
+def test_photographs_of_some_places_do_not_stop_the_other_tasks(files: Path, tmp_path: Path) -> None:
+    rows = [
+        {"im_id": point, "lon_deg": 4.0 + i, "lat_deg": 50.0, "lc_label": "Water" if i % 2 else "Wetlands"}
+        | {"nuts_label": "Malta" if i in (1, 4) else "NA"}
+        for i, point in enumerate(IDS[:8])
+    ]
+    labels = write_test_labels(tmp_path / "labels.csv", rows)
+    vectors = np.random.default_rng(0).normal(size=(2, 256))
+    photos = {f"BE_{point}N": vector for point, vector in zip(IDS[5:7], vectors, strict=True)}  # none in Malta
+    ground = write_lucas_embeddings(tmp_path / "photos.pt", photos)
+    base = ["evaluate", "suite", "default", "--suite", "paper", "--data", files / "test.zarr", "--draws", "5"]
+    more = ["--labels", labels, "--ground", ground, "-o", tmp_path / "r", "--json"]
+    found = CliRunner().invoke(app, [str(a) for a in [*base, *more]])
+    assert found.exit_code == 0, found.output
+    assert set(json.loads(found.stdout)["tasks"]) == {"lucas-land-cover", "countries"}
+    assert "None of the photographs is of these places" in (tmp_path / "r" / "countries" / "report.html").read_text()
+    table = (tmp_path / "r" / "tables" / "retrieval.csv").read_text()
+    assert table.count("satellite -> ground") == 1
+    other = write_lucas_embeddings(tmp_path / "other.pt", {"BE_1N": vectors[0]})
+    found = CliRunner().invoke(
+        app, [str(a) for a in [*base, "--labels", labels, "--ground", other, "-o", tmp_path / "x"]]
+    )
+    assert found.exit_code == 2
+    assert "None of the 1 ground vectors belongs to a sample" in found.output
+    assert not (tmp_path / "x").exists()
+    hdf5 = ["evaluate", "suite", "default", "--data", files / "test.h5", "--labels", "lc1", "-o", tmp_path / "x"]
+    found = CliRunner().invoke(app, [str(a) for a in [*hdf5, "-t", "lucas-land-cover"]])
+    assert found.exit_code == 2
+    assert "timesenclip data sen4map" in found.output
 
 
 def test_the_suite_runs_on_a_store_with_retrieval(files: Path, tmp_path: Path) -> None:

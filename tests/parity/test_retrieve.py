@@ -141,3 +141,31 @@ def test_what_cannot_be_asked_is_refused() -> None:
 def test_retrieval_needs_no_torch() -> None:
     code = "import sys, timesenclip.tasks.retrieve; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_intervals_are_those_of_the_queries_blocks() -> None:
+    rng = np.random.default_rng(5)
+    queries, candidates = _coarse(rng, 80, 4), _coarse(rng, 90, 4)
+    mine, theirs, block = rng.integers(-1, 4, 80), rng.integers(0, 4, 90), np.arange(80) // 8
+    options = {"direction": "a -> b", "candidate_class": theirs, "candidate_id": [str(i) for i in range(90)]}
+    ids = [str(i) for i in range(80)]
+    found = retrieve(queries, candidates, query_class=mine, query_id=ids, query_block=block, draws=300, **options)
+    assert set(found.intervals) == {
+        *(f"{kind}@{k}" for kind in ("recall", "strict_recall") for k in (1, 5, 10)),
+        "mean_average_precision",
+    }
+    # The same draws, with the whole retrieval done again on the drawn queries.
+    share = np.full(10, 0.1)
+    times = np.random.default_rng(0).multinomial(10, share, size=50)
+    drawn = []
+    for row in times[:40]:
+        rows = np.concatenate([np.repeat(np.flatnonzero(block == b), n) for b, n in enumerate(row) if n])
+        again = retrieve(queries[rows], candidates, query_class=mine[rows], query_id=[ids[i] for i in rows], **options)
+        drawn.append((again.recall[1], again.strict_recall[10], again.mean_average_precision))
+    few = retrieve(queries, candidates, query_class=mine, query_id=ids, query_block=block, draws=50, **options)
+    assert few.recall == found.recall
+    low, high = np.percentile(np.array(drawn), [2.5, 97.5], axis=0)
+    for i, name in enumerate(("recall@1", "strict_recall@10", "mean_average_precision")):
+        assert found.intervals[name] == pytest.approx((low[i], high[i]), abs=0.05)
+        assert found.intervals[name][0] < found.intervals[name][1]
+    assert retrieve(queries, candidates, query_class=mine, query_id=ids, **options).intervals == {}

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from timesenclip.cli import options as opt
-from timesenclip.cli.console import note, print_json, print_table
+from timesenclip.cli.console import left_out, note, print_json, print_table
 
 __all__ = ["adapt"]
 
@@ -86,9 +86,8 @@ def adapt(
     )
     save_head(head, output)
     examples = head.about["examples"]
-    left_out = sum(data.skipped.values())
-    if left_out:
-        note(f"{left_out} points left out: no class for the labels {', '.join(list(data.skipped)[:12])}")
+    if data.skipped:
+        note(left_out("points", data.skipped))
     for text in data.notes:
         note(text)
     if as_json:

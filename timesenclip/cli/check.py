@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from timesenclip.cli import options as opt
-from timesenclip.cli.console import note, print_json, print_table
+from timesenclip.cli.console import left_out, note, print_json, print_table
 
 if TYPE_CHECKING:
     from timesenclip.tasks.evaluate import Evaluation
@@ -131,9 +131,10 @@ def _report(evaluation: Evaluation, *, as_json: bool) -> None:
     typer.echo()
     for text in evaluation.notes:
         typer.echo(text)
+    if first.absent:
+        typer.echo(f"Without a single sample, and counted nowhere: {', '.join(first.absent)}.")
     if evaluation.skipped:
-        left_out = sum(evaluation.skipped.values())
-        note(f"{left_out} samples left out: no class for the labels {', '.join(list(evaluation.skipped)[:12])}")
+        note(left_out("samples", evaluation.skipped))
 
 
 def _figure(value: float) -> str:

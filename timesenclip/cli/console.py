@@ -23,6 +23,7 @@ __all__ = [
     "EXIT_CODES",
     "INTERRUPTED",
     "OneLineGroup",
+    "left_out",
     "note",
     "print_json",
     "print_table",
@@ -130,6 +131,13 @@ def make_strict(value: bool) -> bool:
 def note(text: str) -> None:
     """Say something on the way: one line on stderr."""
     typer.echo(text, err=True)
+
+
+def left_out(what: str, labels: Mapping[str, int]) -> str:
+    """What has a label that is no class: how many, and the most frequent labels with their counts."""
+    listed = ", ".join(f"{label} ({count})" for label, count in list(labels.items())[:12])
+    more = f", and {len(labels) - 12} more" if len(labels) > 12 else ""
+    return f"{sum(labels.values())} {what} left out: no class for the labels {listed}{more}"
 
 
 def print_json(answer: Mapping[str, Any]) -> None:

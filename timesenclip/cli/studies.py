@@ -11,12 +11,16 @@ import typer
 
 from timesenclip.cli import options as opt
 from timesenclip.cli.console import note, print_json, print_table, progress_bar, quiet_libraries, training_bar
-from timesenclip.errors import PartialFailureError
+from timesenclip.errors import InputError, PartialFailureError
 
 if TYPE_CHECKING:
+    from timesenclip.eo.cube import AreaSource
+    from timesenclip.mapping.embeddings import EmbeddingStore
     from timesenclip.tasks.scenic import Correlations
 
 __all__ = ["rgb", "scenic", "sweep"]
+
+_L2A = "sentinel-2-l2a"
 
 
 def scenic(
@@ -30,6 +34,10 @@ def scenic(
     ] = None,
     beautiful: Annotated[list[str] | None, typer.Option(help="A phrase for beautiful places; repeat it.")] = None,
     ugly: Annotated[list[str] | None, typer.Option(help="A phrase for ugly places; repeat it.")] = None,
+    area: Annotated[
+        Path | None,
+        typer.Option("--map", metavar="STORE|CUBE", help="Also map the scores: a store of embed-area, or a cube."),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
     period: opt.PeriodText = None,
     units: opt.Units = "auto",
@@ -42,20 +50,33 @@ def scenic(
 
     From prompts alone, and from a ridge regression that is judged on other places than those it learned from.
     """
+    from timesenclip.cli.area import opened_cube
     from timesenclip.eo.points import read_points
     from timesenclip.tasks.scenic import BEAUTIFUL, UGLY, evaluate_scenicness, read_votes, write_scenicness
 
+    if area is not None and output is None:
+        raise InputError(f"--map {area} draws a map, but no folder was given; add -o DIR.")
+    place = None if area is None else _area(area, lambda: opened_cube(area, period, units, None, _L2A, None, None))
+    model = opt.chosen_model(checkpoint)
     table = read_votes(votes)
     series = read_points(points, period=period, units=units, every=every, strict=strict)
     found = evaluate_scenicness(
         series,
         table,
-        model=opt.chosen_model(checkpoint),
+        model=model,
         beautiful=beautiful or BEAUTIFUL,
         ugly=ugly or UGLY,
         seed=seed,
     )
     files = {} if output is None else write_scenicness(found, series, output)
+    if place is not None and output is not None:
+        from timesenclip.mapping.scenic import map_scores
+
+        with progress_bar("map, pixels") as progress:
+            drawn = map_scores(
+                place, found.scores, model=model, out=output, period=period, every=every, progress=progress
+            )
+        files |= {f"map_{name}": path for name, path in drawn.items()}
     if as_json:
         print_json(found.to_dict() | {"files": {name: str(path) for name, path in files.items()}})
         return
@@ -65,6 +86,17 @@ def scenic(
     typer.echo(f"{found.count} places, {found.blocks} blocks of land" + (f": {output}" if output else ""))
     for text in found.notes:
         typer.echo(text)
+    if "map_raster" in files:
+        typer.echo(f"Map: {files['map_raster']}, {files['map_picture']}")
+
+
+def _area(path: Path, cube: Callable[[], AreaSource]) -> EmbeddingStore | AreaSource:
+    """A store if it is one, else the cube."""
+    from timesenclip.mapping.embeddings import EmbeddingStore
+
+    if (path / "zarr.json").is_file() and (path / "vectors").is_dir():
+        return EmbeddingStore.open(path)
+    return cube()
 
 
 def rgb(

@@ -9,7 +9,7 @@ import typer
 
 from timesenclip.cli import options as opt
 from timesenclip.cli.adapt import Mappings
-from timesenclip.cli.console import note, print_json, print_table, progress_bar
+from timesenclip.cli.console import left_out, note, print_json, print_table, progress_bar
 from timesenclip.errors import InputError
 
 if TYPE_CHECKING:
@@ -221,6 +221,11 @@ def _labelled(
         if len(data) > 1:
             raise InputError(f"{len(data)} --data were given, the first a training store; give one store.")
         return labelled_store(data[0], labels, taxonomy=taxonomy, mapping=chain, block_deg=block_deg)
+    if data[0].suffix.lower() in (".h5", ".hdf5"):
+        raise InputError(
+            f"'{data[0]}' is HDF5; make a training store of it first, and give that: "
+            f"timesenclip data sen4map {data[0]} -o {data[0].with_suffix('.zarr').name}"
+        )
     if data[0].is_dir() or data[0].suffix.lower() in (".nc", ".zarr"):
         from timesenclip.eo.cube import read_cube
 
@@ -243,5 +248,4 @@ def _labelled(
 
 def _tell_skipped(found: LabelledSet) -> None:
     if found.skipped:
-        listed = ", ".join(f"{label} ({count})" for label, count in list(found.skipped.items())[:12])
-        note(f"{sum(found.skipped.values())} samples left out: no class for the labels {listed}")
+        note(left_out("samples", found.skipped))

@@ -155,7 +155,7 @@ def _read_published(path: Path) -> GroundViews:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
-        reason = str(error).strip().split("\n", 1)[0]
+        reason = str(error).strip().split("\n", 1)[0].split(". ", 1)[0][:120]
         raise DataNotFoundError(f"'{path}' is no dictionary of tensors ({reason}); fetch it again.") from error
     if not isinstance(content, dict) or not content:
         raise InputError(f"'{path}' holds a {type(content).__name__}; expected a dictionary of tensors.")

@@ -23,7 +23,7 @@ from timesenclip.ground.taxonomy import Taxonomy, load_taxonomy
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["LABEL_COLUMNS", "class_index", "read_lucas"]
+__all__ = ["LABEL_COLUMNS", "class_index", "label_column", "read_lucas"]
 
 _COLUMNS: dict[str, tuple[str, ...]] = {
     "point_id": ("point_id", "im_id", "pointid", "lucas_id"),
@@ -110,6 +110,27 @@ def read_lucas(path: str | Path, *, year: int | None = 2018) -> pd.DataFrame:
             f"'{path}', line {row}: point {double.iloc[0]} is given twice ({len(double)} such rows); keep one survey."
         )
     return out.reset_index(drop=True)
+
+
+def label_column(table: pd.DataFrame, taxonomy: str, name: str = "auto") -> str:
+    """The column of a table of `read_lucas` that holds the labels of a taxonomy, or the one that is named.
+
+    The authors' test labels keep crops in a column of their own, since their land cover has eight names only.
+
+    Args:
+        table: from `read_lucas`.
+        taxonomy: its name, for `auto`.
+        name: `auto`, a column of ours (`lc1`) or of the file (`lc_label`).
+
+    Raises:
+        InputError: there is none.
+    """
+    if name != "auto":
+        found = next((ours for ours, theirs in _COLUMNS.items() if name.lower() in theirs), name)
+        return name if name in table else found
+    if taxonomy not in LABEL_COLUMNS:
+        raise InputError(f"No usual label column for '{taxonomy}'; name one with --labels.")
+    return "crop" if taxonomy == "lucas-crops" and "crop" in table else LABEL_COLUMNS[taxonomy]
 
 
 def class_index(codes: Sequence[object], taxonomy: str | Taxonomy) -> NDArray[np.int64]:

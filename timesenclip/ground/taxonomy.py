@@ -24,6 +24,7 @@ __all__ = [
     "colour_cycle",
     "list_taxonomies",
     "load_taxonomy",
+    "loose_name",
     "taxonomy_from_phrases",
 ]
 
@@ -165,6 +166,14 @@ def as_taxonomy(what: Taxonomy | str | Path | Sequence[str]) -> Taxonomy:
     if isinstance(what, Taxonomy):
         return what
     return load_taxonomy(what) if isinstance(what, str | Path) else taxonomy_from_phrases(what)
+
+
+def loose_name(name: str) -> str:
+    """A class's name without what tables write differently: case, spaces, punctuation, `and`.
+
+    `BlackSea` and `Black Sea` are one name, as are the two ways in which Sen4Map and LUCAS list professional services.
+    """
+    return "".join(word for word in re.findall(r"\w+", name.casefold()) if word != "and")
 
 
 def colour_cycle(count: int) -> tuple[str, ...]:

@@ -7,7 +7,8 @@ on other blocks of land than those they learned from (`cross_predicted`).
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,16 @@ from timesenclip.bands import band_index
 from timesenclip.errors import MissingExtraError
 from timesenclip.series import PixelSeries
 
-__all__ = ["chance", "cross_predicted", "forest", "forest_features", "majority", "probe", "random_forest"]
+__all__ = [
+    "chance",
+    "cross_predicted",
+    "expected_of_few",
+    "forest",
+    "forest_features",
+    "majority",
+    "probe",
+    "random_forest",
+]
 
 Features = NDArray[np.float32]
 Learner = Callable[[Features, NDArray[np.int64]], Any]
@@ -59,6 +69,17 @@ def forest_features(series: PixelSeries) -> Features:
     return np.concatenate([filled.reshape(n, -1), ranges], axis=1).astype(np.float32)
 
 
+@contextmanager
+def expected_of_few() -> Iterator[None]:
+    """Without scikit-learn's warnings about what is meant here: a few samples of many classes, and enough steps."""
+    from sklearn.exceptions import ConvergenceWarning
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        warnings.filterwarnings("ignore", message="The number of unique classes is greater than 50%")
+        yield
+
+
 def forest(*, seed: int = 0, trees: int = 100) -> Learner:
     """A random forest, classes weighted evenly.
 
@@ -71,8 +92,9 @@ def forest(*, seed: int = 0, trees: int = 100) -> Learner:
         raise MissingExtraError("The random forest needs scikit-learn: pip install scikit-learn") from error
 
     def fit(features: Features, labels: NDArray[np.int64]) -> Any:
-        model = RandomForestClassifier(trees, class_weight="balanced_subsample", random_state=seed)
-        return model.fit(features, labels)
+        with expected_of_few():
+            model = RandomForestClassifier(trees, class_weight="balanced_subsample", random_state=seed)
+            return model.fit(features, labels)
 
     return fit
 
@@ -83,7 +105,6 @@ def probe(*, strength: float = 1.0) -> Learner:
     Args:
         strength: inverse of the L2 penalty, scikit-learn's `C`.
     """
-    from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
@@ -91,9 +112,7 @@ def probe(*, strength: float = 1.0) -> Learner:
 
     def fit(features: Features, labels: NDArray[np.int64]) -> Any:
         # One thread: on small problems several only wait for each other (measured: 90 times slower on a busy machine).
-        with warnings.catch_warnings(), threadpool_limits(1):
-            warnings.simplefilter("ignore", ConvergenceWarning)  # 500 steps are plenty for a comparison
-            warnings.filterwarnings("ignore", message="The number of unique classes")  # few samples are no mistake
+        with expected_of_few(), threadpool_limits(1):
             model = make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=500))
             return model.fit(np.asarray(features, np.float64), labels)
 

@@ -212,8 +212,8 @@ def write_comparison(found: CheckpointComparison, out: str | Path) -> dict[str, 
     lead = (
         f"{found.title}. Of {found.rows[0].samples:,} samples both answer {found.same_answer:.0%} alike; only A is "
         f"right on {found.only_first_right:,}, only B on {found.only_second_right:,}. {found.blocks:,} blocks of land, "
-        "drawn in pairs. Where the interval holds zero, the difference may be chance; of twenty rows without any "
-        "difference, one will not hold it."
+        "drawn in pairs. Rows of classes are F1. Where the interval holds zero, the difference may be chance; of "
+        "twenty rows without any difference, one will not hold it."
     )
     section = (
         f'<div class="figures"><figure class="plain"><div class="drawing">{drawing.inline()}</div></figure></div>'

@@ -64,7 +64,7 @@ def dots(
             if np.isfinite(low):
                 plot.plot([low, high], [i, i], color=COLOURS[0], linewidth=2, solid_capstyle="butt", alpha=0.55)
             plot.plot([value], [i], "o", color=COLOURS[0], markersize=5.5, clip_on=False)  # whole at 0 and 1 too
-        plot.set_yticks(range(len(labels)), [short(label, _ROW) for label in labels], color=INK)
+        plot.set_yticks(range(len(labels)), [short(label) for label in labels], color=INK)
         plot.set_ylim(len(labels) - 0.5, -0.5)
         plot.set_xlim(0, top)
         plot.set_xlabel(axis)
@@ -86,7 +86,7 @@ def differences(name: str, alt: str, labels: Sequence[str], values: Sequence[tup
             face = COLOURS[value < 0] if sure else "none"
             marker = MARKERS[value < 0]
             plot.plot([value], [i], marker, color=COLOURS[value < 0], markerfacecolor=face, markersize=5.5)
-        plot.set_yticks(range(len(labels)), [short(label, _ROW) for label in labels], color=INK)
+        plot.set_yticks(range(len(labels)), [short(label) for label in labels], color=INK)
         plot.set_ylim(len(labels) - 0.5, -0.5)
         plot.set_xlabel("B less A; filled: the interval does not hold zero")
         plot.grid(axis="x")
@@ -184,8 +184,6 @@ def reliability_diagram(name: str, alt: str, bins: Sequence[tuple[str, NDArray[n
 
 _NAME = 44
 """Longest class name in the legend of a map, in letters."""
-_ROW, _COLUMN = 36, 26
-"""Longest class name beside a row and under a column."""
 
 
 def places(
@@ -277,8 +275,10 @@ def series_rows(name: str, alt: str, rows: Sequence[tuple[str, Sequence[SeriesLi
             plot.set_title(title)
             plot.set_ylim(-0.25, 1)
             plot.set_yticks([0, 0.5, 1])
+            plot.set_ylabel("NDVI")
             plot.grid(axis="y")
         plots[-1].set_xticks(np.arange(12) + 0.5, list(_MONTHS))
+        plots[-1].set_xlabel("month")
         return finish(name, alt)
 
 
@@ -297,8 +297,7 @@ def _grid(
 ) -> Drawing:
     import matplotlib
 
-    rows = [short(name, _ROW if numbers else _COLUMN + 4) for name in rows]
-    columns = [short(name, _COLUMN) for name in columns]
+    rows, columns = [short(name, 34 if numbers else 30) for name in rows], [short(name, 26) for name in columns]
     # Inches that the names take: 0.07 a letter, those under the columns turned by 45 degrees.
     left, below = 0.07 * max(map(len, rows), default=0), 0.05 * max(map(len, columns), default=0)
     side = max(WIDTH, left + 1.0 + 0.42 * len(columns)) if numbers else WIDTH

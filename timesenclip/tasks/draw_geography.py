@@ -28,8 +28,8 @@ _COLOURS = (*COLOURS[:5], COLOURS[6], INK, COLOURS[7])
 """Without the light blue: on a dark page the blue becomes one of the same lightness. Grey, the last, is for Other."""
 _LEVELS = (0.55, 0.75, 0.95)
 """Sides of a marker, in sides of a cell, from few places to many. Few sizes make a small SVG."""
-_NAME = 34
-"""Longest class name in a legend, in letters."""
+_HALF = 26
+"""Letters for which half the width of a figure has room."""
 _HATCHES = ("", "///", "\\\\\\", "---", "xxx", "|||", "+++", "")
 
 
@@ -82,7 +82,8 @@ def class_map(
     wide, high = np.ptp(centre[:, 0]) / stretch + 2 * size, np.ptp(centre[:, 1]) + 2 * size
     panel = 0.42 * WIDTH  # inches
     tall = min(max(panel * high / wide, 1.2), 1.6 * panel)
-    rows = -(-len(groups.names) // 2)
+    labels, columns = _legend(groups)
+    rows = -(-len(labels) // columns)
     with figure_of(WIDTH, tall + 0.75 + 0.21 * rows) as (figure, finish):
         plots = figure.subplots(1, 2, sharex=True, sharey=True)
         points = 72 * min(panel / wide, tall / high) * size  # side of a cell
@@ -103,10 +104,10 @@ def class_map(
             plot.set_xlabel("longitude")
             plot.grid()
         plots[0].set_ylabel("latitude")
-        for g, label in enumerate(groups.names):
+        for g, label in enumerate(labels):
             colour, marker = groups.look(g)
-            plots[0].scatter([], [], s=28, color=colour, marker=marker, label=short(label, _NAME))
-        figure.legend(loc="outside lower center", ncols=2)
+            plots[0].scatter([], [], s=28, color=colour, marker=marker, label=label)
+        figure.legend(loc="outside lower center", ncols=columns)
         said = f"{alt}: the most frequent class in cells of {size:g} degrees, larger where there are more places"
         return finish(name, said)
 
@@ -117,7 +118,8 @@ def country_bars(name: str, alt: str, country: NDArray[np.str_], groups: ClassGr
 
     codes, index, counts = np.unique(country, return_inverse=True, return_counts=True)
     width = len(groups.names)
-    rows = -(-width // 2)
+    labels, columns = _legend(groups)
+    rows = -(-width // columns)
     with figure_of(WIDTH, 0.75 + 0.34 * len(codes) + 0.21 * rows) as (figure, finish):
         plot = figure.add_subplot()
         for offset, group in ((-0.2, groups.truth), (0.2, groups.said)):
@@ -132,9 +134,15 @@ def country_bars(name: str, alt: str, country: NDArray[np.str_], groups: ClassGr
         plot.set_xlabel("share of the places; upper bar: true, lower bar: answered")
         plot.spines["left"].set_visible(False)
         plot.tick_params(axis="y", length=0)
-        handles = [Patch(label=short(label, _NAME), **_bar(groups, g)) for g, label in enumerate(groups.names)]
-        figure.legend(handles=handles, loc="outside lower center", ncols=2)
+        handles = [Patch(label=label, **_bar(groups, g)) for g, label in enumerate(labels)]
+        figure.legend(handles=handles, loc="outside lower center", ncols=columns)
         return finish(name, alt)
+
+
+def _legend(groups: ClassGroups) -> tuple[list[str], int]:
+    """Names for a legend, and the columns in which they fit the width."""
+    labels = [short(label, 44) for label in groups.names]
+    return labels, 2 if max(map(len, labels)) <= _HALF else 1
 
 
 def _bar(groups: ClassGroups, g: int) -> dict[str, Any]:

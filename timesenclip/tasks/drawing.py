@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,11 +30,13 @@ _STYLE = {
     "font.size": 9,
     "axes.labelsize": 8.5,
     "text.color": INK,
+    "text.parse_math": False,  # a class may be called anything, dollars included
     "axes.labelcolor": INK,
     "axes.edgecolor": SOFT,
     "axes.titlecolor": INK,
     "axes.titlesize": 10,
     "axes.titlelocation": "left",
+    "axes.formatter.useoffset": False,  # 50.815, not 0.005 with +5.081e1 in a corner
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.facecolor": "none",
@@ -46,15 +49,6 @@ _STYLE = {
     "figure.facecolor": "none",
     "savefig.facecolor": "none",
 }
-
-
-def short(name: str, most: int) -> str:
-    """A name of at most `most` letters, cut at a word where one ends near: names of habitats fill three lines."""
-    if len(name) <= most:
-        return name
-    cut = name[: most - 1]
-    word = cut.rfind(" ")
-    return (cut[:word] if word > most // 2 else cut).rstrip(" ,(") + "…"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +75,7 @@ class Drawing:
         body = re.sub(r'href="#([^"]+)"', rf'href="#{self.name}-\1"', body)
         for colour, variable in _PAGE.items():
             body = body.replace(colour, variable)
-        return body.replace("<svg ", f'<svg role="img" aria-label="{self.alt}" ', 1)
+        return body.replace("<svg ", f'<svg role="img" aria-label="{escape(self.alt)}" ', 1)
 
     def save(self, folder: Path) -> list[Path]:
         """Write NAME.svg and NAME.pdf."""
@@ -93,6 +87,21 @@ class Drawing:
             part.write_bytes(content)
             out.append(part.replace(path))
         return out
+
+
+def short(label: str, most: int = 34) -> str:
+    """A label that leaves room for the figure, cut at a word where one ends near. A count at its end stays.
+
+    Names of habitats have up to 105 letters.
+    """
+    found = re.search(r" \([\d,]+\)$", label)
+    tail = found.group() if found else ""
+    head = label.removesuffix(tail)
+    if len(head) <= most:
+        return label
+    cut = head[: most - 1]
+    word = cut.rfind(" ")
+    return (cut[:word] if word > most // 2 else cut).rstrip(" ,(") + "…" + tail
 
 
 @contextmanager

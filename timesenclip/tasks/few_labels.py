@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from timesenclip.errors import InputError
 from timesenclip.tasks.heads import METHODS, Method, fit_vectors
 from timesenclip.tasks.labelled import LabelledSet
 
@@ -61,7 +62,8 @@ def few_labels(
         progress: called with (done, all) points of the curve.
 
     Returns:
-        Points by method and number of examples; empty where the labels do not allow it (one class, or one fold).
+        Points by method and number of examples; empty where the labels do not allow it (one class, or one fold), and
+        without those of which no head can be made.
     """
     most = int(np.bincount(data.truth).max())
     wanted = [k for i, k in enumerate(shots) if i == 0 or shots[i - 1] < most]
@@ -70,7 +72,10 @@ def few_labels(
     out: list[FewLabels] = []
     for done, (method, k) in enumerate((method, k) for method in methods for k in wanted):
         rng = np.random.default_rng([seed, k])  # the same examples for every method
-        runs = [_answer(data, embeddings, text, k, method, rng) for _ in range(repeats)]
+        try:
+            runs = [_answer(data, embeddings, text, k, method, rng) for _ in range(repeats)]
+        except InputError:  # no head holds so many classes, or the same place has two labels: the rest still counts
+            continue
         found = np.array([_scores(said, data.truth) for said, _ in runs])  # (repeats, 2)
         low, high = found.min(axis=0), found.max(axis=0)
         out.append(

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -27,6 +26,7 @@ from numpy.typing import NDArray
 from timesenclip.errors import CheckpointError, InputError, PromptError, TowerError
 from timesenclip.folders import whole_folder
 from timesenclip.ground.taxonomy import TaxonClass, Taxonomy
+from timesenclip.tasks.baselines import expected_of_few
 
 if TYPE_CHECKING:
     from timesenclip.ground.towers import ImageLike
@@ -285,12 +285,9 @@ class _HeadTower:
 
 
 def _probe(embeddings: Float, truth: NDArray[np.int64], classes: int) -> tuple[Float, float]:
-    from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        warnings.filterwarnings("ignore", message="The number of unique classes")  # one example of each is no mistake
+    with expected_of_few():
         found = LogisticRegression(C=_STRENGTH, fit_intercept=False, class_weight="balanced", max_iter=300).fit(
             np.asarray(embeddings, np.float64), truth
         )

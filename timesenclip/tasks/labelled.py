@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timesenclip.errors import DataNotFoundError, GridError, InputError, TaxonomyError
-from timesenclip.ground.taxonomy import Taxonomy
+from timesenclip.ground.taxonomy import Taxonomy, loose_name
 from timesenclip.series import Cube, PixelSeries
 from timesenclip.tasks.uncertainty import BLOCK_DEG, spatial_blocks, spatial_folds
 
@@ -33,6 +33,7 @@ __all__ = [
 FOLDS = 4
 """Folds of a labelled set."""
 _STRIPS = 16
+_STRIPS_SPLIT = f"{FOLDS} vertical strips of the same area"
 Labels = Mapping[str, str]
 
 
@@ -194,7 +195,7 @@ def labelled_cube(
         block * FOLDS // strips,
         title=title,
         where="the label raster",
-        split=f"{FOLDS} vertical strips of the same area",
+        split=_STRIPS_SPLIT,
     )
 
 
@@ -216,6 +217,7 @@ def class_index(
         if wrong:
             raise TaxonomyError(f"The mapping names '{wrong[0]}', which is not among {', '.join(taxonomy.names[:12])}.")
     lookup |= names
+    loose = {loose_name(word): k for word, k in lookup.items() if loose_name(word)}
     steps = [{label.lower(): target for label, target in step.items()} for step in chain]
     unique, inverse, counts = np.unique(labels, return_inverse=True, return_counts=True)
     index = np.full(len(unique), -1, dtype=np.int64)
@@ -223,7 +225,8 @@ def class_index(
         found: str | None = str(label)
         for step in steps:
             found = step.get(found.lower()) if found is not None else None
-        index[i] = lookup.get(found.lower(), -1) if found is not None else -1
+        if found is not None:
+            index[i] = lookup.get(found.lower(), loose.get(loose_name(found), -1))
     left = sorted((-int(count), str(label)) for label, k, count in zip(unique, index, counts, strict=True) if k < 0)
     return index[inverse], {label: -count for count, label in left}
 
@@ -350,6 +353,12 @@ def _labelled(
     doubles = len(names) - len(set(names))
     if doubles:
         notes.append(f"{doubles} samples repeat the id of another; each counts as a sample of its own.")
+    nowhere = int((~(np.isfinite(series.lat_deg) & np.isfinite(series.lon_deg)))[keep].sum())
+    if nowhere and split != _STRIPS_SPLIT:
+        notes.append(
+            f"{nowhere} samples have no coordinates, so that each is a block of its own: where they are neighbours, "
+            "intervals are too narrow and the methods with labels too good."
+        )
     if len(np.unique(truth[keep])) == 1:
         only = taxonomy.names[int(truth[keep][0])]
         notes.append(f"Every label is '{only}': accuracy is its recall, and nothing can be learned from the labels.")

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timesenclip.data.ground_views import read_ground_views
-from timesenclip.data.lucas import LABEL_COLUMNS, class_index, read_lucas
+from timesenclip.data.lucas import class_index, label_column, read_lucas
 from timesenclip.data.store import SeriesStore
 from timesenclip.errors import InputError
 from timesenclip.ground.taxonomy import Taxonomy
@@ -41,7 +41,8 @@ def labelled_store(
     Args:
         folder: the store.
         labels: column of the store's index (`lc1`, `lu1`, `nuts0`, `eunis_l2`, `bioregion`), `auto` for the one that
-            answers the taxonomy, or `FILE:COLUMN` of a LUCAS table or of the authors' test labels, joined by id.
+            answers the taxonomy, or `FILE:COLUMN` (or `FILE:auto`) of a LUCAS table or of the authors' test labels,
+            joined by id; columns go by our names or by the file's (`lc_label`).
         taxonomy: the K classes that are asked.
         mapping: label -> class name; default: LUCAS codes, class names, synonyms.
         only: ids to take, such as those of the test split; default: all.
@@ -74,22 +75,16 @@ def _labels(store: SeriesStore, labels: str, taxonomy: Taxonomy) -> NDArray[np.s
     file, _, column = labels.rpartition(":")
     if file and Path(file).suffix.lower() in _TABLES:
         table = read_lucas(file, year=None if "year" not in labels else 2018).set_index("point_id")
-        column = _auto(taxonomy) if column == "auto" else column
+        column = label_column(table, taxonomy.name, column)
         if column not in table:
             raise InputError(f"'{file}' has no column '{column}'; it has {', '.join(table.columns)}.")
         chosen = table[column].reindex(store.index["sample_id"].astype(str))
     else:
-        column = _auto(taxonomy) if labels == "auto" else labels
+        column = label_column(store.index, taxonomy.name, labels)
         if column not in store.index:
             raise InputError(f"'{store.folder}' has no column '{column}'; it has {', '.join(store.index.columns)}.")
         chosen = store.index[column]
     return np.array(["" if value != value or value is None else str(value) for value in chosen], dtype=np.str_)
-
-
-def _auto(taxonomy: Taxonomy) -> str:
-    if taxonomy.name not in LABEL_COLUMNS:
-        raise InputError(f"No usual label column for '{taxonomy.name}'; name one with --labels.")
-    return LABEL_COLUMNS[taxonomy.name]
 
 
 def ground_views(path: str | Path) -> Ground:

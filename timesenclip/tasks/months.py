@@ -126,12 +126,24 @@ def robustness(
     return out
 
 
-def answered(data: LabelledSet, series: PixelSeries, weights: NDArray[np.float32], *, model: Model) -> Figures:
-    """Zero-shot figures of another version of a set's series; a series without any step is a wrong answer."""
+def answered(
+    data: LabelledSet,
+    series: PixelSeries,
+    weights: NDArray[np.float32],
+    *,
+    model: Model,
+    draws: int = 0,
+    seed: int = 0,
+) -> Figures:
+    """Zero-shot figures of another version of a set's series; a series without any step is a wrong answer.
+
+    With `draws` each figure gets an interval over blocks of land.
+    """
     scores = embed(series, model=model, missing="nan") @ weights.T
     seen = np.isfinite(scores).all(axis=1)
     said = np.where(seen, np.nan_to_num(scores, nan=-2.0).argmax(axis=1), -1)
-    return figures(data.truth, said, names=data.taxonomy.names)
+    block = data.block if draws else None
+    return figures(data.truth, said, names=data.taxonomy.names, block=block, draws=draws, seed=seed)
 
 
 def month_contribution(

@@ -25,11 +25,14 @@ from timesenclip.ground.taxonomy import load_taxonomy
 from timesenclip.model.checkpoint import Model
 from timesenclip.tasks.draw_geography import class_groups, class_map, country_bars
 from timesenclip.tasks.drawing import Drawing
+from timesenclip.tasks.evaluate import EMBEDDED_PROBE, FOREST, PRIOR_CORRECTED, PROBE, ZERO_SHOT
+from timesenclip.tasks.ground_vectors import rows_of_places
 from timesenclip.tasks.labelled import LabelledSet
 from timesenclip.tasks.labelled_store import labelled_store
 from timesenclip.tasks.metrics import Figures
 from timesenclip.tasks.peers import PRESTO
 from timesenclip.tasks.report import figures_html
+from timesenclip.tasks.retrieve import Retrieval
 from timesenclip.tasks.sheets import Sheet, write_json, write_sheets, write_text
 from timesenclip.tasks.suite import Findings, Ground, run_suite
 from timesenclip.tasks.uncertainty import BLOCK_DEG, DRAWS
@@ -39,8 +42,9 @@ __all__ = ["TASKS", "PaperSuite", "run_paper_suite"]
 TASKS = ("lucas-land-cover", "lucas-land-use", "lucas-crops", "eunis-l2", "bioregions", "countries")
 """Class lists of the paper's tasks, in its order."""
 
-_FIGURES = ("accuracy", "top5_accuracy", "balanced_accuracy", "macro_f1")
-_METHODS = ("zero-shot", "zero-shot, prior-corrected", "random forest (with labels)", PRESTO, "majority", "chance")
+_FIGURES = ("accuracy", "top5_accuracy", "balanced_accuracy", "macro_f1", "weighted_f1", "calibration_error")
+_METHODS = (ZERO_SHOT, PRIOR_CORRECTED, FOREST, PROBE, PRESTO, EMBEDDED_PROBE, "majority", "chance")
+_NO_PHOTOS = "None of the photographs is of these places, so nothing is retrieved between the streams."
 _WHERE = (
     "The truth beside the zero-shot answers. A cell shows its most frequent class, so rare classes show in the bars "
     "rather than on the map."
@@ -87,9 +91,12 @@ def run_paper_suite(
         progress: called with (tasks done, all).
 
     Raises:
-        InputError: no task has a label; the message names what is there.
+        InputError: no task has a label; the message names what is there. Or no photograph is of a place.
         CheckpointError: the weights are no Presto.
     """
+    places = SeriesStore.open(store).index["sample_id"].astype(str).tolist()
+    if ground is not None:  # wrong photographs are said before the first task
+        rows_of_places(ground, places, model.config.tower.dim)
     folder = Path(out)
     found: dict[str, Findings] = {}
     skipped: dict[str, str] = {}
@@ -101,11 +108,14 @@ def run_paper_suite(
         except InputError as error:
             skipped[task] = str(error)
         else:
+            shown = ground if ground is not None and set(ground.sample_id) & set(data.series.sample_id) else None
+            alone = ground is not None and shown is None
             result = run_suite(
                 model,
                 data,
                 out=folder / task,
-                ground=ground,
+                ground=shown,
+                notes=[_NO_PHOTOS] if alone else [],
                 templates=templates,
                 presto=presto,
                 seed=seed,
@@ -139,20 +149,28 @@ def _tables(found: dict[str, Findings], country: dict[str, str]) -> list[Sheet]:
                 cells = [_spread(figures, key) for key in _FIGURES]
                 present = f"{len(one.data.present)} of {len(one.data.taxonomy)}"
                 rows.append((task, name, len(one.data), present, *cells))
-    columns = ("task", "method", "samples", "classes", "top-1", "top-5", "average class accuracy", "macro F1")
+    heads = ("task", "method", "samples", "classes", "top-1", "top-5", "average class accuracy", "macro F1")
+    columns = (*heads, "weighted F1", "calibration error")
     sheets = [Sheet("tasks", "Every task, with 95 % intervals over blocks of land", columns, tuple(rows))]
     asked = [(task, one) for task, findings in found.items() for one in findings.retrieval]
     if asked:
         cuts = list(asked[0][1].recall)
+        kinds = ("recall", "strict_recall")
         lines = [
-            (task, one.direction, *map(one.recall.get, cuts), *map(one.strict_recall.get, cuts)) for task, one in asked
+            (task, one.direction, *(c for kind in kinds for c in _recalls(one, kind, cuts))) for task, one in asked
         ]
-        heads = (*(f"Recall@{k}" for k in cuts), *(f"strict Recall@{k}" for k in cuts))
+        names = (*(f"Recall@{k}" for k in cuts), *(f"strict Recall@{k}" for k in cuts))
         caption = "Retrieval: class-consistent, and of the very place (strict)"
-        sheets.append(Sheet("retrieval", caption, ("task", "direction", *heads), tuple(lines)))
+        sheets.append(Sheet("retrieval", caption, ("task", "direction", *names), tuple(lines)))
     # One table a task: how many samples of each class lie in each country.
     asked_in = [task for task in found if country and task != "countries"]
     return [*sheets, *(_countries(task, found[task].data, country) for task in asked_in)]
+
+
+def _recalls(one: Retrieval, kind: str, cuts: Sequence[int]) -> list[object]:
+    values: dict[int, float] = getattr(one, kind)
+    spread = one.intervals
+    return [(values[k], *spread[f"{kind}@{k}"]) if f"{kind}@{k}" in spread else values.get(k) for k in cuts]
 
 
 def _spread(figures: Figures, key: str) -> object:

@@ -115,10 +115,10 @@ def _words(found: Findings, tables: dict[str, Sheet]) -> str:
 def _finding(found: Findings, tables: dict[str, Sheet]) -> str:
     said = "; ".join(f"{one.direction}: {_DIRECTION_LEADS[one.direction]}" for one in found.retrieval)
     left = [
-        f"{one.direction}: {one.without_class} queries without a candidate of their class, {one.without_place} without "
-        "one of their place."
+        f"{one.direction}: {count:,} of {one.queries:,} queries without a candidate of their {what} do not count."
         for one in found.retrieval
-        if one.without_class or one.without_place
+        for count, what in ((one.without_class, "class"), (one.without_place, "place"))
+        if count
     ]
     text = escape(f"{said}. {' '.join(left)}")
     return f"<p class='small'>{text}</p>" + _folded("By class", _scrolled(tables["retrieval_by_class"]))

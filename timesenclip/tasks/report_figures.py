@@ -9,7 +9,6 @@ from timesenclip.bands import band_index
 from timesenclip.series import PixelSeries
 from timesenclip.tasks import draw
 from timesenclip.tasks.draw import Curve, Drawing
-from timesenclip.tasks.drawing import short
 from timesenclip.tasks.evaluate import PRIOR_CORRECTED, ZERO_SHOT
 from timesenclip.tasks.metrics import Figures, confusion_matrix, reliability
 from timesenclip.tasks.suite import Findings
@@ -19,8 +18,6 @@ __all__ = ["drawings"]
 _TOP_CLASSES = 12
 _GROUPS = 7
 _OTHER = "Other"
-_NAME = 28
-"""Longest class name beside its number of samples."""
 
 
 def drawings(found: Findings) -> dict[str, Drawing]:
@@ -68,8 +65,7 @@ def _confusion(found: Findings) -> Drawing:
     labels = [names[k] for k in top] + [_OTHER, "unknown"]
     filled = np.stack(columns, axis=1) / table.sum(axis=1, keepdims=True)
     some = [i for i in range(len(labels)) if i < len(top) or filled[:, i].any()]
-    row_names = [f"{short(names[k], _NAME)} ({weight[k]})" for k in top]
-    row_names += [f"{_OTHER} ({weight[rest].sum()})"] if rest else []
+    row_names = [f"{names[k]} ({weight[k]})" for k in top] + ([f"{_OTHER} ({weight[rest].sum()})"] if rest else [])
     alt = "Confusion matrix, each row divided by the samples of its true class"
     return draw.confusion("confusion", alt, filled[:, some], row_names, [labels[i] for i in some])
 
@@ -93,6 +89,8 @@ def _few_labels(found: Findings) -> Drawing:
     lines = []
     for method, name in names.items():
         mine = [point for point in found.shots if point.method == method]
+        if not mine:
+            continue
         low, high = zip(*(point.balanced_accuracy_range for point in mine), strict=True)
         x, y = [point.shots for point in mine], [point.balanced_accuracy for point in mine]
         lines.append(Curve(name, x, y, low, high))
@@ -115,7 +113,9 @@ def _robustness(found: Findings) -> Drawing:
         low, high = zip(*(getattr(point, f"{key}_range") for point in found.kept), strict=True)
         lines.append(Curve(name, x, [getattr(point, key) for point in found.kept], low, high))
     alt = "Accuracy against the number of months that are left"
-    return draw.curves("robustness", alt, lines, x="months kept, chosen at random", y="zero-shot", falling=True)
+    return draw.curves(
+        "robustness", alt, lines, x="months kept, chosen at random", y="share found by words alone", falling=True
+    )
 
 
 def _months(found: Findings) -> Drawing:
@@ -163,7 +163,7 @@ def _neighbours(found: Findings) -> Drawing:
         kind = data.truth[pick]
         lines = [_ndvi(data.series, i, bool(data.truth[i] == kind)) for i in (pick, *near)]
         right = sum(bool(data.truth[i] == kind) for i in near)
-        title = f"{short(data.taxonomy.names[kind], _NAME)}: {right} of {len(near)} neighbours of its class"
+        title = f"{data.taxonomy.names[kind]}: {right} of {len(near)} neighbours of its class"
         rows.append((title, lines))
     return draw.series_rows("neighbours", "NDVI of a place of each class and of its nearest neighbours", rows)
 

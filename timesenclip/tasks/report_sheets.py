@@ -15,11 +15,20 @@ from timesenclip.tasks.suite import Findings
 
 __all__ = ["sheets"]
 
+_PER_CLASS = ("precision", "recall", "f1")
+
 
 def sheets(found: Findings) -> dict[str, Sheet]:
     """Every table of the report, by name."""
     methods = found.comparison.methods
-    out = [_methods(found), _classes(methods), _confusion(found), _prompt_sets(found), _prompt_classes(found)]
+    out = [
+        _methods(found),
+        _classes(methods),
+        _classes_of_all(methods),
+        _confusion(found),
+        _prompt_sets(found),
+        _prompt_classes(found),
+    ]
     out += [_effects(found), _retrieval(found.retrieval), _retrieval_classes(found.retrieval)]
     if found.shots:
         out.append(_few_labels(found))
@@ -48,16 +57,28 @@ def _classes(methods: dict[str, Figures]) -> Sheet:
     best = next((name for name in reversed(methods) if name.startswith("linear probe on")), None)
     probe = {row.name: row for row in methods[best].classes} if best else {}
 
-    def cell(row: ClassFigures, key: str) -> Any:
-        return (getattr(row, key), *row.intervals[key]) if key in row.intervals else getattr(row, key)
-
     rows = []
     for row in methods[ZERO_SHOT].classes:
         other = probe[row.name].recall if row.name in probe else None
-        cells = (cell(row, "precision"), cell(row, "recall"), cell(row, "f1"), corrected[row.name].recall, other)
-        rows.append((row.name, row.support, *cells))
-    heads = ("class", "samples", "precision", "recall", "F1", "recall, prior-corrected", "recall, probe with labels")
-    return Sheet("classes", "Zero-shot figures of each class, beside others.", heads, tuple(rows))
+        raw, second = ([_class_cell(one, key) for key in _PER_CLASS] for one in (row, corrected[row.name]))
+        rows.append((row.name, row.support, *raw, *second, other))
+    names = ("precision", "recall", "F1")
+    heads = ("class", "samples", *names, *(f"{name}, prior-corrected" for name in names), "recall, probe on embeddings")
+    return Sheet("classes", "Zero-shot figures of each class, raw and prior-corrected.", heads, tuple(rows))
+
+
+def _classes_of_all(methods: dict[str, Figures]) -> Sheet:
+    rows = tuple(
+        (method, row.name, row.support, *(_class_cell(row, key) for key in _PER_CLASS))
+        for method, figures in methods.items()
+        for row in figures.classes
+    )
+    heads = ("method", "class", "samples", "precision", "recall", "F1")
+    return Sheet("classes_by_method", "Figures of each class under every method.", heads, rows)
+
+
+def _class_cell(row: ClassFigures, key: str) -> Any:
+    return (getattr(row, key), *row.intervals[key]) if key in row.intervals else getattr(row, key)
 
 
 def _confusion(found: Findings) -> Sheet:
@@ -95,15 +116,20 @@ def _effects(found: Findings) -> Sheet:
 def _retrieval(found: list[Retrieval]) -> Sheet:
     rows = []
     for one in found:
-        recall = [one.recall.get(k) for k in (1, 5, 10)]
-        strict = [one.strict_recall.get(k) for k in (1, 5, 10)]
+        recall = [_spread_of(one, f"recall@{k}", one.recall.get(k)) for k in (1, 5, 10)]
+        strict = [_spread_of(one, f"strict_recall@{k}", one.strict_recall.get(k)) for k in (1, 5, 10)]
+        mean = _spread_of(one, "mean_average_precision", one.mean_average_precision)
         macro = (one.macro_recall.get(1), one.macro_average_precision)
-        rows.append((one.direction, one.queries, one.candidates, *recall, one.mean_average_precision, *macro, *strict))
+        rows.append((one.direction, one.queries, one.candidates, *recall, mean, *macro, *strict))
     heads = ("direction", "queries", "candidates", "R@1", "R@5", "R@10", "mAP", "R@1, class mean", "mAP, class mean")
     strict_heads = ("strict R@1", "strict R@5", "strict R@10")
     return Sheet(
         "retrieval", "Retrieval: of the same class, and (strict) of the very place.", heads + strict_heads, tuple(rows)
     )
+
+
+def _spread_of(found: Retrieval, key: str, value: float | None) -> Any:
+    return (value, *found.intervals[key]) if value is not None and key in found.intervals else value
 
 
 def _retrieval_classes(found: list[Retrieval]) -> Sheet:
@@ -146,8 +172,9 @@ def _robustness(found: Findings) -> Sheet:
 
 
 def _composites(found: Findings) -> Sheet:
-    rows = tuple((name, one.accuracy, one.balanced_accuracy, one.macro_f1) for name, one in found.lengths.items())
-    heads = ("composite", "accuracy", "average class accuracy", "macro F1")
+    keys = ("accuracy", "balanced_accuracy", "macro_f1", "weighted_f1")
+    rows = tuple((name, *(_interval(one, key) for key in keys)) for name, one in found.lengths.items())
+    heads = ("composite", "accuracy", "average class accuracy", "macro F1", "weighted F1")
     return Sheet("composites", "Medians of a month, a quarter and a year.", heads, rows)
 
 

@@ -108,6 +108,6 @@ SHOTS = (
 )
 WHERE = "Blocks of land are what intervals and splits are made of. Similar colours on the second map are similar years."
 NEAR = (
-    "A typical place of each frequent class (dark, thick) and the nearest places in other blocks of land: NDVI over "
+    "A typical place of each frequent class (thick) and the nearest places in other blocks of land: NDVI over "
     "the year; solid blue is the same class, dashed orange another."
 )

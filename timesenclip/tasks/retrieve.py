@@ -20,13 +20,14 @@ Everything is exact: every query is compared with every candidate, in blocks tha
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from timesenclip.errors import InputError
+from timesenclip.tasks.uncertainty import DRAWS, mean_intervals
 
 __all__ = ["ClassRetrieval", "Retrieval", "nearest", "retrieve"]
 
@@ -85,6 +86,8 @@ class Retrieval:
     """Queries left out of the class figures: no label, or no candidate of their class."""
     without_place: int
     """Queries left out of the strict figures: no candidate of their place."""
+    intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
+    """95 % intervals of `recall@K`, `mean_average_precision` and `strict_recall@K`, where blocks were given."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -104,6 +107,9 @@ def retrieve(
     ks: Sequence[int] = (1, 5, 10),
     own: Own = "include",
     average_precision: bool = True,
+    query_block: NDArray[np.integer] | None = None,
+    draws: int = DRAWS,
+    seed: int = 0,
     memory_mb: float = 256,
     progress: Callable[[int, int], None] | None = None,
 ) -> Retrieval:
@@ -120,6 +126,8 @@ def retrieve(
         ks: the K of Recall@K; a K above the number of candidates is allowed.
         own: see the module's rules.
         average_precision: also the mean average precision (sorts every row, the slow part of large sets).
+        query_block: (Q,) block of land of each query, for intervals: blocks are drawn, not queries.
+        draws, seed: of the bootstrap.
         memory_mb: working memory in MB; at least one query is asked at a time.
         progress: called with (done, Q).
 
@@ -141,7 +149,11 @@ def retrieve(
         places = _Places([query_id[int(i)] for i in q_keep], [candidate_id[int(j)] for j in c_keep])
     ranks = _Ranks(queries, candidates, q_keep, c_keep, classes, places, own)
     ranks.run(average_precision=average_precision, memory_mb=memory_mb, progress=progress)
-    return _summary(ranks, direction, names, sorted(set(ks)), len(queries), len(candidates))
+    found = _summary(ranks, direction, names, sorted(set(ks)), len(queries), len(candidates))
+    if query_block is None:
+        return found
+    block = np.asarray(query_block, np.int64)[q_keep]
+    return replace(found, intervals=mean_intervals(_single(ranks, found), block, draws=draws, seed=seed))
 
 
 def nearest(queries: Float, candidates: Float, *, k: int, memory_mb: float = 256) -> tuple[Index, Float]:
@@ -314,6 +326,17 @@ def _summary(
         without_class=n - int(used.sum()) if ranks.classes is not None else 0,
         without_place=n - len(placed) if strict else 0,
     )
+
+
+def _single(ranks: _Ranks, found: Retrieval) -> dict[str, NDArray[np.float64]]:
+    """The figures of every single query, NaN where it does not count."""
+    kinds = (("recall", ranks.class_rank, found.recall), ("strict_recall", ranks.place_rank, found.strict_recall))
+    out = {
+        f"{name}@{k}": np.where(rank > 0, (rank <= k).astype(np.float64), np.nan)
+        for name, rank, cuts in kinds
+        for k in cuts
+    }
+    return out | ({} if found.mean_average_precision is None else {"mean_average_precision": ranks.precision})
 
 
 def _recall(rank: NDArray[np.int64], ks: Sequence[int]) -> dict[int, float]:

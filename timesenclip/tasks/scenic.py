@@ -1,7 +1,7 @@
 """Scenicness: how beautiful people find a place, from prompts alone and from a ridge regression on embeddings.
 
 The truth are the votes of ScenicOrNot (Great Britain, 1 to 10), one row a place. A ridge is always judged on other
-blocks of land than those it learned from.
+blocks of land than those it learned from; one for maps (`timesenclip.mapping.scenic`) then learns from all places.
 """
 
 from __future__ import annotations
@@ -25,8 +25,10 @@ __all__ = [
     "BEAUTIFUL",
     "UGLY",
     "Correlations",
+    "LinearScore",
     "Scenicness",
     "Votes",
+    "contrast_vector",
     "correlations",
     "evaluate_scenicness",
     "prompt_contrast",
@@ -78,6 +80,22 @@ class Correlations:
 
 
 @dataclass(frozen=True, slots=True)
+class LinearScore:
+    """A score that is a sum over an embedding, so that every pixel of an area can be given it."""
+
+    name: str
+    """What it is."""
+    weights: NDArray[np.float32]
+    """(D,)"""
+    offset: float
+    """Added to the sum."""
+
+    def __call__(self, embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(N, D) -> (N,)."""
+        return np.asarray(embeddings @ self.weights + np.float32(self.offset), dtype=np.float32)
+
+
+@dataclass(frozen=True, slots=True)
 class Scenicness:
     """What can be said about how beautiful places are."""
 
@@ -97,10 +115,15 @@ class Scenicness:
     """(N,) mean vote."""
     sample_id: tuple[str, ...]
     """(N,)"""
+    rows: NDArray[np.int64]
+    """(N,) row of each place in the series that were given."""
     prompts: dict[str, tuple[str, ...]]
     """What was put into words."""
     notes: tuple[str, ...]
     """What was left out."""
+    scores: tuple[LinearScore, ...]
+    """For maps: a ridge that learned from all places (with a single block too, then nobody judged it), and the
+    contrast."""
 
     def to_dict(self) -> dict[str, Any]:
         """Figures as plain values, without the scores of single places."""
@@ -123,14 +146,18 @@ def read_votes(path: str | Path, *, least: int = 1) -> Votes:
 
     Raises:
         DataNotFoundError: no such file.
-        InputError: a column is missing, a row holds no numbers, or nothing is left.
+        InputError: no such table, a column is missing, a row holds no numbers, an ID comes twice, or nothing is left.
     """
     import pandas as pd
 
     file = Path(path)
     if not file.is_file():
         raise DataNotFoundError(f"No votes at '{file}'; expected the tab-separated table of ScenicOrNot.")
-    frame = pd.read_csv(file, sep="\t", dtype=str)
+    try:
+        frame = pd.read_csv(file, sep="\t", dtype=str)
+    except (ValueError, OSError) as error:  # pandas' parser errors and wrong encodings are ValueErrors
+        reason = " ".join(str(error).split())[:120]
+        raise InputError(f"'{file}' is no tab-separated text ({reason}); expected the table of ScenicOrNot.") from error
     frame.columns = pd.Index([str(name).strip().lower() for name in frame.columns])
     missing = [name for name in _COLUMNS[:6] if name not in frame]
     if missing:
@@ -148,6 +175,11 @@ def read_votes(path: str | Path, *, least: int = 1) -> Votes:
         raise InputError(f"'{file}': none of {len(frame)} places has {least} votes or more.")
     lat, lon, average, variance = numbers[keep].T
     names = tuple(frame["id"].astype(str)[keep])
+    double = frame["id"][keep][frame["id"][keep].duplicated()]
+    if len(double):
+        raise InputError(
+            f"'{file}': place '{double.iloc[0]}' has several rows ({len(double)} too many); keep one each."
+        )
     return Votes(names, lat, lon, average, variance, count.to_numpy()[keep].astype(np.int64))
 
 
@@ -159,9 +191,17 @@ def prompt_contrast(
     ugly: Sequence[str] = UGLY,
 ) -> NDArray[np.float32]:
     """Mean cosine with the beautiful phrases less that with the ugly ones, (N,). No vote is used."""
+    vector = contrast_vector(tower, beautiful=beautiful, ugly=ugly)
+    return np.asarray(embeddings @ vector, dtype=np.float32)
+
+
+def contrast_vector(
+    tower: GroundTower, *, beautiful: Sequence[str] = BEAUTIFUL, ugly: Sequence[str] = UGLY
+) -> NDArray[np.float32]:
+    """(D,) what `prompt_contrast` multiplies embeddings with."""
     sides = [tower.encode_text(list(texts)).mean(axis=0) for texts in (beautiful, ugly)]
     lengths = [sides[i] / np.linalg.norm(sides[i]) for i in range(2)]
-    return np.asarray(embeddings @ (lengths[0] - lengths[1]), dtype=np.float32)
+    return np.asarray(lengths[0] - lengths[1], dtype=np.float32)
 
 
 def ridge_scores(
@@ -184,6 +224,16 @@ def ridge_scores(
     return out
 
 
+def _scores(
+    embeddings: NDArray[np.float32], votes: NDArray[np.float64], contrast: NDArray[np.float32]
+) -> tuple[LinearScore, ...]:
+    from sklearn.linear_model import RidgeCV
+
+    found = RidgeCV(_PENALTIES).fit(embeddings.astype(np.float64), votes)
+    ridge = LinearScore("predicted mean vote", np.asarray(found.coef_, np.float32), float(found.intercept_))
+    return ridge, LinearScore("prompt contrast", contrast, 0.0)
+
+
 def correlations(
     score: NDArray[np.floating], votes: NDArray[np.float64], block: NDArray[np.int64], *, seed: int = 0
 ) -> Correlations:
@@ -193,7 +243,11 @@ def correlations(
         InputError: fewer than three places, or one of the two is constant.
     """
     if len(votes) < 3 or np.ptp(votes) == 0 or np.ptp(score) == 0:
-        raise InputError(f"{len(votes)} places, or a score that is the same everywhere; a correlation needs more.")
+        what = "the votes are" if len(votes) and np.ptp(votes) == 0 else "the score is"
+        reason = (
+            f"only {len(votes)} places have both" if len(votes) < 3 else f"{what} the same at all {len(votes)} places"
+        )
+        raise InputError(f"No correlation of scores and votes: {reason}; give three places or more that differ.")
     whole = _three(score, votes)
     rows_of = [np.flatnonzero(block == b) for b in np.unique(block)]
     intervals: dict[str, tuple[float, float]] = {}
@@ -246,7 +300,8 @@ def evaluate_scenicness(
     part, truth = series.take(keep), votes.average[mine[keep]]
     vectors = embed(part, model=model)
     block = spatial_blocks(votes.lat_deg[mine[keep]], votes.lon_deg[mine[keep]], block_deg=block_deg)
-    contrast = prompt_contrast(vectors, model.tower, beautiful=beautiful, ugly=ugly)
+    vector = contrast_vector(model.tower, beautiful=beautiful, ugly=ugly)
+    contrast = np.asarray(vectors @ vector, dtype=np.float32)
     ridge = ridge_scores(vectors, truth, spatial_folds(block, folds=_FOLDS))
     if ridge is None:
         notes.append("All places lie in one block of land, so no ridge can be judged fairly.")
@@ -259,8 +314,10 @@ def evaluate_scenicness(
         ridge_score=ridge,
         truth=truth,
         sample_id=part.sample_id,
+        rows=np.flatnonzero(keep),
         prompts={"beautiful": tuple(beautiful), "ugly": tuple(ugly)},
         notes=tuple(notes),
+        scores=_scores(vectors, truth, vector),
     )
 
 
@@ -276,9 +333,7 @@ def write_scenicness(found: Scenicness, series: PixelSeries, out: str | Path) ->
     from timesenclip.tasks.sheets import Sheet, write_json, write_text
 
     folder = Path(out)
-    row = {name: i for i, name in enumerate(series.sample_id)}
-    at = np.array([row[name] for name in found.sample_id])
-    lon, lat = series.lon_deg[at], series.lat_deg[at]
+    lon, lat = series.lon_deg[found.rows], series.lat_deg[found.rows]
     ridge = found.ridge_score if found.ridge_score is not None else np.full(found.count, np.nan)
     cells = zip(found.sample_id, lat, lon, found.truth, found.contrast_score, ridge, strict=True)
     rows = tuple((name, *(float(value) for value in rest)) for name, *rest in cells)

@@ -28,6 +28,9 @@ _LATEX = {
     "}": r"\}",
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
+    "<": r"\textless{}",  # without fontenc these three are printed as other signs
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
 }
 
 
@@ -74,7 +77,9 @@ class Sheet:
                 if isinstance(cell, tuple) and _number(cell[1]) != "":
                     text += rf" {{\scriptsize [{shown(cell[1])}, {shown(cell[2])}]}}"
                 cells.append(text)
-            lines.append(" & ".join(cells) + r" \\")
+            # After \\ a bracket or a star would be taken for its argument.
+            guard = "{}" if cells[0][:1] in ("[", "*") else ""
+            lines.append(guard + " & ".join(cells) + r" \\")
         return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", r"\end{table}"]) + "\n"
 
     def to_html(self) -> str:

@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from timesenclip.errors import DataNotFoundError, InputError
 from timesenclip.ground.prompts import DEFAULT, class_weights, prompts_for
 from timesenclip.model.checkpoint import Model, load
 from timesenclip.model.embed import embed
 from timesenclip.tasks.evaluate import Comparison, compare_methods
 from timesenclip.tasks.few_labels import FewLabels, few_labels
+from timesenclip.tasks.ground_vectors import Ground, read_ground, rows_of_places
 from timesenclip.tasks.labelled import LabelledSet
 from timesenclip.tasks.metrics import Figures
 from timesenclip.tasks.months import KeptMonths, answered, coarser, month_contribution, robustness
@@ -38,16 +38,6 @@ _NEIGHBOURS = 4
 _EXAMPLES = 6
 
 Progress = Callable[[int, int], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Ground:
-    """Embedded photographs (or other ground views) of places."""
-
-    sample_id: tuple[str, ...]
-    """(M,) place of each; a place may have several."""
-    vectors: NDArray[np.float32]
-    """(M, D) unit rows in the checkpoint's space."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +121,8 @@ def run_suite(
         TimeError: a series spans more months than Presto reads.
     """
     chosen = model if isinstance(model, Model) else load(model if model is not None else "default")
+    if ground is not None:  # what is wrong with them is said before the work, not after
+        rows_of_places(ground, data.series.sample_id, chosen.config.tower.dim)
     others, sources = peer_features(data.series, presto=presto)
     findings = _find(
         chosen,
@@ -148,32 +140,6 @@ def run_suite(
 
     report, files = write_report(findings, Path(out))
     return SuiteResult(findings, report, files)
-
-
-def read_ground(path: str | Path) -> Ground:
-    """Read ground vectors from Parquet: columns `sample_id` and `embedding`, one row a photograph.
-
-    Raises:
-        DataNotFoundError: no such file, or not Parquet.
-        InputError: a column is not there.
-    """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    file = Path(path)
-    if not file.is_file():
-        raise DataNotFoundError(f"No file '{file}'; give Parquet with sample_id and embedding.")
-    try:
-        table = pq.read_table(file)
-    except (pa.ArrowInvalid, OSError) as error:
-        raise DataNotFoundError(f"Cannot read '{file}' as Parquet; give columns sample_id and embedding.") from error
-    missing = {"sample_id", "embedding"} - set(table.column_names)
-    if missing:
-        raise InputError(f"'{file}' has no column '{sorted(missing)[0]}'; it has {', '.join(table.column_names[:12])}.")
-    table = table.filter(pa.compute.is_valid(table["embedding"]))
-    vectors = np.array(table["embedding"].to_pylist(), dtype=np.float32).reshape(table.num_rows, -1)
-    length = np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
-    return Ground(tuple(map(str, table["sample_id"].to_pylist())), vectors / length)
 
 
 def _find(
@@ -207,7 +173,7 @@ def _find(
     sets = prompt_sets(data, embeddings, model.tower, seed=seed)
     effects = prompt_effects(data, embeddings, model.tower, templates=templates)
     progress(2, parts)
-    found = _retrievals(data, embeddings, weights, ground, seed)
+    found = _retrievals(data, embeddings, weights, ground, seed, draws)
     progress(3, parts)
     shots = few_labels(data, embeddings, weights, seed=seed)
     progress(4, parts)
@@ -218,7 +184,10 @@ def _find(
     steps = int(some.series.valid.sum(axis=1).max())
     kept = robustness(some, weights, model=model, kept=tuple(range(min(steps, 12), 0, -1)), seed=seed)
     progress(5, parts)
-    lengths = {name: answered(data, coarser(data.series, name), weights, model=model) for name in _LENGTHS}  # type: ignore[arg-type]
+    lengths = {
+        name: answered(data, coarser(data.series, name), weights, model=model, draws=draws, seed=seed)  # type: ignore[arg-type]
+        for name in _LENGTHS
+    }
     progress(6, parts)
     months = month_contribution(some, weights, model=model, seed=seed)
     progress(7, parts)
@@ -237,6 +206,7 @@ def _retrievals(
     weights: NDArray[np.float32],
     ground: Ground | None,
     seed: int,
+    draws: int,
 ) -> list[Retrieval]:
     names, truth, ids = data.taxonomy.names, data.truth, data.series.sample_id
     kinds = np.arange(len(names))
@@ -256,27 +226,22 @@ def _retrievals(
             candidate_id=numbers,
             own="exclude",
             names=names,
+            query_block=data.block[asked],
+            draws=draws,
+            seed=seed,
         ),
     ]
     if ground is None:
         return out
-    if ground.vectors.shape[1] != embeddings.shape[1]:
-        raise InputError(
-            f"Ground vectors have {ground.vectors.shape[1]} dimensions and the checkpoint's {embeddings.shape[1]}; "
-            "embed the photographs with the checkpoint's own tower."
-        )
-    row = {name: i for i, name in enumerate(ids)}
-    mine = np.array([row.get(name, -1) for name in ground.sample_id])
-    if not (mine >= 0).any():
-        raise InputError(
-            f"None of the {len(mine)} ground vectors belongs to a sample (theirs: '{ground.sample_id[0]}', ours: "
-            f"'{ids[0]}'); use the same sample_id on both sides."
-        )
+    mine = rows_of_places(ground, ids, embeddings.shape[1])
     photos, photo_class = ground.vectors[mine >= 0], truth[mine[mine >= 0]]
     photo_id = [ids[i] for i in mine[mine >= 0]]
-    sides = {"satellite": (embeddings, truth, ids), "ground": (photos, photo_class, photo_id)}
+    sides = {
+        "satellite": (embeddings, truth, ids, data.block),
+        "ground": (photos, photo_class, photo_id, data.block[mine[mine >= 0]]),
+    }
     for one, other in (("satellite", "ground"), ("ground", "satellite")):
-        (x, x_class, x_id), (y, y_class, y_id) = sides[one], sides[other]
+        (x, x_class, x_id, x_block), (y, y_class, y_id, _) = sides[one], sides[other]
         asked = _some(len(x), seed)
         out.append(
             retrieve(
@@ -288,6 +253,9 @@ def _retrievals(
                 names=names,
                 query_id=[x_id[i] for i in asked],
                 candidate_id=y_id,
+                query_block=x_block[asked],
+                draws=draws,
+                seed=seed,
             )
         )
     return out

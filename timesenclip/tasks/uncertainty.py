@@ -6,14 +6,22 @@ therefore drawn with replacement; an interval from single samples would be too n
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
 from timesenclip.errors import InputError
 
-__all__ = ["BLOCK_DEG", "DRAWS", "block_draws", "percentile_interval", "spatial_blocks", "spatial_folds"]
+__all__ = [
+    "BLOCK_DEG",
+    "DRAWS",
+    "block_draws",
+    "mean_intervals",
+    "percentile_interval",
+    "spatial_blocks",
+    "spatial_folds",
+]
 
 BLOCK_DEG = 0.25
 """Side of a block in degrees: about 28 km from north to south."""
@@ -60,7 +68,12 @@ def block_draws(sums: NDArray[np.float64], *, draws: int = DRAWS, seed: int = 0)
 
     Yields:
         (R, M) sums of R draws at a time.
+
+    Raises:
+        InputError: fewer than one draw.
     """
+    if draws < 1:
+        raise InputError(f"{draws} draws of the bootstrap; expected 1 or more, such as 1000.")
     blocks = len(sums)
     rng = np.random.default_rng(seed)
     share = np.full(blocks, 1 / blocks)
@@ -76,3 +89,30 @@ def percentile_interval(values: NDArray[np.float64], *, level: float = 0.95) -> 
         return float("nan"), float("nan")
     low, high = np.percentile(known, [50 * (1 - level), 50 * (1 + level)])
     return float(low), float(high)
+
+
+def mean_intervals(
+    values: Mapping[str, NDArray[np.float64]], block: Index, *, draws: int = DRAWS, seed: int = 0
+) -> dict[str, tuple[float, float]]:
+    """Intervals of plain means, from whole blocks of land.
+
+    Args:
+        values: (N,) by name; NaN does not count.
+        block: (N,) block of land.
+        draws, seed: of the bootstrap.
+
+    Returns:
+        (low, high) by name; empty with a single block.
+    """
+    group = np.unique(block, return_inverse=True)[1].ravel()
+    if not len(group) or group.max() == 0 or not values:
+        return {}
+    table = np.stack(list(values.values()), axis=1)  # (N, M)
+    known = np.isfinite(table)
+    sums = np.zeros((int(group.max()) + 1, 2 * table.shape[1]))
+    np.add.at(sums, group, np.concatenate([np.where(known, table, 0.0), known], axis=1))
+    drawn = np.concatenate(list(block_draws(sums, draws=draws, seed=seed)))  # (draws, 2 M)
+    total, count = np.split(drawn, 2, axis=1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        means = total / count
+    return {name: percentile_interval(means[:, i]) for i, name in enumerate(values)}

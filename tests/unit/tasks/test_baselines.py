@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from timesenclip.tasks.baselines import forest_features
+from timesenclip.tasks.baselines import cross_predicted, forest, forest_features, probe
+from timesenclip.tasks.heads import fit_vectors
 from timesenclip.tasks.peers import peer_features
 from timesenclip.testing import random_series
 
@@ -19,3 +20,15 @@ def test_a_patch_has_the_features_of_its_mean() -> None:
 
 def test_without_weights_there_is_no_peer() -> None:
     assert peer_features(random_series(3)) == ({}, [])
+
+
+def test_few_samples_of_many_classes_are_learned_from_without_a_word() -> None:
+    # Warnings are errors here; scikit-learn would take one sample of each class for a regression.
+    rng = np.random.default_rng(0)
+    x, truth = rng.normal(size=(60, 64)).astype(np.float32), np.arange(60) % 30
+    for learner in (probe(), forest(trees=3)):
+        found = cross_predicted(x, truth, np.arange(60) // 30, learner, classes=30)
+        assert found is not None
+        assert found.sum(axis=1) == pytest.approx(1)
+    vectors, _ = fit_vectors(x[:30], truth[:30], 30, method="probe")
+    assert np.linalg.norm(vectors, axis=1) == pytest.approx(1, abs=1e-5)

@@ -7,6 +7,7 @@ import re
 import numpy as np
 import pytest
 
+from timesenclip.ground.taxonomy import load_taxonomy
 from timesenclip.tasks import draw_geography
 from timesenclip.tasks.draw_geography import class_groups, class_map, country_bars
 
@@ -83,3 +84,18 @@ def test_bars_are_shares() -> None:
     # True: FI lake, IE moor. Answered: FI lake, FI moor, IE moor.
     assert np.allclose(np.array(widths) / widths[0], [1, 1, 1 / 3, 2 / 3, 1], atol=1e-4)
     assert ">FI (3)</text>" in drawn.svg
+
+
+def test_long_names_are_not_cut_by_the_edge() -> None:
+    names = [taxon for name in ("eunis-l2", "lucas-land-use") for taxon in load_taxonomy(name).names if len(taxon) > 40]
+    k = len(names)
+    groups = class_groups(np.arange(k), np.arange(k), names)
+    lon, lat = np.linspace(0, 9, k), np.linspace(40, 49, k)
+    for drawn in (class_map("m", "x", lon, lat, groups), country_bars("b", "x", np.array(["FI"] * k), groups)):
+        width = float(drawn.svg.split('viewBox="0 0 ')[1].split()[0])
+        legend = drawn.svg[drawn.svg.index('id="legend_1"') :]
+        found = re.findall(r'<text style="font-size: ([\d.]+)px[^>]* x="([-\d.]+)"[^>]*>([^<]+)<', legend)
+        assert len(found) == len(groups.names)
+        for size, left, text in found:
+            assert float(left) > 0
+            assert float(left) + 0.55 * float(size) * len(text) < width

@@ -136,3 +136,11 @@ def test_the_few_label_curve_rises_and_keeps_folds_apart() -> None:
     assert few_labels(shuffled, x, text, shots=(40,), methods=("probe",), repeats=1)[0].accuracy < 0.2
     one = LabelledSet(**{**{f: getattr(data, f) for f in data.__dataclass_fields__}, "truth": y * 0})
     assert few_labels(one, x, text) == []
+
+
+def test_what_no_head_can_be_made_of_is_left_out_of_the_curve() -> None:
+    rng = np.random.default_rng(4)
+    x = _unit(rng.normal(size=(80, 12)))
+    data = _labelled(x, np.arange(80) % 20, rng)  # twenty classes in twelve dimensions
+    curve = few_labels(data, x, _unit(rng.normal(size=(20, 12))), shots=(1, 2), repeats=1)
+    assert {point.method for point in curve} == {"prototype"}

@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from scipy import stats
-from sklearn.linear_model import Ridge
+from sklearn.linear_model import Ridge, RidgeCV
 
 from timesenclip.errors import DataNotFoundError, InputError
 from timesenclip.model.checkpoint import load
+from timesenclip.model.embed import embed
 from timesenclip.tasks.scenic import (
     correlations,
     evaluate_scenicness,
@@ -46,6 +47,13 @@ def test_the_votes_table_is_read_as_published(tmp_path: Path) -> None:
         read_votes(tmp_path / "votes.tsv", least=50)
     with pytest.raises(DataNotFoundError):
         read_votes(tmp_path / "nothing.tsv")
+    first, *rest = (tmp_path / "votes.tsv").read_text().splitlines(keepends=True)
+    (tmp_path / "twice.tsv").write_text("".join([first, *rest, rest[4]]))
+    with pytest.raises(InputError, match=r"place '4' has several rows \(1 too many\)"):
+        read_votes(tmp_path / "twice.tsv")
+    (tmp_path / "binary.tsv").write_bytes(bytes(range(256)) * 4)
+    with pytest.raises(InputError, match="is no tab-separated text"):
+        read_votes(tmp_path / "binary.tsv")
     (tmp_path / "comma.tsv").write_text("ID,Lat,Lon\n1,2,3\n")
     with pytest.raises(InputError, match="no column 'id'"):
         read_votes(tmp_path / "comma.tsv")
@@ -66,7 +74,7 @@ def test_correlations_equal_scipy_and_their_intervals_hold_them() -> None:
     for name, (low, high) in found.intervals.items():
         assert low < getattr(found, name) < high
     assert correlations(score, truth, block * 0).intervals == {}
-    with pytest.raises(InputError, match="same everywhere"):
+    with pytest.raises(InputError, match="the score is the same at all 200 places"):
         correlations(np.ones(200), truth, block)
 
 
@@ -98,6 +106,15 @@ def test_scenicness_of_places_that_both_sides_have(tmp_path: Path) -> None:
     files = write_scenicness(found, series, tmp_path / "out")
     assert len(files["scores"].read_text().splitlines()) == 36
     assert files["map"].read_text().startswith("<?xml")
+    vectors = embed(series.take(found.rows), model=model)
+    ridge, contrast_score = found.scores
+    assert contrast_score(vectors) == pytest.approx(found.contrast_score, abs=1e-5)
+    learned = RidgeCV(np.geomspace(0.01, 100, 9)).fit(vectors.astype(np.float64), found.truth)
+    assert ridge(vectors) == pytest.approx(learned.predict(vectors.astype(np.float64)), abs=1e-3)
+    twins = replace(series, sample_id=("7", "7", "8", "9", *("x",) * 46))  # an id that comes twice keeps its own place
+    both = evaluate_scenicness(twins, votes, model=model)
+    lines = write_scenicness(both, twins, tmp_path / "twins")["scores"].read_text().splitlines()[1:3]
+    assert [float(line.split(",")[1]) for line in lines] == series.lat_deg[:2].tolist()
     sides = model.tower.encode_text(["a lake", "a factory"])
     contrast = prompt_contrast(sides, model.tower, beautiful=["a lake"], ugly=["a factory"])
     assert contrast[0] > 0 > contrast[1]

@@ -1,0 +1,101 @@
+"""Tables and figures with the names that users and taxonomies really have."""
+
+from __future__ import annotations
+
+import csv
+import re
+
+import numpy as np
+import pytest
+
+from timesenclip.ground.taxonomy import load_taxonomy
+from timesenclip.tasks import draw
+from timesenclip.tasks.drawing import short
+from timesenclip.tasks.sheets import Sheet
+from timesenclip.tasks.uncertainty import mean_intervals
+
+ODD = (
+    "maize & beans, 50 % each_mix",
+    "cost $5 to $6",
+    "a < b | b > c",
+    r"C:\fields {x} ~ ^2 #1",
+    "[sic] * moor",
+    "* star",
+    "été \N{EN DASH} Österreich",
+)
+
+
+def test_latex_prints_every_sign_of_a_class_name() -> None:
+    sheet = Sheet("odd", "100 % of A & B", ("class", "R@1"), tuple((name, (0.5, 0.25, 0.75)) for name in ODD))
+    text = sheet.to_latex()
+    body = text[text.index(r"\midrule") :]
+    assert r"maize \& beans, 50 \% each\_mix" in body
+    assert r"cost \$5 to \$6" in body
+    assert r"a \textless{} b \textbar{} b \textgreater{} c" in body
+    assert r"\textbackslash{}fields \{x\} \textasciitilde{} \textasciicircum{}2 \#1" in body
+    assert "été -- Österreich" in body
+    assert "\n{}[sic] * moor &" in body
+    assert "\n{}* star &" in body
+    assert not re.search(r"(?<!\\)[%$#_]", text)  # nothing that LaTeX would take for a command
+    assert text.count("{") - text.count(r"\{") == text.count("}") - text.count(r"\}")
+    assert len(re.findall(r"(?<!\\)&", body)) == len(ODD)
+    rows = list(csv.reader(sheet.to_csv().splitlines()))
+    assert rows[0] == ["class", "R@1", "R@1 low", "R@1 high"]
+    assert [row[0] for row in rows[1:]] == list(ODD)
+    assert "a &lt; b | b &gt; c" in sheet.to_html()
+
+
+@pytest.mark.parametrize(
+    ("name", "most", "shown"),
+    [
+        ("Maize", 5, "Maize"),
+        ("Lines of trees, small anthropogenic woodlands (1,036)", 24, "Lines of trees, small… (1,036)"),
+        ("Spiny heaths (phrygana)", 14, "Spiny heaths…"),
+        ("Donaudampfschifffahrt", 10, "Donaudamp…"),
+    ],
+)
+def test_long_names_are_cut_at_a_word_and_keep_their_count(name: str, most: int, shown: str) -> None:
+    assert short(name, most) == shown
+
+
+@pytest.mark.parametrize("names", [load_taxonomy("eunis-l2").names, load_taxonomy("lucas-land-use").names, ODD])
+def test_figures_have_room_for_long_names(names: tuple[str, ...]) -> None:
+    # matplotlib warns where a plot has collapsed beside its labels, and warnings are errors here.
+    rng, k = np.random.default_rng(0), len(names)
+    rows = [f"{name} ({1000 + i:,})" for i, name in enumerate(names)]
+    made = [
+        draw.confusion("confusion", "x", rng.random((k, k)), rows, names),
+        draw.heat("months", "x", rng.normal(size=(k, 12)), names),
+        draw.differences("compare", "x", names, [(0.1, -0.1, 0.2)] * k),
+        draw.places(
+            "map", "x", rng.random(k), rng.random(k), [(name, np.arange(k) == i) for i, name in enumerate(names)]
+        ),
+    ]
+    for one in made:
+        words = re.findall(r"<text[^>]*>([^<]+)</text>", one.svg)
+        assert max(map(len, words)) < 56
+        assert 'aria-label="x"' in one.inline()
+    assert f"{1000 + k - 1:,})" in made[0].svg  # counts are kept
+
+
+def test_intervals_of_means_draw_blocks_and_skip_what_does_not_count() -> None:
+    rng = np.random.default_rng(1)
+    block = np.repeat(np.arange(20), 30)
+    shared = np.repeat(rng.random(20), 30)  # all samples of a block say the same
+    values = {"shared": shared, "own": rng.random(600), "some": np.where(np.arange(600) % 2, 1.0, np.nan)}
+    found = mean_intervals(values, block, draws=400)
+    assert found["some"] == (1.0, 1.0)
+    for name in ("shared", "own"):
+        low, high = found[name]
+        assert low < values[name].mean() < high
+    assert np.ptp(found["shared"]) == pytest.approx(2 * 1.96 * shared.std() / np.sqrt(20), rel=0.2)
+    assert np.ptp(found["own"]) < np.ptp(found["shared"]) / 3
+    assert mean_intervals(values, block * 0) == {}
+
+
+def test_axes_of_a_small_area_say_whole_numbers() -> None:
+    lon, lat = 3.02 + np.arange(9) * 1e-3, 50.813 + np.arange(9) * 1e-3
+    drawn = draw.places("map", "x", lon, lat, [("all", np.ones(9, np.bool_))])
+    words = re.findall(r"<text[^>]*>([^<]+)</text>", drawn.svg)
+    assert any(word.startswith("50.81") for word in words)
+    assert not any("e" in word and "+" in word for word in words)

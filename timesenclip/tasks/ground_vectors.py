@@ -1,0 +1,87 @@
+"""Embedded photographs (or other ground views) of places, for retrieval between the streams."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from timesenclip.errors import DataNotFoundError, InputError
+
+__all__ = ["Ground", "read_ground", "rows_of_places"]
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """Embedded photographs (or other ground views) of places."""
+
+    sample_id: tuple[str, ...]
+    """(M,) place of each; a place may have several."""
+    vectors: NDArray[np.float32]
+    """(M, D) unit rows in the checkpoint's space."""
+
+
+def read_ground(path: str | Path) -> Ground:
+    """Read ground vectors from Parquet: columns `sample_id` and `embedding`, one row a photograph.
+
+    Raises:
+        DataNotFoundError: no such file, or not Parquet.
+        InputError: a column is not there, or it holds no vectors of one length.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    file = Path(path)
+    if not file.is_file():
+        raise DataNotFoundError(f"No file '{file}'; give Parquet with sample_id and embedding.")
+    try:
+        table = pq.read_table(file)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise DataNotFoundError(f"Cannot read '{file}' as Parquet; give columns sample_id and embedding.") from error
+    missing = {"sample_id", "embedding"} - set(table.column_names)
+    if missing:
+        raise InputError(f"'{file}' has no column '{sorted(missing)[0]}'; it has {', '.join(table.column_names[:12])}.")
+    table = table.filter(pc.is_valid(table["embedding"]))
+    rows = table["embedding"].to_pylist()
+    lengths = sorted({len(row) if isinstance(row, list) else 1 for row in rows})
+    if len(lengths) != 1 or lengths[0] < 2:
+        seen = f"of {', '.join(map(str, lengths[:6]))} numbers" if rows else "none at all"
+        raise InputError(f"'{file}': embeddings {seen}; expected a list of the same length in every row.")
+    try:
+        vectors = np.array(rows, dtype=np.float32)  # (M, D)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"'{file}': embeddings hold something else than numbers; expected lists of float.") from error
+    length = np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    return Ground(tuple(map(str, table["sample_id"].to_pylist())), vectors / length)
+
+
+def rows_of_places(ground: Ground, sample_id: Sequence[str], dim: int) -> NDArray[np.int64]:
+    """Row of the sample that each photograph belongs to, (M,), -1 where it belongs to none.
+
+    Args:
+        ground: M photographs.
+        sample_id: of the samples.
+        dim: dimensions of the checkpoint.
+
+    Raises:
+        InputError: another dimension, no photograph of a sample, or none that has numbers.
+    """
+    if ground.vectors.shape[1] != dim:
+        raise InputError(
+            f"Ground vectors have {ground.vectors.shape[1]} dimensions and the checkpoint's {dim}; "
+            "embed the photographs with the checkpoint's own tower."
+        )
+    row = {name: i for i, name in enumerate(sample_id)}
+    mine = np.array([row.get(name, -1) for name in ground.sample_id], dtype=np.int64)
+    if not (mine >= 0).any():
+        raise InputError(
+            f"None of the {len(mine)} ground vectors belongs to a sample (theirs: '{ground.sample_id[0]}', ours: "
+            f"'{sample_id[0]}'); use the same sample_id on both sides."
+        )
+    if not np.isfinite(ground.vectors[mine >= 0]).all(axis=1).any():
+        raise InputError(f"All {int((mine >= 0).sum())} ground vectors of the samples hold NaN; embed them again.")
+    return mine
