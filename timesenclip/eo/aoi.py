@@ -95,7 +95,10 @@ def _from_box(edges: Sequence[float]) -> Aoi:
     west, south, east, north = edges
     name = ",".join(f"{edge:g}" for edge in edges)
     if west > east and east >= -180 and west <= 180:
-        raise InputError(f"The box {name} crosses the antimeridian; map the two sides of it on their own.")
+        raise InputError(
+            f"The box {name} crosses the antimeridian, or its west and east are swapped; expected "
+            "west,south,east,north. Map the two sides of the antimeridian on their own."
+        )
     if west >= east or south >= north:
         raise InputError(f"The box {name} is empty; expected west,south,east,north with west < east, south < north.")
     return _placed(box(west, south, east, north), 4326, name)

@@ -104,11 +104,17 @@ def _client(url: str, wait_s: float) -> Any:
 
 @contextmanager
 def _network_errors(url: str) -> Iterator[None]:
+    from pystac_client.errors import ClientTypeError
     from pystac_client.exceptions import APIError
     from requests import RequestException
 
     try:
         yield
+    except ClientTypeError as error:
+        raise DataNotFoundError(
+            f"{url} answers, but is no STAC catalogue; expected the root of an API, such as "
+            "https://earth-search.aws.element84.com/v1."
+        ) from error
     except (APIError, RequestException, json.JSONDecodeError) as error:
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise DataNotFoundError(

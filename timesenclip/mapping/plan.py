@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from timesenclip.bands import BANDS, SCL_NAME
 from timesenclip.eo.cube import AreaSource, Window
 from timesenclip.eo.period import Every, Period
+from timesenclip.eo.stac_source import StacSource
 from timesenclip.errors import InputError, NoClearObservationError
 from timesenclip.mapping.embeddings import block_windows, chunk_side
 from timesenclip.model.checkpoint import Model
@@ -128,6 +129,9 @@ def plan_area(
     """
     if workers < 1:
         raise InputError(f"{workers} workers; expected 1 or more.")
+    full = model.encoder.config.embed_dim
+    if not 1 <= dims <= full:
+        raise InputError(f"{dims} dimensions were asked for; the embeddings of '{model.config.name}' have {full}.")
     side = fitting_block(source.shape, block)
     sample = sample_area(source, model, period=period, every=every, block=side)
     rows, columns = source.shape
@@ -174,10 +178,15 @@ def _read_bytes(source: AreaSource, period: Period | None) -> int | None:
     dates = getattr(source, "dates", None)
     if dates is None:
         return None
-    days = np.asarray(dates).astype("datetime64[D]")
-    count = len(days) if period is None else int(((days >= period.start) & (days < period.end)).sum())
+    pixels = float(source.shape[0] * source.shape[1])
+    if isinstance(source, StacSource):  # a country has scenes on every day of the year, none of which shows all of it
+        observations = source.expected_observations(period)
+    else:
+        days = np.asarray(dates).astype("datetime64[D]")
+        count = len(days) if period is None else int(((days >= period.start) & (days < period.end)).sum())
+        observations = count * pixels
     finest = min(band.resolution_m for band in BANDS)
     shares = sum((finest / band.resolution_m) ** 2 for band in BANDS)
     has_scl = SCL_NAME in getattr(source, "layers", {SCL_NAME: None})
     per_pixel = 2 * shares + (0.25 if has_scl else 0.0)
-    return int(count * source.shape[0] * source.shape[1] * per_pixel)
+    return int(observations * per_pixel)

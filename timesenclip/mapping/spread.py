@@ -6,7 +6,9 @@ At any time only a few pieces are under way, so that neither memory nor the sche
 from __future__ import annotations
 
 import importlib
+import multiprocessing
 import os
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, contextmanager
@@ -14,7 +16,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Protocol, TypeVar
 
-from timesenclip.errors import InputError, MissingExtraError
+from timesenclip.errors import InputError, MissingExtraError, TimeSenCLIPWarning
 
 __all__ = ["Outcome", "Spread", "cpu_count", "spread_over"]
 
@@ -33,6 +35,8 @@ class Outcome:
     """What it said; None where it failed."""
     error: BaseException | None
     """Why it failed."""
+    remote: bool = False
+    """Whether it ran in another process, whose warnings nobody hears."""
 
 
 class Spread(Protocol):
@@ -135,7 +139,7 @@ def _on_client(client: Any, as_completed: Any) -> Spread:
                 following = _submit(client, shared, more)
                 piece_of[following] = more
                 ending.add(following)
-            yield Outcome(piece, facts, error)
+            yield Outcome(piece, facts, error, remote=True)
 
     return spread
 
@@ -145,4 +149,6 @@ def _submit(client: Any, shared: Any, piece: Any) -> Any:
 
 
 def _run(job: Any, piece: Any) -> Any:
+    if multiprocessing.parent_process() is not None:  # what a block met with comes back, and is said where we run
+        warnings.filterwarnings("ignore", category=TimeSenCLIPWarning)
     return job.run(piece)
