@@ -114,6 +114,10 @@ def test_a_plan_counts_what_scenes_show_of_the_polygon(catalog: Path, tmp_path: 
     most = len(source.scenes) * 96 * 96 / 2 * per_pixel
     # Outlines are a little wider than tiles, so that those of B, which show a part, count almost whole.
     assert 0.9 * most < plan.read_bytes <= most * 1.01
+    assert plan.inside == pytest.approx(96 * 96 / 2, rel=0.01)
+    assert plan.output_bytes == int(plan.inside * (64 + 9) * 4 / 3)
+    row, column = source.typical_place
+    assert source.read((row, row + 1, column, column + 1), mask=False).valid.any()
     half = source.expected_observations("2021-11..2021-12")
     assert half + source.expected_observations("2022-01..2022-02") == pytest.approx(source.expected_observations())
     with pytest.raises(InputError, match=r"300 dimensions were asked for; .* have 256"):

@@ -263,7 +263,7 @@ def _report_plan(plan: AreaPlan, *, as_json: bool) -> None:
         print_json(facts)
         return
     rows = [
-        ("area", f"{plan.shape[1]} x {plan.shape[0]} pixels"),
+        ("area", f"{plan.shape[1]} x {plan.shape[0]} pixels, {plan.inside / plan.pixels:.0%} of them in the area"),
         ("blocks", f"{plan.blocks} of {plan.block} x {plan.block}"),
         ("to read", _size(plan.read_bytes) + " before compression" if plan.read_bytes is not None else "unknown"),
         ("store", _size(plan.output_bytes)),

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from timesenclip.bands import BANDS, SCL_NAME
 from timesenclip.eo.aoi import Aoi
-from timesenclip.eo.composite import composite_cube
+from timesenclip.eo.composite import composite_cube, describe_composite
 from timesenclip.eo.cube_layers import Window
 from timesenclip.eo.grid import Transform
 from timesenclip.eo.masking import DROPPED_SCL
@@ -139,7 +139,10 @@ class StacSource:
                     here = days[(days >= first) & (days < last)]
                     piece = self._read_days(here, box, masked, pool, report)
                     part = Period(max(first, span.start), min(last, span.end))
-                    pieces.append(composite_cube(piece, every=every, period=part) if here.size else piece)
+                    if piece.valid.any():
+                        pieces.append(composite_cube(piece, every=every, period=part))
+                    else:  # the sea, or beyond a border: nothing to sort
+                        pieces.append(self._read_days(days[:0], box, masked, pool, report))
                 cube = _joined(pieces, edges, span, every)
         self._say(report, mask=mask)
         return replace(cube, provenance={**self._provenance(report, masked=masked), **cube.provenance})
@@ -167,14 +170,24 @@ class StacSource:
         """
         span = self._span(period)
         there = [scene.outline for scene in self.scenes if span.start <= scene.day < span.end]
-        grid = self.aoi.grid
-        pixels = grid.shape[0] * grid.shape[1]
-        if self.clip:
-            pixels = min(pixels, self._polygon.area / abs(grid.dx * grid.dy))
         area = self.aoi.geometry
         with _GEOS_LOCK:
             shares = [1.0 if o is None else float(o.intersection(area).area / area.area) for o in there]
-        return pixels * sum(shares)
+        return self.pixels_inside * sum(shares)
+
+    @property
+    def pixels_inside(self) -> int:
+        """Pixels within the polygon, nearly: its area."""
+        rows, columns = self.shape
+        grid = self.aoi.grid
+        return min(rows * columns, round(self._polygon.area / abs(grid.dx * grid.dy))) if self.clip else rows * columns
+
+    @property
+    def typical_place(self) -> tuple[int, int]:
+        """Row and column of a pixel within the polygon, near its middle."""
+        grid, point = self.aoi.grid, self._polygon.representative_point()
+        row, column = int((point.y - grid.y0) / grid.dy), int((point.x - grid.x0) / grid.dx)
+        return min(max(row, 0), grid.shape[0] - 1), min(max(column, 0), grid.shape[1] - 1)
 
     def _span(self, period: Period | str | int | None) -> Period:
         span = as_period(period) or self.period
@@ -355,10 +368,7 @@ def _joined(pieces: list[Cube], edges: NDArray[np.datetime64], span: Period, eve
             reflectance[k], valid[k] = piece.reflectance[0], piece.valid[0]
             if piece.observations is not None:
                 observations[k] = piece.observations[0]
-    what: dict[str, str] = next(
-        (piece.provenance["composite"] for piece in pieces if "composite" in piece.provenance), {}
-    )
-    provenance = {"composite": {**what, "every": every, "period": str(span)}}
+    provenance = {"composite": describe_composite(every, span)}
     crs, transform = pieces[0].crs, pieces[0].transform
     return Cube(reflectance, valid, edges[:-1], edges[1:], crs, transform, provenance, observations)
 

@@ -37,6 +37,8 @@ class AreaPlan:
     """Number of blocks."""
     pixels: int
     """Y * X."""
+    inside: int
+    """Those within the area's polygon; the others cost nearly nothing."""
     read_bytes: int | None
     """Values to be read, uncompressed, as two bytes each (SCL: one); None where the source does not say its dates."""
     output_bytes: int
@@ -51,7 +53,7 @@ class AreaPlan:
     @property
     def hours(self) -> float:
         """Expected time, if workers do not get into each other's way."""
-        return self.pixels * (1 / self.load_px_per_s + 1 / self.embed_px_per_s) / self.workers / 3600
+        return self.inside * (1 / self.load_px_per_s + 1 / self.embed_px_per_s) / self.workers / 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,13 +138,15 @@ def plan_area(
     sample = sample_area(source, model, period=period, every=every, block=side)
     rows, columns = source.shape
     pixels = rows * columns
+    inside = source.pixels_inside if isinstance(source, StacSource) else pixels
     # int8 vectors, float32 scale, uint16 clear, three bytes of colour; every level is a quarter of the one below.
-    output = int(pixels * (dims + 4 + 2 + 3) * 4 / 3)
+    output = int(inside * (dims + 4 + 2 + 3) * 4 / 3)
     return AreaPlan(
         shape=source.shape,
         block=side,
         blocks=-(-rows // side) * -(-columns // side),
         pixels=pixels,
+        inside=inside,
         read_bytes=_read_bytes(source, period),
         output_bytes=output,
         load_px_per_s=_load_rate(source, period, every, side),
@@ -153,8 +157,10 @@ def plan_area(
 
 def _load_rate(source: AreaSource, period: Period | None, every: Every, side: int) -> float:
     """Of one whole block: files are decoded in tiles, so that small windows would look many times slower."""
-    windows = list(block_windows(source.shape, side))
-    window = windows[len(windows) // 2]
+    rows, columns = source.shape
+    row, column = source.typical_place if isinstance(source, StacSource) else (rows // 2, columns // 2)
+    top, left = row // side * side, column // side * side
+    window = top, min(top + side, rows), left, min(left + side, columns)
     began = time.perf_counter()
     with suppress(NoClearObservationError):
         source.read(window, period=period, every=every)
