@@ -195,3 +195,18 @@ def test_outputs_and_addresses_that_cannot_be_used_are_said(run, world: Path, ca
         said = run("map", *options[:4], "--catalog", f"{server.url}/token", "-p", "maize", "-o", tmp_path / "out")
     assert said.exit_code == 2
     assert "/token answers, but is no STAC catalogue" in said.stderr
+
+
+def test_a_plan_counts_the_workers_of_a_cluster():
+    from distributed import LocalCluster
+
+    from timesenclip.mapping.spread import cpu_count, worker_count
+
+    with LocalCluster(n_workers=1, threads_per_worker=3, processes=True, dashboard_address=None) as cluster:
+        assert worker_count(None, cluster.scheduler_address) == 3
+    assert worker_count(None, "local:5") == 5
+    assert worker_count(7, None) == 7
+    assert worker_count(None, None) == cpu_count()
+    for address in ("local:x", "somewhere"):
+        with pytest.raises(InputError, match="--dask"):
+            worker_count(None, address)

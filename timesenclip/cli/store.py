@@ -83,7 +83,7 @@ def embed_area(
     """
     from timesenclip.mapping import build
     from timesenclip.mapping.plan import plan_area
-    from timesenclip.mapping.spread import cpu_count
+    from timesenclip.mapping.spread import worker_count
 
     refuse_workers_and_cluster(workers, dask)
     side = block_side(block, aoi)
@@ -110,7 +110,7 @@ def embed_area(
     if dry_run:
         from timesenclip.eo.period import as_period
 
-        count = workers or (int(dask.removeprefix("local:")) if dask and dask[6:].isdigit() else cpu_count())
+        count = worker_count(workers, dask)
         kept = dims or model.encoder.config.embed_dim
         plan = plan_area(source, model, dims=kept, period=as_period(span), every=every, block=side, workers=count)
         _report_plan(plan, as_json=as_json)

@@ -18,7 +18,7 @@ from typing import Any, Protocol, TypeVar
 
 from timesenclip.errors import InputError, MissingExtraError, TimeSenCLIPWarning
 
-__all__ = ["Outcome", "Spread", "cpu_count", "spread_over"]
+__all__ = ["Outcome", "Spread", "cpu_count", "spread_over", "worker_count"]
 
 Piece = TypeVar("Piece")
 _PER_WORKER = 2
@@ -70,6 +70,16 @@ def spread_over(workers: int | None, dask: str | None) -> AbstractContextManager
     return _threads(count)
 
 
+def worker_count(workers: int | None, dask: str | None) -> int:
+    """How many pieces run beside each other; arguments and errors as `spread_over`."""
+    if dask is None:
+        return workers or cpu_count()
+    if dask.startswith("local:"):
+        return _processes(dask)
+    with _client(dask, _distributed()) as client:
+        return max(1, int(sum(client.nthreads().values())))
+
+
 @contextmanager
 def _threads(count: int) -> Iterator[Spread]:
     with ThreadPoolExecutor(count, thread_name_prefix="block") as pool:
@@ -98,26 +108,40 @@ def _bounded(submit: Callable[[Piece], Future[Any]], pieces: Iterable[Piece], li
 
 @contextmanager
 def _dask(address: str) -> Iterator[Spread]:
-    try:
-        distributed: Any = importlib.import_module("distributed")
-    except ImportError as error:
-        raise MissingExtraError("--dask needs Dask; install it with: pip install 'timesenclip[distributed]'") from error
-    kind, _, rest = address.partition(":")
-    if kind == "local":
-        if not rest.isdigit() or int(rest) < 1:
-            raise InputError(f"--dask {address}: expected local:N with a number of processes, such as local:4.")
-        layout = {"n_workers": int(rest), "threads_per_worker": 1, "processes": True, "dashboard_address": None}
+    distributed = _distributed()
+    if address.startswith("local:"):
+        count = _processes(address)
+        layout = {"n_workers": count, "threads_per_worker": 1, "processes": True, "dashboard_address": None}
         with distributed.LocalCluster(**layout) as cluster, distributed.Client(cluster) as client:
             yield _on_client(client, distributed.as_completed)
         return
+    with _client(address, distributed) as client:
+        yield _on_client(client, distributed.as_completed)
+
+
+def _distributed() -> Any:
+    try:
+        return importlib.import_module("distributed")
+    except ImportError as error:
+        raise MissingExtraError("--dask needs Dask; install it with: pip install 'timesenclip[distributed]'") from error
+
+
+def _processes(address: str) -> int:
+    """N of `local:N`."""
+    count = address.removeprefix("local:")
+    if not count.isdigit() or int(count) < 1:
+        raise InputError(f"--dask {address}: expected local:N with a number of processes, such as local:4.")
+    return int(count)
+
+
+def _client(address: str, distributed: Any) -> Any:
+    """A client of a cluster that is there already."""
     if "://" not in address:
         raise InputError(f"--dask {address}: expected tcp://host:port of a scheduler, or local:N.")
     try:
-        client = distributed.Client(address, timeout=30)
+        return distributed.Client(address, timeout=30)
     except (OSError, ValueError) as error:
         raise InputError(f"--dask {address}: no scheduler answers ({error}); start one, or use local:N.") from error
-    with client:
-        yield _on_client(client, distributed.as_completed)
 
 
 def _on_client(client: Any, as_completed: Any) -> Spread:
