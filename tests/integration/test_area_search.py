@@ -166,6 +166,18 @@ def test_months_of_change_are_searched_for_again(run, tmp_path: Path):
     assert "give what the store was made of" in other.stderr
 
 
+def test_strict_holds_on_a_cluster(run, world: Path, square: Path, tmp_path: Path):
+    items = [item(shot, str(world)) for shot in SHOTS if shot.without is None]
+    path = tmp_path / "items.json"
+    path.write_text(json.dumps({"type": "FeatureCollection", "features": items}))
+    options = ["--aoi", square, "--catalog", path, "--period", SEASON, "--block", "48", "-o", tmp_path / "s.zarr"]
+    said = run("embed-area", *options, "--dask", "local:1", "--strict")
+    assert said.exit_code == 2
+    assert said.stderr.count(BROKEN) == 1
+    again = run("embed-area", *options, "--json")
+    assert json.loads(again.stdout)["reused_blocks"] == 4
+
+
 def test_zones_elsewhere_are_refused_before_anything_is_read(run, catalog: Path, square: Path, tmp_path: Path):
     far = polygons(tmp_path / "far.gpkg", box(B.x0 + 9e5, B.y0, B.x0 + 9.1e5, B.y0 + 900))
     options = ["--aoi", square, "--catalog", catalog, "--period", SEASON, "-p", "maize", "-o", tmp_path / "map"]
@@ -202,7 +214,8 @@ def test_a_plan_counts_the_workers_of_a_cluster():
 
     from timesenclip.mapping.spread import cpu_count, worker_count
 
-    with LocalCluster(n_workers=1, threads_per_worker=3, processes=True, dashboard_address=None) as cluster:
+    quiet = {"dashboard_address": None, "scheduler_kwargs": {"dashboard_address": "127.0.0.1:0"}}
+    with LocalCluster(n_workers=1, threads_per_worker=3, processes=True, **quiet) as cluster:
         assert worker_count(None, cluster.scheduler_address) == 3
     assert worker_count(None, "local:5") == 5
     assert worker_count(7, None) == 7

@@ -111,7 +111,9 @@ def _dask(address: str) -> Iterator[Spread]:
     distributed = _distributed()
     if address.startswith("local:"):
         count = _processes(address)
-        layout = {"n_workers": count, "threads_per_worker": 1, "processes": True, "dashboard_address": None}
+        layout: dict[str, Any] = {"n_workers": count, "threads_per_worker": 1, "processes": True}
+        # Any free port: without a dashboard, too, the scheduler opens 8787, and warns where another cluster has it.
+        layout |= {"dashboard_address": None, "scheduler_kwargs": {"dashboard_address": "127.0.0.1:0"}}
         with distributed.LocalCluster(**layout) as cluster, distributed.Client(cluster) as client:
             yield _on_client(client, distributed.as_completed)
         return
