@@ -281,7 +281,8 @@ def test_pixels_of_another_source_are_not_mixed_in(source, model, tmp_path: Path
 def test_dask_with_a_worker_killed_in_the_middle_writes_the_same_bytes(source, small, model, tmp_path: Path) -> None:
     from distributed import Client, LocalCluster
 
-    with LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster:
+    quiet = {"dashboard_address": None, "scheduler_kwargs": {"dashboard_address": "127.0.0.1:0"}}
+    with LocalCluster(n_workers=2, threads_per_worker=1, processes=True, **quiet) as cluster:
         with Client(cluster) as client:
             pids = list(client.run(os.getpid).values())
         killed: list[int] = []

@@ -67,6 +67,8 @@ UnknownBelow = Annotated[
     float | None,
     typer.Option(
         metavar="COSINE",
+        min=-1,
+        max=1,
         help="Similarity below which nothing fits, instead of the checkpoint's; -1: never unknown.",
         rich_help_panel=_QUESTION,
     ),

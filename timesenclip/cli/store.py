@@ -83,7 +83,7 @@ def embed_area(
     """
     from timesenclip.mapping import build
     from timesenclip.mapping.plan import plan_area
-    from timesenclip.mapping.spread import cpu_count
+    from timesenclip.mapping.spread import worker_count
 
     refuse_workers_and_cluster(workers, dask)
     side = block_side(block, aoi)
@@ -110,7 +110,7 @@ def embed_area(
     if dry_run:
         from timesenclip.eo.period import as_period
 
-        count = workers or (int(dask.removeprefix("local:")) if dask and dask[6:].isdigit() else cpu_count())
+        count = worker_count(workers, dask)
         kept = dims or model.encoder.config.embed_dim
         plan = plan_area(source, model, dims=kept, period=as_period(span), every=every, block=side, workers=count)
         _report_plan(plan, as_json=as_json)
@@ -187,18 +187,54 @@ def change(
         Path | None, typer.Option(metavar="CUBE", help="The cube of STORE_A: say in which month pixels differ most.")
     ] = None,
     cube_b: Annotated[Path | None, typer.Option(metavar="CUBE", help="The cube of STORE_B.")] = None,
+    aoi: src.AoiText = None,
+    catalog: src.Catalog = None,
+    collection: Collection = "sentinel-2-l2a",
+    max_cloud: src.MaxCloud = 80.0,
+    resampling: src.Resample = "nearest",
+    readers: src.Readers = 4,
+    provider: Provider = None,
+    baseline: Baseline = None,
+    offset_dn: OffsetDn = None,
     strict: opt.Strict = False,
     as_json: opt.Json = False,
 ) -> None:
-    """Show where two periods of one area differ: in the embedding, in the answer, and in which month."""
+    """Show where two periods of one area differ: in the embedding, in the answer, and in which month.
+
+    Months need the pixels: of the cubes that the stores were made of, or searched for again with --aoi.
+    """
     from timesenclip.eo.cube import open_cube
     from timesenclip.mapping.change import change_stores
     from timesenclip.mapping.embeddings import EmbeddingStore
 
     if (cube_a is None) != (cube_b is None):
         raise InputError("Only one of --cube-a and --cube-b was given; months are found by comparing both.")
+    if cube_a is not None and aoi is not None:
+        raise InputError(f"--cube-a and --aoi {aoi} were both given; give what the stores were made of.")
+    if aoi is None and catalog is not None:
+        raise InputError(f"--catalog {catalog} searches for an area, but --aoi was not given; say which area.")
     first = EmbeddingStore.open(before)
-    cubes = (open_cube(cube_a), open_cube(cube_b)) if cube_a is not None and cube_b is not None else None
+    cubes: tuple[AreaSource, AreaSource] | None = None
+    if cube_a is not None and cube_b is not None:
+        cubes = open_cube(cube_a), open_cube(cube_b)
+    elif aoi is not None:
+
+        def searched(store: EmbeddingStore) -> AreaSource:
+            return src.searched_source(
+                aoi,
+                store.info.period,
+                catalog=catalog,
+                collection=collection,
+                max_cloud=max_cloud,
+                resampling=resampling,
+                workers=readers,
+                provider=provider,
+                baseline=baseline,
+                offset_dn=offset_dn,
+                units="auto",
+            )
+
+        cubes = searched(first), searched(EmbeddingStore.open(after))
     with progress_bar("change, pixels") as progress:
         result = change_stores(
             first,
@@ -227,7 +263,7 @@ def _report_plan(plan: AreaPlan, *, as_json: bool) -> None:
         print_json(facts)
         return
     rows = [
-        ("area", f"{plan.shape[1]} x {plan.shape[0]} pixels"),
+        ("area", f"{plan.shape[1]} x {plan.shape[0]} pixels, {plan.inside / plan.pixels:.0%} of them in the area"),
         ("blocks", f"{plan.blocks} of {plan.block} x {plan.block}"),
         ("to read", _size(plan.read_bytes) + " before compression" if plan.read_bytes is not None else "unknown"),
         ("store", _size(plan.output_bytes)),

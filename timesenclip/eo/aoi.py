@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import floor
@@ -11,7 +12,7 @@ from typing import Any
 
 from timesenclip.eo.cube_layers import Grid
 from timesenclip.eo.mgrs import TILE_M, is_tile_id, tile_corner, utm_epsg
-from timesenclip.errors import DataNotFoundError, GridError, InputError, MissingExtraError
+from timesenclip.errors import DataNotFoundError, DegradedInputWarning, GridError, InputError, MissingExtraError
 
 __all__ = ["Aoi", "open_aoi"]
 
@@ -26,6 +27,8 @@ _NUMBER = r"\s*([-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?)\s*"
 _BOX = re.compile(",".join([_NUMBER] * 4))
 _SEGMENTS = 100
 """A straight edge is cut into so many pieces before it is reprojected, since there it is a curve."""
+_MOST_STRETCH = 0.01
+"""Pixels of an area may differ by this share from 100 m2 before it is said; a UTM zone itself stays below 0.003."""
 _MOST_PX = 1_000_000
 """Side of the largest grid; what is larger is no area but a mistake."""
 
@@ -95,7 +98,10 @@ def _from_box(edges: Sequence[float]) -> Aoi:
     west, south, east, north = edges
     name = ",".join(f"{edge:g}" for edge in edges)
     if west > east and east >= -180 and west <= 180:
-        raise InputError(f"The box {name} crosses the antimeridian; map the two sides of it on their own.")
+        raise InputError(
+            f"The box {name} crosses the antimeridian, or its west and east are swapped; expected "
+            "west,south,east,north. Map the two sides of the antimeridian on their own."
+        )
     if west >= east or south >= north:
         raise InputError(f"The box {name} is empty; expected west,south,east,north with west < east, south < north.")
     return _placed(box(west, south, east, north), 4326, name)
@@ -211,11 +217,29 @@ def _placed(shape: Any, crs: Any, name: str) -> Aoi:
     left, bottom, right, top = transform(dense, to_metres.transform, interleaved=False).bounds
     if not max(right - left, top - bottom) / PIXEL_M <= _MOST_PX:
         raise InputError(f"'{name}' is {(right - left) / 1e3:.0f} x {(top - bottom) / 1e3:.0f} km; map parts of it.")
+    _say_stretched(geometry.bounds, epsg, name)
     slack = 0.01 / PIXEL_M  # a centimetre: what a round trip through degrees may add
     column0, column1 = floor(left / PIXEL_M + slack), -floor(-right / PIXEL_M + slack)
     row0, row1 = -floor(-top / PIXEL_M + slack), floor(bottom / PIXEL_M + slack)
     shape_px = (max(row0 - row1, 1), max(column1 - column0, 1))
     return Aoi(geometry, name, epsg, Grid(column0 * PIXEL_M, row0 * PIXEL_M, PIXEL_M, -PIXEL_M, shape_px))
+
+
+def _say_stretched(bounds: tuple[float, float, float, float], epsg: int, name: str) -> None:
+    """Warn where an area reaches so far beyond its UTM zone that pixels and hectares are no longer what they say."""
+    from pyproj import Proj
+
+    west, south, east, north = bounds
+    places = [(lon, lat) for lon in (west, east) for lat in (south, (south + north) / 2, north)]
+    zone = Proj(epsg)
+    stretch = max(abs(float(zone.get_factors(lon, lat).areal_scale) - 1) for lon, lat in places)
+    if not stretch <= _MOST_STRETCH:
+        warnings.warn(
+            f"'{name}' reaches far beyond UTM zone {epsg % 100}: pixels of 10 m, and hectares, are off by up to "
+            f"{stretch:.0%} there. Map it in parts, such as one for each zone.",
+            DegradedInputWarning,
+            stacklevel=4,
+        )
 
 
 def _require_stac_extra() -> None:

@@ -9,6 +9,7 @@ from timesenclip.errors import GridError
 
 __all__ = ["pixel_lonlat", "resolution_m"]
 
+_TRUE_TO_SCALE = 0.01
 Transform = tuple[float, float, float, float, float, float]
 
 
@@ -34,14 +35,21 @@ def pixel_lonlat(
 
 
 def resolution_m(crs: str, transform: Transform, shape: tuple[int, int]) -> float:
-    """Side of a pixel in metres: the square root of its area; in degrees, at the raster's middle."""
-    from pyproj import CRS
+    """Side of a pixel in metres: the square root of its area, on the ground in the raster's middle.
 
-    a, b, _, d, e, _ = transform
+    Projected metres count as metres where they are to 1 %, as in every UTM zone; in Web Mercator they are not.
+    """
+    from pyproj import CRS, Proj, Transformer
+
+    a, b, c, d, e, f = transform
     area = abs(a * e - b * d)
     reference = CRS.from_user_input(crs)
+    row, column = shape[0] / 2, shape[1] / 2
+    x, y = a * column + b * row + c, d * column + e * row + f
     if reference.is_geographic:
-        _, lat = pixel_lonlat(crs, transform, shape)
-        area *= (111_320.0**2) * float(np.cos(np.deg2rad(np.median(lat))))
-        return float(np.sqrt(area))
+        return float(np.sqrt(area * 111_320.0**2 * np.cos(np.deg2rad(y))))
+    lon, lat = Transformer.from_crs(reference, 4326, always_xy=True).transform(x, y)
+    stretch = float(Proj(reference).get_factors(lon, lat).areal_scale)
+    if abs(stretch - 1) > _TRUE_TO_SCALE:  # False for NaN, beyond the projection's reach
+        area /= stretch
     return float(np.sqrt(area) * reference.axis_info[0].unit_conversion_factor)

@@ -65,7 +65,7 @@ def _ask_api(url: str, collection: str, aoi: Aoi, when: str, wait_s: float) -> l
         found = client.search(
             method=method, collections=[collection], bbox=aoi.bounds, datetime=when, limit=_PAGE, max_items=None
         )
-        return list(found.items_as_dicts())
+        return [_slim(item) for item in found.items_as_dicts()]
 
     with _network_errors(url):
         try:
@@ -74,6 +74,12 @@ def _ask_api(url: str, collection: str, aoi: Aoi, when: str, wait_s: float) -> l
             if getattr(error, "status_code", None) not in (404, 405, 501):
                 raise
             return search("GET")
+
+
+def _slim(item: Item) -> Item:
+    """What is used of an item; whole ones of a country's year would fill gigabytes."""
+    assets = {key: {"href": asset["href"]} for key, asset in (item.get("assets") or {}).items() if asset.get("href")}
+    return {key: item.get(key) for key in ("id", "collection", "geometry", "properties")} | {"assets": assets}
 
 
 def _client(url: str, wait_s: float) -> Any:
@@ -104,11 +110,17 @@ def _client(url: str, wait_s: float) -> Any:
 
 @contextmanager
 def _network_errors(url: str) -> Iterator[None]:
+    from pystac_client.errors import ClientTypeError
     from pystac_client.exceptions import APIError
     from requests import RequestException
 
     try:
         yield
+    except ClientTypeError as error:
+        raise DataNotFoundError(
+            f"{url} answers, but is no STAC catalogue; expected the root of an API, such as "
+            "https://earth-search.aws.element84.com/v1."
+        ) from error
     except (APIError, RequestException, json.JSONDecodeError) as error:
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise DataNotFoundError(

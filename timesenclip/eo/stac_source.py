@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from timesenclip.bands import BANDS, SCL_NAME
 from timesenclip.eo.aoi import Aoi
-from timesenclip.eo.composite import composite_cube
+from timesenclip.eo.composite import composite_cube, describe_composite
 from timesenclip.eo.cube_layers import Window
 from timesenclip.eo.grid import Transform
 from timesenclip.eo.masking import DROPPED_SCL
@@ -63,7 +63,7 @@ class StacSource:
     notes: dict[str, Any] = field(default_factory=dict)
     """More provenance."""
     failures: list[Failure] = field(default_factory=list, compare=False)
-    """Files that could not be read so far, in the order of reading."""
+    """Files that could not be read so far, each once, with the window in which it was noticed."""
     _said: set[str] = field(default_factory=set, compare=False, repr=False)
 
     @property
@@ -139,10 +139,13 @@ class StacSource:
                     here = days[(days >= first) & (days < last)]
                     piece = self._read_days(here, box, masked, pool, report)
                     part = Period(max(first, span.start), min(last, span.end))
-                    pieces.append(composite_cube(piece, every=every, period=part) if here.size else piece)
+                    if piece.valid.any():
+                        pieces.append(composite_cube(piece, every=every, period=part))
+                    else:  # the sea, or beyond a border: nothing to sort
+                        pieces.append(self._read_days(days[:0], box, masked, pool, report))
                 cube = _joined(pieces, edges, span, every)
         self._say(report, mask=mask)
-        return replace(cube, provenance={**self._provenance(masked=masked), **cube.provenance})
+        return replace(cube, provenance={**self._provenance(report, masked=masked), **cube.provenance})
 
     def blocks(
         self,
@@ -159,6 +162,32 @@ class StacSource:
             for column in range(0, self.shape[1], size):
                 box = (row, min(row + size, self.shape[0]), column, min(column + size, self.shape[1]))
                 yield box, self.read(box, period=period, every=every, mask=mask)
+
+    def expected_observations(self, period: Period | str | int | None = None) -> float:
+        """Pixels of all scenes within the area, by their outlines: what there is to read, before clouds.
+
+        Shares of an area are measured in degrees squared, which is near enough for a plan.
+        """
+        span = self._span(period)
+        there = [scene.outline for scene in self.scenes if span.start <= scene.day < span.end]
+        area = self.aoi.geometry
+        with _GEOS_LOCK:
+            shares = [1.0 if o is None else float(o.intersection(area).area / area.area) for o in there]
+        return self.pixels_inside * sum(shares)
+
+    @property
+    def pixels_inside(self) -> int:
+        """Pixels within the polygon, nearly: its area."""
+        rows, columns = self.shape
+        grid = self.aoi.grid
+        return min(rows * columns, round(self._polygon.area / abs(grid.dx * grid.dy))) if self.clip else rows * columns
+
+    @property
+    def typical_place(self) -> tuple[int, int]:
+        """Row and column of a pixel within the polygon, near its middle."""
+        grid, point = self.aoi.grid, self._polygon.representative_point()
+        row, column = int((point.y - grid.y0) / grid.dy), int((point.x - grid.x0) / grid.dx)
+        return min(max(row, 0), grid.shape[0] - 1), min(max(column, 0), grid.shape[1] - 1)
 
     def _span(self, period: Period | str | int | None) -> Period:
         span = as_period(period) or self.period
@@ -255,7 +284,6 @@ class StacSource:
 
     def _say(self, report: _Report, *, mask: bool) -> None:
         """Name what failed and what looks wrong, each once."""
-        self.failures.extend(report.failed)
         if len(report.failed) < report.asked:
             self._said.add("something was read")
         elif report.failed and (report.of_network or "something was read" not in self._said):
@@ -267,6 +295,7 @@ class StacSource:
         new = [failure for failure in report.failed if f"{failure.scene} {failure.band}" not in self._said]
         if new:
             self._said.update(f"{failure.scene} {failure.band}" for failure in new)
+            self.failures.extend(new)  # not every window's: the list must not grow with the area
             self._warn(
                 f"{len(new)} of {report.asked} scenes could not be read and give nothing to a window: "
                 f"{_some([str(failure) for failure in new])}"
@@ -286,7 +315,7 @@ class StacSource:
     def _warn(self, text: str) -> None:
         warnings.warn(f"{self.where}: {text}", DegradedInputWarning, stacklevel=4)
 
-    def _provenance(self, *, masked: bool) -> dict[str, Any]:
+    def _provenance(self, report: _Report, *, masked: bool) -> dict[str, Any]:
         offsets = Counter((scene.offset.offset_dn, scene.offset.reason) for scene in self.scenes)
         coarse = [band.name for band in BANDS if band.resolution_m > self.aoi.grid.dx]
         dilated = f"SCL without {list(DROPPED_SCL)}, dilated by {self.reader.dilate_px} pixel(s)"
@@ -300,7 +329,8 @@ class StacSource:
             "resampled": {"bands": coarse, "method": self.reader.resampling, "other bands": "nearest"},
             "mosaic": "a date is a solar day; the first valid pixel wins, the area's own UTM zone first",
             "scenes": [scene.id for scene in self.scenes],
-            "failed": [str(failure) for failure in self.failures],
+            "failed": [str(failure) for failure in report.failed],
+            "contradicted": {name: why for scenes in report.doubts.values() for name, why in scenes.items()},
             **self.notes,
         }
 
@@ -338,10 +368,7 @@ def _joined(pieces: list[Cube], edges: NDArray[np.datetime64], span: Period, eve
             reflectance[k], valid[k] = piece.reflectance[0], piece.valid[0]
             if piece.observations is not None:
                 observations[k] = piece.observations[0]
-    what: dict[str, str] = next(
-        (piece.provenance["composite"] for piece in pieces if "composite" in piece.provenance), {}
-    )
-    provenance = {"composite": {**what, "every": every, "period": str(span)}}
+    provenance = {"composite": describe_composite(every, span)}
     crs, transform = pieces[0].crs, pieces[0].transform
     return Cube(reflectance, valid, edges[:-1], edges[1:], crs, transform, provenance, observations)
 

@@ -20,7 +20,7 @@ from timesenclip.mapping.quantise import score_rows
 from timesenclip.mapping.question import Question, question_of
 from timesenclip.mapping.result import ClassArea, MapResult, illustrated, write_json
 from timesenclip.mapping.score import in_threads
-from timesenclip.mapping.write import write_class_sidecars
+from timesenclip.mapping.write import output_folder, write_class_sidecars
 from timesenclip.model.checkpoint import Model, load
 from timesenclip.tasks.classify import Answers, classify_scores
 
@@ -67,15 +67,16 @@ def ask_store(
     require_complete(opened)
     if min_clear < 0:
         raise InputError(f"min_clear is {min_clear}; expected 0 or more.")
+    if unknown_below is not None and not -1 <= unknown_below <= 1:
+        raise InputError(f"unknown_below is {unknown_below:g}; a cosine is -1..1, and -1 calls nothing unknown.")
     asker = model if model is None or isinstance(model, Model) else load(model)
     question = question_of(opened, taxonomy, photos=photos, model=asker, templates=templates)
     if zones is not None:
-        from timesenclip.mapping.zones import read_zones
+        from timesenclip.mapping.zones import check_zones
 
-        read_zones(zones)
+        check_zones(zones, shape=opened.shape, crs=opened.info.crs, transform=opened.transform)
     count = AreaTally(opened.shape, len(question.taxonomy))
-    folder = Path(out)
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = output_folder(out)
 
     def work(window: Window) -> BlockAnswers:
         data = opened.read(window)

@@ -86,14 +86,18 @@ class BlockJob:
             pixels = (window[1] - window[0]) * (window[3] - window[2])
             seconds = {"load": round(time.perf_counter() - began, 3), "embed": 0.0, "write": 0.0}
             return {"pixels": pixels, "seen": 0, "seconds": seconds, "days": [], "input": {}}
-        loaded = time.perf_counter()
-        vectors = embed(cube.pixel_series(), model=self.model, batch_size=_BATCH, missing="nan")  # (N, D)
-        embedded = time.perf_counter()
-        self.store.write(window, block_data(cube, self.store.project(vectors)))
+        loaded = embedded = time.perf_counter()
+        seen = int(cube.valid.any(axis=0).sum())
+        if seen:
+            vectors = embed(cube.pixel_series(), model=self.model, batch_size=_BATCH, missing="nan")  # (N, D)
+            embedded = time.perf_counter()
+            self.store.write(window, block_data(cube, self.store.project(vectors)))
+        else:  # the sea, or beyond the border of a country: a block that needs no second must not take four
+            self.store.write(window, _nothing(cube, self.store.info.dims))
         seconds = {"load": loaded - began, "embed": embedded - loaded, "write": time.perf_counter() - embedded}
         return {
-            "pixels": len(vectors),
-            "seen": int(np.isfinite(vectors[:, 0]).sum()),
+            "pixels": cube.shape[0] * cube.shape[1],
+            "seen": seen,
             "seconds": {name: round(value, 3) for name, value in seconds.items()},
             "days": [str(cube.start.min()), str(cube.end.max() - np.timedelta64(1, "D"))],
             "input": dict(cube.provenance),
@@ -109,6 +113,17 @@ def block_data(cube: Cube, vectors: NDArray[np.float32]) -> BlockData:
         scale=scale.reshape(shape),
         clear=clear_count(cube),
         colour=colour_bytes(cube),
+    )
+
+
+def _nothing(cube: Cube, dims: int) -> BlockData:
+    """A block in which nothing was seen; writing it removes what an earlier attempt may have left."""
+    shape = cube.shape
+    return BlockData(
+        vectors=np.zeros((*shape, dims), dtype=np.int8),
+        scale=np.zeros(shape, dtype=np.float32),
+        clear=np.zeros(shape, dtype=np.uint16),
+        colour=np.zeros((*shape, 3), dtype=np.uint8),
     )
 
 

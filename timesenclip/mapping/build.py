@@ -21,12 +21,13 @@ from timesenclip.errors import InputError
 from timesenclip.manifest import Manifest
 from timesenclip.mapping.block import BlockJob
 from timesenclip.mapping.embeddings import EmbeddingStore, StoreInfo, chunk_side
-from timesenclip.mapping.pieces import Progress, block_key, pixels_of, run_pieces
+from timesenclip.mapping.pieces import Progress, block_key, input_of, pixels_of, run_pieces
 from timesenclip.mapping.plan import fitting_block, sample_area
 from timesenclip.mapping.pyramid import write_overview
 from timesenclip.mapping.quantise import Projection, fit_projection
 from timesenclip.mapping.spread import Spread, spread_over
 from timesenclip.mapping.stac_item import stac_item
+from timesenclip.mapping.write import output_folder
 from timesenclip.model.checkpoint import Model, load
 
 __all__ = ["StoreResult", "embed_area", "item_path", "manifest_path"]
@@ -98,6 +99,7 @@ def embed_area(
     chosen = model if isinstance(model, Model) else load(model if model is not None else "default")
     plain = Model(chosen.encoder, chosen.config, digest=chosen.digest)  # without its tower, which blocks do not need
     path = Path(out).resolve()
+    output_folder(path.parent)
     span = as_period(period)
     info = _info(source, plain, span, every, dims, fitting_block(source.shape, block))
     known = EmbeddingStore.open(path) if (path / "zarr.json").is_file() else None
@@ -215,7 +217,7 @@ def _finish(store: EmbeddingStore, manifest: Manifest, reused: int, period: Peri
     facts = [manifest.done[block_key(0, window)] for window in windows]
     start, end = _days(period, facts)
     _remove_torn_files(store.path)  # of a worker of a cluster that was lost on the way
-    store.finish({"timesenclip": __version__, "torch": torch.__version__, "input": _first_input(facts)})
+    store.finish({"timesenclip": __version__, "torch": torch.__version__, "input": input_of(facts)})
     item = item_path(store.path)
     _write_json(item, stac_item(store, start=start, end=end))
     return StoreResult(
@@ -227,11 +229,6 @@ def _finish(store: EmbeddingStore, manifest: Manifest, reused: int, period: Peri
         item=item,
         manifest=manifest.path,
     )
-
-
-def _first_input(facts: list[dict[str, Any]]) -> dict[str, Any]:
-    """What the first block that had any input says of it."""
-    return next((dict(fact["input"]) for fact in facts if fact["input"]), {})
 
 
 def _days(period: Period | None, facts: Iterable[dict[str, Any]]) -> tuple[str, str]:

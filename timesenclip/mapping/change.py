@@ -33,6 +33,7 @@ from timesenclip.mapping.write import (
     CogWriter,
     block_values,
     class_colours,
+    output_folder,
     write_class_sidecars,
 )
 from timesenclip.series import Cube
@@ -114,10 +115,15 @@ def change_stores(
     """
     first, second = (s if isinstance(s, EmbeddingStore) else EmbeddingStore.open(s) for s in (before, after))
     _check_comparable(first, second)
+    for cube, store in zip(cubes or (), (first, second), strict=False):
+        if (cube.shape, cube.transform) != (store.shape, store.transform):
+            raise GridError(
+                f"{cube.where} has {cube.shape} pixels from {cube.transform[2::3]} on, the store '{store.path}' has "
+                f"{store.shape} from {store.transform[2::3]} on; give what the store was made of."
+            )
     if threshold is not None and not 0 <= threshold <= 2:
         raise InputError(f"threshold is {threshold:g}; a cosine distance is 0..2.")
-    folder = Path(out)
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = output_folder(out)
     pair = _Pair(first, second, question, min_clear)
     histogram = np.zeros(_BINS, dtype=np.int64)
     moves = np.zeros((256, 256), dtype=np.int64)
@@ -268,7 +274,9 @@ def _mark(
     tags = {"CLASS_0": "same", "CLASS_1": "changed", "THRESHOLD": limit}
     made = {"changed": CogWriter(folder / "changed.tif", descriptions=["changed"], tags=tags, colours=colours, **more)}
     if cubes is not None:
-        named = {f"CLASS_{i + 1}": name for i, name in enumerate(_MONTHS)} | {"CLASS_0": "same"}
+        named = {f"CLASS_{i + 1}": name for i, name in enumerate(_MONTHS)} | {
+            "CLASS_0": "same, or no month seen in both"
+        }
         made["month"] = CogWriter(folder / "month.tif", descriptions=["month that differs most"], tags=named, **more)
     count = 0
     with cog_writers(made), ExitStack() as stack:

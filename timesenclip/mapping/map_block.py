@@ -103,6 +103,10 @@ class MapJob:
             cube = self.source.read(window, period=self.period, every=self.every)
         except NoClearObservationError:
             return {"pixels": pixels_of(window), "seen": 0, "masked": 0, "input": {}}
+        if not cube.valid.any():
+            seconds = {"load": round(time.perf_counter() - began, 3), "embed": 0.0}
+            nothing = {"pixels": pixels_of(window), "seen": 0, "seconds": seconds}
+            return {**nothing, "input": dict(cube.provenance)}
         series = cube.pixel_series()
         loaded = time.perf_counter()
         clear = clear_count(cube)

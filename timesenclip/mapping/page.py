@@ -57,7 +57,7 @@ def write_page(result: MapResult, path: Path, *, title: str | None = None, extra
         classes=_source(png_bytes(class_picture(result), least_px=512)),
         confidence=_source(png_bytes(confidence_picture(result.preview), least_px=512)),
         rows="\n".join(_row(area) for area in result.areas if area.pixels),
-        nodata=f"{result.nodata_pixels} pixels had no clear observation." if result.nodata_pixels else "",
+        nodata=_nodata(result) if result.nodata_pixels else "",
         pixels="\n".join(map(_pixel, result.examples)) or _NO_SERIES,
         caution=escape(_caution(str(checkpoint["tower"]))),
         extra=extra,
@@ -72,6 +72,11 @@ def write_page(result: MapResult, path: Path, *, title: str | None = None, extra
     part.write_text(page, encoding="utf-8")
     part.replace(path)
     return path
+
+
+def _nodata(result: MapResult) -> str:
+    beyond = " or lie outside the area" if result.provenance["input"].get("area", {}).get("clipped") else ""
+    return f"{result.nodata_pixels} pixels had no clear observation{beyond}."
 
 
 def _caution(tower: str) -> str:

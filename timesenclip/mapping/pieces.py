@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import json
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from timesenclip.eo.cube import Window
-from timesenclip.errors import PartialFailureError
+from timesenclip.errors import DegradedInputWarning, PartialFailureError
 from timesenclip.manifest import Manifest
 from timesenclip.mapping.spread import Spread
 
-__all__ = ["Progress", "block_key", "pixels_of", "run_pieces"]
+__all__ = ["Progress", "block_key", "input_of", "pixels_of", "run_pieces"]
+
+_SHOWN = 3
+_TROUBLES = ("failed", "contradicted")
+"""What a block's input says of itself alone: files that could not be read, scenes whose pixels belie their offset."""
 
 Progress = Callable[[int, int], None]
 """Called with (done, all) in pixels."""
@@ -56,10 +62,15 @@ def run_pieces(
     total = sum(map(pixels_of, windows))
     done = total - sum(map(pixels_of, missing))
     failed: dict[str, Exception] = {}
+    known = json.dumps(next((facts["input"] for facts in manifest.done.values() if facts.get("input")), None))
+    unheard: list[dict[str, Any]] = []
     for outcome in spread(job, missing):
         key = block_key(level, outcome.piece)
         if outcome.error is None:
-            manifest.add(key, outcome.facts)
+            facts, known = _lean(outcome.facts or {}, known)
+            if outcome.remote and any(facts.get(trouble) for trouble in _TROUBLES):
+                unheard.append(facts)
+            manifest.add(key, facts)
             done += pixels_of(outcome.piece)
         else:
             if isinstance(outcome.error, Warning) or not isinstance(outcome.error, Exception):
@@ -68,6 +79,7 @@ def run_pieces(
             failed[key] = outcome.error
         if progress is not None:
             progress(done, total)
+    _say_unheard(unheard)
     if failed:
         _say_failed(failed, len(windows), where)
 
@@ -82,3 +94,64 @@ def _say_failed(failed: dict[str, Exception], blocks: int, where: Path) -> None:
         f"{len(failed)} of {blocks} blocks failed and are missing in '{where}': {some}{more}. The others are kept; run "
         "the same command again to do these."
     ) from first
+
+
+def input_of(blocks: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Where the pixels of an area come from: what all blocks share, and the troubles of each.
+
+    Args:
+        blocks: facts of the blocks, as the manifest has them.
+    """
+    shared: dict[str, Any] = {}
+    failed: set[str] = set()
+    contradicted: dict[str, str] = {}
+    for facts in blocks:
+        own = facts.get("input") or {}
+        shared = shared or dict(own)
+        for part in (facts, own):  # early manifests keep them in the input
+            failed.update(part.get("failed", ()))
+            contradicted |= part.get("contradicted", {})
+    if "failed" in shared:
+        shared |= {"failed": sorted(failed), "contradicted": dict(sorted(contradicted.items()))}
+    return shared
+
+
+def _lean(facts: Mapping[str, Any], known: str) -> tuple[dict[str, Any], str]:
+    """The facts of a block without what an earlier one has said; the input names every scene of the area.
+
+    Kept with each block, the names alone would be gigabytes for a country.
+    """
+    lean = dict(facts)
+    own = dict(lean.get("input") or {})
+    if not own:
+        return lean, known
+    for trouble in _TROUBLES:
+        if own.get(trouble):
+            lean[trouble], own[trouble] = own[trouble], type(own[trouble])()
+    text = json.dumps(own, default=str)
+    lean["input"] = {} if text == known else own
+    return lean, known if known != "null" else text
+
+
+def _say_unheard(blocks: Sequence[Mapping[str, Any]]) -> None:
+    """Say once what workers of a cluster met with."""
+    failed = sorted({text for facts in blocks for text in facts.get("failed", ())})
+    doubted = sorted({f"{name}: {why}" for facts in blocks for name, why in facts.get("contradicted", {}).items()})
+    if failed:
+        warnings.warn(
+            f"{len(failed)} files could not be read and give nothing to a window: {_some(failed)}",
+            DegradedInputWarning,
+            stacklevel=4,
+        )
+    if doubted:
+        warnings.warn(
+            f"The pixels of {len(doubted)} scenes contradict the offset decided for them ({_some(doubted)}). Say the "
+            "offset or the provider.",
+            DegradedInputWarning,
+            stacklevel=4,
+        )
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return "; ".join(names[:_SHOWN]) + more

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from timesenclip.bands import BANDS, SCL_NAME
 from timesenclip.eo.cube import AreaSource, Window
 from timesenclip.eo.period import Every, Period
+from timesenclip.eo.stac_source import StacSource
 from timesenclip.errors import InputError, NoClearObservationError
 from timesenclip.mapping.embeddings import block_windows, chunk_side
 from timesenclip.model.checkpoint import Model
@@ -36,6 +37,8 @@ class AreaPlan:
     """Number of blocks."""
     pixels: int
     """Y * X."""
+    inside: int
+    """Those within the area's polygon; the others cost nearly nothing."""
     read_bytes: int | None
     """Values to be read, uncompressed, as two bytes each (SCL: one); None where the source does not say its dates."""
     output_bytes: int
@@ -50,7 +53,7 @@ class AreaPlan:
     @property
     def hours(self) -> float:
         """Expected time, if workers do not get into each other's way."""
-        return self.pixels * (1 / self.load_px_per_s + 1 / self.embed_px_per_s) / self.workers / 3600
+        return self.inside * (1 / self.load_px_per_s + 1 / self.embed_px_per_s) / self.workers / 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,17 +131,22 @@ def plan_area(
     """
     if workers < 1:
         raise InputError(f"{workers} workers; expected 1 or more.")
+    full = model.encoder.config.embed_dim
+    if not 1 <= dims <= full:
+        raise InputError(f"{dims} dimensions were asked for; the embeddings of '{model.config.name}' have {full}.")
     side = fitting_block(source.shape, block)
     sample = sample_area(source, model, period=period, every=every, block=side)
     rows, columns = source.shape
     pixels = rows * columns
+    inside = source.pixels_inside if isinstance(source, StacSource) else pixels
     # int8 vectors, float32 scale, uint16 clear, three bytes of colour; every level is a quarter of the one below.
-    output = int(pixels * (dims + 4 + 2 + 3) * 4 / 3)
+    output = int(inside * (dims + 4 + 2 + 3) * 4 / 3)
     return AreaPlan(
         shape=source.shape,
         block=side,
         blocks=-(-rows // side) * -(-columns // side),
         pixels=pixels,
+        inside=inside,
         read_bytes=_read_bytes(source, period),
         output_bytes=output,
         load_px_per_s=_load_rate(source, period, every, side),
@@ -149,8 +157,10 @@ def plan_area(
 
 def _load_rate(source: AreaSource, period: Period | None, every: Every, side: int) -> float:
     """Of one whole block: files are decoded in tiles, so that small windows would look many times slower."""
-    windows = list(block_windows(source.shape, side))
-    window = windows[len(windows) // 2]
+    rows, columns = source.shape
+    row, column = source.typical_place if isinstance(source, StacSource) else (rows // 2, columns // 2)
+    top, left = row // side * side, column // side * side
+    window = top, min(top + side, rows), left, min(left + side, columns)
     began = time.perf_counter()
     with suppress(NoClearObservationError):
         source.read(window, period=period, every=every)
@@ -174,10 +184,15 @@ def _read_bytes(source: AreaSource, period: Period | None) -> int | None:
     dates = getattr(source, "dates", None)
     if dates is None:
         return None
-    days = np.asarray(dates).astype("datetime64[D]")
-    count = len(days) if period is None else int(((days >= period.start) & (days < period.end)).sum())
+    pixels = float(source.shape[0] * source.shape[1])
+    if isinstance(source, StacSource):  # a country has scenes on every day of the year, none of which shows all of it
+        observations = source.expected_observations(period)
+    else:
+        days = np.asarray(dates).astype("datetime64[D]")
+        count = len(days) if period is None else int(((days >= period.start) & (days < period.end)).sum())
+        observations = count * pixels
     finest = min(band.resolution_m for band in BANDS)
     shares = sum((finest / band.resolution_m) ** 2 for band in BANDS)
     has_scl = SCL_NAME in getattr(source, "layers", {SCL_NAME: None})
     per_pixel = 2 * shares + (0.25 if has_scl else 0.0)
-    return int(count * source.shape[0] * source.shape[1] * per_pixel)
+    return int(observations * per_pixel)

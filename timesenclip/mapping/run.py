@@ -27,10 +27,10 @@ from timesenclip.manifest import Manifest
 from timesenclip.mapping.answers import AreaTally, answer_writers, cog_writers, write_answers
 from timesenclip.mapping.embeddings import block_windows
 from timesenclip.mapping.map_block import Examples, MapJob
-from timesenclip.mapping.pieces import Progress, block_key, run_pieces
+from timesenclip.mapping.pieces import Progress, block_key, input_of, run_pieces
 from timesenclip.mapping.result import MapResult, illustrated, write_json
 from timesenclip.mapping.spread import spread_over
-from timesenclip.mapping.write import write_class_sidecars
+from timesenclip.mapping.write import output_folder, write_class_sidecars
 from timesenclip.model.checkpoint import Model, load
 from timesenclip.series import Cube
 
@@ -84,12 +84,11 @@ def map_cube(
     """
     chosen = model if isinstance(model, Model) else load(model if model is not None else "default")
     classes = as_taxonomy(taxonomy)
-    _check(classes, min_clear, block, zones)
-    folder = Path(out)
-    folder.mkdir(parents=True, exist_ok=True)
+    source = _InMemory(cube) if isinstance(cube, Cube) else cube
+    _check(classes, min_clear, block, zones, source)
+    folder = output_folder(out)
     weights = class_weights(classes, chosen.tower, templates)
     plain = Model(chosen.encoder, chosen.config, digest=chosen.digest)  # without its tower, which blocks do not need
-    source = _InMemory(cube) if isinstance(cube, Cube) else cube
     parts = folder.resolve() / ".map.partial"
     job = MapJob(source, plain, weights, as_period(period), every, min_clear, scores, parts)
     try:
@@ -103,7 +102,7 @@ def map_cube(
     return result
 
 
-def _check(classes: Taxonomy, min_clear: int, block: int, zones: str | Path | None) -> None:
+def _check(classes: Taxonomy, min_clear: int, block: int, zones: str | Path | None, source: AreaSource) -> None:
     if len(classes) > _MAX_CLASSES:
         raise InputError(f"{len(classes)} classes; a class map holds at most {_MAX_CLASSES}. Ask in several maps.")
     if min_clear < 0:
@@ -111,9 +110,9 @@ def _check(classes: Taxonomy, min_clear: int, block: int, zones: str | Path | No
     if block < 1:
         raise InputError(f"A block of {block} pixels; expected 1 or more.")
     if zones is not None:
-        from timesenclip.mapping.zones import read_zones
+        from timesenclip.mapping.zones import check_zones
 
-        read_zones(zones)  # what is wrong with them is said now, not after hours
+        check_zones(zones, shape=source.shape, crs=source.crs, transform=source.transform)
 
 
 def _answer(
@@ -190,7 +189,7 @@ def _assemble(
         files |= write_zones(zones, folder, classes, pixel_m=pixel_m)
     about = {
         **_origin(model, classes, templates),
-        "input": next((dict(known["input"]) for known in facts.values() if known["input"]), {}),
+        "input": input_of(facts.values()),
         "min_clear": job.min_clear,
         "masked_pixels": tally.masked,
         "nodata_pixels": tally.nodata,

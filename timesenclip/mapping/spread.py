@@ -6,7 +6,9 @@ At any time only a few pieces are under way, so that neither memory nor the sche
 from __future__ import annotations
 
 import importlib
+import multiprocessing
 import os
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, contextmanager
@@ -14,9 +16,9 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Protocol, TypeVar
 
-from timesenclip.errors import InputError, MissingExtraError
+from timesenclip.errors import InputError, MissingExtraError, TimeSenCLIPWarning
 
-__all__ = ["Outcome", "Spread", "cpu_count", "spread_over"]
+__all__ = ["Outcome", "Spread", "cpu_count", "spread_over", "worker_count"]
 
 Piece = TypeVar("Piece")
 _PER_WORKER = 2
@@ -33,6 +35,8 @@ class Outcome:
     """What it said; None where it failed."""
     error: BaseException | None
     """Why it failed."""
+    remote: bool = False
+    """Whether it ran in another process, whose warnings nobody hears."""
 
 
 class Spread(Protocol):
@@ -66,6 +70,16 @@ def spread_over(workers: int | None, dask: str | None) -> AbstractContextManager
     return _threads(count)
 
 
+def worker_count(workers: int | None, dask: str | None) -> int:
+    """How many pieces run beside each other; arguments and errors as `spread_over`."""
+    if dask is None:
+        return workers or cpu_count()
+    if dask.startswith("local:"):
+        return _processes(dask)
+    with _client(dask, _distributed()) as client:
+        return max(1, int(sum(client.nthreads().values())))
+
+
 @contextmanager
 def _threads(count: int) -> Iterator[Spread]:
     with ThreadPoolExecutor(count, thread_name_prefix="block") as pool:
@@ -94,26 +108,42 @@ def _bounded(submit: Callable[[Piece], Future[Any]], pieces: Iterable[Piece], li
 
 @contextmanager
 def _dask(address: str) -> Iterator[Spread]:
-    try:
-        distributed: Any = importlib.import_module("distributed")
-    except ImportError as error:
-        raise MissingExtraError("--dask needs Dask; install it with: pip install 'timesenclip[distributed]'") from error
-    kind, _, rest = address.partition(":")
-    if kind == "local":
-        if not rest.isdigit() or int(rest) < 1:
-            raise InputError(f"--dask {address}: expected local:N with a number of processes, such as local:4.")
-        layout = {"n_workers": int(rest), "threads_per_worker": 1, "processes": True, "dashboard_address": None}
+    distributed = _distributed()
+    if address.startswith("local:"):
+        count = _processes(address)
+        layout: dict[str, Any] = {"n_workers": count, "threads_per_worker": 1, "processes": True}
+        # Any free port: without a dashboard, too, the scheduler opens 8787, and warns where another cluster has it.
+        layout |= {"dashboard_address": None, "scheduler_kwargs": {"dashboard_address": "127.0.0.1:0"}}
         with distributed.LocalCluster(**layout) as cluster, distributed.Client(cluster) as client:
             yield _on_client(client, distributed.as_completed)
         return
+    with _client(address, distributed) as client:
+        yield _on_client(client, distributed.as_completed)
+
+
+def _distributed() -> Any:
+    try:
+        return importlib.import_module("distributed")
+    except ImportError as error:
+        raise MissingExtraError("--dask needs Dask; install it with: pip install 'timesenclip[distributed]'") from error
+
+
+def _processes(address: str) -> int:
+    """N of `local:N`."""
+    count = address.removeprefix("local:")
+    if not count.isdigit() or int(count) < 1:
+        raise InputError(f"--dask {address}: expected local:N with a number of processes, such as local:4.")
+    return int(count)
+
+
+def _client(address: str, distributed: Any) -> Any:
+    """A client of a cluster that is there already."""
     if "://" not in address:
         raise InputError(f"--dask {address}: expected tcp://host:port of a scheduler, or local:N.")
     try:
-        client = distributed.Client(address, timeout=30)
+        return distributed.Client(address, timeout=30)
     except (OSError, ValueError) as error:
         raise InputError(f"--dask {address}: no scheduler answers ({error}); start one, or use local:N.") from error
-    with client:
-        yield _on_client(client, distributed.as_completed)
 
 
 def _on_client(client: Any, as_completed: Any) -> Spread:
@@ -135,7 +165,7 @@ def _on_client(client: Any, as_completed: Any) -> Spread:
                 following = _submit(client, shared, more)
                 piece_of[following] = more
                 ending.add(following)
-            yield Outcome(piece, facts, error)
+            yield Outcome(piece, facts, error, remote=True)
 
     return spread
 
@@ -145,4 +175,6 @@ def _submit(client: Any, shared: Any, piece: Any) -> Any:
 
 
 def _run(job: Any, piece: Any) -> Any:
+    if multiprocessing.parent_process() is not None:  # what a block met with comes back, and is said where we run
+        warnings.filterwarnings("ignore", category=TimeSenCLIPWarning)
     return job.run(piece)

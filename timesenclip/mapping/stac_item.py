@@ -57,7 +57,7 @@ def stac_item(store: EmbeddingStore, *, start: str, end: str) -> dict[str, Any]:
         "assets": {
             "embeddings": {
                 "href": f"./{store.path.name}",
-                "type": "application/vnd+zarr; version=3",
+                "type": "application/vnd.zarr; version=3",
                 "title": "Embedding of every pixel",
                 "roles": ["data"],
             }

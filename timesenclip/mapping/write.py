@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 from xml.sax.saxutils import escape
 
 import numpy as np
@@ -25,9 +26,10 @@ from rasterio.windows import Window as RasterWindow
 
 from timesenclip.eo.cube import Window
 from timesenclip.eo.grid import Transform
+from timesenclip.errors import InputError
 from timesenclip.ground.taxonomy import Taxonomy
 
-__all__ = ["CLASS_NODATA", "SCORE_NODATA", "CogWriter", "write_class_sidecars"]
+__all__ = ["CLASS_NODATA", "SCORE_NODATA", "CogWriter", "output_folder", "write_class_sidecars"]
 
 CLASS_NODATA = 255
 """Nodata of class and confidence maps."""
@@ -35,6 +37,24 @@ SCORE_NODATA = -9999.0
 """Nodata of score maps."""
 UNKNOWN_COLOUR = (128, 128, 128)
 _TILE = 256
+
+
+def output_folder(path: str | Path) -> Path:
+    """Make the folder that maps go to.
+
+    Raises:
+        InputError: it cannot be made, or nothing can be written there.
+    """
+    folder = Path(path)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / f".{uuid4().hex}.part"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise InputError(f"Cannot write into '{folder}' ({reason}); give another output.") from error
+    return folder
 
 
 class CogWriter:

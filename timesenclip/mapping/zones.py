@@ -13,11 +13,12 @@ import rasterio
 from numpy.typing import NDArray
 from rasterio.windows import Window as RasterWindow
 
+from timesenclip.eo.grid import Transform
 from timesenclip.errors import DataNotFoundError, DegradedInputWarning, GridError, InputError, MissingExtraError
 from timesenclip.ground.taxonomy import Taxonomy
 from timesenclip.mapping.write import CLASS_NODATA
 
-__all__ = ["read_zones", "write_zones"]
+__all__ = ["check_zones", "read_zones", "write_zones"]
 
 _SIDE = 1024
 """Side of the windows in which a large polygon is counted, in pixels."""
@@ -67,6 +68,35 @@ def write_zones(zones: str | Path, folder: Path, taxonomy: Taxonomy, *, pixel_m:
             frame.drop(columns=frame.geometry.name).to_csv(part, index=False)
         part.replace(path)
     return outputs
+
+
+def check_zones(zones: str | Path, *, shape: tuple[int, int], crs: str, transform: Transform) -> None:
+    """Say what is wrong with zones before hours are spent on the area (Y, X) in which they are to lie.
+
+    Raises:
+        InputError: none of them touches the area; more errors as `write_zones`.
+    """
+    from shapely.geometry import box
+
+    frame = read_zones(zones)
+    a, b, c, d, e, f = transform
+    corners = [(a * x + b * y + c, d * x + e * y + f) for y in (0, shape[0]) for x in (0, shape[1])]
+    west, south = (min(corner[i] for corner in corners) for i in range(2))
+    east, north = (max(corner[i] for corner in corners) for i in range(2))
+    own = frame.to_crs(crs)
+    there = own.intersects(box(west, south, east, north))
+    if not there.any():
+        where = ", ".join(f"{edge:.6g}" for edge in own.total_bounds)
+        raise InputError(
+            f"None of the {len(frame)} zones in '{zones}' touches the area: they lie in {where}, the area in "
+            f"{west:.6g}, {south:.6g}, {east:.6g}, {north:.6g} ({crs[:20]}). Give zones of this area."
+        )
+    if not there.all():
+        warnings.warn(
+            f"{int((~there).sum())} of {len(frame)} zones in '{zones}' lie outside the area and have no pixels.",
+            DegradedInputWarning,
+            stacklevel=4,
+        )
 
 
 def read_zones(zones: str | Path) -> Any:

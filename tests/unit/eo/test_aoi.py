@@ -13,7 +13,7 @@ from shapely.geometry import LineString, Point, Polygon, box
 
 from timesenclip.eo.aoi import open_aoi
 from timesenclip.eo.mgrs import is_tile_id, tile_corner, utm_epsg
-from timesenclip.errors import DataNotFoundError, GridError, InputError
+from timesenclip.errors import DataNotFoundError, DegradedInputWarning, GridError, InputError
 
 SQUARE = box(500_003, 5_600_007, 500_493, 5_600_393)  # in EPSG:32631
 
@@ -203,3 +203,11 @@ def test_an_area_can_be_read_back_from_its_own_geometry(tmp_path: Path):
     again = open_aoi(path)
     assert again.grid == aoi.grid
     np.testing.assert_array_equal(again.bounds, aoi.bounds)
+
+
+def test_an_area_far_beyond_its_zone_is_said():
+    with pytest.warns(DegradedInputWarning, match=r"far beyond UTM zone 32: .* off by up to 6%"):
+        open_aoi([-12.0, 48.0, 30.0, 52.0])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        open_aoi([5.9, 47.3, 15.0, 55.0])  # Germany
