@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import json
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -11,8 +13,15 @@ import numpy as np
 import pytest
 import torch
 import xarray as xr
+from PIL import Image
 
+from timesenclip.eo.cube import read_cube
+from timesenclip.errors import InputError
+from timesenclip.ground.taxonomy import taxonomy_from_phrases
 from timesenclip.model.presto import PrestoEncoder
+from timesenclip.tasks.labelled import labelled_cube
+from timesenclip.tasks.peers import TRUE_COLOUR, Peers, peer_answers
+from timesenclip.tasks.rgb import patches, true_colour
 
 from .conftest import cube_dataset, maize_dn, wide_frame
 
@@ -84,3 +93,54 @@ def test_imported_weights_answer_for_patches(run, tmp_path: Path) -> None:
     facts = json.loads(said.stdout)
     assert facts["tower"] == str(tmp_path / "sky")
     assert facts["size_px"] == 4
+    words = ("--mapping", "1=maize,2=lake", "-p", "maize", "-p", "lake", "--rgb", tmp_path / "sky")
+    suite = ("evaluate", "suite", "default", "--data", tmp_path / "cube.nc", "--draws", "10", *words)
+    suite += ("--labels", f"{tmp_path / 'labels.nc'}:lc", "-o", tmp_path / "report", "--json")
+    said = run(*suite, "--size-px", "4")
+    assert said.exit_code == 0, said.stderr
+    methods = json.loads(said.stdout)["methods"]
+    assert methods["true-colour patches, words"]["count"] == side[0] * side[1]
+    assert "true-colour patches, probe (with labels)" in methods
+    assert "4 x 4 pixels, median of the clear steps" in (tmp_path / "report" / "report.html").read_text()
+    refused = run(*suite, "--size-px", "40")
+    assert refused.exit_code == 2
+    assert "Patches of 40 pixels in an area of 4 x 4" in refused.stderr
+
+
+def test_a_patch_under_cloud_counts_the_steps_of_its_middle(tmp_path: Path) -> None:
+    cube_dataset(6).to_netcdf(tmp_path / "cube.nc")
+    cube = read_cube(tmp_path / "cube.nc")
+    valid = cube.valid.copy()
+    valid[:, 0, 0] = False  # no patch with this corner was ever clear
+    cube = replace(cube, valid=valid)
+    tower = _Recorder()
+    labels = np.tile([1, 1, 1, 2, 2, 2], (6, 1))
+    classes, codes = taxonomy_from_phrases(["maize", "lake"]), {"1": "maize", "2": "lake"}
+    data = labelled_cube(cube, labels, taxonomy=classes, mapping=codes, title="cube.nc")
+    found = peer_answers(data, Peers(tower=tower, cube=cube, size_px=3))
+    assert found.scores[TRUE_COLOUR].shape == (len(data), 2)
+    assert "were never clear as a whole" in found.notes[0]
+    # The picture of a pixel is cut around it; at the edge the patch is moved inside.
+    row = data.series.sample_id.index("14")  # row 2, column 2
+    wanted = true_colour(patches(cube, np.array([2]), np.array([2]), size_px=3))[0]
+    assert np.array_equal(np.asarray(tower.seen[row]), np.asarray(wanted))
+    assert {image.size for image in tower.seen} == {(3, 3)}
+    with pytest.raises(InputError, match="holds single pixels"):
+        peer_answers(data, Peers(tower=tower))
+
+
+class _Recorder:
+    """A tower that keeps what it was shown: three numbers, the mean colour."""
+
+    name, dim = "recorder", 3
+
+    def __init__(self) -> None:
+        self.seen: list[Image.Image] = []
+
+    def encode_text(self, texts: Sequence[str]) -> np.ndarray:
+        return np.eye(3, dtype=np.float32)[: len(texts)]
+
+    def encode_images(self, images: Sequence[Image.Image]) -> np.ndarray:
+        self.seen += images
+        means = np.array([np.asarray(image).mean(axis=(0, 1)) for image in images], dtype=np.float32)
+        return means / np.linalg.norm(means, axis=1, keepdims=True)

@@ -95,6 +95,7 @@ COMMANDS = [
     if line.startswith("timesenclip ") and "evaluate" not in line
 ]
 HERE = {
+    "--prompt forest --aoi farm.gpkg": "--prompt forest --aoi farm.gpkg --catalog scenes",
     "--year 2018": "--year 2021",
     "--period 2023": "--period 2021-11..2022-02 --catalog scenes",  # no network in tests: the same search in a folder
 }

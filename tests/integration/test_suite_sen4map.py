@@ -20,6 +20,8 @@ from timesenclip.tasks.paper_suite import TASKS
 from timesenclip.tasks.peers import PRESTO
 from timesenclip.testing import random_series, write_lucas_embeddings, write_sen4map_crops, write_test_labels
 
+from .conftest import maize_dn, wide_frame
+
 COUNT = 40
 IDS = [f"4686{i:04d}" for i in range(COUNT)]
 LABELS = [
@@ -129,11 +131,21 @@ def test_all_tasks_of_the_paper_are_asked_at_once(files: Path, tmp_path: Path) -
     torch.save(PrestoEncoder().state_dict(), tmp_path / "presto.pt")
     arguments += ["--presto", tmp_path / "presto.pt"]
     arguments += ["--templates", "a field note of {name}"]
+    water = np.random.default_rng(0).normal(300, 20, (8, 12, 10)).astype(np.uint16)
+    places = wide_frame(np.concatenate([maize_dn(8), water])).assign(lat=50 + 0.3 * np.arange(16))
+    places.to_parquet(tmp_path / "scenic.parquet")
+    votes = [f"{name}\t{50 + 0.3 * i}\t3\t{3 + i / 4}\t1\t3,4\thttp://x" for i, name in enumerate(places["sample_id"])]
+    (tmp_path / "votes.tsv").write_text("\n".join(["ID\tLat\tLon\tAverage\tVariance\tVotes\tGeograph URI", *votes]))
+    arguments += ["--scenic", tmp_path / "scenic.parquet", "--votes", tmp_path / "votes.tsv"]
     more = ["--ground", files / "ground.pt", "--draws", "10", "-o", tmp_path / "r"]
     found = CliRunner().invoke(app, [str(a) for a in [*arguments, *more, "--json"]])
     assert found.exit_code == 0, found.output
     answer = json.loads(found.stdout)
     assert list(answer["tasks"]) == list(TASKS)
+    assert answer["scenicness"]["count"] == 16
+    assert answer["scenicness"]["ridge"]["pearson"] > 0.5  # lakes got the higher votes
+    assert "ridge on embeddings" in (tmp_path / "r" / "tables" / "scenicness.csv").read_text()
+    assert (tmp_path / "r" / "scenicness" / "scenic.csv").is_file()
     methods = json.loads((tmp_path / "r" / "report.json").read_text())["tasks"]
     assert all(PRESTO in methods[task] for task in TASKS)
     assert PRESTO in (tmp_path / "r" / "tables" / "tasks.csv").read_text()
@@ -150,10 +162,13 @@ def test_all_tasks_of_the_paper_are_asked_at_once(files: Path, tmp_path: Path) -
         assert f"Where the classes of {task} are" in page
         assert (tmp_path / "r" / "figures" / f"map-{task}.svg").is_file()
         assert (tmp_path / "r" / "figures" / f"countries-{task}.pdf").is_file() == (task != "countries")
-    assert page.count("<svg ") == 2 * len(TASKS) - 1
+    assert page.count("<svg ") == 2 * len(TASKS) - 1 + 1  # a map and bars a task, no bars of countries; scenicness
     refused = CliRunner().invoke(app, [str(a) for a in [*arguments, "-p", "maize", "-o", tmp_path / "x"]])
     assert refused.exit_code == 2
     assert "asks its own class lists" in refused.output
+    alone = CliRunner().invoke(app, [str(a) for a in [*arguments[:-2], "-o", tmp_path / "x"]])
+    assert alone.exit_code == 2
+    assert "--scenic and --votes go together" in alone.output
 
 
 @pytest.mark.slow

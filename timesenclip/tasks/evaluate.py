@@ -167,6 +167,7 @@ def compare_methods(
     seed: int = 0,
     draws: int = DRAWS,
     others: Mapping[str, NDArray[np.float32]] | None = None,
+    asked: Mapping[str, NDArray[np.float32]] | None = None,
 ) -> Comparison:
     """Figures of zero-shot answers (raw and prior-corrected), chance, majority and the models with labels.
 
@@ -177,7 +178,8 @@ def compare_methods(
         temperature, unknown_score: as `classify_embeddings`.
         seed: of the forest, of chance and of the bootstrap.
         draws: of the bootstrap.
-        others: features (N, F) of other encoders by the name of their row (`peer_features`); each gets a linear probe.
+        others: features (N, F) of other encoders by the name of their row (`peer_answers`); each gets a linear probe.
+        asked: scores (N, K) of other zero-shot models by the name of their row.
     """
     names, truth, count = data.taxonomy.names, data.truth, len(data.taxonomy)
     raw = classify_embeddings(embeddings, weights, temperature=temperature, unknown_score=unknown_score)
@@ -194,6 +196,8 @@ def compare_methods(
 
     add(ZERO_SHOT, raw.label_index, raw.confidence, raw.scores)
     add(PRIOR_CORRECTED, corrected.label_index, corrected.confidence, corrected.probabilities)
+    for name, scores in (asked or {}).items():
+        add(name, scores.argmax(axis=1), None, scores)
     add("chance", chance(len(truth), count, seed=seed))
     fold = data.fold
     learned = _with_labels(data, embeddings, others or {}, seed=seed)

@@ -23,6 +23,7 @@ from timesenclip.errors import InputError
 from timesenclip.ground.prompts import DEFAULT
 from timesenclip.ground.taxonomy import load_taxonomy
 from timesenclip.model.checkpoint import Model
+from timesenclip.series import PixelSeries
 from timesenclip.tasks.draw_geography import class_groups, class_map, country_bars
 from timesenclip.tasks.drawing import Drawing
 from timesenclip.tasks.evaluate import EMBEDDED_PROBE, FOREST, PRIOR_CORRECTED, PROBE, ZERO_SHOT
@@ -30,20 +31,27 @@ from timesenclip.tasks.ground_vectors import rows_of_places
 from timesenclip.tasks.labelled import LabelledSet
 from timesenclip.tasks.labelled_store import labelled_store
 from timesenclip.tasks.metrics import Figures
-from timesenclip.tasks.peers import PRESTO
+from timesenclip.tasks.peers import PRESTO, TRUE_COLOUR, TRUE_COLOUR_PROBE, Peers
 from timesenclip.tasks.report import figures_html
 from timesenclip.tasks.retrieve import Retrieval
+from timesenclip.tasks.scenic import Scenicness, Votes, draw_scenicness, evaluate_scenicness, write_scenicness
 from timesenclip.tasks.sheets import Sheet, write_json, write_sheets, write_text
 from timesenclip.tasks.suite import Findings, Ground, run_suite
 from timesenclip.tasks.uncertainty import BLOCK_DEG, DRAWS
 
-__all__ = ["TASKS", "PaperSuite", "run_paper_suite"]
+__all__ = ["SCENIC", "TASKS", "PaperSuite", "run_paper_suite"]
 
 TASKS = ("lucas-land-cover", "lucas-land-use", "lucas-crops", "eunis-l2", "bioregions", "countries")
 """Class lists of the paper's tasks, in its order."""
 
+SCENIC = "scenicness"
+"""The seventh task, of other places; its files lie in a folder of this name."""
+
 _FIGURES = ("accuracy", "top5_accuracy", "balanced_accuracy", "macro_f1", "weighted_f1", "calibration_error")
-_METHODS = (ZERO_SHOT, PRIOR_CORRECTED, FOREST, PROBE, PRESTO, EMBEDDED_PROBE, "majority", "chance")
+_METHODS = (
+    *(ZERO_SHOT, PRIOR_CORRECTED, TRUE_COLOUR, "chance", "majority"),
+    *(FOREST, PROBE, TRUE_COLOUR_PROBE, PRESTO, EMBEDDED_PROBE),
+)
 _NO_PHOTOS = "None of the photographs is of these places, so nothing is retrieved between the streams."
 _WHERE = (
     "The truth beside the zero-shot answers. A cell shows its most frequent class, so rare classes show in the bars "
@@ -61,6 +69,8 @@ class PaperSuite:
     """Tasks that could not be asked, and why."""
     files: dict[str, Path]
     """`report` (the page that compares), `tables` and `figures` (folders), `json`, and each task's report by name."""
+    scenicness: Scenicness | None = None
+    """How well beauty is told, where votes were given."""
 
 
 def run_paper_suite(
@@ -72,7 +82,8 @@ def run_paper_suite(
     only: Sequence[str] | None = None,
     ground: Ground | None = None,
     templates: str | Sequence[str] = DEFAULT,
-    presto: str | Path | None = None,
+    peers: Peers | None = None,
+    scenic: tuple[PixelSeries, Votes] | None = None,
     block_deg: float = BLOCK_DEG,
     seed: int = 0,
     draws: int = DRAWS,
@@ -87,16 +98,18 @@ def run_paper_suite(
         labels: LUCAS table or the authors' test labels, joined by id; default: the store's own.
         only: ids to take; default: all.
         ground: embedded photographs, for retrieval.
-        templates, presto, block_deg, seed, draws: as `run_suite`.
+        templates, peers, block_deg, seed, draws: as `run_suite`.
+        scenic: series of other places and what people voted for them, for the task of scenicness.
         progress: called with (tasks done, all).
 
     Raises:
         InputError: no task has a label; the message names what is there. Or no photograph is of a place.
-        CheckpointError: the weights are no Presto.
+        CheckpointError, TowerError: a peer's weights are not what they should be.
     """
     places = SeriesStore.open(store).index["sample_id"].astype(str).tolist()
     if ground is not None:  # wrong photographs are said before the first task
         rows_of_places(ground, places, model.config.tower.dim)
+    beauty = None if scenic is None else evaluate_scenicness(*scenic, model=model, block_deg=block_deg, seed=seed)
     folder = Path(out)
     found: dict[str, Findings] = {}
     skipped: dict[str, str] = {}
@@ -117,7 +130,7 @@ def run_paper_suite(
                 ground=shown,
                 notes=[_NO_PHOTOS] if alone else [],
                 templates=templates,
-                presto=presto,
+                peers=peers,
                 seed=seed,
                 draws=draws,
             )
@@ -128,16 +141,21 @@ def run_paper_suite(
         raise InputError(f"No task of the paper has labels in '{store}': {next(iter(skipped.values()))}")
     country = _country(SeriesStore.open(store))
     tables = _tables(found, country)
-    write_sheets(folder / "tables", tables)
     drawn = {task: _geography(task, one, country) for task, one in found.items()}
+    if scenic is not None and beauty is not None:
+        files |= {SCENIC: write_scenicness(beauty, scenic[0], folder / SCENIC)["json"]}
+        tables.insert(1, _scenic_table(beauty))
+        drawn[SCENIC] = [draw_scenicness(beauty, scenic[0])]
+    write_sheets(folder / "tables", tables)
     for drawing in (drawing for several in drawn.values() for drawing in several):
         drawing.save(folder / "figures")
     files |= {name: folder / name for name in ("tables", "figures")}
     files |= {"report": folder / "report.html", "json": folder / "report.json"}
     methods = {task: {name: f.to_dict() for name, f in one.comparison.methods.items()} for task, one in found.items()}
-    write_json(files["json"], {"tasks": methods, "skipped": skipped})
+    facts = {} if beauty is None else {SCENIC: beauty.to_dict()}
+    write_json(files["json"], {"tasks": methods, **facts, "skipped": skipped})
     write_text(files["report"], _page(model, found, skipped, tables, drawn))
-    return PaperSuite(found, skipped, files)
+    return PaperSuite(found, skipped, files, beauty)
 
 
 def _tables(found: dict[str, Findings], country: dict[str, str]) -> list[Sheet]:
@@ -165,6 +183,20 @@ def _tables(found: dict[str, Findings], country: dict[str, str]) -> list[Sheet]:
     # One table a task: how many samples of each class lie in each country.
     asked_in = [task for task in found if country and task != "countries"]
     return [*sheets, *(_countries(task, found[task].data, country) for task in asked_in)]
+
+
+def _scenic_table(found: Scenicness) -> Sheet:
+    rows = []
+    for name, one in (
+        ("prompt contrast (zero-shot)", found.contrast),
+        ("ridge on embeddings (with labels)", found.ridge),
+    ):
+        if one is not None:
+            kinds = {"pearson": one.pearson, "spearman": one.spearman, "kendall": one.kendall}
+            cells = [(value, *one.intervals[kind]) if kind in one.intervals else value for kind, value in kinds.items()]
+            rows.append((name, found.count, *cells))
+    caption = "Scenicness: correlation with the mean votes of people, on other blocks of land"
+    return Sheet(SCENIC, caption, ("method", "places", "Pearson", "Spearman", "Kendall"), tuple(rows))
 
 
 def _recalls(one: Retrieval, kind: str, cuts: Sequence[int]) -> list[object]:
@@ -227,12 +259,12 @@ def _page(
         f"aria-label='{escape(table.caption)}'>{table.to_html()}</div></section>"
         for table in tables
     ]
-    parts += [
-        f"<section><h2>Where the classes of {escape(task)} are</h2><p class='lead'>{escape(_WHERE)}</p>"
-        f"{figures_html(several)}</section>"
-        for task, several in drawn.items()
-        if several
-    ]
+    for task, several in drawn.items():
+        heading = "Votes and predicted scenicness" if task == SCENIC else f"Where the classes of {task} are"
+        lead = "Each place is predicted by a ridge that never saw its block of land." if task == SCENIC else _WHERE
+        if several:
+            figures = figures_html(several)
+            parts.append(f"<section><h2>{escape(heading)}</h2><p class='lead'>{escape(lead)}</p>{figures}</section>")
     first = next(iter(found.values()))
     lead = (
         f"Checkpoint {model.config.name} ({model.digest}), words through {model.config.tower.name}; "

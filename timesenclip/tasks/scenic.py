@@ -19,6 +19,7 @@ from timesenclip.ground.towers import GroundTower
 from timesenclip.model.checkpoint import Model
 from timesenclip.model.embed import embed
 from timesenclip.series import PixelSeries
+from timesenclip.tasks.drawing import Drawing
 from timesenclip.tasks.uncertainty import percentile_interval, spatial_blocks, spatial_folds
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "Votes",
     "contrast_vector",
     "correlations",
+    "draw_scenicness",
     "evaluate_scenicness",
     "prompt_contrast",
     "read_votes",
@@ -329,7 +331,6 @@ def write_scenicness(found: Scenicness, series: PixelSeries, out: str | Path) ->
         series: the series it was made of, for their places.
         out: folder.
     """
-    from timesenclip.tasks.draw import scored_places
     from timesenclip.tasks.sheets import Sheet, write_json, write_text
 
     folder = Path(out)
@@ -338,14 +339,22 @@ def write_scenicness(found: Scenicness, series: PixelSeries, out: str | Path) ->
     cells = zip(found.sample_id, lat, lon, found.truth, found.contrast_score, ridge, strict=True)
     rows = tuple((name, *(float(value) for value in rest)) for name, *rest in cells)
     heads = ("sample_id", "lat", "lon", "mean vote", "prompt contrast", "ridge")
-    shown = ridge if found.ridge_score is not None else found.contrast_score
-    panels = [("mean vote", found.truth), ("predicted", np.asarray(shown, np.float64))]
-    scored_places("scenic", "Votes and predicted scenicness on the map", lon, lat, panels).save(folder)
+    draw_scenicness(found, series).save(folder)
     return {
         "json": write_json(folder / "scenic.json", found.to_dict()),
         "scores": write_text(folder / "scenic.csv", Sheet("scenic", "", heads, rows).to_csv()),
         "map": folder / "scenic.svg",
     }
+
+
+def draw_scenicness(found: Scenicness, series: PixelSeries) -> Drawing:
+    """Votes and predictions on the map; the contrast where no ridge could be judged."""
+    from timesenclip.tasks.draw import scored_places
+
+    shown = found.contrast_score if found.ridge_score is None else found.ridge_score
+    panels = [("mean vote", found.truth), ("predicted", np.asarray(shown, np.float64))]
+    lon, lat = series.lon_deg[found.rows], series.lat_deg[found.rows]
+    return scored_places("scenic", "Votes and predicted scenicness on the map", lon, lat, panels)
 
 
 def _three(score: NDArray[np.floating], votes: NDArray[np.float64]) -> tuple[float, float, float]:

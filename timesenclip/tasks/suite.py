@@ -23,7 +23,7 @@ from timesenclip.tasks.ground_vectors import Ground, read_ground, rows_of_places
 from timesenclip.tasks.labelled import LabelledSet
 from timesenclip.tasks.metrics import Figures
 from timesenclip.tasks.months import KeptMonths, answered, coarser, month_contribution, robustness
-from timesenclip.tasks.peers import peer_features
+from timesenclip.tasks.peers import PeerAnswers, Peers, peer_answers
 from timesenclip.tasks.prompt_study import PromptEffect, PromptSet, prompt_effects, prompt_sets
 from timesenclip.tasks.retrieve import Retrieval, nearest, retrieve
 from timesenclip.tasks.uncertainty import DRAWS
@@ -97,7 +97,7 @@ def run_suite(
     notes: Sequence[str] = (),
     seed: int = 0,
     draws: int = DRAWS,
-    presto: str | Path | None = None,
+    peers: Peers | None = None,
     progress: Progress | None = None,
 ) -> SuiteResult:
     """Answer every question of the suite, and write the report.
@@ -112,7 +112,7 @@ def run_suite(
         notes: sentences for the head of the report, such as whether the checkpoint was trained on these places.
         seed: of every random choice.
         draws: of the bootstrap.
-        presto: Presto's weights (`default_model.pt`), whose features with a linear probe are then compared too.
+        peers: other people's models to compare with.
         progress: called with (done, all) parts of the suite.
 
     Raises:
@@ -123,14 +123,14 @@ def run_suite(
     chosen = model if isinstance(model, Model) else load(model if model is not None else "default")
     if ground is not None:  # what is wrong with them is said before the work, not after
         rows_of_places(ground, data.series.sample_id, chosen.config.tower.dim)
-    others, sources = peer_features(data.series, presto=presto)
+    others = peer_answers(data, peers or Peers(), templates=templates)
     findings = _find(
         chosen,
         data,
         ground,
         templates,
         title,
-        [*notes, *sources],
+        [*notes, *others.notes],
         seed,
         draws,
         others,
@@ -151,7 +151,7 @@ def _find(
     notes: Sequence[str],
     seed: int,
     draws: int,
-    others: dict[str, NDArray[np.float32]],
+    others: PeerAnswers,
     progress: Progress,
 ) -> Findings:
     parts = 8
@@ -167,7 +167,8 @@ def _find(
         unknown_score=calibration.unknown_score,
         seed=seed,
         draws=draws,
-        others=others,
+        others=others.features,
+        asked=others.scores,
     )
     progress(1, parts)
     sets = prompt_sets(data, embeddings, model.tower, seed=seed)

@@ -7,7 +7,6 @@ import pytest
 
 from timesenclip.tasks.baselines import cross_predicted, forest, forest_features, probe
 from timesenclip.tasks.heads import fit_vectors
-from timesenclip.tasks.peers import peer_features
 from timesenclip.testing import random_series
 
 
@@ -16,10 +15,6 @@ def test_a_patch_has_the_features_of_its_mean() -> None:
     weights = np.array([[0.5, 1.5], [1.25, 0.75]], np.float32)
     patches = replace(series, reflectance=(series.reflectance[..., None, None] * weights).astype(np.float32))
     assert forest_features(patches) == pytest.approx(forest_features(series), abs=1e-6)
-
-
-def test_without_weights_there_is_no_peer() -> None:
-    assert peer_features(random_series(3)) == ({}, [])
 
 
 def test_few_samples_of_many_classes_are_learned_from_without_a_word() -> None:
