@@ -45,7 +45,7 @@ def notes(found: Findings) -> list[str]:
         out.append("All samples lie in one block of land, so there are no intervals.")
     elif found.about["blocks"] < _FEW_BLOCKS:
         out.append(f"Only {found.about['blocks']} blocks of land: the intervals are rough, and rather too narrow.")
-    out.append("Of places that the checkpoint was trained on, figures are too good; its model card says which those are.")
+    out.append("Where the checkpoint was trained figures are too good; its model card says on which places it was.")
     return out
 
 
