@@ -237,7 +237,8 @@ def scored_places(
 ) -> Drawing:
     """The same places coloured by several scores, dark (low) to light (high), one panel each with its own scale."""
     with figure_of(WIDTH, 3.4 * len(panels)) as (figure, finish):
-        plots = np.atleast_1d(figure.subplots(len(panels), 1, sharex=True))
+        # Each has an x axis of its own: of a shared one the aspect could only be kept by cutting places off.
+        plots = np.atleast_1d(figure.subplots(len(panels), 1))
         for plot, (title, score) in zip(plots, panels, strict=True):
             drawn = plot.scatter(
                 lon_deg, lat_deg, c=score, cmap="cividis", s=14, linewidths=0, rasterized=len(lon_deg) > 400

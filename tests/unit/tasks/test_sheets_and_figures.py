@@ -99,3 +99,11 @@ def test_axes_of_a_small_area_say_whole_numbers() -> None:
     words = re.findall(r"<text[^>]*>([^<]+)</text>", drawn.svg)
     assert any(word.startswith("50.81") for word in words)
     assert not any("e" in word and "+" in word for word in words)
+
+
+def test_scored_places_all_stand_within_their_axes() -> None:
+    lon, lat = np.linspace(-5, 1, 30), np.linspace(50, 58, 30)
+    drawn = draw.scored_places("scenic", "x", lon, lat, [("votes", lat), ("predicted", lon)])
+    words = re.findall(r"<text[^>]*>([^<]+)</text>", drawn.svg)
+    for text in ("50", "58"):  # the first and the last latitude, on both maps and on the scale of the first
+        assert words.count(text) >= 2
