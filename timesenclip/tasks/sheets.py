@@ -15,23 +15,9 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Sheet", "plain", "write_json", "write_sheets", "write_text"]
+from timesenclip.tasks.latex import latex_table
 
-_LATEX = {
-    "\\": r"\textbackslash{}",
-    "&": r"\&",
-    "%": r"\%",
-    "$": r"\$",
-    "#": r"\#",
-    "_": r"\_",
-    "{": r"\{",
-    "}": r"\}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "<": r"\textless{}",  # without fontenc these three are printed as other signs
-    ">": r"\textgreater{}",
-    "|": r"\textbar{}",
-}
+__all__ = ["Sheet", "plain", "write_json", "write_sheets", "write_text"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,22 +51,11 @@ class Sheet:
         return out.getvalue()
 
     def to_latex(self) -> str:
-        """A `table` for the booktabs package, numbers with three decimals, intervals small behind them."""
-        align = "".join("l" if i == 0 or self._is_text(i) else "r" for i in range(len(self.columns)))
-        lines = [r"\begin{table}", r"\centering", rf"\caption{{{_tex(self.caption)}}}", rf"\label{{tab:{self.name}}}"]
-        lines += [rf"\begin{{tabular}}{{{align}}}", r"\toprule", " & ".join(map(_tex, self.columns)) + r" \\"]
-        lines.append(r"\midrule")
-        for row in self.rows:
-            cells = []
-            for cell in row:
-                text = _tex(shown(cell[0] if isinstance(cell, tuple) else cell))
-                if isinstance(cell, tuple) and _number(cell[1]) != "":
-                    text += rf" {{\scriptsize [{shown(cell[1])}, {shown(cell[2])}]}}"
-                cells.append(text)
-            # After \\ a bracket or a star would be taken for its argument.
-            guard = "{}" if cells[0][:1] in ("[", "*") else ""
-            lines.append(guard + " & ".join(cells) + r" \\")
-        return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", r"\end{table}"]) + "\n"
+        """A table for booktabs, numbers with three decimals, intervals small beneath them (`latex_table`)."""
+        rows = [[_with_interval(cell) for cell in row] for row in self.rows]
+        return latex_table(
+            self.name, self.caption, self.columns, rows, list(map(self._is_text, range(len(self.columns))))
+        )
 
     def to_html(self) -> str:
         """A `<table>`; wrap it in something that scrolls."""
@@ -155,5 +130,6 @@ def _number(value: Any) -> Any:
     return "" if missing else value
 
 
-def _tex(text: str) -> str:
-    return "".join(_LATEX.get(letter, letter) for letter in text).replace("–", "--")  # noqa: RUF001
+def _with_interval(cell: Any) -> tuple[str, str]:
+    value, low, high = cell if isinstance(cell, tuple) else (cell, None, None)
+    return shown(value), "" if _number(low) == "" else f"[{shown(low)}, {shown(high)}]"

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import csv
 import re
+import shutil
+import subprocess
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -36,13 +39,55 @@ def test_latex_prints_every_sign_of_a_class_name() -> None:
     assert "été -- Österreich" in body
     assert "\n{}[sic] * moor &" in body
     assert "\n{}* star &" in body
-    assert not re.search(r"(?<!\\)[%$#_]", text)  # nothing that LaTeX would take for a command
+    cells = "\n".join(line for line in body.splitlines() if "&" in line)
+    assert not re.search(r"(?<!\\)[%$#_]", cells)  # nothing that LaTeX would take for a command
     assert text.count("{") - text.count(r"\{") == text.count("}") - text.count(r"\}")
-    assert len(re.findall(r"(?<!\\)&", body)) == len(ODD)
+    assert len(re.findall(r"(?<!\\)&", body)) == 2 * len(ODD)  # a figure, and its interval beneath
     rows = list(csv.reader(sheet.to_csv().splitlines()))
     assert rows[0] == ["class", "R@1", "R@1 low", "R@1 high"]
     assert [row[0] for row in rows[1:]] == list(ODD)
     assert "a &lt; b | b &gt; c" in sheet.to_html()
+
+
+SENTENCE = "Rows of young maize stand in a ploughed field under a grey sky, with a road and poplars behind."
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs pdflatex (texlive-latex-recommended)")
+@pytest.mark.parametrize(
+    "sheet",
+    [
+        Sheet("odd", "100 % of A & B", ("class", "R@1"), tuple((name, (0.5, 0.25, 0.75)) for name in ODD)),
+        Sheet("empty", "Nothing", ("class", "recall"), ()),
+        Sheet("wide", "Countries", ("class", *map(str, range(28))), tuple(("a name", *range(28)) for _ in range(16))),
+        Sheet("long", "Classes", ("class", *["average recall"] * 7), (("a name", *[(0.5, 0.25, 0.75)] * 7),) * 60),
+        Sheet("matrix", "Confusion", ("", *["a long name"] * 46), (("a long name", *[100] * 46),) * 46),
+        Sheet(
+            "eunis",
+            "Classes",
+            ("class", "samples", *["recall, prior-corrected"] * 6),
+            ((SENTENCE[:50], 100, *[(0.5, 0.25, 0.75)] * 6),) * 44,
+        ),
+        Sheet("prompts", "Prompts", ("class", "prompt", "recall"), (("a name", SENTENCE, 0.5),) * 90),
+        Sheet("few", "Prompts", ("class", "prompt", "recall"), (("a name", SENTENCE, 0.5),) * 9),
+    ],
+    ids=lambda sheet: sheet.name,
+)
+def test_latex_prints_every_table_within_the_page(sheet: Sheet, tmp_path: Path) -> None:
+    lines = [
+        r"\documentclass{article}\usepackage[utf8]{inputenc}",
+        sheet.to_latex().splitlines()[0].removeprefix("% "),
+        r"\begin{document}",
+        sheet.to_latex(),
+        r"\end{document}",
+    ]
+    (tmp_path / "page.tex").write_text("\n".join(lines))
+    for _ in range(2):  # a longtable learns its widths from the first pass
+        done = subprocess.run(
+            ["pdflatex", "-interaction=nonstopmode", "page.tex"], cwd=tmp_path, capture_output=True, check=False
+        )
+    log = done.stdout.decode(errors="replace")
+    assert done.returncode == 0, log[-2000:]
+    assert not re.search(r"^!|Overfull|too large", log, re.MULTILINE), log[-2000:]
 
 
 @pytest.mark.parametrize(
