@@ -189,6 +189,8 @@ def test_photographs_of_some_places_do_not_stop_the_other_tasks(files: Path, tmp
     assert found.exit_code == 0, found.output
     assert set(json.loads(found.stdout)["tasks"]) == {"lucas-land-cover", "countries"}
     assert "None of the photographs is of these places" in (tmp_path / "r" / "countries" / "report.html").read_text()
+    heads = (tmp_path / "r" / "tables" / "countries-lucas-land-cover.csv").read_text().splitlines()[0]
+    assert "MT" in heads.split(",")  # Malta is in the labels beside the store only
     table = (tmp_path / "r" / "tables" / "retrieval.csv").read_text()
     assert table.count("satellite -> ground") == 1
     other = write_lucas_embeddings(tmp_path / "other.pt", {"BE_1N": vectors[0]})

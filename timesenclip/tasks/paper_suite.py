@@ -139,7 +139,7 @@ def run_paper_suite(
             progress(done + 1, len(TASKS))
     if not found:
         raise InputError(f"No task of the paper has labels in '{store}': {next(iter(skipped.values()))}")
-    country = _country(SeriesStore.open(store))
+    country = _country(SeriesStore.open(store), found.get("countries"))
     tables = _tables(found, country)
     drawn = {task: _geography(task, one, country) for task, one in found.items()}
     if scenic is not None and beauty is not None:
@@ -210,11 +210,15 @@ def _spread(figures: Figures, key: str) -> object:
     return value if interval is None or value is None else (value, *interval)
 
 
-def _country(store: SeriesStore) -> dict[str, str]:
-    """Country by place, empty where the store does not know."""
-    if "nuts0" not in store.index:
-        return {}
-    return dict(zip(store.index["sample_id"].astype(str), store.index["nuts0"].astype(str), strict=True))
+def _country(store: SeriesStore, asked: Findings | None) -> dict[str, str]:
+    """Code of the country by place, as the task of countries had it, else as the store has it; empty if neither."""
+    out: dict[str, str] = {}
+    if "nuts0" in store.index:
+        out = dict(zip(store.index["sample_id"].astype(str), store.index["nuts0"].astype(str), strict=True))
+    if asked is not None:
+        codes = [taxon.code or taxon.name for taxon in asked.data.taxonomy.classes]
+        out |= {name: codes[k] for name, k in zip(asked.data.series.sample_id, asked.data.truth, strict=True) if k >= 0}
+    return out
 
 
 def _where(data: LabelledSet, country: dict[str, str]) -> NDArray[np.str_]:
