@@ -261,11 +261,17 @@ def _nearest(
 ) -> NDArray[Any]:
     """The value whose pixel holds each place; `outside` beyond the file."""
     row, column = np.floor(rows).astype(np.intp) - first[0], np.floor(columns).astype(np.intp) - first[1]
-    inside = (row >= 0) & (row < values.shape[0]) & (column >= 0) & (column < values.shape[1])  # (y, x)
-    if not inside.any():
-        return np.full(inside.shape, outside, dtype=values.dtype)
+    in_rows, in_columns = (row >= 0) & (row < values.shape[0]), (column >= 0) & (column < values.shape[1])
+    if not (in_rows.any() and in_columns.any()):
+        return np.full(np.broadcast_shapes(row.shape, column.shape), outside, dtype=values.dtype)
     row, column = np.clip(row, 0, values.shape[0] - 1), np.clip(column, 0, values.shape[1] - 1)
-    return np.asarray(np.where(inside, values[row, column], outside))
+    if row.shape[1] == column.shape[0] == 1:  # a file in the map's CRS: rows, then columns, three times faster
+        found = values.take(row[:, 0], axis=0).take(column[0], axis=1)
+    else:
+        found = values[row, column]
+    if not (in_rows.all() and in_columns.all()):
+        found = np.where(in_rows & in_columns, found, outside)
+    return np.asarray(found)
 
 
 def _bilinear(
