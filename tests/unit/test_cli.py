@@ -48,6 +48,14 @@ def test_version():
     ("args", "line"),
     [
         (["mapp"], "error: No such command 'mapp'. Did you mean 'map'? (see timesenclip --help)"),
+        (
+            ["evaluate", "suit", "default", "--data", "x"],
+            "error: No such command 'suit'. Did you mean 'suite'? (see timesenclip evaluate --help)",
+        ),
+        (
+            ["evaluate", "default", "--labels", "x", "--data", "none.parquet", "-o", "report"],  # the suite is meant
+            "error: No file 'none.parquet'; give a Parquet, GeoParquet or CSV table of points.",
+        ),
         (["classify"], "error: Missing argument 'POINTS'. (see timesenclip classify --help)"),
         (
             ["classify", "x.parquet", "--units", "feet"],

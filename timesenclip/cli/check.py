@@ -8,14 +8,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from timesenclip.cli import options as opt
-from timesenclip.cli.console import left_out, note, print_json, print_table
+from timesenclip.cli.console import SuiteByDefault, left_out, note, print_json, print_table
 
 if TYPE_CHECKING:
     from timesenclip.tasks.evaluate import Evaluation
 
 __all__ = ["evaluate"]
 
-evaluate = typer.Typer(help="Compare answers with labels, beside chance, majority and a random forest.")
+evaluate = typer.Typer(
+    cls=SuiteByDefault,
+    help="Compare answers with labels, beside chance, majority and a random forest.",
+    epilog="`evaluate CHECKPOINT --data ...` is `evaluate suite CHECKPOINT --data ...`.",
+)
 
 _TRUTH = "The truth"
 

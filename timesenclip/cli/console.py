@@ -16,6 +16,7 @@ from typing import Any, TextIO
 
 import typer
 from typer.core import TyperGroup
+from typer.exceptions import TyperException
 
 from timesenclip.errors import PartialFailureError, TimeSenCLIPError, TimeSenCLIPWarning
 
@@ -23,6 +24,7 @@ __all__ = [
     "EXIT_CODES",
     "INTERRUPTED",
     "OneLineGroup",
+    "SuiteByDefault",
     "left_out",
     "note",
     "print_json",
@@ -39,7 +41,7 @@ EXIT_CODES: dict[type[BaseException], int] = {
     PartialFailureError: 1,
     TimeSenCLIPError: 2,
     TimeSenCLIPWarning: 2,  # raised only under --strict
-    typer.TyperException: 2,  # a command line that cannot be parsed
+    TyperException: 2,  # a command line that cannot be parsed
     OSError: 2,  # no space, no permission: the message names the file
 }
 """Exit code by exception class; the first that matches counts. Any other exception is a bug and shows a traceback."""
@@ -76,12 +78,23 @@ class OneLineGroup(TyperGroup):
         return code
 
 
+class SuiteByDefault(TyperGroup):
+    """`evaluate CHECKPOINT --data ...` is `evaluate suite CHECKPOINT --data ...`."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Find the command that the arguments name; before options with --data it may be a checkpoint."""
+        asks = any(option.split("=")[0] == "--data" for option in args) and args[1].startswith("-")
+        if asks and args[0] not in self.commands:
+            args = ["suite", *args]
+        return super().resolve_command(ctx, args)
+
+
 def _report(error: BaseException) -> int:
     if isinstance(error, BrokenPipeError):  # the reader of our stdout left: `timesenclip ... | head`
         with contextlib.suppress(OSError):
             sys.stdout.close()
         return 1
-    text = error.format_message() if isinstance(error, typer.TyperException) else str(error)
+    text = error.format_message() if isinstance(error, TyperException) else str(error)
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         text = f"{text}. Make room and run the same command again."
     context = getattr(error, "ctx", None)
