@@ -80,9 +80,9 @@ def test_imported_weights_answer_for_patches(run, tmp_path: Path) -> None:
     cube = cube_dataset()
     side = cube.sizes["y"], cube.sizes["x"]
     labels = np.where(np.arange(side[1]) < side[1] // 2, 1, 2)[None].repeat(side[0], axis=0)
-    cube.to_netcdf(tmp_path / "cube.nc")
+    cube.to_netcdf(tmp_path / "cube.nc", engine="h5netcdf")
     xr.Dataset({"lc": (("y", "x"), labels.astype(np.int16))}, {"y": cube["y"], "x": cube["x"]}).to_netcdf(
-        tmp_path / "labels.nc"
+        tmp_path / "labels.nc", engine="h5netcdf"
     )
     said = run(
         *("evaluate", "rgb", tmp_path / "cube.nc", "--labels", f"{tmp_path / 'labels.nc'}:lc", "--json"),
@@ -108,7 +108,7 @@ def test_imported_weights_answer_for_patches(run, tmp_path: Path) -> None:
 
 
 def test_a_patch_under_cloud_counts_the_steps_of_its_middle(tmp_path: Path) -> None:
-    cube_dataset(6).to_netcdf(tmp_path / "cube.nc")
+    cube_dataset(6).to_netcdf(tmp_path / "cube.nc", engine="h5netcdf")
     cube = read_cube(tmp_path / "cube.nc")
     valid = cube.valid.copy()
     valid[:, 0, 0] = False  # no patch with this corner was ever clear

@@ -12,13 +12,17 @@ import re
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import typer
 from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
 from timesenclip.errors import PartialFailureError, TimeSenCLIPError, TimeSenCLIPWarning
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress as Bars
 
 __all__ = [
     "EXIT_CODES",
@@ -193,7 +197,8 @@ def progress_bar(label: str) -> Iterator[Progress]:
 
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
+    bars = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+    with _on_terminal(bars, console):
         task = bars.add_task(label, total=None)
         yield lambda done, total: bars.update(task, completed=done, total=total or None)
 
@@ -218,9 +223,15 @@ def training_bar() -> Iterator[Callable[[int, int, dict[str, float]], None]]:
             said = step * 10 // steps
             note(f"step {step:,}/{steps:,}  {text}{bars.tasks[0].fields['held']}")
 
-    with Progress(*columns, TimeRemainingColumn(), console=console, disable=not console.is_terminal) as bars:
-        task = bars.add_task("", total=None, held="")
+    bars = Progress(*columns, TimeRemainingColumn(), console=console, disable=not console.is_terminal)
+    task = bars.add_task("", total=None, held="")
+    with _on_terminal(bars, console):
         yield show
+
+
+def _on_terminal(bars: Bars, console: Console) -> contextlib.AbstractContextManager[object]:
+    """The bars, shown on a terminal only: before rich 15 they left an empty line where there is none."""
+    return bars if console.is_terminal else contextlib.nullcontext()
 
 
 @contextlib.contextmanager

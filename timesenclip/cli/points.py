@@ -136,7 +136,7 @@ def embed(
     options = {"period": period, "units": units, "offset_dn": offset_dn, "every": every, "step": step, "strict": strict}
     reading = _Reading(points, options)
     count = 0
-    with tables.open_table(output, tables.embed_schema(dim)) as table, progress_bar("embed") as progress:
+    with tables.open_table(output, tables.embed_schema()) as table, progress_bar("embed") as progress:
         assert table is not None  # `output` is required here
         for series in reading.batches():
             vectors = embed_series(series, model=model, missing="nan")

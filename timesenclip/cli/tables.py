@@ -46,9 +46,9 @@ def classify_schema(class_names: Sequence[str]) -> pa.Schema:
     return pa.schema([*_PLACE, *answer, *(pa.field(f"p_{name}", pa.float32()) for name in class_names)])
 
 
-def embed_schema(dim: int) -> pa.Schema:
-    """Columns of an `embed` file: place and `embedding`, a fixed-size list of float32 of unit length."""
-    return pa.schema([*_PLACE, pa.field("embedding", pa.list_(pa.float32(), dim))])
+def embed_schema() -> pa.Schema:
+    """Columns of an `embed` file: place and `embedding`, a list of float32 of unit length."""
+    return pa.schema([*_PLACE, pa.field("embedding", pa.list_(pa.float32()))])
 
 
 def classify_columns(answer: Classification) -> dict[str, Any]:
@@ -58,10 +58,15 @@ def classify_columns(answer: Classification) -> dict[str, Any]:
 
 
 def embedding_column(embeddings: NDArray[np.float32]) -> pa.Array:
-    """(N, D) float32 as an Arrow fixed-size list array of N rows; a row of NaN becomes null."""
-    flat = pa.array(np.ascontiguousarray(embeddings).reshape(-1), type=pa.float32())
-    absent = pa.array(np.isnan(embeddings).any(axis=1))
-    return pa.FixedSizeListArray.from_arrays(flat, embeddings.shape[1], mask=absent)
+    """(N, D) float32 as an Arrow list array of N rows; a row of NaN becomes null.
+
+    Lists of a fixed size take up room where they are null, which many releases of Arrow cannot write to Parquet.
+    """
+    there = ~np.isnan(embeddings).any(axis=1)
+    ends = np.concatenate([[0], np.cumsum(there)]).astype(np.int32) * embeddings.shape[1]
+    return pa.ListArray.from_arrays(
+        pa.array(ends), pa.array(embeddings[there].reshape(-1), type=pa.float32()), mask=pa.array(~there)
+    )
 
 
 def check_output(path: Path | None) -> None:

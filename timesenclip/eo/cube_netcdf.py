@@ -17,7 +17,7 @@ from timesenclip.errors import BandError, DataNotFoundError, GridError, MissingE
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["open_files", "open_zarr"]
+__all__ = ["open_files", "open_netcdf", "open_zarr"]
 
 _TIME = ("time", "t", "timestamp", "date")
 _Y, _X = ("y", "lat", "latitude", "northing"), ("x", "lon", "longitude", "easting")
@@ -61,7 +61,7 @@ class _Variable:
 def open_files(files: Sequence[Path]) -> Opened:
     """Open netCDF files that together hold the bands; files without any are left aside and named in the notes."""
     where = str(files[0] if len(files) == 1 else files[0].parent)
-    return _combine([(file.name, _open(file)) for file in files], where=where)
+    return _combine([(file.name, open_netcdf(file)) for file in files], where=where)
 
 
 def open_zarr(path: Path) -> Opened:
@@ -84,12 +84,21 @@ def open_zarr(path: Path) -> Opened:
     return _combine([(path.name, dataset)], where=str(path))
 
 
-def _open(file: Path) -> xr.Dataset:
+def open_netcdf(file: Path) -> xr.Dataset:
+    """Open a netCDF file, values as they are stored: netCDF-4, or the classic format of netCDF-3.
+
+    Raises:
+        DataNotFoundError: it cannot be read.
+    """
     import xarray as xr
 
     try:
-        return xr.open_dataset(file, mask_and_scale=False, engine="h5netcdf", decode_coords=False)
-    except Exception as error:  # h5py and h5netcdf raise many kinds; all mean that it cannot be read
+        with file.open("rb") as opened:
+            classic = opened.read(3) == b"CDF"
+        return xr.open_dataset(
+            file, mask_and_scale=False, engine="scipy" if classic else "h5netcdf", decode_coords=False
+        )
+    except Exception as error:  # h5py, h5netcdf and scipy raise many kinds; all mean that it cannot be read
         raise DataNotFoundError(
             f"Cannot read '{file}' as netCDF ({_line(error)}); the file may be cut short, fetch it again."
         ) from error

@@ -275,9 +275,9 @@ def read_labels(text: str) -> NDArray[np.int64]:
 
         with rasterio.open(file) as raster:
             return np.asarray(raster.read(1), dtype=np.int64)
-    import xarray as xr
+    from timesenclip.eo.cube_netcdf import open_netcdf
 
-    with xr.open_dataset(file, mask_and_scale=False, engine="h5netcdf") as dataset:
+    with open_netcdf(file) as dataset:
         if variable not in dataset:
             raise InputError(f"'{file}' has no variable '{variable}'; it has {', '.join(map(str, dataset.data_vars))}.")
         return np.asarray(dataset[variable].values, dtype=np.int64)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import xarray as xr
 
 from timesenclip.bands import BAND_NAMES
 from timesenclip.eo.cube import open_cube, read_cube
@@ -33,6 +34,22 @@ def test_every_format_reads_back_equal(write, tmp_path: Path) -> None:
     assert found.crs == cube.crs
     assert found.transform == pytest.approx(cube.transform)
     assert np.array_equal(found.start, cube.start)
+
+
+def test_the_classic_format_of_netcdf_reads_back_equal(tmp_path: Path) -> None:
+    cube = random_cube((8, 12))
+    for path in sorted(write_netcdf_cube(cube, tmp_path / "cube").glob("*.nc")):
+        with xr.open_dataset(path, engine="h5netcdf", mask_and_scale=False) as dataset:
+            old = dataset.load().map(lambda values: values.astype(np.int32) if values.dtype.kind == "u" else values)
+        for values in old.variables.values():
+            values.encoding = {}
+            values.attrs = {name: value for name, value in values.attrs.items() if np.asarray(value).dtype.kind != "u"}
+        path.unlink()
+        old.to_netcdf(path, engine="scipy")
+        assert path.read_bytes()[:3] == b"CDF"
+    found = open_cube(tmp_path / "cube", dilate_px=0).read(every=None)
+    assert np.array_equal(found.valid, cube.valid)
+    assert np.allclose(found.reflectance, cube.reflectance, atol=1e-6)
 
 
 @pytest.mark.parametrize("write", WRITERS)
