@@ -25,6 +25,8 @@ On the command line every error ends with exit code 2, `PartialFailureError` wit
 
 from __future__ import annotations
 
+from textwrap import shorten
+
 __all__ = [
     "BandError",
     "CalibrationWarning",
@@ -112,3 +114,8 @@ class DegradedInputWarning(TimeSenCLIPWarning):
 
 class CalibrationWarning(TimeSenCLIPWarning):
     """A probability is shown where no calibration was fitted for this checkpoint or class list."""
+
+
+def reason_of(error: BaseException, most: int = 160) -> str:
+    """What somebody else's error says, in one line of at most so many characters, cut at a word."""
+    return shorten(str(error), most, placeholder=" ...") or type(error).__name__

@@ -228,6 +228,19 @@ def test_zones_are_counted_by_pixel_centre(full, tmp_path: Path) -> None:
     assert "geometry" not in flat.columns
 
 
+def test_maps_never_go_into_a_store(source, full, model) -> None:
+    store = full.store.path
+    before = files_of(store)
+    for write in (
+        lambda: ask_store(store, ["maize"], out=store),
+        lambda: change_stores(store, store, out=store),
+        lambda: map_cube(source, ["maize"], out=store, model=model),
+    ):
+        with pytest.raises(InputError, match="is a Zarr store, which the maps would spoil"):
+            write()
+    assert files_of(store) == before
+
+
 def test_zones_that_cannot_be_used_are_refused(full, tmp_path: Path) -> None:
     points = geopandas.GeoDataFrame(geometry=[shapely.Point(3, 50)], crs=4326)
     points.to_parquet(tmp_path / "points.parquet")

@@ -148,6 +148,9 @@ def test_the_suite_says_what_it_cannot_use(run, tmp_path: Path) -> None:
         assert said.exit_code == 2
         assert expected in said.stderr
         assert said.stderr.strip().count("\n") <= 1  # a warning at most, and one line of error
+    said = run(*base[:-1], table, "--labels", "kind", *CLASSES)
+    assert said.exit_code == 2
+    assert said.stderr.startswith("error: Invalid value for '--output'")  # before anything is read or computed
     photos = pa.table({"sample_id": ["nobody"], "embedding": pa.array([[0.1] * 256], type=pa.list_(pa.float32()))})
     pq.write_table(photos, tmp_path / "photos.parquet")
     mapped = ["--labels", "kind", "--mapping", "m=maize field,w=deep lake", *CLASSES]

@@ -30,7 +30,8 @@ def scenic(
         typer.Option(metavar="FILE", help="ScenicOrNot votes, tab-separated; sample_id is their ID."),
     ],
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="DIR", help="Folder for figures and the scores.")
+        Path | None,
+        typer.Option("--output", "-o", metavar="DIR", file_okay=False, help="Folder for figures and the scores."),
     ] = None,
     beautiful: Annotated[list[str] | None, typer.Option(help="A phrase for beautiful places; repeat it.")] = None,
     ugly: Annotated[list[str] | None, typer.Option(help="A phrase for ugly places; repeat it.")] = None,
@@ -149,7 +150,9 @@ def rgb(
 
 def sweep(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="YAML file of the sweep (docs/cli.md).")],
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder; what lies there is kept.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="DIR", file_okay=False, help="Folder; what lies there is kept.")
+    ],
     accelerator: Annotated[Literal["auto", "cpu", "gpu"], typer.Option(help="Where to train, if it trains.")] = "auto",
     strict: opt.Strict = False,
     as_json: opt.Json = False,

@@ -52,7 +52,9 @@ def suite(
     checkpoint: Annotated[str, typer.Argument(metavar="CHECKPOINT", help="`default`, a folder, or hf-hub:OWNER/NAME.")],
     data: Data,
     labels: Labels,
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder for the report.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="DIR", file_okay=False, help="Folder for the report.")
+    ],
     mapping: Mappings = None,
     prompt: opt.Prompt = None,
     taxonomy: opt.TaxonomyName = None,
@@ -208,7 +210,8 @@ def compare(
     data: Data,
     labels: Labels,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="DIR", help="Folder for the page and tables.")
+        Path | None,
+        typer.Option("--output", "-o", metavar="DIR", file_okay=False, help="Folder for the page and tables."),
     ] = None,
     mapping: Mappings = None,
     prompt: opt.Prompt = None,

@@ -12,7 +12,14 @@ from typing import Any
 
 from timesenclip.eo.cube_layers import Grid
 from timesenclip.eo.mgrs import TILE_M, is_tile_id, tile_corner, utm_epsg
-from timesenclip.errors import DataNotFoundError, DegradedInputWarning, GridError, InputError, MissingExtraError
+from timesenclip.errors import (
+    DataNotFoundError,
+    DegradedInputWarning,
+    GridError,
+    InputError,
+    MissingExtraError,
+    reason_of,
+)
 
 __all__ = ["Aoi", "open_aoi"]
 
@@ -130,8 +137,9 @@ def _from_file(path: Path) -> Aoi:
     except InputError:
         raise
     except Exception as error:  # every format has errors of its own: what they share is that the file is unreadable
-        reason = " ".join(str(error).split())[:160]
-        raise DataNotFoundError(f"Cannot read an area from '{path}' ({reason}); expected {_FORMS}.") from error
+        raise DataNotFoundError(
+            f"Cannot read an area from '{path}' ({reason_of(error)}); expected {_FORMS}."
+        ) from error
     if getattr(frame, "geometry", None) is None or frame.geometry.isna().all() or frame.geometry.is_empty.all():
         raise InputError(f"'{path}' holds no geometry; expected polygons.")
     if frame.crs is None:

@@ -31,7 +31,7 @@ class Period:
     def __post_init__(self) -> None:
         """Refuse an empty period."""
         if self.end <= self.start:
-            raise TimeError(f"The period ends ({self.end}) before it starts ({self.start}).")
+            raise TimeError(f"The period ends (last day {self.end - 1}) before it starts ({self.start}).")
 
     @classmethod
     def of_year(cls, year: int) -> Period:

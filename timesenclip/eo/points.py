@@ -20,7 +20,7 @@ from timesenclip.eo.points_forms import from_long, from_wide, long_points, times
 from timesenclip.eo.points_values import calibrate, complete_bands, places, sample_ids
 from timesenclip.eo.points_window import select_window
 from timesenclip.eo.radiometry import Units, check_dark_level
-from timesenclip.eo.tables import columns_of, iter_columns, iter_frames, read_frame, table_shape
+from timesenclip.eo.tables import attributes_of, columns_of, iter_columns, iter_frames, read_frame, table_shape
 from timesenclip.errors import InputError, NoClearObservationError, TimeError
 from timesenclip.series import PixelSeries
 
@@ -128,7 +128,11 @@ def read_attributes(path: str | Path, columns: Sequence[str]) -> pd.DataFrame:
     have = columns_of(Path(path))
     for column in columns:
         if column not in have:
-            raise InputError(f"{path} has no column '{column}'; it has: {', '.join(have[:40])}.")
+            others = attributes_of(have)
+            more = f" and {len(others) - 40} more" if len(others) > 40 else ""
+            raise InputError(
+                f"{path} has no column '{column}'; beside bands and steps it has: {', '.join(others[:40])}{more}."
+            )
     wide = table_shape(have, where=str(path)).wide
     keys = [name for name in ("sample_id", "lat", "lon", "latitude", "longitude", "lat_deg", "lon_deg") if name in have]
     needed = [name for name in have if name in columns or (not wide and name in keys)]

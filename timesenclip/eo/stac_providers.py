@@ -159,7 +159,7 @@ def decide_offset(
         late = bool(day >= OFFSET_DAY)
         return OffsetDecision(
             1000 if late else 0,
-            f"no baseline; acquired {'from' if late else 'before'} {OFFSET_DAY} on",
+            f"no baseline; acquired {f'from {OFFSET_DAY} on' if late else f'before {OFFSET_DAY}'}",
             assumed=not late,
         )
     offset = offset_for(provider.name, known, baseline)

@@ -17,7 +17,7 @@ import numpy as np
 from timesenclip.eo.aoi import Aoi
 from timesenclip.eo.period import Period
 from timesenclip.eo.stac_items import footprint
-from timesenclip.errors import DataNotFoundError, MissingExtraError
+from timesenclip.errors import DataNotFoundError, MissingExtraError, reason_of
 
 __all__ = ["find_items"]
 
@@ -122,7 +122,7 @@ def _network_errors(url: str) -> Iterator[None]:
             "https://earth-search.aws.element84.com/v1."
         ) from error
     except (APIError, RequestException, json.JSONDecodeError) as error:
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        reason = reason_of(error, 200)
         raise DataNotFoundError(
             f"The STAC API at {url} did not answer after {_RETRIES} retries ({reason}); check the address and the "
             "network, or try later."

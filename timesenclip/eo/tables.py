@@ -89,6 +89,11 @@ def _wide_shape(wide: dict[str, dict[int, str]], where: str) -> TableShape:
     return TableShape(True, tuple(wide), tuple(tuple(wide[b][s] for s in want) for b in wide), tuple(want))
 
 
+def attributes_of(columns: Sequence[str]) -> list[str]:
+    """Columns that say something of a point as a whole, such as labels: no bands, and no steps of anything."""
+    return [name for name in columns if canonical_band(name) is None and not _WIDE.match(name)]
+
+
 def columns_of(path: Path) -> list[str]:
     """Column names of a table.
 

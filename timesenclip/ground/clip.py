@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from timesenclip.errors import DegradedInputWarning, MissingExtraError, PromptError, TowerError
+from timesenclip.errors import DegradedInputWarning, MissingExtraError, PromptError, TowerError, reason_of
 
 if TYPE_CHECKING:
     import torch
@@ -39,7 +39,7 @@ def broken_torchvision() -> str | None:
     try:
         importlib.import_module("torchvision")
     except Exception as error:  # RuntimeError (missing operator), ImportError, OSError (shared library)
-        return _one_line(error)
+        return reason_of(error)
     return None
 
 
@@ -245,7 +245,7 @@ class ClipTower:
                     "check the id and the network, or run 'hf download' on a connected machine and give the folder "
                     "(with HF_HUB_OFFLINE=1 only what is in the cache is found)"
                 )
-            raise TowerError(f"{self._source}: the {what} cannot be loaded ({_one_line(error)}); {advice}.") from error
+            raise TowerError(f"{self._source}: the {what} cannot be loaded ({reason_of(error)}); {advice}.") from error
 
 
 def _features(output: Any) -> torch.Tensor:
@@ -266,26 +266,28 @@ def import_transformers() -> Any:
         importlib.import_module("PIL")
     except ImportError as error:
         raise MissingExtraError(
-            f"CLIP towers need an optional package ({_one_line(error)}): pip install 'timesenclip[clip]'"
+            f"CLIP towers need an optional package ({reason_of(error)}): pip install 'timesenclip[clip]'"
         ) from error
     return transformers
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep transformers from drawing progress bars and reports of unused weights (the other half of CLIP)."""
-    logging: Any = importlib.import_module("transformers.utils.logging")
+    """Keep transformers from drawing progress bars and reports of unused weights (the other half of CLIP).
 
-    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    And the hub from a line for each attempt where it cannot be reached; the error says it once.
+    """
+    logging: Any = importlib.import_module("transformers.utils.logging")
+    hub: Any = importlib.import_module("huggingface_hub.utils.logging")
+
+    level, bars, hub_level = logging.get_verbosity(), logging.is_progress_bar_enabled(), hub.get_verbosity()
     logging.set_verbosity_error()
     logging.disable_progress_bar()
+    hub.set_verbosity_error()
     try:
         yield
     finally:
+        hub.set_verbosity(hub_level)
         logging.set_verbosity(level)
         if bars:
             logging.enable_progress_bar()
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:160] or type(error).__name__

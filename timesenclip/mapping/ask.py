@@ -20,7 +20,7 @@ from timesenclip.mapping.quantise import score_rows
 from timesenclip.mapping.question import Question, question_of
 from timesenclip.mapping.result import ClassArea, MapResult, illustrated, write_json
 from timesenclip.mapping.score import in_threads
-from timesenclip.mapping.write import output_folder, write_class_sidecars
+from timesenclip.mapping.write import map_folder, write_class_sidecars
 from timesenclip.model.checkpoint import Model, load
 from timesenclip.tasks.classify import Answers, classify_scores
 
@@ -76,7 +76,7 @@ def ask_store(
 
         check_zones(zones, shape=opened.shape, crs=opened.info.crs, transform=opened.transform)
     count = AreaTally(opened.shape, len(question.taxonomy))
-    folder = output_folder(out)
+    folder = map_folder(out)
 
     def work(window: Window) -> BlockAnswers:
         data = opened.read(window)

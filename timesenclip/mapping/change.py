@@ -33,7 +33,7 @@ from timesenclip.mapping.write import (
     CogWriter,
     block_values,
     class_colours,
-    output_folder,
+    map_folder,
     write_class_sidecars,
 )
 from timesenclip.series import Cube
@@ -123,7 +123,7 @@ def change_stores(
             )
     if threshold is not None and not 0 <= threshold <= 2:
         raise InputError(f"threshold is {threshold:g}; a cosine distance is 0..2.")
-    folder = output_folder(out)
+    folder = map_folder(out)
     pair = _Pair(first, second, question, min_clear)
     histogram = np.zeros(_BINS, dtype=np.int64)
     moves = np.zeros((256, 256), dtype=np.int64)

@@ -76,7 +76,7 @@ def write_page(result: MapResult, path: Path, *, title: str | None = None, extra
 
 def _nodata(result: MapResult) -> str:
     beyond = " or lie outside the area" if result.provenance["input"].get("area", {}).get("clipped") else ""
-    return f"{result.nodata_pixels} pixels had no clear observation{beyond}."
+    return f"{result.nodata_pixels:,} pixels had no clear observation{beyond}."
 
 
 def _caution(tower: str) -> str:
@@ -91,8 +91,9 @@ def _lead(result: MapResult) -> str:
     source = result.provenance["input"]
     period = (source.get("composite") or {}).get("period") or source.get("year")
     when = f", {period}" if period else ""
+    count = len(result.taxonomy)
     return (
-        f"{seen:,} pixels ({hectares:,.0f} ha{when}), asked with {len(result.taxonomy)} phrases. "
+        f"{seen:,} pixels ({hectares:,.0f} ha{when}), asked with {count} phrase{'s' if count > 1 else ''}. "
         f"Checkpoint {result.provenance['checkpoint']['name']}."
     )
 

@@ -30,7 +30,7 @@ from timesenclip.mapping.map_block import Examples, MapJob
 from timesenclip.mapping.pieces import Progress, block_key, input_of, run_pieces
 from timesenclip.mapping.result import MapResult, illustrated, write_json
 from timesenclip.mapping.spread import spread_over
-from timesenclip.mapping.write import output_folder, write_class_sidecars
+from timesenclip.mapping.write import map_folder, write_class_sidecars
 from timesenclip.model.checkpoint import Model, load
 from timesenclip.series import Cube
 
@@ -86,7 +86,7 @@ def map_cube(
     classes = as_taxonomy(taxonomy)
     source = _InMemory(cube) if isinstance(cube, Cube) else cube
     _check(classes, min_clear, block, zones, source)
-    folder = output_folder(out)
+    folder = map_folder(out)
     weights = class_weights(classes, chosen.tower, templates)
     plain = Model(chosen.encoder, chosen.config, digest=chosen.digest)  # without its tower, which blocks do not need
     parts = folder.resolve() / ".map.partial"

@@ -39,8 +39,19 @@ UNKNOWN_COLOUR = (128, 128, 128)
 _TILE = 256
 
 
-def output_folder(path: str | Path) -> Path:
+def map_folder(path: str | Path) -> Path:
     """Make the folder that maps go to.
+
+    Raises:
+        InputError: it is a Zarr store, it cannot be made, or nothing can be written there.
+    """
+    if any((Path(path) / name).is_file() for name in ("zarr.json", ".zgroup")):
+        raise InputError(f"'{path}' is a Zarr store, which the maps would spoil; give another output.")
+    return output_folder(path)
+
+
+def output_folder(path: str | Path) -> Path:
+    """Make a folder that something goes to.
 
     Raises:
         InputError: it cannot be made, or nothing can be written there.

@@ -14,7 +14,14 @@ from numpy.typing import NDArray
 from rasterio.windows import Window as RasterWindow
 
 from timesenclip.eo.grid import Transform
-from timesenclip.errors import DataNotFoundError, DegradedInputWarning, GridError, InputError, MissingExtraError
+from timesenclip.errors import (
+    DataNotFoundError,
+    DegradedInputWarning,
+    GridError,
+    InputError,
+    MissingExtraError,
+    reason_of,
+)
 from timesenclip.ground.taxonomy import Taxonomy
 from timesenclip.mapping.write import CLASS_NODATA
 
@@ -112,8 +119,7 @@ def read_zones(zones: str | Path) -> Any:
         parquet = path.suffix in (".parquet", ".geoparquet")
         frame = geopandas.read_parquet(path) if parquet else geopandas.read_file(path)
     except Exception as error:  # pyogrio and pyarrow raise classes of their own
-        reason = " ".join(str(error).split())
-        raise DataNotFoundError(f"Cannot read zones from '{path}' ({reason}); expected polygons.") from error
+        raise DataNotFoundError(f"Cannot read zones from '{path}' ({reason_of(error)}); expected polygons.") from error
     if frame.crs is None:
         raise GridError(f"'{path}' has no CRS; say where its polygons are, for example with ogr2ogr -a_srs EPSG:4326.")
     if len(frame) == 0 or not frame.geom_type.isin(["Polygon", "MultiPolygon"]).all():

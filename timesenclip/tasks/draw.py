@@ -302,7 +302,8 @@ def _grid(
     # Inches that the names take: 0.07 a letter, those under the columns turned by 45 degrees.
     left, below = 0.07 * max(map(len, rows), default=0), 0.05 * max(map(len, columns), default=0)
     side = max(WIDTH, left + 1.0 + 0.42 * len(columns)) if numbers else WIDTH
-    with figure_of(side, 0.7 + below + 0.34 * len(rows)) as (figure, finish):
+    # Two rows alone would be lower than the words beside the colour bar are long: 0.06 a letter.
+    with figure_of(side, 0.7 + below + max(0.34 * len(rows), 0.06 * len(bar))) as (figure, finish):
         plot = figure.add_subplot()
         cmap = matplotlib.colormaps[colours].with_extremes(bad=(0, 0, 0, 0))
         drawn = plot.pcolormesh(

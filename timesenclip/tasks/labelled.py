@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from timesenclip.errors import DataNotFoundError, GridError, InputError, TaxonomyError
+from timesenclip.errors import DataNotFoundError, GridError, InputError, TaxonomyError, reason_of
 from timesenclip.ground.taxonomy import Taxonomy, loose_name
 from timesenclip.series import Cube, PixelSeries
 from timesenclip.tasks.uncertainty import BLOCK_DEG, spatial_blocks, spatial_folds
@@ -270,6 +270,17 @@ def read_labels(text: str) -> NDArray[np.int64]:
     file = Path(name)
     if not file.is_file():
         raise DataNotFoundError(f"No label raster at '{file}'; give FILE.tif or FILE.nc:VARIABLE.")
+    try:
+        return _label_values(file, variable)
+    except InputError:
+        raise
+    except Exception as error:  # rasterio, h5py and h5netcdf raise many kinds; all mean that it cannot be read
+        raise DataNotFoundError(
+            f"Cannot read labels from '{file}' ({reason_of(error)}); give FILE.tif or FILE.nc:VARIABLE."
+        ) from error
+
+
+def _label_values(file: Path, variable: str) -> NDArray[np.int64]:
     if file.suffix.lower() in (".tif", ".tiff"):
         import rasterio
 
@@ -345,9 +356,11 @@ def _labelled(
             raise InputError(f"{where}: none of the {int((truth >= 0).sum())} labelled samples was ever seen clearly.")
         raise InputError(f"{where}: no label belongs to a class; labels seen: {listed or 'none'}. Give a --mapping.")
     notes = []
-    if (truth >= 0).sum() > keep.sum():
+    unseen = int((truth >= 0).sum() - keep.sum())
+    if unseen:
         notes.append(
-            f"{int((truth >= 0).sum() - keep.sum())} labelled samples were never seen clearly and do not count."
+            f"{unseen} labelled {'sample was' if unseen == 1 else 'samples were'} never seen clearly and "
+            f"{'does' if unseen == 1 else 'do'} not count."
         )
     names = [series.sample_id[i] for i in np.flatnonzero(keep)]
     doubles = len(names) - len(set(names))

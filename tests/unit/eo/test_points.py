@@ -123,6 +123,21 @@ def _wide(tmp_path: Path, **options: float) -> pd.DataFrame:
     return pd.read_parquet(write_wide_table(random_series(3, **options), tmp_path / "x.parquet"))
 
 
+def test_an_absent_label_lists_the_columns_that_could_be_meant(tmp_path: Path) -> None:
+    path = write_wide_table(random_series(3), tmp_path / "points.parquet")
+    frame = pd.read_parquet(path)
+    weather = {f"METEO-rain-ts{i}-100m": 0.0 for i in range(12)}
+    frame.assign(**weather, **{f"note_{i:02}": 0 for i in range(60)}, crop="maize").to_parquet(path)
+    with pytest.raises(
+        InputError, match=r"no column 'kind'; beside bands and steps it has: .*note_00.* and \d+ more\."
+    ) as said:
+        read_attributes(path, ["kind"])
+    assert "-ts" not in str(said.value)
+    frame.assign(**weather, crop="maize").to_parquet(path)
+    with pytest.raises(InputError, match=r", crop\.$"):
+        read_attributes(path, ["kind"])
+
+
 def test_bad_tables_are_named(tmp_path: Path) -> None:
     frame = _wide(tmp_path)
     with pytest.raises(BandError, match="missing band B11"):

@@ -81,6 +81,9 @@ def test_what_overrules_the_table():
     assert decide_offset(pc, "x", baseline="05.00", day=DAY, given=0).offset_dn == 0
     assert decide_offset(pc, "x", baseline="03.00", day=DAY, declared=-1000).offset_dn == 1000
     early = decide_offset(pc, "x", baseline=None, day=np.datetime64("2019-01-01"))
+    assert early.reason == "no baseline; acquired before 2022-01-25"
+    late = decide_offset(pc, "x", baseline=None, day=DAY)
+    assert late.reason == "no baseline; acquired from 2022-01-25 on"
     assert (early.offset_dn, early.assumed) == (0, True)  # it may have been reprocessed since: said, not hidden
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 import transformers
+from huggingface_hub.utils import logging as hub_logging
 from PIL import Image
 from safetensors.torch import load_file, save_file
 from transformers import AutoTokenizer, CLIPImageProcessorPil, CLIPModel, SiglipImageProcessorPil, SiglipModel
@@ -91,6 +92,19 @@ def test_the_hub_out_of_reach_is_said_with_a_way_out() -> None:
         TowerError, match=r"nobody/nothing: the configuration cannot be loaded .*hf download.*HF_HUB_OFFLINE"
     ):
         load_tower("hf-hub:nobody/nothing")
+
+
+def test_attempts_at_the_hub_are_not_listed(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    def unreachable(*_args: object, **_options: object) -> None:
+        hub_logging.get_logger("huggingface_hub.utils._http").warning("Retrying in 1s [Retry 1/5].")
+        raise OSError("We couldn't connect to 'https://huggingface.co' to load the files. " + "See how to " * 20)
+
+    before = hub_logging.get_verbosity()
+    monkeypatch.setattr(transformers.AutoConfig, "from_pretrained", unreachable)
+    with pytest.raises(TowerError, match=r"See how to \.\.\.\); check the id"):
+        load_tower("hf-hub:nobody/nothing")
+    assert capfd.readouterr() == ("", "")
+    assert hub_logging.get_verbosity() == before
 
 
 def test_another_kind_of_model_or_a_bare_folder_is_refused(tmp_path: Path) -> None:

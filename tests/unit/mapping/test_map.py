@@ -9,8 +9,11 @@ import numpy as np
 import pytest
 import rasterio
 
+from timesenclip.cli.area import report_map
 from timesenclip.eo.cube import open_cube
 from timesenclip.errors import InputError, NoClearObservationError
+from timesenclip.ground.taxonomy import taxonomy_from_phrases
+from timesenclip.mapping.page import write_page
 from timesenclip.mapping.run import map_cube
 from timesenclip.model.checkpoint import load
 from timesenclip.tasks.classify import classify
@@ -78,6 +81,15 @@ def test_areas_add_up(mapped) -> None:
     about = json.loads(result.files["provenance"].read_text())
     assert about["checkpoint"]["digest"] == load().digest
     assert set(about["prompts"]) == set(PHRASES)
+
+
+def test_large_counts_are_readable_and_one_phrase_is_one(mapped, tmp_path: Path, capsys) -> None:
+    large = replace(mapped[1], nodata_pixels=120_556_304, taxonomy=taxonomy_from_phrases(["maize"]))
+    report_map(large, as_json=False)
+    assert "\n120,556,304 pixels were not seen clearly (nodata)\n" in capsys.readouterr().out
+    page = write_page(large, tmp_path / "map.html").read_text()
+    assert "120,556,304 pixels had no clear observation." in page
+    assert "asked with 1 phrase." in page
 
 
 def test_the_page_stands_alone_and_escapes_what_was_asked(mapped) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from timesenclip.errors import GridError, InputError, TaxonomyError
+from timesenclip.errors import DataNotFoundError, GridError, InputError, TaxonomyError
 from timesenclip.ground.taxonomy import load_taxonomy, taxonomy_from_phrases
 from timesenclip.tasks.baselines import cross_predicted, forest, probe
 from timesenclip.tasks.compare import compare_answers, write_comparison
@@ -20,6 +20,7 @@ from timesenclip.tasks.labelled import (
     labelled_points,
     labelled_series,
     parse_mapping,
+    read_labels,
 )
 from timesenclip.tasks.metrics import figures
 from timesenclip.testing import random_cube, random_series, write_wide_table
@@ -124,6 +125,26 @@ def test_series_of_other_lengths_end_in_missing_steps() -> None:
     assert both.valid.shape == (5, 12)
     assert not both.valid[3:, 5:].any()
     assert np.array_equal(both.reflectance[3:, :5], short.reflectance)
+
+
+@pytest.mark.parametrize("name", ["labels.tif", "labels.nc", "points.parquet"])
+def test_a_label_raster_that_cannot_be_read_is_named(name: str, tmp_path: Path) -> None:
+    file = tmp_path / name
+    file.write_text("no raster")
+    with pytest.raises(DataNotFoundError, match=rf"Cannot read labels from '.*{name}' \("):
+        read_labels(f"{file}:CT" if name.endswith(".nc") else str(file))
+
+
+def test_one_sample_that_was_never_seen_is_said_as_one() -> None:
+    series = random_series(3, missing=0.0)
+    for unseen, said in (
+        (1, "1 labelled sample was never seen clearly and does not count."),
+        (2, "2 labelled samples were"),
+    ):
+        valid = series.valid.copy()
+        valid[:unseen] = False
+        found = labelled_series(replace(series, valid=valid), np.array(["maize"] * 3), taxonomy=NAMES, title="x")
+        assert found.notes[0].startswith(said)
 
 
 def test_pixels_of_a_cube_in_strips() -> None:

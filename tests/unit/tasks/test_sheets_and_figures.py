@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -121,6 +122,26 @@ def test_figures_have_room_for_long_names(names: tuple[str, ...]) -> None:
         assert max(map(len, words)) < 56
         assert 'aria-label="x"' in one.inline()
     assert f"{1000 + k - 1:,})" in made[0].svg  # counts are kept
+
+
+def test_two_classes_leave_room_for_the_words_beside_the_colour_bar(monkeypatch: pytest.MonkeyPatch) -> None:
+    from matplotlib.figure import Figure
+
+    inside: list[bool] = []
+    save = Figure.savefig
+
+    def savefig(figure: Figure, *args: Any, **options: Any) -> None:
+        save(figure, *args, **options)
+        figure.draw_without_rendering()
+        box = figure.axes[-1].yaxis.label.get_window_extent()
+        inside.append(bool(box.y0 >= 0 and box.y1 <= figure.bbox.height))
+
+    monkeypatch.setattr(Figure, "savefig", savefig)
+    draw.confusion(
+        "confusion", "x", np.eye(2, 3), ["Cropland (293)", "Grassland (158)"], ["Cropland", "Grass", "Other"]
+    )
+    draw.heat("months", "x", np.ones((2, 12)), ["Cropland", "Grassland"])
+    assert inside == [True] * 4
 
 
 def test_intervals_of_means_draw_blocks_and_skip_what_does_not_count() -> None:
