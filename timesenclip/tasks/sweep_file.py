@@ -9,6 +9,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from timesenclip.errors import DataNotFoundError, InputError
+from timesenclip.mistakes import first_mistake
 
 __all__ = ["AXES", "SweepConfig", "TrainAxes", "read_sweep"]
 
@@ -105,14 +106,13 @@ def read_sweep(path: str | Path) -> SweepConfig:
         raise DataNotFoundError(f"No sweep file '{file}'; give a YAML file.")
     try:
         content = yaml.safe_load(file.read_text(encoding="utf-8"))
+        if not isinstance(content, dict):
+            raise InputError(f"'{file}' holds no settings; see docs/cli.md for a sweep.")
         config = SweepConfig.model_validate(content)
     except yaml.YAMLError as error:
         raise InputError(f"'{file}' is not readable as YAML ({' '.join(str(error).split())[:120]}).") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        text = str(first["msg"]).removeprefix("Value error, ")
-        raise InputError(f"'{file}': {f'`{where}`: ' if where else ''}{text}.") from error
+        raise InputError(f"'{file}': {first_mistake(error, SweepConfig)}") from error
     train = config.train
     if train is not None:
         train = train.model_copy(update={"recipe": _beside(file, train.recipe)})

@@ -9,6 +9,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from timesenclip.errors import DataNotFoundError, InputError
+from timesenclip.mistakes import first_mistake
 
 __all__ = ["TrainConfig", "read_config"]
 
@@ -97,6 +98,4 @@ def read_config(path: str | Path) -> TrainConfig:
     try:
         return TrainConfig.model_validate(yaml.safe_load(file.read_text(encoding="utf-8")) or {})
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise InputError(f"{file}: '{where}': {first['msg']} (given: {first.get('input')!r}).") from error
+        raise InputError(f"'{file}': {first_mistake(error, TrainConfig)}") from error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from timesenclip.bands import BAND_NAMES, BAND_SETS, NORMALISATIONS, band_index
 from timesenclip.errors import DataNotFoundError, InputError
+from timesenclip.mistakes import first_mistake
 from timesenclip.model.augment import AUGMENTATIONS
 from timesenclip.model.encoder import PRESETS
 
@@ -252,10 +253,7 @@ def read_recipe(path: str | Path, *, changes: Sequence[str] = ()) -> Recipe:
     try:
         return Recipe.model_validate(content)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        given = f" (given: {first.get('input')!r})" if where and not isinstance(first.get("input"), Mapping) else ""
-        raise InputError(f"{file}: {where or 'recipe'}: {first['msg']}{given}.") from error
+        raise InputError(f"'{file}': {first_mistake(error, Recipe)}") from error
 
 
 def _change(content: dict[str, Any], change: str) -> None:
