@@ -104,5 +104,7 @@ def searched_source(
         workers=workers,
     )
     size = " x ".join(map(str, source.shape))
-    note(f"{source.where}: {len(source.scenes)} scenes, {len(source.dates)} days, {size} pixels, {source.crs}")
+    scenes, days = len(source.scenes), len(source.dates)
+    counted = f"{scenes} {'scene' if scenes == 1 else 'scenes'}, {days} {'day' if days == 1 else 'days'}"
+    note(f"{source.where}: {counted}, {size} pixels, {source.crs}")
     return source

@@ -133,6 +133,8 @@ def _open(path: Path) -> Opened:
     """Choose the reader by what is there."""
     from timesenclip.eo import cube_geotiff, cube_netcdf
 
+    if path.suffix.lower() in (".parquet", ".geoparquet", ".csv"):
+        raise DataNotFoundError(f"'{path}' is a table of points, not a cube; ask it with `classify` or `embed`.")
     if path.is_file():
         return cube_netcdf.open_files([path])
     if path.suffix == ".zarr" or any((path / name).exists() for name in ("zarr.json", ".zgroup")):

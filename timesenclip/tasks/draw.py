@@ -175,7 +175,7 @@ def reliability_diagram(name: str, alt: str, bins: Sequence[tuple[str, NDArray[n
         upper.set_ylim(0, 1)
         upper.set_xlim(0, 1)
         upper.grid()
-        upper.legend(loc="upper left")
+        upper.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0.2)  # above: points lie anywhere
         lower.set_ylabel("share")
         lower.set_xlabel("confidence")
         lower.grid(axis="y")

@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,9 @@ from timesenclip.errors import DataNotFoundError, GridError, InputError, Taxonom
 from timesenclip.ground.taxonomy import Taxonomy, loose_name
 from timesenclip.series import Cube, PixelSeries
 from timesenclip.tasks.uncertainty import BLOCK_DEG, spatial_blocks, spatial_folds
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = [
     "LabelledSet",
@@ -98,7 +101,7 @@ def labelled_points(
 
     Args:
         paths: tables, as `read_points` takes them.
-        label_column: column with the labels.
+        label_column: column with the labels; empty cells have none.
         taxonomy: the K classes that are asked.
         mapping: label -> class name, or several that are applied one after the other; default: labels are class names,
             synonyms or codes. Labels without a class are left out and counted.
@@ -115,7 +118,7 @@ def labelled_points(
     parts, labels = [], []
     for file in files:
         parts.append(read_points(file, **read_options))
-        labels.append(read_attributes(file, [label_column])[label_column].astype(str).to_numpy().astype(np.str_))
+        labels.append(_texts(read_attributes(file, [label_column])[label_column]))
     return labelled_series(
         join_series(parts),
         np.concatenate(labels),
@@ -125,6 +128,13 @@ def labelled_points(
         where=", ".join(map(str, files)),
         block_deg=block_deg,
     )
+
+
+def _texts(labels: pd.Series) -> NDArray[np.str_]:
+    """(N,) labels as text, "" where there is none; whole numbers stay whole beside those that are missing."""
+    if labels.dtype.kind == "f" and (labels.dropna() % 1 == 0).all():
+        labels = labels.astype("Int64")
+    return labels.astype(object).where(labels.notna(), "").astype(str).to_numpy().astype(np.str_)
 
 
 def labelled_series(
@@ -204,6 +214,8 @@ def class_index(
 ) -> tuple[NDArray[np.int64], dict[str, int]]:
     """Class index of each label, -1 where it has none, and the labels left out with their counts, most first.
 
+    An empty label is none: it has no class, and is not left out.
+
     Raises:
         TaxonomyError: the last mapping names a class that is not there.
     """
@@ -227,7 +239,7 @@ def class_index(
             found = step.get(found.lower()) if found is not None else None
         if found is not None:
             index[i] = lookup.get(found.lower(), loose.get(loose_name(found), -1))
-    left = sorted((-int(count), str(label)) for label, k, count in zip(unique, index, counts, strict=True) if k < 0)
+    left = sorted((-int(n), str(text)) for text, k, n in zip(unique, index, counts, strict=True) if k < 0 and text)
     return index[inverse], {label: -count for count, label in left}
 
 
@@ -356,6 +368,9 @@ def _labelled(
             raise InputError(f"{where}: none of the {int((truth >= 0).sum())} labelled samples was ever seen clearly.")
         raise InputError(f"{where}: no label belongs to a class; labels seen: {listed or 'none'}. Give a --mapping.")
     notes = []
+    silent = int((labels == "").sum())
+    if silent:
+        notes.append(f"{silent} {'sample has' if silent == 1 else 'samples have'} no label.")
     unseen = int((truth >= 0).sum() - keep.sum())
     if unseen:
         notes.append(

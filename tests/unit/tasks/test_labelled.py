@@ -28,7 +28,7 @@ from timesenclip.testing import random_cube, random_series, write_wide_table
 NAMES = taxonomy_from_phrases(["maize", "grassland", "lake"])
 
 
-def _table(path: Path, labels: list[str], **series: object) -> Path:
+def _table(path: Path, labels: list[object], **series: object) -> Path:
     write_wide_table(random_series(len(labels), **series), path)  # type: ignore[arg-type]
     frame = pd.read_parquet(path)
     frame.assign(kind=labels).to_parquet(path)
@@ -81,6 +81,30 @@ def test_tables_are_joined_and_doubtful_things_are_said(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"labels seen: 'lake' \(3\)"):
         labelled_points(two, label_column="kind", taxonomy=taxonomy_from_phrases(["rock"]))
     assert len(data.take(data.truth == 0)) == 2
+
+
+@pytest.mark.parametrize("none", [None, float("nan"), ""])
+def test_points_without_a_label_are_said_and_numbers_stay_whole(none: object, tmp_path: Path) -> None:
+    words = labelled_points(
+        _table(tmp_path / "words.parquet", ["maize", "lake", "hops", none]), label_column="kind", taxonomy=NAMES
+    )
+    assert words.truth.tolist() == [0, 2]
+    assert words.skipped == {"hops": 1}
+    assert "1 sample has no label." in words.notes
+    if none == "":
+        return
+    coded = labelled_points(
+        _table(tmp_path / "codes.parquet", [10, 20, none, none]),
+        label_column="kind",
+        taxonomy=NAMES,
+        mapping={"10": "maize", "20": "lake"},
+    )
+    assert coded.truth.tolist() == [0, 2]
+    assert coded.skipped == {}
+    assert "2 samples have no label." in coded.notes
+    empty = _table(tmp_path / "empty.parquet", [none, none])
+    with pytest.raises(InputError, match="labels seen: none"):
+        labelled_points(empty, label_column="kind", taxonomy=NAMES)
 
 
 def test_series_from_any_reader_become_a_labelled_set() -> None:
