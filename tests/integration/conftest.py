@@ -62,6 +62,16 @@ def cube_dataset(size: int = 4) -> xr.Dataset:
     return dataset.assign_coords(spatial_ref=((), 0, {"crs_wkt": wkt, "spatial_ref": wkt}))
 
 
+@pytest.fixture(scope="module")
+def world(tmp_path_factory) -> Path:
+    """The COGs of `stac_world`, for one module."""
+    from .stac_world import write_world
+
+    root = tmp_path_factory.mktemp("world")
+    write_world(root)
+    return root
+
+
 @pytest.fixture(scope="session")
 def run() -> Callable[..., Result]:
     """Run a command line in this process: `run("classify", path, "--json")`."""

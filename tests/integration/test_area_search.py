@@ -27,13 +27,6 @@ BROKEN = f"{SHOTS[10].id} B8A"
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory) -> Path:
-    root = tmp_path_factory.mktemp("world")
-    write_world(root)
-    return root
-
-
-@pytest.fixture(scope="module")
 def catalog(world: Path) -> Path:
     path = world / "items.json"
     items = [item(shot, str(world)) for shot in SHOTS]

@@ -24,18 +24,11 @@ from timesenclip.errors import DataNotFoundError, DegradedInputWarning, MissingE
 from timesenclip.mapping.run import map_cube
 from timesenclip.series import Cube
 
-from .stac_world import GOOD, SHOTS, SIZE, A, B, Shot, item, serve, write_cog, write_world
+from .stac_world import GOOD, SHOTS, SIZE, A, B, Shot, item, serve, write_cog
 
 SEASON = "2021-11..2022-02"
 MONTHS = np.arange("2021-11", "2022-03", dtype="datetime64[M]")
 FAST = {"wait_s": 0.01}
-
-
-@pytest.fixture(scope="module")
-def world(tmp_path_factory) -> Path:
-    root = tmp_path_factory.mktemp("world")
-    write_world(root)
-    return root
 
 
 @pytest.fixture(scope="module")

@@ -201,7 +201,7 @@ def report_map(result: MapResult, *, as_json: bool) -> None:
     if result.nodata_pixels:
         rare = result.provenance["masked_pixels"]
         often = f", {rare:,} of them not often enough" if rare else ""
-        beyond = " or lie outside the area" if result.provenance["input"].get("area", {}).get("clipped") else ""
+        beyond = " or lie outside the area" if result.clipped else ""
         typer.echo(f"{result.nodata_pixels:,} pixels were not seen clearly{often}{beyond} (nodata)")
     typer.echo(f"\nMaps:    {result.folder}\nPicture: {result.files['picture']}\nPage:    {result.files['page']}")
     if "zones" in result.files:

@@ -87,7 +87,7 @@ class SuiteByDefault(TyperGroup):
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Find the command that the arguments name; before options with --data it may be a checkpoint."""
-        asks = any(option.split("=")[0] == "--data" for option in args) and args[1].startswith("-")
+        asks = any(option.split("=")[0] == "--data" for option in args[1:]) and args[1].startswith("-")
         if asks and args[0] not in self.commands:
             args = ["suite", *args]
         return super().resolve_command(ctx, args)

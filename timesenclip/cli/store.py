@@ -213,7 +213,7 @@ def change(
         raise InputError(f"--cube-a and --aoi {aoi} were both given; give what the stores were made of.")
     if aoi is None and catalog is not None:
         raise InputError(f"--catalog {catalog} searches for an area, but --aoi was not given; say which area.")
-    first = EmbeddingStore.open(before)
+    first, second = EmbeddingStore.open(before), EmbeddingStore.open(after)
     cubes: tuple[AreaSource, AreaSource] | None = None
     if cube_a is not None and cube_b is not None:
         cubes = open_cube(cube_a), open_cube(cube_b)
@@ -234,11 +234,11 @@ def change(
                 units="auto",
             )
 
-        cubes = searched(first), searched(EmbeddingStore.open(after))
+        cubes = searched(first), searched(second)
     with progress_bar("change, pixels") as progress:
         result = change_stores(
             first,
-            after,
+            second,
             out=output,
             question=_question(first, prompt, taxonomy, templates),
             threshold=threshold,

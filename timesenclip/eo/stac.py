@@ -25,13 +25,12 @@ from timesenclip.eo.stac_load import Failure, Resampling, SceneReader
 from timesenclip.eo.stac_providers import PROVIDERS, Signer, provider_for, signer_for
 from timesenclip.eo.stac_search import find_items
 from timesenclip.eo.stac_source import StacSource
-from timesenclip.errors import DataNotFoundError, DegradedInputWarning, InputError
+from timesenclip.errors import DataNotFoundError, DegradedInputWarning, InputError, some_of
 
 __all__ = ["Aoi", "Failure", "Scene", "StacSource", "open_aoi", "open_stac"]
 
 DEFAULT_CATALOG = "planetary-computer"
 DEFAULT_COLLECTION = "sentinel-2-l2a"
-_SHOWN = 3
 
 
 def open_stac(
@@ -157,11 +156,11 @@ def _whole(scenes: list[Scene], where: str, area: Aoi) -> list[Scene]:
         require_bands(scenes[0].assets, where=scenes[0].id)
         raise DataNotFoundError(f"{where}: {lacking[0]}; no scene is complete.")
     if lacking:
-        _warn(f"{where}: {len(lacking)} of {len(scenes)} scenes lack bands and are left out: {_some(lacking)}.")
+        _warn(f"{where}: {len(lacking)} of {len(scenes)} scenes lack bands and are left out: {some_of(lacking)}.")
     assumed = [scene.id for scene in whole if scene.offset.assumed]
     if assumed:
         _warn(
-            f"{where}: {len(assumed)} of {len(whole)} scenes say no processing baseline ({_some(assumed)}); taken to "
+            f"{where}: {len(assumed)} of {len(whole)} scenes say no processing baseline ({some_of(assumed)}); taken to "
             "be older than 04.00, without its offset of 1000 DN. Say the baseline or the offset."
         )
     return sorted(whole, key=lambda scene: (scene.day, not _own_zone(scene, area), scene.tile, scene.sensed, scene.id))
@@ -173,11 +172,6 @@ def _own_zone(scene: Scene, area: Aoi) -> bool:
         return False
     south = scene.tile[2] < "N"
     return area.epsg == (32700 if south else 32600) + int(scene.tile[:2])
-
-
-def _some(names: list[str]) -> str:
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return "; ".join(names[:_SHOWN]) + more
 
 
 def _warn(text: str) -> None:

@@ -26,13 +26,11 @@ from timesenclip.eo.period import Every, Period, as_period, interval_edges
 from timesenclip.eo.radiometry import contradicts_offset
 from timesenclip.eo.stac_items import Scene
 from timesenclip.eo.stac_load import Failure, SceneReader, SceneWindow
-from timesenclip.errors import DataNotFoundError, DegradedInputWarning, InputError, TimeError
+from timesenclip.errors import DataNotFoundError, DegradedInputWarning, InputError, TimeError, some_of
 from timesenclip.series import Cube
 
 __all__ = ["StacSource"]
 
-_SHOWN = 3
-"""So many names stand in a warning; the provenance has all."""
 _CORNER_STEPS = 8
 """Edges of a window are cut into so many pieces before they become degrees."""
 _GEOS_LOCK = threading.Lock()
@@ -298,14 +296,14 @@ class StacSource:
             self.failures.extend(new)  # not every window's: the list must not grow with the area
             self._warn(
                 f"{len(new)} of {report.asked} scenes could not be read and give nothing to a window: "
-                f"{_some([str(failure) for failure in new])}"
+                f"{some_of([str(failure) for failure in new])}"
             )
         for offset, scenes in report.doubts.items():
             if f"offset {offset}" not in self._said:
                 self._said.add(f"offset {offset}")
                 self._warn(
                     f"the pixels of {len(scenes)} of {report.asked} scenes contradict the offset of {offset} DN "
-                    f"decided for them ({_some([f'{name}: {why}' for name, why in scenes.items()])}). Say the "
+                    f"decided for them ({some_of([f'{name}: {why}' for name, why in scenes.items()])}). Say the "
                     "offset or the provider."
                 )
         if mask and not self._has_scl and "unmasked" not in self._said:
@@ -371,8 +369,3 @@ def _joined(pieces: list[Cube], edges: NDArray[np.datetime64], span: Period, eve
     provenance = {"composite": describe_composite(every, span)}
     crs, transform = pieces[0].crs, pieces[0].transform
     return Cube(reflectance, valid, edges[:-1], edges[1:], crs, transform, provenance, observations)
-
-
-def _some(names: list[str]) -> str:
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return "; ".join(names[:_SHOWN]) + more

@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from torch import Tensor
 
-from timesenclip.errors import CheckpointError, InputError, TowerError
+from timesenclip.errors import CheckpointError, InputError, TowerError, reason_of
 from timesenclip.folders import whole_folder
 from timesenclip.foreign import read_tensors
 from timesenclip.ground.clip import ClipTower, import_transformers
@@ -174,10 +174,9 @@ def _tokenizer(source: str | Path) -> Any:
     try:
         return transformers.AutoTokenizer.from_pretrained(str(source))
     except Exception as error:  # OSError from the hub; ValueError, KeyError, ImportError from broken folders
-        reason = " ".join(str(error).split())[:120]
         raise TowerError(
-            f"The weights hold no tokenizer, and '{source}' gives none ({reason}); name a folder or hub id of a CLIP "
-            "with --tokenizer."
+            f"The weights hold no tokenizer, and '{source}' gives none ({reason_of(error)}); name a folder or hub id "
+            "of a CLIP with --tokenizer."
         ) from error
 
 

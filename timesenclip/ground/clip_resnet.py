@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from timesenclip.errors import TowerError
+from timesenclip.errors import TowerError, reason_of
 from timesenclip.ground.clip import ClipTower, import_transformers
 from timesenclip.ground.clip_layout import NO_WEIGHTS, Part, Tensors
 
@@ -190,7 +190,8 @@ class ResNetClipTower(ClipTower):
             if missing:  # counts of batches steer training only, and are not in the file
                 raise RuntimeError(f"{len(missing)} tensors are missing, such as 'visual.{missing[0]}'")
         except (OSError, SafetensorError, RuntimeError) as error:
-            reason = " ".join(str(error).split())[:160]
-            raise TowerError(f"{self._source}: the weights cannot be loaded ({reason}); import them again.") from error
+            raise TowerError(
+                f"{self._source}: the weights cannot be loaded ({reason_of(error)}); import them again."
+            ) from error
         model.eval().requires_grad_(False).to(self._device)
         return lambda pixel_values: SimpleNamespace(image_embeds=model(pixel_values))

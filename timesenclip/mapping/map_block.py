@@ -105,8 +105,7 @@ class MapJob:
             return {"pixels": pixels_of(window), "seen": 0, "masked": 0, "input": {}}
         if not cube.valid.any():
             seconds = {"load": round(time.perf_counter() - began, 3), "embed": 0.0}
-            nothing = {"pixels": pixels_of(window), "seen": 0, "seconds": seconds}
-            return {**nothing, "input": dict(cube.provenance)}
+            return {"pixels": pixels_of(window), "seen": 0, "seconds": seconds, "input": dict(cube.provenance)}
         series = cube.pixel_series()
         loaded = time.perf_counter()
         clear = clear_count(cube)

@@ -75,7 +75,7 @@ def write_page(result: MapResult, path: Path, *, title: str | None = None, extra
 
 
 def _nodata(result: MapResult) -> str:
-    beyond = " or lie outside the area" if result.provenance["input"].get("area", {}).get("clipped") else ""
+    beyond = " or lie outside the area" if result.clipped else ""
     return f"{result.nodata_pixels:,} pixels had no clear observation{beyond}."
 
 

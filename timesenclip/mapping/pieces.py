@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from timesenclip.eo.cube import Window
-from timesenclip.errors import DegradedInputWarning, PartialFailureError
+from timesenclip.errors import DegradedInputWarning, PartialFailureError, some_of
 from timesenclip.manifest import Manifest
 from timesenclip.mapping.spread import Spread
 
 __all__ = ["Progress", "block_key", "input_of", "pixels_of", "run_pieces"]
 
-_SHOWN = 3
 _TROUBLES = ("failed", "contradicted")
 """What a block's input says of itself alone: files that could not be read, scenes whose pixels belie their offset."""
 
@@ -139,19 +138,14 @@ def _say_unheard(blocks: Sequence[Mapping[str, Any]]) -> None:
     doubted = sorted({f"{name}: {why}" for facts in blocks for name, why in facts.get("contradicted", {}).items()})
     if failed:
         warnings.warn(
-            f"{len(failed)} files could not be read and give nothing to a window: {_some(failed)}",
+            f"{len(failed)} files could not be read and give nothing to a window: {some_of(failed)}",
             DegradedInputWarning,
             stacklevel=4,
         )
     if doubted:
         warnings.warn(
-            f"The pixels of {len(doubted)} scenes contradict the offset decided for them ({_some(doubted)}). Say the "
+            f"The pixels of {len(doubted)} scenes contradict the offset decided for them ({some_of(doubted)}). Say the "
             "offset or the provider.",
             DegradedInputWarning,
             stacklevel=4,
         )
-
-
-def _some(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return "; ".join(names[:_SHOWN]) + more

@@ -90,6 +90,11 @@ class MapResult:
     provenance: dict[str, Any] = field(default_factory=dict)
     """Also in provenance.json."""
 
+    @property
+    def clipped(self) -> bool:
+        """Whether the area is a polygon, outside of which pixels are nodata."""
+        return bool(self.provenance["input"].get("area", {}).get("clipped"))
+
 
 def write_json(path: Path, content: dict[str, Any]) -> Path:
     """Write a JSON file under a temporary name, and rename it."""

@@ -16,7 +16,7 @@ from timesenclip.mapping.answers import cog_writers
 from timesenclip.mapping.ask import require_complete
 from timesenclip.mapping.embeddings import EmbeddingStore, block_windows
 from timesenclip.mapping.score import in_threads
-from timesenclip.mapping.write import SCORE_NODATA, CogWriter
+from timesenclip.mapping.write import SCORE_NODATA, CogWriter, map_folder
 from timesenclip.model.checkpoint import Model
 from timesenclip.model.embed import embed
 from timesenclip.tasks.drawing import figure_of
@@ -57,7 +57,7 @@ def map_scores(
 
     Raises:
         CheckpointError: the store was made with another checkpoint.
-        InputError: the store is not complete.
+        InputError: the store is not complete, or nothing can be written to `out`.
         NoClearObservationError: nothing was seen.
     """
     weights = np.stack([score.weights for score in scores])  # (S, D)
@@ -68,8 +68,7 @@ def map_scores(
     else:
         crs, transform = area.crs, area.transform
         blocks = _of_source(area, weights, model, as_period(period), every, block)
-    folder, shape = Path(out), area.shape
-    folder.mkdir(parents=True, exist_ok=True)
+    folder, shape = map_folder(out), area.shape
     step = max(1, -(-max(shape) // _PREVIEW_PX))
     small = np.full((len(scores), -(-shape[0] // step), -(-shape[1] // step)), np.nan, dtype=np.float32)
     grid: dict[str, Any] = {"shape": shape, "crs": crs, "transform": transform}

@@ -29,7 +29,7 @@ from timesenclip.eo.grid import Transform
 from timesenclip.errors import InputError
 from timesenclip.ground.taxonomy import Taxonomy
 
-__all__ = ["CLASS_NODATA", "SCORE_NODATA", "CogWriter", "output_folder", "write_class_sidecars"]
+__all__ = ["CLASS_NODATA", "SCORE_NODATA", "CogWriter", "map_folder", "output_folder", "write_class_sidecars"]
 
 CLASS_NODATA = 255
 """Nodata of class and confidence maps."""

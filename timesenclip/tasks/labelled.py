@@ -287,8 +287,9 @@ def read_labels(text: str) -> NDArray[np.int64]:
     except InputError:
         raise
     except Exception as error:  # rasterio, h5py and h5netcdf raise many kinds; all mean that it cannot be read
+        reason = reason_of(error.__cause__ or error)
         raise DataNotFoundError(
-            f"Cannot read labels from '{file}' ({reason_of(error)}); give FILE.tif or FILE.nc:VARIABLE."
+            f"Cannot read labels from '{file}' ({reason}); give FILE.tif or FILE.nc:VARIABLE."
         ) from error
 
 
@@ -342,9 +343,7 @@ def _mapping_file(file: Path) -> Any:
     try:
         return json.loads(text) if file.suffix.lower() == ".json" else yaml.safe_load(text)
     except (ValueError, yaml.YAMLError) as error:
-        raise InputError(
-            f"'{file}' is not readable ({' '.join(str(error).split())[:120]}); correct the file."
-        ) from error
+        raise InputError(f"'{file}' is not readable ({reason_of(error)}); correct the file.") from error
 
 
 def _labelled(

@@ -58,16 +58,18 @@ def latex_table(
     """
     lines = len(rows) + sum(any(spread for _, spread in row) for row in rows)
     opening = [rf"\caption{{{_escape(caption)}}}", rf"\label{{tab:{name}}}"]
-    fitting = _fitting(heads, rows) if lines > _PAGE_LINES else None
+    longest = [max((max(len(row[i][0]), len(row[i][1])) for row in rows), default=0) for i in range(len(heads))]
+    sides = ["l" if i == 0 or words else "r" for i, words in enumerate(text_columns)]
+    head = _head(heads, sides)
+    fitting = _fitting(heads, longest) if lines > _PAGE_LINES else None
     if fitting is None:
-        start = rf"\begin{{tabular}}{{{''.join(_columns(rows, text_columns, 0.5))}}}"
-        middle = [*_head(heads, text_columns), *_body(rows, r"\scriptsize"), r"\bottomrule"]
+        start = rf"\begin{{tabular}}{{{_columns(longest, sides, 0.5)}}}"
+        middle = [*head, *_body(rows, r"\scriptsize"), r"\bottomrule"]
         shrink = r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%"
         table = [r"\begin{table}", r"\centering", *opening, shrink, start, *middle, r"\end{tabular}}", r"\end{table}"]
     else:
         size, left, lying = fitting
-        start = rf"\begin{{longtable}}{{{''.join(_columns(rows, text_columns, left))}}}"
-        head = _head(heads, text_columns)
+        start = rf"\begin{{longtable}}{{{_columns(longest, sides, left)}}}"
         first = [*opening, r"\\", *head, r"\endfirsthead", *head, r"\endhead", r"\bottomrule", r"\endfoot"]
         small = {r"\scriptsize": r"\tiny", r"\tiny": ""}.get(size, r"\scriptsize")
         open_page, close_page = (r"\begin{landscape}", r"\end{landscape}") if lying else ("{", "}")
@@ -76,25 +78,25 @@ def latex_table(
     return "\n".join([r"% \usepackage{array,booktabs,graphicx,longtable,lscape}", *table]) + "\n"
 
 
-def _columns(rows: Sequence[Sequence[Cell]], text_columns: Sequence[bool], share: float) -> list[str]:
+def _columns(longest: Sequence[int], sides: Sequence[str], share: float) -> str:
     """How each column stands; those of sentences share `share` of the width of the text."""
-    longest = _longest(rows, len(text_columns))
     sentences = sum(length > _SENTENCE for length in longest)
     broken = rf">{{\raggedright\arraybackslash}}p{{{share / max(1, sentences):.2f}\linewidth}}"
-    return [
-        broken if length > _SENTENCE else "l" if i == 0 or words else "r"
-        for i, (words, length) in enumerate(zip(text_columns, longest, strict=True))
-    ]
+    return "".join(broken if length > _SENTENCE else side for side, length in zip(sides, longest, strict=True))
 
 
-def _fitting(heads: Sequence[str], rows: Sequence[Sequence[Cell]]) -> tuple[str, float, bool] | None:
+def _fitting(heads: Sequence[str], cells: Sequence[int]) -> tuple[str, float, bool] | None:
     """The largest size with which the columns fit a page, the share of its width for sentences, whether it lies.
 
     None if they fit no page.
+
+    Args:
+        heads: of the columns.
+        cells: letters of the longest cell of each.
     """
     upright = len(heads) > _UPRIGHT
     widest = [2 if upright else max(map(len, _broken(head)), default=0) for head in heads]
-    longest = [max(pair) for pair in zip(widest, _longest(rows, len(heads)), strict=True)]
+    longest = [max(pair) for pair in zip(widest, cells, strict=True)]
     letters = sum(length for length in longest if length <= _SENTENCE)
     gaps = 6 * len(heads)
     kept = gaps + (0.25 * _TEXT_WIDTH if max(longest) > _SENTENCE else 0)
@@ -107,18 +109,14 @@ def _fitting(heads: Sequence[str], rows: Sequence[Sequence[Cell]]) -> tuple[str,
     return None
 
 
-def _longest(rows: Sequence[Sequence[Cell]], columns: int) -> list[int]:
-    return [max((max(len(row[i][0]), len(row[i][1])) for row in rows), default=0) for i in range(columns)]
-
-
-def _head(heads: Sequence[str], text_columns: Sequence[bool]) -> list[str]:
+def _head(heads: Sequence[str], sides: Sequence[str]) -> list[str]:
     cells = []
-    for i, (head, words) in enumerate(zip(heads, text_columns, strict=True)):
+    for i, (head, side) in enumerate(zip(heads, sides, strict=True)):
         if len(heads) > _UPRIGHT and i > 0:
             cells.append(rf"\rotatebox{{90}}{{{_escape(head)}}}")
         else:
             lines = r"\\".join(_escape(line) for line in _broken(head))
-            cells.append(rf"\shortstack[{'l' if i == 0 or words else 'r'}]{{{lines}}}")
+            cells.append(rf"\shortstack[{side}]{{{lines}}}")
     return [r"\toprule", r"\addlinespace", " & ".join(cells) + r" \\", r"\midrule"]
 
 

@@ -30,12 +30,11 @@ from timesenclip.tasks.evaluate import EMBEDDED_PROBE, FOREST, PRIOR_CORRECTED, 
 from timesenclip.tasks.ground_vectors import rows_of_places
 from timesenclip.tasks.labelled import LabelledSet
 from timesenclip.tasks.labelled_store import labelled_store
-from timesenclip.tasks.metrics import Figures
 from timesenclip.tasks.peers import PRESTO, TRUE_COLOUR, TRUE_COLOUR_PROBE, Peers
 from timesenclip.tasks.report import figures_html
 from timesenclip.tasks.retrieve import Retrieval
 from timesenclip.tasks.scenic import Scenicness, Votes, draw_scenicness, evaluate_scenicness, write_scenicness
-from timesenclip.tasks.sheets import Sheet, write_json, write_sheets, write_text
+from timesenclip.tasks.sheets import Sheet, with_interval, write_json, write_sheets, write_text
 from timesenclip.tasks.suite import Findings, Ground, run_suite
 from timesenclip.tasks.uncertainty import BLOCK_DEG, DRAWS
 
@@ -48,10 +47,8 @@ SCENIC = "scenicness"
 """The seventh task, of other places; its files lie in a folder of this name."""
 
 _FIGURES = ("accuracy", "top5_accuracy", "balanced_accuracy", "macro_f1", "weighted_f1", "calibration_error")
-_METHODS = (
-    *(ZERO_SHOT, PRIOR_CORRECTED, TRUE_COLOUR, "chance", "majority"),
-    *(FOREST, PROBE, TRUE_COLOUR_PROBE, PRESTO, EMBEDDED_PROBE),
-)
+_WITHOUT_LABELS = (ZERO_SHOT, PRIOR_CORRECTED, TRUE_COLOUR, "chance", "majority")
+_METHODS = (*_WITHOUT_LABELS, FOREST, PROBE, TRUE_COLOUR_PROBE, PRESTO, EMBEDDED_PROBE)
 _NO_PHOTOS = "None of the photographs is of these places, so nothing is retrieved between the streams."
 _WHERE = (
     "The truth beside the zero-shot answers. A cell shows its most frequent class, so rare classes show in the bars "
@@ -106,9 +103,9 @@ def run_paper_suite(
         InputError: no task has a label; the message names what is there. Or no photograph is of a place.
         CheckpointError, TowerError: a peer's weights are not what they should be.
     """
-    places = SeriesStore.open(store).index["sample_id"].astype(str).tolist()
+    opened = SeriesStore.open(store)
     if ground is not None:  # wrong photographs are said before the first task
-        rows_of_places(ground, places, model.config.tower.dim)
+        rows_of_places(ground, opened.index["sample_id"].astype(str).tolist(), model.config.tower.dim)
     beauty = None if scenic is None else evaluate_scenicness(*scenic, model=model, block_deg=block_deg, seed=seed)
     folder = Path(out)
     found: dict[str, Findings] = {}
@@ -139,7 +136,7 @@ def run_paper_suite(
             progress(done + 1, len(TASKS))
     if not found:
         raise InputError(f"No task of the paper has labels in '{store}': {next(iter(skipped.values()))}")
-    country = _country(SeriesStore.open(store), found.get("countries"))
+    country = _country(opened, found.get("countries"))
     tables = _tables(found, country)
     drawn = {task: _geography(task, one, country) for task, one in found.items()}
     if scenic is not None and beauty is not None:
@@ -164,7 +161,7 @@ def _tables(found: dict[str, Findings], country: dict[str, str]) -> list[Sheet]:
         for name in _METHODS:
             figures = one.comparison.methods.get(name)
             if figures is not None:
-                cells = [_spread(figures, key) for key in _FIGURES]
+                cells = [with_interval(getattr(figures, key), figures.intervals.get(key)) for key in _FIGURES]
                 present = f"{len(one.data.present)} of {len(one.data.taxonomy)}"
                 rows.append((task, name, len(one.data), present, *cells))
     heads = ("task", "method", "samples", "classes", "top-1", "top-5", "average class accuracy", "macro F1")
@@ -193,7 +190,7 @@ def _scenic_table(found: Scenicness) -> Sheet:
     ):
         if one is not None:
             kinds = {"pearson": one.pearson, "spearman": one.spearman, "kendall": one.kendall}
-            cells = [(value, *one.intervals[kind]) if kind in one.intervals else value for kind, value in kinds.items()]
+            cells = [with_interval(value, one.intervals.get(kind)) for kind, value in kinds.items()]
             rows.append((name, found.count, *cells))
     caption = "Scenicness: correlation with the mean votes of people, on other blocks of land"
     return Sheet(SCENIC, caption, ("method", "places", "Pearson", "Spearman", "Kendall"), tuple(rows))
@@ -201,13 +198,7 @@ def _scenic_table(found: Scenicness) -> Sheet:
 
 def _recalls(one: Retrieval, kind: str, cuts: Sequence[int]) -> list[object]:
     values: dict[int, float] = getattr(one, kind)
-    spread = one.intervals
-    return [(values[k], *spread[f"{kind}@{k}"]) if f"{kind}@{k}" in spread else values.get(k) for k in cuts]
-
-
-def _spread(figures: Figures, key: str) -> object:
-    value, interval = getattr(figures, key), figures.intervals.get(key)
-    return value if interval is None or value is None else (value, *interval)
+    return [with_interval(values.get(k), one.intervals.get(f"{kind}@{k}")) for k in cuts]
 
 
 def _country(store: SeriesStore, asked: Findings | None) -> dict[str, str]:
@@ -217,7 +208,7 @@ def _country(store: SeriesStore, asked: Findings | None) -> dict[str, str]:
         out = dict(zip(store.index["sample_id"].astype(str), store.index["nuts0"].astype(str), strict=True))
     if asked is not None:
         codes = [taxon.code or taxon.name for taxon in asked.data.taxonomy.classes]
-        out |= {name: codes[k] for name, k in zip(asked.data.series.sample_id, asked.data.truth, strict=True) if k >= 0}
+        out |= {name: codes[k] for name, k in zip(asked.data.series.sample_id, asked.data.truth, strict=True)}
     return out
 
 

@@ -8,9 +8,8 @@ import numpy as np
 
 from timesenclip.tasks.evaluate import PRIOR_CORRECTED, ZERO_SHOT
 from timesenclip.tasks.metrics import ClassFigures, Figures, confusion_matrix
-from timesenclip.tasks.report_figures import spread
 from timesenclip.tasks.retrieve import Retrieval
-from timesenclip.tasks.sheets import Sheet
+from timesenclip.tasks.sheets import Sheet, with_interval
 from timesenclip.tasks.suite import Findings
 
 __all__ = ["sheets"]
@@ -36,16 +35,15 @@ def sheets(found: Findings) -> dict[str, Sheet]:
     return {sheet.name: sheet for sheet in out}
 
 
-def _interval(found: Figures, key: str) -> Any:
-    value, low, high = spread(found, key)
-    return (value, low, high) if np.isfinite(low) else value
+def _cell(found: Figures | ClassFigures | Retrieval, key: str) -> Any:
+    return with_interval(getattr(found, key), found.intervals.get(key))
 
 
 def _methods(found: Findings) -> Sheet:
     keys = ("accuracy", "balanced_accuracy", "macro_f1", "weighted_f1", "top5_accuracy", "calibration_error")
     rows = []
     for name, figures in found.comparison.methods.items():
-        cells = [None if getattr(figures, key) is None else _interval(figures, key) for key in keys]
+        cells = [_cell(figures, key) for key in keys]
         rows.append((name, *cells, figures.unknown_share))
     heads = ("method", "accuracy", "average class accuracy", "macro F1", "weighted F1", "top-5", "calibration error")
     caption = f"{len(found.data)} samples, {len(found.data.present)} classes; 95 % intervals over blocks of land."
@@ -60,7 +58,7 @@ def _classes(methods: dict[str, Figures]) -> Sheet:
     rows = []
     for row in methods[ZERO_SHOT].classes:
         other = probe[row.name].recall if row.name in probe else None
-        raw, second = ([_class_cell(one, key) for key in _PER_CLASS] for one in (row, corrected[row.name]))
+        raw, second = ([_cell(one, key) for key in _PER_CLASS] for one in (row, corrected[row.name]))
         rows.append((row.name, row.support, *raw, *second, other))
     names = ("precision", "recall", "F1")
     heads = ("class", "samples", *names, *(f"{name}, prior-corrected" for name in names), "recall, probe on embeddings")
@@ -69,16 +67,12 @@ def _classes(methods: dict[str, Figures]) -> Sheet:
 
 def _classes_of_all(methods: dict[str, Figures]) -> Sheet:
     rows = tuple(
-        (method, row.name, row.support, *(_class_cell(row, key) for key in _PER_CLASS))
+        (method, row.name, row.support, *(_cell(row, key) for key in _PER_CLASS))
         for method, figures in methods.items()
         for row in figures.classes
     )
     heads = ("method", "class", "samples", "precision", "recall", "F1")
     return Sheet("classes_by_method", "Figures of each class under every method.", heads, rows)
-
-
-def _class_cell(row: ClassFigures, key: str) -> Any:
-    return (getattr(row, key), *row.intervals[key]) if key in row.intervals else getattr(row, key)
 
 
 def _confusion(found: Findings) -> Sheet:
@@ -93,7 +87,7 @@ def _prompt_sets(found: Findings) -> Sheet:
     for one in found.prompts:
         texts = sum(len(texts) for texts in one.prompts.values())
         keys = ("accuracy", "balanced_accuracy", "macro_f1")
-        rows.append((one.name, texts, *(_interval(one.figures, key) for key in keys)))
+        rows.append((one.name, texts, *(_cell(one.figures, key) for key in keys)))
     heads = ("prompts", "texts", "accuracy", "average class accuracy", "macro F1")
     return Sheet("prompts", "Zero-shot figures of every set of prompts, never unknown.", heads, tuple(rows))
 
@@ -116,9 +110,9 @@ def _effects(found: Findings) -> Sheet:
 def _retrieval(found: list[Retrieval]) -> Sheet:
     rows = []
     for one in found:
-        recall = [_spread_of(one, f"recall@{k}", one.recall.get(k)) for k in (1, 5, 10)]
-        strict = [_spread_of(one, f"strict_recall@{k}", one.strict_recall.get(k)) for k in (1, 5, 10)]
-        mean = _spread_of(one, "mean_average_precision", one.mean_average_precision)
+        recall = [with_interval(one.recall.get(k), one.intervals.get(f"recall@{k}")) for k in (1, 5, 10)]
+        strict = [with_interval(one.strict_recall.get(k), one.intervals.get(f"strict_recall@{k}")) for k in (1, 5, 10)]
+        mean = _cell(one, "mean_average_precision")
         macro = (one.macro_recall.get(1), one.macro_average_precision)
         rows.append((one.direction, one.queries, one.candidates, *recall, mean, *macro, *strict))
     heads = ("direction", "queries", "candidates", "R@1", "R@5", "R@10", "mAP", "R@1, class mean", "mAP, class mean")
@@ -126,10 +120,6 @@ def _retrieval(found: list[Retrieval]) -> Sheet:
     return Sheet(
         "retrieval", "Retrieval: of the same class, and (strict) of the very place.", heads + strict_heads, tuple(rows)
     )
-
-
-def _spread_of(found: Retrieval, key: str, value: float | None) -> Any:
-    return (value, *found.intervals[key]) if value is not None and key in found.intervals else value
 
 
 def _retrieval_classes(found: list[Retrieval]) -> Sheet:
@@ -173,7 +163,7 @@ def _robustness(found: Findings) -> Sheet:
 
 def _composites(found: Findings) -> Sheet:
     keys = ("accuracy", "balanced_accuracy", "macro_f1", "weighted_f1")
-    rows = tuple((name, *(_interval(one, key) for key in keys)) for name, one in found.lengths.items())
+    rows = tuple((name, *(_cell(one, key) for key in keys)) for name, one in found.lengths.items())
     heads = ("composite", "accuracy", "average class accuracy", "macro F1", "weighted F1")
     return Sheet("composites", "Medians of a month, a quarter and a year.", heads, rows)
 

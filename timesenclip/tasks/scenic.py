@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from timesenclip.errors import DataNotFoundError, InputError
+from timesenclip.errors import DataNotFoundError, InputError, reason_of
 from timesenclip.ground.towers import GroundTower
 from timesenclip.model.checkpoint import Model
 from timesenclip.model.embed import embed
@@ -158,8 +158,9 @@ def read_votes(path: str | Path, *, least: int = 1) -> Votes:
     try:
         frame = pd.read_csv(file, sep="\t", dtype=str)
     except (ValueError, OSError) as error:  # pandas' parser errors and wrong encodings are ValueErrors
-        reason = " ".join(str(error).split())[:120]
-        raise InputError(f"'{file}' is no tab-separated text ({reason}); expected the table of ScenicOrNot.") from error
+        raise InputError(
+            f"'{file}' is no tab-separated text ({reason_of(error)}); expected the table of ScenicOrNot."
+        ) from error
     frame.columns = pd.Index([str(name).strip().lower() for name in frame.columns])
     missing = [name for name in _COLUMNS[:6] if name not in frame]
     if missing:
@@ -170,7 +171,7 @@ def read_votes(path: str | Path, *, least: int = 1) -> Votes:
     try:
         numbers = frame[["lat", "lon", "average", "variance"]].astype(np.float64).to_numpy()
     except ValueError as error:
-        raise InputError(f"'{file}': {' '.join(str(error).split())[:120]}; expected numbers.") from error
+        raise InputError(f"'{file}': {reason_of(error)}; expected numbers.") from error
     count = frame["votes"].fillna("").map(lambda text: len([v for v in text.replace(" ", "").split(",") if v]))
     keep = np.isfinite(numbers).all(axis=1) & (count.to_numpy() >= least)
     if not keep.any():
@@ -214,26 +215,19 @@ def ridge_scores(
     Returns:
         None where all places lie in one fold.
     """
-    from sklearn.linear_model import RidgeCV
-
     if len(np.unique(fold)) < 2:
         return None
     out = np.empty(len(votes))
     for part in np.unique(fold):
         test = fold == part
-        found = RidgeCV(_PENALTIES).fit(embeddings[~test].astype(np.float64), votes[~test])
-        out[test] = found.predict(embeddings[test].astype(np.float64))
+        out[test] = _ridge(embeddings[~test], votes[~test]).predict(embeddings[test].astype(np.float64))
     return out
 
 
-def _scores(
-    embeddings: NDArray[np.float32], votes: NDArray[np.float64], contrast: NDArray[np.float32]
-) -> tuple[LinearScore, ...]:
+def _ridge(embeddings: NDArray[np.float32], votes: NDArray[np.float64]) -> Any:
     from sklearn.linear_model import RidgeCV
 
-    found = RidgeCV(_PENALTIES).fit(embeddings.astype(np.float64), votes)
-    ridge = LinearScore("predicted mean vote", np.asarray(found.coef_, np.float32), float(found.intercept_))
-    return ridge, LinearScore("prompt contrast", contrast, 0.0)
+    return RidgeCV(_PENALTIES).fit(embeddings.astype(np.float64), votes)
 
 
 def correlations(
@@ -302,8 +296,10 @@ def evaluate_scenicness(
     part, truth = series.take(keep), votes.average[mine[keep]]
     vectors = embed(part, model=model)
     block = spatial_blocks(votes.lat_deg[mine[keep]], votes.lon_deg[mine[keep]], block_deg=block_deg)
-    vector = contrast_vector(model.tower, beautiful=beautiful, ugly=ugly)
-    contrast = np.asarray(vectors @ vector, dtype=np.float32)
+    contrast_of = LinearScore("prompt contrast", contrast_vector(model.tower, beautiful=beautiful, ugly=ugly), 0.0)
+    contrast = contrast_of(vectors)
+    whole = _ridge(vectors, truth)
+    ridge_of = LinearScore("predicted mean vote", np.asarray(whole.coef_, np.float32), float(whole.intercept_))
     ridge = ridge_scores(vectors, truth, spatial_folds(block, folds=_FOLDS))
     if ridge is None:
         notes.append("All places lie in one block of land, so no ridge can be judged fairly.")
@@ -319,7 +315,7 @@ def evaluate_scenicness(
         rows=np.flatnonzero(keep),
         prompts={"beautiful": tuple(beautiful), "ugly": tuple(ugly)},
         notes=tuple(notes),
-        scores=_scores(vectors, truth, vector),
+        scores=(ridge_of, contrast_of),
     )
 
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from timesenclip.tasks.latex import latex_table
 
-__all__ = ["Sheet", "plain", "write_json", "write_sheets", "write_text"]
+__all__ = ["Sheet", "plain", "with_interval", "write_json", "write_sheets", "write_text"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class Sheet:
 
     def to_latex(self) -> str:
         """A table for booktabs, numbers with three decimals, intervals small beneath them (`latex_table`)."""
-        rows = [[_with_interval(cell) for cell in row] for row in self.rows]
+        rows = [[_latex_cell(cell) for cell in row] for row in self.rows]
         return latex_table(
             self.name, self.caption, self.columns, rows, list(map(self._is_text, range(len(self.columns))))
         )
@@ -76,6 +76,11 @@ class Sheet:
 
     def _kind(self, column: int) -> str:
         return "text" if self._is_text(column) else "number"
+
+
+def with_interval(value: Any, interval: tuple[float, float] | None) -> Any:
+    """A cell: (value, low, high), or the value alone where it is None or has no interval."""
+    return value if value is None or interval is None or not math.isfinite(interval[0]) else (value, *interval)
 
 
 def shown(value: Any) -> str:
@@ -130,6 +135,6 @@ def _number(value: Any) -> Any:
     return "" if missing else value
 
 
-def _with_interval(cell: Any) -> tuple[str, str]:
+def _latex_cell(cell: Any) -> tuple[str, str]:
     value, low, high = cell if isinstance(cell, tuple) else (cell, None, None)
     return shown(value), "" if _number(low) == "" else f"[{shown(low)}, {shown(high)}]"

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from timesenclip.errors import DataNotFoundError, InputError
+from timesenclip.errors import DataNotFoundError, InputError, reason_of
 from timesenclip.mistakes import first_mistake
 
 __all__ = ["AXES", "SweepConfig", "TrainAxes", "read_sweep"]
@@ -110,7 +110,7 @@ def read_sweep(path: str | Path) -> SweepConfig:
             raise InputError(f"'{file}' holds no settings; see docs/cli.md for a sweep.")
         config = SweepConfig.model_validate(content)
     except yaml.YAMLError as error:
-        raise InputError(f"'{file}' is not readable as YAML ({' '.join(str(error).split())[:120]}).") from error
+        raise InputError(f"'{file}' is not readable as YAML ({reason_of(error)}).") from error
     except ValidationError as error:
         raise InputError(f"'{file}': {first_mistake(error, SweepConfig)}") from error
     train = config.train
