@@ -19,15 +19,7 @@ from timesenclip.eo.cube_layers import Layer, Window
 from timesenclip.eo.grid import Transform
 from timesenclip.eo.masking import DROPPED_SCL, clear_mask
 from timesenclip.eo.period import Every, Period, as_period
-from timesenclip.eo.radiometry import (
-    NODATA_DN,
-    QUANTIFICATION,
-    SATURATED,
-    Units,
-    clean_reflectance,
-    detect_units,
-    to_reflectance,
-)
+from timesenclip.eo.radiometry import Units, clean_dn, detect_units, usable_reflectance
 from timesenclip.errors import DegradedInputWarning, InputError, TimeError
 from timesenclip.series import Cube
 
@@ -176,13 +168,11 @@ class CubeSource:
     ) -> Cube:
         """Composite whole numbers before they become reflectance: the same bits in a fraction of time and memory."""
         dn = np.empty((len(chosen), len(BAND_NAMES), *valid.shape[1:]), dtype=np.uint16)
-        offset = np.broadcast_to(np.asarray(self.offset_dn), self.dates.shape)[chosen][:, None, None]
+        offset = self._offsets(chosen)
         for i, name in enumerate(BAND_NAMES):
-            values, seen = self.layers[name].read(chosen, box)  # (T, Y, X)
-            for fill in NODATA_DN:
-                seen = seen & (values != fill)
-            dn[:, i] = np.where(values > offset, values - offset, 0) if offset.any() else values
-            valid &= seen & (dn[:, i] <= SATURATED * QUANTIFICATION)
+            values, there = self.layers[name].read(chosen, box)  # (T, Y, X)
+            dn[:, i], seen = clean_dn(values, offset_dn=offset)
+            valid &= there & seen
         made = composite_dn(dn, valid, self.dates[chosen], every=every, period=span)
         window = as_period(span)
         return Cube(
@@ -235,12 +225,12 @@ class CubeSource:
     ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """Reflectance of one band, and where it was observed: (T, Y, X) both."""
         values, there = layer.read(chosen, box)
-        if self._units == "reflectance":
-            reflectance, seen = clean_reflectance(values)
-        else:
-            offset = np.broadcast_to(np.asarray(self.offset_dn), self.dates.shape)[chosen][:, None, None]
-            reflectance, seen = to_reflectance(values, offset_dn=offset)
-        return reflectance, there & seen & (reflectance <= SATURATED)
+        reflectance, seen = usable_reflectance(values, units=self._units, offset_dn=self._offsets(chosen))
+        return reflectance, there & seen
+
+    def _offsets(self, chosen: NDArray[np.intp]) -> NDArray[np.integer]:
+        """(T, 1, 1) DN to subtract from each of some dates."""
+        return np.broadcast_to(np.asarray(self.offset_dn), self.dates.shape)[chosen][:, None, None]
 
     @cached_property
     def _say_unmasked(self) -> None:

@@ -23,12 +23,14 @@ __all__ = [
     "OffsetPolicy",
     "Units",
     "check_dark_level",
+    "clean_dn",
     "clean_reflectance",
     "contradicts_offset",
     "detect_units",
     "offset_for",
     "offsets_for",
     "to_reflectance",
+    "usable_reflectance",
 ]
 
 Units = Literal["auto", "dn", "reflectance"]
@@ -144,6 +146,49 @@ def clean_reflectance(values: NDArray[np.generic]) -> tuple[NDArray[np.float32],
     given = values.astype(np.float32)
     valid = np.isfinite(given) & (given > LOWEST_DN / QUANTIFICATION) & (given <= SATURATED)
     return np.where(valid, np.maximum(given, 0.0), 0.0).astype(np.float32), valid
+
+
+def usable_reflectance(
+    values: NDArray[np.generic],
+    *,
+    units: Units,
+    offset_dn: int | NDArray[np.integer] = 0,
+    nodata: tuple[int, ...] = NODATA_DN,
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Reflectance of values as a file holds them, and where there is a usable observation: what every reader calls.
+
+    Args:
+        values: any shape, as `units` says: `dn`, or `reflectance`.
+        units: what the values are; decided before (`detect_units`).
+        offset_dn, nodata: as `to_reflectance`; without effect on reflectance.
+
+    Returns:
+        Reflectance float32, never below 0, and a boolean array: False where missing or above `SATURATED`.
+    """
+    if units == "reflectance":
+        reflectance, seen = clean_reflectance(values)
+    else:
+        reflectance, seen = to_reflectance(values, offset_dn=offset_dn, nodata=nodata)
+    return reflectance, seen & (reflectance <= SATURATED)
+
+
+def clean_dn(
+    values: NDArray[np.uint16], *, offset_dn: NDArray[np.integer]
+) -> tuple[NDArray[np.uint16], NDArray[np.bool_]]:
+    """DN without their offset, and where there is a usable observation; `usable_reflectance` for whole numbers.
+
+    Args:
+        values: any shape, uint16.
+        offset_dn: DN to subtract; broadcasts to `values`.
+
+    Returns:
+        DN, 0 where the offset is larger, and a boolean array: False where missing or above `SATURATED`.
+    """
+    seen = np.ones(values.shape, dtype=np.bool_)
+    for fill in NODATA_DN:
+        seen &= values != fill
+    dn = np.where(values > offset_dn, values - offset_dn, 0).astype(np.uint16) if offset_dn.any() else values
+    return dn, seen & (dn <= SATURATED * QUANTIFICATION)
 
 
 def detect_units(values: NDArray[np.generic], *, declared: Units, where: str) -> Literal["dn", "reflectance"]:
