@@ -21,7 +21,6 @@ from timesenclip.cli.area import (
     Provider,
     Zones,
     block_side,
-    opened_cube,
     refuse_workers_and_cluster,
     report_map,
 )
@@ -81,6 +80,7 @@ def embed_area(
 
     An interrupted run is continued by the same command.
     """
+    from timesenclip.eo.cube import open_cube
     from timesenclip.mapping import build
     from timesenclip.mapping.plan import plan_area
     from timesenclip.mapping.spread import worker_count
@@ -105,7 +105,9 @@ def embed_area(
             units=units,
         )
     else:
-        source = opened_cube(cube, span, units, provider, collection, baseline, offset_dn)
+        source = open_cube(
+            str(cube), units=units, provider=provider, collection=collection, baseline=baseline, offset_dn=offset_dn
+        )
     model = opt.chosen_model(checkpoint)
     if dry_run:
         from timesenclip.eo.period import as_period

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from timesenclip.errors import DegradedInputWarning, InputError, UnitsError
 
 __all__ = [
+    "ENOUGH_TO_TELL",
     "NODATA_DN",
     "SATURATED",
     "OffsetPolicy",
@@ -50,7 +51,8 @@ OFFSET_DAY = np.datetime64("2022-01-25")
 """First day of processing baseline 04.00."""
 
 _BASELINE_WITH_OFFSET = (4, 0)
-_ENOUGH = 100
+ENOUGH_TO_TELL = 100
+"""Observations from which on the darkest of them say whether the offset is in the data."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +232,8 @@ def check_dark_level(
     *,
     where: str,
     dates: NDArray[np.datetime64] | None = None,
-) -> None:
+    stacklevel: int = 2,
+) -> bool:
     """Warn where the darkest observations suggest that the +1000 offset was left in.
 
     Without the offset the first percentile of a whole series is below 0.08 almost everywhere, since shadow, water,
@@ -241,6 +244,10 @@ def check_dark_level(
         valid: same shape, True = use.
         where: file or table, for the message.
         dates: (T,) of axis 0; with them a rise by 0.1 on 25 January 2022, when the offset came, is looked for too.
+        stacklevel: as of `warnings.warn`, counted from the caller.
+
+    Returns:
+        Whether there was something to warn of.
     """
     dark = _dark(reflectance, valid)
     if 0.1 <= dark < 0.2:
@@ -248,11 +255,11 @@ def check_dark_level(
             f"{where}: the darkest 1 % of reflectances is {dark:.3f}, just above 0.1; the offset of 1000 DN of "
             "baseline 04.00 may still be in the data. Say the baseline or the offset.",
             DegradedInputWarning,
-            stacklevel=3,
+            stacklevel=stacklevel + 1,
         )
-        return
+        return True
     if dates is None:
-        return
+        return False
     late = dates >= OFFSET_DAY
     rise = _dark(reflectance[late], valid[late]) - _dark(reflectance[~late], valid[~late])
     if 0.07 <= rise <= 0.13:
@@ -260,8 +267,10 @@ def check_dark_level(
             f"{where}: the darkest 1 % of reflectances rises by {rise:.3f} on {OFFSET_DAY}, when baseline 04.00 "
             "brought an offset of 1000 DN; images from then on seem to hold it still. Say the provider and baselines.",
             DegradedInputWarning,
-            stacklevel=3,
+            stacklevel=stacklevel + 1,
         )
+        return True
+    return False
 
 
 def contradicts_offset(lowest_dn: NDArray[np.float32], offset_dn: int) -> str | None:
@@ -276,7 +285,7 @@ def contradicts_offset(lowest_dn: NDArray[np.float32], offset_dn: int) -> str | 
     Returns:
         What the pixels show, for a message; None where they agree or are too few to tell.
     """
-    if lowest_dn.size < _ENOUGH:
+    if lowest_dn.size < ENOUGH_TO_TELL:
         return None
     low, some = (float(value) for value in np.percentile(lowest_dn, [1, 5]))
     if offset_dn == 0 and 1000 <= low < 2000:
@@ -289,4 +298,4 @@ def contradicts_offset(lowest_dn: NDArray[np.float32], offset_dn: int) -> str | 
 def _dark(reflectance: NDArray[np.float32], valid: NDArray[np.bool_]) -> float:
     """First percentile of the valid values; NaN, which no comparison meets, where they are too few to tell."""
     seen = reflectance[valid]
-    return float(np.percentile(seen, 1)) if seen.size >= _ENOUGH else float("nan")
+    return float(np.percentile(seen, 1)) if seen.size >= ENOUGH_TO_TELL else float("nan")

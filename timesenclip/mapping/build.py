@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from timesenclip.eo.cube import AreaSource, Window
+from timesenclip.eo.cube import AreaSource, Window, check_offset
 from timesenclip.eo.period import Every, Period, as_period
 from timesenclip.errors import InputError
 from timesenclip.manifest import Manifest
@@ -98,9 +98,10 @@ def embed_area(
     """
     chosen = model if isinstance(model, Model) else load(model if model is not None else "default")
     plain = Model(chosen.encoder, chosen.config, digest=chosen.digest)  # without its tower, which blocks do not need
+    span = as_period(period)
+    check_offset(source, span)
     path = Path(out).resolve()
     output_folder(path.parent)
-    span = as_period(period)
     info = _info(source, plain, span, every, dims, fitting_block(source.shape, block))
     known = EmbeddingStore.open(path) if (path / "zarr.json").is_file() else None
     if known is not None:
