@@ -174,6 +174,7 @@ def ask(
 
 
 def change(
+    context: typer.Context,
     before: Annotated[Path, typer.Argument(metavar="STORE_A", help="The store of the earlier period.")],
     after: Annotated[Path, typer.Argument(metavar="STORE_B", help="The store of the later period, on the same grid.")],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder for the maps.")],
@@ -204,6 +205,7 @@ def change(
     """Show where two periods of one area differ: in the embedding, in the answer, and in which month.
 
     Months need the pixels: of the cubes that the stores were made of, or searched for again with --aoi.
+    --provider, --collection, --baseline and --offset-dn hold for both cubes.
     """
     from timesenclip.eo.cube import open_cube
     from timesenclip.mapping.change import change_stores
@@ -215,10 +217,23 @@ def change(
         raise InputError(f"--cube-a and --aoi {aoi} were both given; give what the stores were made of.")
     if aoi is None and catalog is not None:
         raise InputError(f"--catalog {catalog} searches for an area, but --aoi was not given; say which area.")
+    if aoi is None:
+        src.refuse_given(
+            context, ("max_cloud", "resampling", "readers"), "applies to a search, but --aoi was not given"
+        )
+    if aoi is None and cube_a is None:
+        origin = "tells how pixels are read, but neither --cube-a and --cube-b nor --aoi was given"
+        src.refuse_given(context, ("provider", "collection", "baseline", "offset_dn"), origin)
     first, second = EmbeddingStore.open(before), EmbeddingStore.open(after)
     cubes: tuple[AreaSource, AreaSource] | None = None
     if cube_a is not None and cube_b is not None:
-        cubes = open_cube(cube_a), open_cube(cube_b)
+        how: dict[str, Any] = {
+            "provider": provider,
+            "collection": collection,
+            "baseline": baseline,
+            "offset_dn": offset_dn,
+        }
+        cubes = open_cube(cube_a, **how), open_cube(cube_b, **how)
     elif aoi is not None:
 
         def searched(store: EmbeddingStore) -> AreaSource:
