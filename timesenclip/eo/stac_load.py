@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from timesenclip.bands import BANDS, SCL_NAME
 from timesenclip.eo.cube_layers import Grid, Window
 from timesenclip.eo.masking import clear_mask
-from timesenclip.eo.radiometry import SATURATED, to_reflectance
+from timesenclip.eo.radiometry import usable_reflectance
 from timesenclip.eo.stac_items import Scene
 from timesenclip.eo.stac_providers import Signer
 from timesenclip.errors import InputError
@@ -153,8 +153,8 @@ class SceneReader:
                 return _sampled(raster, places, way)
 
             values, there = self._try(scene, band.name, box, take)
-            reflectance[i], seen = to_reflectance(values, offset_dn=scene.offset.offset_dn)
-            valid &= there & seen & (reflectance[i] <= SATURATED)
+            reflectance[i], seen = usable_reflectance(values, units="dn", offset_dn=scene.offset.offset_dn)
+            valid &= there & seen
             np.minimum(lowest, values, out=lowest, where=there & seen)
             if not valid.any():
                 return None

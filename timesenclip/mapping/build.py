@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from timesenclip.eo.cube import AreaSource, Window
+from timesenclip.eo.cube import AreaSource, Window, check_offset
 from timesenclip.eo.period import Every, Period, as_period
 from timesenclip.errors import InputError
 from timesenclip.manifest import Manifest
@@ -98,12 +98,15 @@ def embed_area(
     """
     chosen = model if isinstance(model, Model) else load(model if model is not None else "default")
     plain = Model(chosen.encoder, chosen.config, digest=chosen.digest)  # without its tower, which blocks do not need
+    span = as_period(period)
+    check_offset(source, span)
     path = Path(out).resolve()
     output_folder(path.parent)
-    span = as_period(period)
     info = _info(source, plain, span, every, dims, fitting_block(source.shape, block))
     known = EmbeddingStore.open(path) if (path / "zarr.json").is_file() else None
     if known is not None:
+        if known.info.tower_revision == "":  # an early store, whose manifest does not say it either
+            info = info.model_copy(update={"tower_revision": ""})
         _check_same(known, info)
     elif path.exists():
         raise InputError(f"'{path}' exists and is no embedding store; give another output, or remove it.")
@@ -164,6 +167,7 @@ def _info(
         checkpoint=model.config.name,
         digest=model.digest,
         tower=model.config.tower.name,
+        tower_revision=model.config.tower.revision,
         full_dims=full,
         dims=kept,
         calibration=model.config.calibration,
@@ -179,7 +183,8 @@ def _info(
 
 
 def _identity(info: StoreInfo) -> dict[str, Any]:
-    return info.model_dump(mode="json", exclude={"format_version", "kept", "calibration", "chunk"})
+    unsaid = {"tower_revision"} if info.tower_revision == "" else set()
+    return info.model_dump(mode="json", exclude={"format_version", "kept", "calibration", "chunk"} | unsaid)
 
 
 def _check_same(store: EmbeddingStore, info: StoreInfo) -> None:

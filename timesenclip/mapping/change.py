@@ -19,7 +19,7 @@ import numpy as np
 import rasterio
 from numpy.typing import NDArray
 
-from timesenclip.eo.cube import AreaSource, Window
+from timesenclip.eo.cube import AreaSource, Window, check_offset
 from timesenclip.errors import CheckpointError, GridError, InputError, NoClearObservationError
 from timesenclip.mapping.answers import cog_writers
 from timesenclip.mapping.ask import answer_block, area_pixel_m, require_complete
@@ -123,6 +123,8 @@ def change_stores(
             )
     if threshold is not None and not 0 <= threshold <= 2:
         raise InputError(f"threshold is {threshold:g}; a cosine distance is 0..2.")
+    for cube, store in zip(cubes or (), (first, second), strict=False):
+        check_offset(cube, _period_of(store))
     folder = map_folder(out)
     pair = _Pair(first, second, question, min_clear)
     histogram = np.zeros(_BINS, dtype=np.int64)
@@ -303,10 +305,14 @@ def _read_cubes(
     cubes: tuple[AreaSource, AreaSource], stores: tuple[EmbeddingStore, EmbeddingStore], window: Window
 ) -> tuple[Cube, Cube]:
     one, other = (
-        cube.read(window, period=None if store.info.period == "all" else store.info.period, every="month")
-        for cube, store in zip(cubes, stores, strict=True)
+        cube.read(window, period=_period_of(store), every="month") for cube, store in zip(cubes, stores, strict=True)
     )
     return one, other
+
+
+def _period_of(store: EmbeddingStore) -> str | None:
+    """What was read of the store's area, as sources take it."""
+    return None if store.info.period == "all" else store.info.period
 
 
 def _standing_out(histogram: NDArray[np.int64]) -> float:

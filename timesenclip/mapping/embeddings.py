@@ -57,6 +57,8 @@ class StoreInfo(BaseModel):
     """Digest of its weights."""
     tower: str
     """Where words are embedded."""
+    tower_revision: str | None = ""
+    """Revision of the tower on the hub; None: it has none. Empty in early stores, which do not record it."""
     full_dims: int
     """D, dimensions of the tower."""
     dims: int

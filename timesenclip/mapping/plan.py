@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from timesenclip.bands import BANDS, SCL_NAME
-from timesenclip.eo.cube import AreaSource, Window
+from timesenclip.eo.cube import AreaSource, Window, check_offset
 from timesenclip.eo.period import Every, Period
 from timesenclip.eo.stac_source import StacSource
 from timesenclip.errors import InputError, NoClearObservationError
@@ -135,6 +135,7 @@ def plan_area(
     if not 1 <= dims <= full:
         raise InputError(f"{dims} dimensions were asked for; the embeddings of '{model.config.name}' have {full}.")
     side = fitting_block(source.shape, block)
+    check_offset(source, period)
     sample = sample_area(source, model, period=period, every=every, block=side)
     rows, columns = source.shape
     pixels = rows * columns

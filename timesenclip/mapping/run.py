@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from timesenclip.eo.cube import AreaSource, Window
+from timesenclip.eo.cube import AreaSource, Window, check_offset
 from timesenclip.eo.grid import Transform, resolution_m
 from timesenclip.eo.period import Every, Period, as_period
 from timesenclip.errors import InputError, NoClearObservationError
@@ -86,6 +86,7 @@ def map_cube(
     classes = as_taxonomy(taxonomy)
     source = _InMemory(cube) if isinstance(cube, Cube) else cube
     _check(classes, min_clear, block, zones, source)
+    check_offset(source, period)
     folder = map_folder(out)
     weights = class_weights(classes, chosen.tower, templates)
     plain = Model(chosen.encoder, chosen.config, digest=chosen.digest)  # without its tower, which blocks do not need

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from timesenclip.eo.cube import AreaSource, Window
+from timesenclip.eo.cube import AreaSource, Window, check_offset
 from timesenclip.eo.period import Every, Period, as_period
 from timesenclip.errors import CheckpointError, InputError, NoClearObservationError
 from timesenclip.mapping.answers import cog_writers
@@ -66,6 +66,7 @@ def map_scores(
         crs, transform = area.info.crs, area.transform
         blocks = _of_store(area, weights, model, workers)
     else:
+        check_offset(area, period)
         crs, transform = area.crs, area.transform
         blocks = _of_source(area, weights, model, as_period(period), every, block)
     folder, shape = map_folder(out), area.shape

@@ -140,7 +140,7 @@ class Model:
         if self._tower is None:
             from timesenclip.ground.towers import load_tower
 
-            tower = load_tower(self.config.tower.name)
+            tower = load_tower(self.config.tower.name, revision=self.config.tower.revision)
             if tower.dim != self.config.tower.dim:
                 raise CheckpointError(
                     f"The tower '{tower.name}' has {tower.dim} dimensions; checkpoint '{self.config.name}' was trained "

@@ -160,7 +160,7 @@ def _check(config: SweepConfig, chosen: Sequence[Variation], data: TrainingData)
                 f"The sweep asks for patches of {largest} x {largest} pixels, but the labelled data '{name}' have "
                 f"{side} x {side}; give a training store of such patches."
             )
-    tower = load_tower(data.tower)
+    tower = load_tower(data.tower, revision=data.revision)
     if tower.dim != data.dim:
         raise InputError(
             f"The tower '{data.tower}' has {tower.dim} dimensions, the ground vectors {data.dim}; name theirs."
