@@ -112,13 +112,15 @@ def measure(
     root: Path, checkpoint: Path, learner_state: Path, covers: list[str], config: Recipe, seed: int
 ) -> dict[str, float]:
     """Figures on the test blocks, which nothing has seen."""
-    from timesenclip.data.splits import spatial_blocks
+    from timesenclip.spatial import spatial_parts
 
     store = SeriesStore.open(root / "series.zarr")
     split = config.split
     shares = {"train": 1 - split.validation - split.test, "validation": split.validation, "test": split.test}
     lon, lat = store.index["lon"].to_numpy(), store.index["lat"].to_numpy()
-    part = spatial_blocks(lon, lat, block_deg=split.block_deg, shares=shares, seed=split.seed, gap_m=split.gap_m)
+    part = spatial_parts(
+        lat_deg=lat, lon_deg=lon, block_deg=split.block_deg, shares=shares, seed=split.seed, gap_m=split.gap_m
+    )
     truth = {f"4{i:07d}": COVERS.index(cover) for i, cover in enumerate(covers)}
     rows = np.flatnonzero(part == "test")
     series = store.series(rows)

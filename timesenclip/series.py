@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from timesenclip.bands import BAND_NAMES
 from timesenclip.errors import InputError, TimeError, UnitsError
 
-__all__ = ["Cube", "PixelSeries", "year_fraction"]
+__all__ = ["Cube", "PixelSeries", "calendar_intervals", "year_fraction"]
 
 _DAYS_PER_YEAR = 365.25
 _MAX_REFLECTANCE = 3.0
@@ -31,6 +31,21 @@ def year_fraction(dates: NDArray[np.datetime64]) -> NDArray[np.float32]:
     first = years.astype("datetime64[D]")
     length = (years + 1).astype("datetime64[D]") - first
     return np.asarray((days - first) / length, dtype=np.float32)
+
+
+def calendar_intervals(start: NDArray[np.datetime64], end: NDArray[np.datetime64]) -> NDArray[np.float32]:
+    """Intervals of dates as positions in the calendar.
+
+    Args:
+        start: (..., T) datetime64[D], first day of each interval.
+        end: (..., T) datetime64[D], first day after it.
+
+    Returns:
+        (..., T, 2) float32: start and end in years, start in [0, 1); end may pass 1 across New Year.
+    """
+    first = year_fraction(start)
+    width = ((end - start).astype("timedelta64[D]").astype(np.float32)) / np.float32(_DAYS_PER_YEAR)
+    return np.stack([first, first + width], axis=-1)  # (..., T, 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,10 +124,8 @@ class PixelSeries:
         )
 
     def calendar(self) -> NDArray[np.float32]:
-        """(N, T, 2) float32: start and end of each step in years, start in [0, 1); end may pass 1 across New Year."""
-        start = year_fraction(self.start)
-        width = ((self.end - self.start).astype("timedelta64[D]").astype(np.float32)) / np.float32(_DAYS_PER_YEAR)
-        return np.stack([start, start + width], axis=-1)  # (N, T, 2)
+        """(N, T, 2) float32: start and end of each step in years, as `calendar_intervals`."""
+        return calendar_intervals(self.start, self.end)
 
     @classmethod
     def from_monthly(

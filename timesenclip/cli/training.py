@@ -185,14 +185,15 @@ def split(
     as_json: opt.Json = False,
 ) -> None:
     """Split a store by spatial blocks: one list of ids for each part, and how far they are apart."""
-    from timesenclip.data.splits import check_apart, spatial_blocks
+    from timesenclip.data.splits import check_apart
     from timesenclip.data.store import SeriesStore
+    from timesenclip.spatial import spatial_parts
 
     index = SeriesStore.open(store).index
     lon, lat = index["lon"].to_numpy(), index["lat"].to_numpy()
     shares = {"train": 1 - validation - test, "validation": validation, "test": test}
-    part = spatial_blocks(lon, lat, block_deg=block_deg, shares=shares, seed=seed, gap_m=gap)
-    nearest = check_apart(lon, lat, part, min_distance_m=gap)
+    part = spatial_parts(lat_deg=lat, lon_deg=lon, block_deg=block_deg, shares=shares, seed=seed, gap_m=gap)
+    nearest = check_apart(part, lat_deg=lat, lon_deg=lon, min_distance_m=gap)
     out.mkdir(parents=True, exist_ok=True)
     for name in (*shares, "unused"):
         ids = index["sample_id"].astype(str).to_numpy()[part == name]

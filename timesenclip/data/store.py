@@ -26,7 +26,7 @@ from timesenclip.series import PixelSeries
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["MISSING_DN", "SeriesStore", "StoreWriter", "store_points", "write_index"]
+__all__ = ["MISSING_DN", "SeriesStore", "StoreWriter", "store_points", "stored_reflectance", "write_index"]
 
 MISSING_DN = 65535
 """DN of a step that was not observed."""
@@ -112,9 +112,8 @@ class SeriesStore:
         months = chosen["first_month"].to_numpy().astype("datetime64[M]")[:, None] + np.arange(dn.shape[1] + 1)
         days = months.astype("datetime64[D]")  # (n, T + 1)
         valid = observations > 0
-        keep = valid.reshape(*valid.shape, *(1,) * (dn.ndim - 2))
         return PixelSeries(
-            reflectance=np.where(keep, dn.astype(np.float32) / np.float32(_DN_PER_UNIT), np.float32(0)),
+            reflectance=stored_reflectance(dn, valid),
             valid=valid,
             start=days[:, :-1].copy(),
             end=days[:, 1:].copy(),
@@ -123,6 +122,14 @@ class SeriesStore:
             lat_deg=chosen["lat"].to_numpy(dtype=np.float64),
             provenance={"source": str(self.folder), **{k: v for k, v in self.attributes.items() if k != "bands"}},
         )
+
+
+def stored_reflectance(dn: NDArray[np.uint16], valid: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Reflectance float32, 0 where missing, of stored DN (N, T, C) or (N, T, C, Y, X); `valid` is (N, T)."""
+    reflectance = dn.astype(np.float32)
+    reflectance /= np.float32(_DN_PER_UNIT)
+    reflectance[~valid] = 0.0
+    return reflectance
 
 
 class StoreWriter:

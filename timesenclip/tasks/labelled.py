@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from timesenclip.errors import DataNotFoundError, GridError, InputError, TaxonomyError, reason_of
 from timesenclip.ground.taxonomy import Taxonomy, loose_name
 from timesenclip.series import Cube, PixelSeries
-from timesenclip.tasks.uncertainty import BLOCK_DEG, spatial_blocks, spatial_folds
+from timesenclip.spatial import BLOCK_DEG, spatial_blocks, spatial_folds
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -162,7 +162,7 @@ def labelled_series(
     """
     if len(labels) != len(series):
         raise InputError(f"{len(labels)} labels for {len(series)} series; give one for each.")
-    block = spatial_blocks(series.lat_deg, series.lon_deg, block_deg=block_deg)
+    block = spatial_blocks(lat_deg=series.lat_deg, lon_deg=series.lon_deg, block_deg=block_deg)
     return _labelled(
         series,
         labels,

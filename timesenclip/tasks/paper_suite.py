@@ -24,6 +24,7 @@ from timesenclip.ground.prompts import DEFAULT
 from timesenclip.ground.taxonomy import load_taxonomy
 from timesenclip.model.checkpoint import Model
 from timesenclip.series import PixelSeries
+from timesenclip.spatial import BLOCK_DEG
 from timesenclip.tasks.draw_geography import class_groups, class_map, country_bars
 from timesenclip.tasks.drawing import Drawing
 from timesenclip.tasks.evaluate import EMBEDDED_PROBE, FOREST, PRIOR_CORRECTED, PROBE, ZERO_SHOT
@@ -36,7 +37,7 @@ from timesenclip.tasks.retrieve import Retrieval
 from timesenclip.tasks.scenic import Scenicness, Votes, draw_scenicness, evaluate_scenicness, write_scenicness
 from timesenclip.tasks.sheets import Sheet, with_interval, write_json, write_sheets, write_text
 from timesenclip.tasks.suite import Findings, Ground, run_suite
-from timesenclip.tasks.uncertainty import BLOCK_DEG, DRAWS
+from timesenclip.tasks.uncertainty import DRAWS
 
 __all__ = ["SCENIC", "TASKS", "PaperSuite", "run_paper_suite"]
 

@@ -19,8 +19,9 @@ from timesenclip.ground.towers import GroundTower
 from timesenclip.model.checkpoint import Model
 from timesenclip.model.embed import embed
 from timesenclip.series import PixelSeries
+from timesenclip.spatial import spatial_blocks, spatial_folds
 from timesenclip.tasks.drawing import Drawing
-from timesenclip.tasks.uncertainty import percentile_interval, spatial_blocks, spatial_folds
+from timesenclip.tasks.uncertainty import percentile_interval
 
 __all__ = [
     "BEAUTIFUL",
@@ -295,7 +296,7 @@ def evaluate_scenicness(
         notes.append(f"{int((~keep).sum())} of {len(series)} series have no votes, or were never seen clearly.")
     part, truth = series.take(keep), votes.average[mine[keep]]
     vectors = embed(part, model=model)
-    block = spatial_blocks(votes.lat_deg[mine[keep]], votes.lon_deg[mine[keep]], block_deg=block_deg)
+    block = spatial_blocks(lat_deg=votes.lat_deg[mine[keep]], lon_deg=votes.lon_deg[mine[keep]], block_deg=block_deg)
     contrast_of = LinearScore("prompt contrast", contrast_vector(model.tower, beautiful=beautiful, ugly=ugly), 0.0)
     contrast = contrast_of(vectors)
     whole = _ridge(vectors, truth)

@@ -6,7 +6,6 @@ never copied into the package.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,10 +15,12 @@ from numpy.typing import NDArray
 
 from timesenclip.errors import DataNotFoundError
 from timesenclip.series import PixelSeries
+from timesenclip.spatial import spatial_choice
 
-__all__ = ["RealPoints", "read_real_points", "spatial_part"]
+__all__ = ["PARTS", "RealPoints", "read_real_points"]
 
-_BLOCK_DEG = 0.25
+PARTS = ("train", "train", "calibrate", "test", "test")
+"""Part of a block of land, each entry equally likely: 2/5 train, 1/5 calibrate, 2/5 test."""
 _KIND_OF_CROP = {
     "maize": "maize",
     "wheat": "winter wheat",
@@ -79,19 +80,6 @@ class RealPoints:
         )
 
 
-def spatial_part(lat_deg: NDArray[np.float64], lon_deg: NDArray[np.float64]) -> NDArray[np.str_]:
-    """Part of each point by the 0.25 degree block it lies in: 2/5 train, 1/5 calibrate, 2/5 test.
-
-    Points of one block share a part, so that neighbours (often pixels of one field) are never on both sides.
-    """
-    parts = ("train", "train", "calibrate", "test", "test")
-    out = []
-    for lat, lon in zip(np.floor(lat_deg / _BLOCK_DEG), np.floor(lon_deg / _BLOCK_DEG), strict=True):
-        digest = hashlib.sha256(f"{int(lat)}:{int(lon)}".encode()).digest()
-        out.append(parts[digest[0] % len(parts)])
-    return np.array(out)
-
-
 def read_real_points(folder: str | Path) -> RealPoints:
     """Read every labelled point of the WorldCereal tables in `folder`.
 
@@ -121,7 +109,8 @@ def read_real_points(folder: str | Path) -> RealPoints:
         kinds.extend(kind for kind, kept in zip(found, keep, strict=True) if kept and kind is not None)
         names.extend([table.name] * int(keep.sum()))
     joined = _join(series)
-    return RealPoints(joined, tuple(kinds), spatial_part(joined.lat_deg, joined.lon_deg), tuple(names))
+    part = spatial_choice(PARTS, lat_deg=joined.lat_deg, lon_deg=joined.lon_deg)
+    return RealPoints(joined, tuple(kinds), part, tuple(names))
 
 
 def _kind(code: str, cover: dict[str, str], crop: dict[str, str]) -> str | None:

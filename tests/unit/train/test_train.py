@@ -13,7 +13,6 @@ from timesenclip.train.card import calibrate, measure, model_card
 from timesenclip.train.config import LossConfig, TrainConfig, WorldConfig, read_config
 from timesenclip.train.notes import Notebook, kinds_of_place
 from timesenclip.train.places import cover_shares
-from timesenclip.train.real import spatial_part
 
 CONFIGS = Path(__file__).parents[3] / "configs"
 
@@ -48,15 +47,6 @@ def test_every_kind_of_place_has_notes_and_every_class_named_exists() -> None:
 
 def test_shares_favour_no_group_for_its_number_of_covers() -> None:
     assert cover_shares().sum() == pytest.approx(1.0)
-
-
-def test_neighbours_share_a_part() -> None:
-    rng = np.random.default_rng(0)
-    lat, lon = rng.uniform(-60, 60, 500), rng.uniform(-180, 180, 500)
-    part = spatial_part(lat, lon)
-    assert set(part) == {"train", "calibrate", "test"}
-    inside = np.floor(lat / 0.25) * 0.25 + 0.01, np.floor(lon / 0.25) * 0.25 + 0.2
-    assert np.array_equal(spatial_part(*inside), part)
 
 
 def _config(**changes: object) -> TrainConfig:
