@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from timesenclip._version import __version__
+
 __all__ = ["Check", "diagnose"]
 
 _PACKAGES = ("torch", "numpy", "rasterio", "pyproj", "xarray", "pandas", "pyarrow", "model2vec", "transformers")
@@ -51,7 +53,6 @@ def diagnose(*, out: Path | None = None) -> list[Check]:
 
 
 def _versions() -> Check:
-    from timesenclip import __version__
 
     found = [f"timesenclip {__version__}", f"Python {platform.python_version()}"]
     for name in _PACKAGES:

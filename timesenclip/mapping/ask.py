@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from timesenclip._version import __version__
 from timesenclip.eo.cube import Window
 from timesenclip.eo.grid import resolution_m
 from timesenclip.errors import InputError, NoClearObservationError
@@ -161,7 +162,6 @@ def _provenance(
     templates: str | Sequence[str],
     min_clear: int,
 ) -> dict[str, Any]:
-    from timesenclip import __version__
 
     info = store.info
     return {

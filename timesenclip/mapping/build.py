@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from timesenclip._version import __version__
 from timesenclip.eo.cube import AreaSource, Window
 from timesenclip.eo.period import Every, Period, as_period
 from timesenclip.errors import InputError
@@ -211,7 +212,6 @@ def _remove_torn_files(path: Path) -> None:
 
 
 def _finish(store: EmbeddingStore, manifest: Manifest, reused: int, period: Period | None) -> StoreResult:
-    from timesenclip import __version__
 
     windows = list(store.blocks())
     facts = [manifest.done[block_key(0, window)] for window in windows]

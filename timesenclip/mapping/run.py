@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from timesenclip._version import __version__
 from timesenclip.eo.cube import AreaSource, Window
 from timesenclip.eo.grid import Transform, resolution_m
 from timesenclip.eo.period import Every, Period, as_period
@@ -201,7 +202,6 @@ def _assemble(
 
 
 def _origin(model: Model, classes: Taxonomy, templates: str | Sequence[str]) -> dict[str, Any]:
-    from timesenclip import __version__
 
     return {
         "timesenclip": __version__,

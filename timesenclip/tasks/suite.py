@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from timesenclip._version import __version__
 from timesenclip.ground.prompts import DEFAULT, class_weights, prompts_for
 from timesenclip.model.checkpoint import Model, load
 from timesenclip.model.embed import embed
@@ -306,8 +307,6 @@ def _about(
 ) -> dict[str, Any]:
     import sklearn
     import torch
-
-    from timesenclip import __version__
 
     return {
         "timesenclip": __version__,

@@ -25,6 +25,7 @@ import torch
 import yaml
 from torch import Tensor, nn
 
+from timesenclip._version import __version__
 from timesenclip.bands import BAND_NAMES
 from timesenclip.errors import MissingExtraError
 from timesenclip.model.augment import AUGMENTATIONS, Compose
@@ -352,8 +353,6 @@ class _Run:
 
     def describe(self) -> None:
         """Write the recipe and the plan beside the run."""
-        from timesenclip import __version__
-
         text = yaml.safe_dump(self.recipe.model_dump(mode="json"), sort_keys=False)
         about = {
             "timesenclip": __version__,
