@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from timesenclip.bands import BAND_NAMES
 from timesenclip.errors import InputError, TimeError, UnitsError
+from timesenclip.grid import pixel_lonlat
 
 __all__ = ["Cube", "PixelSeries", "year_fraction"]
 
@@ -192,8 +193,6 @@ class Cube:
 
     def pixel_series(self) -> PixelSeries:
         """Every pixel as a series, row by row: N = Y * X. Longitude and latitude are of pixel centres."""
-        from timesenclip.eo.grid import pixel_lonlat
-
         t, c, y, x = self.reflectance.shape
         lon, lat = pixel_lonlat(self.crs, self.transform, (y, x))
         return PixelSeries(

@@ -12,8 +12,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from timesenclip.eo.grid import Transform
 from timesenclip.errors import GridError
+from timesenclip.grid import Transform
 
 __all__ = ["Grid", "Layer", "Opened", "Stack", "Window", "place_layers"]
 

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from timesenclip._version import __version__
 from timesenclip.eo.cube import Window
-from timesenclip.eo.grid import resolution_m
 from timesenclip.errors import InputError, NoClearObservationError
+from timesenclip.grid import resolution_m
 from timesenclip.ground.taxonomy import Taxonomy
 from timesenclip.mapping.answers import AreaTally, BlockAnswers, answer_writers, cog_writers, write_answers
 from timesenclip.mapping.embeddings import BlockData, EmbeddingStore

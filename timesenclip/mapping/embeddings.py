@@ -30,8 +30,8 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from timesenclip.eo.cube import Window
-from timesenclip.eo.grid import Transform
 from timesenclip.errors import DataNotFoundError, InputError, MissingExtraError
+from timesenclip.grid import Transform
 from timesenclip.mapping.quantise import Projection, dequantise, score_rows
 from timesenclip.model.checkpoint import Calibration
 

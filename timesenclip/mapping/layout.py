@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from timesenclip.eo.grid import Transform
+from timesenclip.grid import Transform
 from timesenclip.mapping.embeddings import StoreInfo
 from timesenclip.mapping.quantise import Projection
 
