@@ -29,8 +29,9 @@ import rasterio
 import torch
 
 from timesenclip.eo.composite import composite_cube
-from timesenclip.eo.cube import CubeSource, Window, open_cube
+from timesenclip.eo.cube import CubeSource, open_cube
 from timesenclip.eo.period import Every, Period
+from timesenclip.grid import Window
 from timesenclip.manifest import read_manifest
 from timesenclip.mapping.ask import ask_store
 from timesenclip.mapping.block import block_data

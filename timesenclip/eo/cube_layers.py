@@ -13,48 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timesenclip.errors import GridError
-from timesenclip.grid import Transform
+from timesenclip.grid import _ALIGNED, Grid, Window
 
-__all__ = ["Grid", "Layer", "Opened", "Stack", "Window", "place_layers"]
-
-Window = tuple[int, int, int, int]
-"""First and last row (exclusive), first and last column (exclusive)."""
-
-_ALIGNED = 0.01
-"""How far, in pixels of the finest grid, a coarser one may lie off it: coordinates are rounded in many files."""
-
-
-@dataclass(frozen=True, slots=True)
-class Grid:
-    """Where a raster's pixels are."""
-
-    x0: float
-    """Left edge, in CRS units."""
-    y0: float
-    """Upper edge, in CRS units."""
-    dx: float
-    """Width of a pixel."""
-    dy: float
-    """Height of a pixel, negative: rows run south."""
-    shape: tuple[int, int]
-    """(Y, X) in pixels."""
-
-    @property
-    def transform(self) -> Transform:
-        """Affine (a, b, c, d, e, f)."""
-        return self.dx, 0.0, self.x0, 0.0, self.dy, self.y0
-
-    def matches(self, other: Grid) -> bool:
-        """Whether both have the same pixels."""
-        near = _ALIGNED * abs(self.dx)
-        ends = (self.x0 - other.x0, self.y0 - other.y0, (self.dx - other.dx) * self.shape[1])
-        return self.shape == other.shape and all(
-            abs(gap) < near for gap in (*ends, (self.dy - other.dy) * self.shape[0])
-        )
-
-    def __str__(self) -> str:
-        """`32 x 32 pixels of 20 from (501360, 5629680)`."""
-        return f"{self.shape[0]} x {self.shape[1]} pixels of {self.dx:g} from ({self.x0:.10g}, {self.y0:.10g})"
+__all__ = ["Layer", "Opened", "Stack", "place_layers"]
 
 
 class Stack(Protocol):

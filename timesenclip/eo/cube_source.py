@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from timesenclip.bands import BAND_NAMES, SCL_NAME
 from timesenclip.eo.composite import composite_cube, composite_dn, describe_composite
-from timesenclip.eo.cube_layers import Layer, Window
+from timesenclip.eo.cube_layers import Layer
 from timesenclip.eo.masking import DROPPED_SCL, clear_mask
 from timesenclip.eo.period import Every, Period, as_period
 from timesenclip.eo.radiometry import (
@@ -28,7 +28,7 @@ from timesenclip.eo.radiometry import (
     to_reflectance,
 )
 from timesenclip.errors import DegradedInputWarning, InputError, TimeError
-from timesenclip.grid import Transform
+from timesenclip.grid import Transform, Window
 from timesenclip.series import Cube
 
 __all__ = ["AreaSource", "CubeSource"]

@@ -19,14 +19,13 @@ from numpy.typing import NDArray
 from timesenclip.bands import BANDS, SCL_NAME
 from timesenclip.eo.aoi import Aoi
 from timesenclip.eo.composite import composite_cube, describe_composite
-from timesenclip.eo.cube_layers import Window
 from timesenclip.eo.masking import DROPPED_SCL
 from timesenclip.eo.period import Every, Period, as_period, interval_edges
 from timesenclip.eo.radiometry import contradicts_offset
 from timesenclip.eo.stac_items import Scene
 from timesenclip.eo.stac_load import Failure, SceneReader, SceneWindow
 from timesenclip.errors import DataNotFoundError, DegradedInputWarning, InputError, TimeError, some_of
-from timesenclip.grid import Transform
+from timesenclip.grid import Transform, Window
 from timesenclip.series import Cube
 
 __all__ = ["StacSource"]

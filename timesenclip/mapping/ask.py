@@ -11,9 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timesenclip._version import __version__
-from timesenclip.eo.cube import Window
 from timesenclip.errors import InputError, NoClearObservationError
-from timesenclip.grid import resolution_m
+from timesenclip.grid import Window, resolution_m
 from timesenclip.ground.taxonomy import Taxonomy
 from timesenclip.mapping.answers import AreaTally, BlockAnswers, answer_writers, cog_writers, write_answers
 from timesenclip.mapping.embeddings import BlockData, EmbeddingStore

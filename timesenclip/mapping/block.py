@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from timesenclip.bands import band_index
 from timesenclip.eo.composite import masked_median
-from timesenclip.eo.cube import AreaSource, Window
+from timesenclip.eo.cube import AreaSource
 from timesenclip.eo.period import Every, Period
 from timesenclip.errors import NoClearObservationError, TimeSenCLIPError
+from timesenclip.grid import Window
 from timesenclip.mapping.embeddings import BlockData, EmbeddingStore
 from timesenclip.mapping.quantise import quantise
 from timesenclip.model.checkpoint import Model

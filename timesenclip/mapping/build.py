@@ -16,9 +16,10 @@ import numpy as np
 import torch
 
 from timesenclip._version import __version__
-from timesenclip.eo.cube import AreaSource, Window
+from timesenclip.eo.cube import AreaSource
 from timesenclip.eo.period import Every, Period, as_period
 from timesenclip.errors import InputError
+from timesenclip.grid import Window
 from timesenclip.manifest import Manifest
 from timesenclip.mapping.block import BlockJob
 from timesenclip.mapping.embeddings import EmbeddingStore, StoreInfo, chunk_side

@@ -19,8 +19,9 @@ import numpy as np
 import rasterio
 from numpy.typing import NDArray
 
-from timesenclip.eo.cube import AreaSource, Window
+from timesenclip.eo.cube import AreaSource
 from timesenclip.errors import CheckpointError, GridError, InputError, NoClearObservationError
+from timesenclip.grid import Window
 from timesenclip.mapping.answers import cog_writers
 from timesenclip.mapping.ask import answer_block, area_pixel_m, require_complete
 from timesenclip.mapping.embeddings import BlockData, EmbeddingStore

@@ -29,9 +29,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from timesenclip.eo.cube import Window
 from timesenclip.errors import DataNotFoundError, InputError, MissingExtraError
-from timesenclip.grid import Transform
+from timesenclip.grid import Transform, Window
 from timesenclip.mapping.quantise import Projection, dequantise, score_rows
 from timesenclip.model.checkpoint import Calibration
 

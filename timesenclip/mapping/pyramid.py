@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from timesenclip.eo.cube import Window
+from timesenclip.grid import Window
 from timesenclip.mapping.embeddings import BlockData, EmbeddingStore
 from timesenclip.mapping.quantise import quantise
 

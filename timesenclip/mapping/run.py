@@ -18,10 +18,10 @@ import torch
 from numpy.typing import NDArray
 
 from timesenclip._version import __version__
-from timesenclip.eo.cube import AreaSource, Window
+from timesenclip.eo.cube import AreaSource
 from timesenclip.eo.period import Every, Period, as_period
 from timesenclip.errors import InputError, NoClearObservationError
-from timesenclip.grid import Transform, resolution_m
+from timesenclip.grid import Transform, Window, resolution_m
 from timesenclip.ground.prompts import class_weights, prompts_for
 from timesenclip.ground.taxonomy import Taxonomy, as_taxonomy
 from timesenclip.manifest import Manifest
