@@ -31,7 +31,7 @@ import torch
 from timesenclip.eo.composite import composite_cube
 from timesenclip.eo.cube import CubeSource, open_cube
 from timesenclip.eo.period import Every, Period
-from timesenclip.grid import Window
+from timesenclip.grid import Transform, Window
 from timesenclip.manifest import read_manifest
 from timesenclip.mapping.ask import ask_store
 from timesenclip.mapping.block import block_data
@@ -62,7 +62,7 @@ class Repeated:
         return self.patch.crs
 
     @property
-    def transform(self) -> tuple[float, float, float, float, float, float]:
+    def transform(self) -> Transform:
         """As the patch."""
         return self.patch.transform
 

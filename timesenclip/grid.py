@@ -1,4 +1,4 @@
-"""Grids: where the pixels of a raster are on Earth."""
+"""Grids: where the pixels of a raster are on Earth, and windows of their rows and columns."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ from numpy.typing import NDArray
 
 from timesenclip.errors import GridError
 
-__all__ = ["Grid", "Window", "pixel_lonlat", "resolution_m"]
+__all__ = ["ALIGNED_PX", "Grid", "Transform", "Window", "pixel_lonlat", "resolution_m"]
 
 _TRUE_TO_SCALE = 0.01
 Transform = tuple[float, float, float, float, float, float]
+"""Affine (a, b, c, d, e, f) from (column, row) of a pixel's upper left corner to CRS units."""
 
 Window = tuple[int, int, int, int]
-"""First and last row (exclusive), first and last column (exclusive)."""
+"""(first row, last row, first column, last column), the last ones exclusive."""
 
-_ALIGNED = 0.01
+ALIGNED_PX = 0.01
 """How far, in pixels of the finest grid, a coarser one may lie off it: coordinates are rounded in many files."""
 
 
@@ -43,7 +44,7 @@ class Grid:
 
     def matches(self, other: Grid) -> bool:
         """Whether both have the same pixels."""
-        near = _ALIGNED * abs(self.dx)
+        near = ALIGNED_PX * abs(self.dx)
         ends = (self.x0 - other.x0, self.y0 - other.y0, (self.dx - other.dx) * self.shape[1])
         return self.shape == other.shape and all(
             abs(gap) < near for gap in (*ends, (self.dy - other.dy) * self.shape[0])

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timesenclip.bands import require_bands
-from timesenclip.eo.cube_layers import Layer, Opened
+from timesenclip.eo.cube_layers import Opened
 from timesenclip.eo.cube_source import AreaSource, CubeSource
 from timesenclip.eo.period import Every, Period, as_period
 from timesenclip.eo.radiometry import Units, check_dark_level, offsets_for
@@ -28,7 +28,7 @@ from timesenclip.errors import DataNotFoundError, DegradedInputWarning, InputErr
 from timesenclip.grid import Window
 from timesenclip.series import Cube
 
-__all__ = ["AreaSource", "CubeSource", "Layer", "open_cube", "read_cube"]
+__all__ = ["AreaSource", "CubeSource", "open_cube", "read_cube"]
 
 
 def open_cube(

@@ -1,7 +1,4 @@
-"""Layers of a cube: each band on its own grid, placed on the finest one by coordinates.
-
-A window is (first row, last row, first column, last column), the last ones exclusive.
-"""
+"""Layers of a cube: each band on its own grid, placed on the finest one by coordinates."""
 
 from __future__ import annotations
 
@@ -13,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timesenclip.errors import GridError
-from timesenclip.grid import _ALIGNED, Grid, Window
+from timesenclip.grid import ALIGNED_PX, Grid, Window
 
 __all__ = ["Layer", "Opened", "Stack", "place_layers"]
 
@@ -125,9 +122,9 @@ def place_layers(found: Mapping[str, tuple[Stack, Grid, str]], *, where: str) ->
         factor = max(round(grid.dx / finest.dx), 1)
         row, column = (grid.y0 - finest.y0) / finest.dy, (grid.x0 - finest.x0) / finest.dx
         nests = (
-            abs(grid.dx / finest.dx - factor) < _ALIGNED / max(grid.shape)
-            and abs(grid.dy / finest.dy - factor) < _ALIGNED / max(grid.shape)
-            and max(abs(row - round(row)), abs(column - round(column))) < _ALIGNED
+            abs(grid.dx / finest.dx - factor) < ALIGNED_PX / max(grid.shape)
+            and abs(grid.dy / finest.dy - factor) < ALIGNED_PX / max(grid.shape)
+            and max(abs(row - round(row)), abs(column - round(column))) < ALIGNED_PX
         )
         if not nests:
             raise GridError(

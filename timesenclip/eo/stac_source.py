@@ -76,8 +76,7 @@ class StacSource:
     @property
     def transform(self) -> Transform:
         """Affine of the area's grid."""
-        grid = self.aoi.grid
-        return grid.dx, 0.0, grid.x0, 0.0, grid.dy, grid.y0
+        return self.aoi.grid.transform
 
     @property
     def dates(self) -> NDArray[np.datetime64]:
