@@ -13,7 +13,8 @@ from timesenclip.cli.console import print_json, print_table, progress_bar
 from timesenclip.errors import InputError
 
 if TYPE_CHECKING:
-    from timesenclip.eo.cube import AreaSource, CubeSource
+    from timesenclip.eo.area import AreaSource
+    from timesenclip.eo.cube import CubeSource
     from timesenclip.eo.radiometry import Units
     from timesenclip.mapping.result import MapResult
 

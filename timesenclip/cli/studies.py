@@ -14,7 +14,7 @@ from timesenclip.cli.console import note, print_json, print_table, progress_bar,
 from timesenclip.errors import InputError, PartialFailureError
 
 if TYPE_CHECKING:
-    from timesenclip.eo.cube import AreaSource
+    from timesenclip.eo.area import AreaSource
     from timesenclip.mapping.embeddings import EmbeddingStore
     from timesenclip.tasks.scenic import Correlations
 

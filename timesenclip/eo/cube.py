@@ -21,14 +21,14 @@ from numpy.typing import NDArray
 
 from timesenclip.bands import require_bands
 from timesenclip.eo.cube_layers import Opened
-from timesenclip.eo.cube_source import AreaSource, CubeSource
+from timesenclip.eo.cube_source import CubeSource
 from timesenclip.eo.period import Every, Period, as_period
 from timesenclip.eo.radiometry import Units, check_dark_level, offsets_for
 from timesenclip.errors import DataNotFoundError, DegradedInputWarning, InputError, NoClearObservationError, TimeError
 from timesenclip.grid import Window
 from timesenclip.series import Cube
 
-__all__ = ["AreaSource", "CubeSource", "open_cube", "read_cube"]
+__all__ = ["CubeSource", "open_cube", "read_cube"]
 
 
 def open_cube(

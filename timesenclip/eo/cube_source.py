@@ -8,12 +8,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from timesenclip.bands import BAND_NAMES, SCL_NAME
+from timesenclip.eo.area import _shifted
 from timesenclip.eo.composite import composite_cube, composite_dn, describe_composite
 from timesenclip.eo.cube_layers import Layer
 from timesenclip.eo.masking import DROPPED_SCL, clear_mask
@@ -31,54 +32,10 @@ from timesenclip.errors import DegradedInputWarning, InputError, TimeError
 from timesenclip.grid import Transform, Window
 from timesenclip.series import Cube
 
-__all__ = ["AreaSource", "CubeSource"]
+__all__ = ["CubeSource"]
 
 _SAMPLE_PX = 64
 _SAMPLE_DATES = 6
-
-
-class AreaSource(Protocol):
-    """An area that can be read window by window: what `map_cube` needs to know of where pixels come from."""
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """(Y, X) in pixels."""
-
-    @property
-    def crs(self) -> str:
-        """Authority string or WKT."""
-
-    @property
-    def transform(self) -> Transform:
-        """Affine (a, b, c, d, e, f) of the grid."""
-
-    @property
-    def where(self) -> str:
-        """Name for messages."""
-
-    @property
-    def identity(self) -> str:
-        """Name, and a digest that changes where the pixels do: two runs of one job must have the same."""
-
-    def read(
-        self,
-        window: Window | None = None,
-        *,
-        period: Period | str | int | None = None,
-        every: Every | None = "month",
-        mask: bool = True,
-    ) -> Cube:
-        """Read a window (first row, past last row, first column, past last column); default: all of it."""
-
-    def blocks(
-        self,
-        size: int = 256,
-        *,
-        period: Period | str | int | None = None,
-        every: Every | None = "month",
-        mask: bool = True,
-    ) -> Iterator[tuple[Window, Cube]]:
-        """Read square blocks, row by row; memory holds one."""
 
 
 @dataclass(frozen=True)
@@ -295,8 +252,3 @@ class CubeSource:
             "resampled": {"bands": coarse, "method": "nearest"} if coarse else {},
             **self.notes,
         }
-
-
-def _shifted(transform: Transform, box: Window) -> Transform:
-    a, b, c, d, e, f = transform
-    return a, b, c + a * box[2] + b * box[0], d, e, f + d * box[2] + e * box[0]

@@ -12,8 +12,8 @@ import torch
 from numpy.typing import NDArray
 
 from timesenclip.bands import band_index
+from timesenclip.eo.area import AreaSource
 from timesenclip.eo.composite import masked_median
-from timesenclip.eo.cube import AreaSource
 from timesenclip.eo.period import Every, Period
 from timesenclip.errors import NoClearObservationError, TimeSenCLIPError
 from timesenclip.grid import Window

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from timesenclip._version import __version__
-from timesenclip.eo.cube import AreaSource
+from timesenclip.eo.area import AreaSource
 from timesenclip.eo.period import Every, Period, as_period
 from timesenclip.errors import InputError
 from timesenclip.grid import Window

@@ -19,7 +19,7 @@ import numpy as np
 import rasterio
 from numpy.typing import NDArray
 
-from timesenclip.eo.cube import AreaSource
+from timesenclip.eo.area import AreaSource
 from timesenclip.errors import CheckpointError, GridError, InputError, NoClearObservationError
 from timesenclip.grid import Window
 from timesenclip.mapping.answers import cog_writers

@@ -29,12 +29,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from timesenclip.eo.area import block_windows
 from timesenclip.errors import DataNotFoundError, InputError, MissingExtraError
 from timesenclip.grid import Transform, Window
 from timesenclip.mapping.quantise import Projection, dequantise, score_rows
 from timesenclip.model.checkpoint import Calibration
 
-__all__ = ["BLOCK_ARRAYS", "BlockData", "EmbeddingStore", "StoreInfo", "block_windows", "chunk_side"]
+__all__ = ["BLOCK_ARRAYS", "BlockData", "EmbeddingStore", "StoreInfo", "chunk_side"]
 
 FORMAT_VERSION = 1
 _KEY, _STATUS = "timesenclip", "timesenclip_status"
@@ -119,13 +120,6 @@ def chunk_side(block: int) -> int:
         if block % side == 0 and block >= side:
             return side
     raise InputError(f"Blocks of {block} pixels; give a multiple of 16, such as 256.")
-
-
-def block_windows(shape: tuple[int, int], block: int) -> Iterator[Window]:
-    """Blocks of an area, row by row."""
-    for row in range(0, shape[0], block):
-        for column in range(0, shape[1], block):
-            yield row, min(row + block, shape[0]), column, min(column + block, shape[1])
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timesenclip.bands import band_index
-from timesenclip.eo.cube import AreaSource
+from timesenclip.eo.area import AreaSource
 from timesenclip.eo.period import Every, Period
 from timesenclip.errors import NoClearObservationError
 from timesenclip.grid import Window

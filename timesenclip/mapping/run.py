@@ -9,24 +9,22 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from timesenclip._version import __version__
-from timesenclip.eo.cube import AreaSource
+from timesenclip.eo.area import AreaSource, _InMemory, block_windows
 from timesenclip.eo.period import Every, Period, as_period
 from timesenclip.errors import InputError, NoClearObservationError
-from timesenclip.grid import Transform, Window, resolution_m
+from timesenclip.grid import Window, resolution_m
 from timesenclip.ground.prompts import class_weights, prompts_for
 from timesenclip.ground.taxonomy import Taxonomy, as_taxonomy
 from timesenclip.manifest import Manifest
 from timesenclip.mapping.answers import AreaTally, answer_writers, cog_writers, write_answers
-from timesenclip.mapping.embeddings import block_windows
 from timesenclip.mapping.map_block import Examples, MapJob
 from timesenclip.mapping.pieces import Progress, block_key, input_of, run_pieces
 from timesenclip.mapping.result import MapResult, illustrated, write_json
@@ -212,55 +210,3 @@ def _origin(model: Model, classes: Taxonomy, templates: str | Sequence[str]) -> 
         "templates": templates,
         "prompts": {taxon.name: prompts_for(taxon, templates) for taxon in classes.classes},
     }
-
-
-@dataclass(frozen=True)
-class _InMemory:
-    """A cube that is there already, as a source."""
-
-    cube: Cube
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        return self.cube.shape
-
-    @property
-    def crs(self) -> str:
-        return self.cube.crs
-
-    @property
-    def transform(self) -> Transform:
-        return self.cube.transform
-
-    @property
-    def where(self) -> str:
-        return "cube in memory"
-
-    @property
-    def identity(self) -> str:
-        return self.where
-
-    def read(self, window: Window | None = None, **_: Any) -> Cube:
-        """A window, as it is: period, composites and mask were chosen when the cube was made."""
-        row, row_end, column, column_end = window or (0, self.shape[0], 0, self.shape[1])
-        a, b, c, d, e, f = self.transform
-        box = np.s_[..., row:row_end, column:column_end]
-
-        def part(values: NDArray[Any]) -> NDArray[Any]:
-            return values[box]
-
-        return Cube(
-            reflectance=part(self.cube.reflectance),
-            valid=part(self.cube.valid),
-            start=self.cube.start,
-            end=self.cube.end,
-            crs=self.crs,
-            transform=(a, b, c + a * column + b * row, d, e, f + d * column + e * row),
-            provenance=self.cube.provenance,
-            observations=None if self.cube.observations is None else part(self.cube.observations),
-        )
-
-    def blocks(self, size: int = 256, **_: Any) -> Any:
-        """Square blocks, row by row."""
-        for window in block_windows(self.shape, size):
-            yield window, self.read(window)
