@@ -19,7 +19,6 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -124,10 +123,6 @@ class Repeated:
             self.seconds["read"] += loaded - began
             self.seconds["composite"] += time.perf_counter() - loaded
         return done
-
-    def blocks(self, size: int = 256, **how: Any) -> Iterator[tuple[Window, Cube]]:
-        """As `CubeSource.blocks`."""
-        raise NotImplementedError(size, how)
 
 
 def main() -> None:

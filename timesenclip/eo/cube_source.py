@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timesenclip.bands import BAND_NAMES, SCL_NAME
-from timesenclip.eo.area import _shifted
+from timesenclip.eo.area import checked_window, read_blocks, window_transform
 from timesenclip.eo.composite import composite_cube, composite_dn, describe_composite
 from timesenclip.eo.cube_layers import Layer
 from timesenclip.eo.masking import DROPPED_SCL, clear_mask
@@ -28,7 +28,7 @@ from timesenclip.eo.radiometry import (
     detect_units,
     to_reflectance,
 )
-from timesenclip.errors import DegradedInputWarning, InputError, TimeError
+from timesenclip.errors import DegradedInputWarning, TimeError
 from timesenclip.grid import Transform, Window
 from timesenclip.series import Cube
 
@@ -95,7 +95,7 @@ class CubeSource:
         """
         span = as_period(period)
         chosen = self._dates_in(span)
-        box = self._checked(window)
+        box = checked_window(self, window)
         masked = mask and SCL_NAME in self.layers
         if mask and not masked:
             self._say_unmasked  # noqa: B018  (once for all windows)
@@ -116,7 +116,7 @@ class CubeSource:
             start=self.dates[chosen],
             end=self.dates[chosen] + np.timedelta64(1, "D"),
             crs=self.crs,
-            transform=_shifted(self.transform, box),
+            transform=window_transform(self.transform, box),
             provenance=self._provenance(masked=masked),
         )
         return cube if every is None else composite_cube(cube, every=every, period=span)
@@ -148,7 +148,7 @@ class CubeSource:
             start=made.start,
             end=made.end,
             crs=self.crs,
-            transform=_shifted(self.transform, box),
+            transform=window_transform(self.transform, box),
             provenance={**self._provenance(masked=masked), "composite": describe_composite(every, window)},
             observations=made.observations,
         )
@@ -162,12 +162,7 @@ class CubeSource:
         mask: bool = True,
     ) -> Iterator[tuple[Window, Cube]]:
         """Read the cube in square blocks, row by row; memory holds one block. Arguments as `read`."""
-        if size < 1:
-            raise InputError(f"A block of {size} pixels; expected 1 or more.")
-        for row in range(0, self.shape[0], size):
-            for column in range(0, self.shape[1], size):
-                box = (row, min(row + size, self.shape[0]), column, min(column + size, self.shape[1]))
-                yield box, self.read(box, period=period, every=every, mask=mask)
+        return read_blocks(self, size, period=period, every=every, mask=mask)
 
     def _dates_in(self, span: Period | None) -> NDArray[np.intp]:
         if span is None:
@@ -179,13 +174,6 @@ class CubeSource:
                 f"{self.dates[-1]}."
             )
         return inside
-
-    def _checked(self, window: Window | None) -> Window:
-        rows, columns = self.shape
-        box = window or (0, rows, 0, columns)
-        if not (0 <= box[0] < box[1] <= rows and 0 <= box[2] < box[3] <= columns):
-            raise InputError(f"The window {box} is not inside the {rows} x {columns} pixels of {self.where}.")
-        return box
 
     def _calibrated(
         self, layer: Layer, chosen: NDArray[np.intp], box: Window

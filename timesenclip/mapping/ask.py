@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timesenclip._version import __version__
+from timesenclip.eo.area import window_transform
 from timesenclip.errors import InputError, NoClearObservationError
 from timesenclip.grid import Window, resolution_m
 from timesenclip.ground.taxonomy import Taxonomy
@@ -147,10 +148,9 @@ def require_complete(store: EmbeddingStore) -> None:
 
 def area_pixel_m(store: EmbeddingStore) -> float:
     """Side of a pixel in metres, in the middle of the area."""
-    a, b, c, d, e, f = store.transform
     row, column = store.shape[0] // 2, store.shape[1] // 2
-    middle = (a, b, c + a * column + b * row, d, e, f + d * column + e * row)
-    return resolution_m(store.info.crs, middle, (1, 1))
+    middle = (row, row + 1, column, column + 1)
+    return resolution_m(store.info.crs, window_transform(store.transform, middle), (1, 1))
 
 
 def _provenance(

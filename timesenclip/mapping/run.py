@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from timesenclip._version import __version__
-from timesenclip.eo.area import AreaSource, _InMemory, block_windows
+from timesenclip.eo.area import AreaSource, CubeInMemory, block_windows
 from timesenclip.eo.period import Every, Period, as_period
 from timesenclip.errors import InputError, NoClearObservationError
 from timesenclip.grid import Window, resolution_m
@@ -83,7 +83,7 @@ def map_cube(
     """
     chosen = model if isinstance(model, Model) else load(model if model is not None else "default")
     classes = as_taxonomy(taxonomy)
-    source = _InMemory(cube) if isinstance(cube, Cube) else cube
+    source = CubeInMemory(cube) if isinstance(cube, Cube) else cube
     _check(classes, min_clear, block, zones, source)
     folder = map_folder(out)
     weights = class_weights(classes, chosen.tower, templates)
@@ -119,7 +119,7 @@ def _answer(
 ) -> dict[Window, dict[str, Any]]:
     """Do every block that is missing; what is known of each, in order."""
     windows = list(block_windows(job.source.shape, block))
-    in_memory = isinstance(job.source, _InMemory)
+    in_memory = isinstance(job.source, CubeInMemory)
     threads = torch.get_num_threads()
     with Manifest(job.folder / "manifest.jsonl", "map", _identity(job, classes, block), fresh=in_memory) as manifest:
         for torn in job.folder.glob("*.part"):
