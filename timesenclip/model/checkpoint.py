@@ -23,7 +23,7 @@ from timesenclip.folders import whole_folder
 from timesenclip.model.encoder import EncoderConfig, SeriesEncoder
 
 if TYPE_CHECKING:
-    from timesenclip.ground.towers import GroundTower
+    from timesenclip.ground.tower import GroundTower
 
 __all__ = ["FORMAT_VERSION", "Calibration", "CheckpointConfig", "Model", "TowerRef", "load", "save", "shipped_names"]
 

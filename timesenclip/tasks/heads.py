@@ -29,7 +29,7 @@ from timesenclip.ground.taxonomy import TaxonClass, Taxonomy
 from timesenclip.tasks.baselines import expected_of_few
 
 if TYPE_CHECKING:
-    from timesenclip.ground.towers import ImageLike
+    from timesenclip.ground.tower import ImageLike
     from timesenclip.model.checkpoint import Model
 
 __all__ = [

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from timesenclip.errors import InputError
 from timesenclip.ground.prompts import DEFAULT, class_weights
-from timesenclip.ground.towers import GroundTower
+from timesenclip.ground.tower import GroundTower
 from timesenclip.series import Cube, PixelSeries
 from timesenclip.tasks.labelled import LabelledSet
 from timesenclip.tasks.rgb import patches, true_colour

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timesenclip.errors import DataNotFoundError, InputError, reason_of
-from timesenclip.ground.towers import GroundTower
+from timesenclip.ground.tower import GroundTower
 from timesenclip.model.checkpoint import Model
 from timesenclip.model.embed import embed
 from timesenclip.series import PixelSeries
