@@ -6,10 +6,11 @@ import json
 from pathlib import Path
 
 from timesenclip.errors import TowerError
-from timesenclip.ground.tower import COMPACT_FOLDER, GroundTower
+from timesenclip.ground.clip import ClipTower
+from timesenclip.ground.compact import CompactTextTower
+from timesenclip.ground.tower import GroundTower
 
 __all__ = ["is_compact_folder", "load_tower"]
-
 
 _COMPACT_NAMES = ("compact", "compact-text", "compact-text-v1")
 _LOCAL, _HUB = "local-dir:", "hf-hub:"
@@ -34,12 +35,12 @@ def load_tower(name: str | Path = "compact", *, revision: str | None = None) -> 
     """
     given = str(name)
     if given in _COMPACT_NAMES:
-        return _compact(COMPACT_FOLDER)
+        return CompactTextTower()
     if given.startswith(_HUB):
         return _clip(given.removeprefix(_HUB), revision)
     folder = Path(given.removeprefix(_LOCAL)).expanduser()
     if given and folder.is_dir():
-        return _compact(folder) if is_compact_folder(folder) else _clip(str(folder), None)
+        return CompactTextTower(folder) if is_compact_folder(folder) else _clip(str(folder), None)
     hub_like = given.count("/") == 1 and not given.startswith((".", "/", "~", _LOCAL))
     if hub_like and not isinstance(name, Path):
         return _clip(given, revision)
@@ -58,18 +59,9 @@ def _model_type(folder: Path) -> str | None:
     return config.get("model_type") if isinstance(config, dict) else None
 
 
-def _compact(folder: Path) -> GroundTower:
-    from timesenclip.ground.compact import CompactTextTower
-
-    return CompactTextTower(folder)
-
-
 def _clip(source: str, revision: str | None) -> GroundTower:
-    from timesenclip.ground.clip import ClipTower
-
     if _model_type(Path(source)) == "timesenclip_clip_resnet":
-        from timesenclip.ground.clip_resnet import ResNetClipTower
+        from timesenclip.ground.clip_resnet import ResNetClipTower  # needs torch, and `load_tower('compact')` does not
 
         return ResNetClipTower(source)
-
     return ClipTower(source, revision=revision)

@@ -20,6 +20,7 @@ from safetensors.torch import load_file, save_file
 from timesenclip.bands import BAND_NAMES, NORMALISATIONS, band_index
 from timesenclip.errors import CheckpointError, TimeSenCLIPError
 from timesenclip.folders import whole_folder
+from timesenclip.ground.towers import load_tower
 from timesenclip.model.encoder import EncoderConfig, SeriesEncoder
 
 if TYPE_CHECKING:
@@ -138,8 +139,6 @@ class Model:
             TowerError: it cannot be loaded.
         """
         if self._tower is None:
-            from timesenclip.ground.towers import load_tower
-
             tower = load_tower(self.config.tower.name)
             if tower.dim != self.config.tower.dim:
                 raise CheckpointError(
