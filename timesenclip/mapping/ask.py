@@ -16,7 +16,8 @@ from timesenclip.errors import InputError, NoClearObservationError
 from timesenclip.grid import Window, resolution_m
 from timesenclip.ground.taxonomy import Taxonomy
 from timesenclip.mapping.answers import AreaTally, BlockAnswers, answer_writers, cog_writers, write_answers
-from timesenclip.mapping.embeddings import BlockData, EmbeddingStore
+from timesenclip.mapping.embeddings import EmbeddingStore
+from timesenclip.mapping.info import BlockData
 from timesenclip.mapping.quantise import score_rows
 from timesenclip.mapping.question import Question, question_of
 from timesenclip.mapping.result import ClassArea, MapResult, illustrated, write_json

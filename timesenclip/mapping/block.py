@@ -17,7 +17,8 @@ from timesenclip.eo.composite import masked_median
 from timesenclip.eo.period import Every, Period
 from timesenclip.errors import NoClearObservationError, TimeSenCLIPError
 from timesenclip.grid import Window
-from timesenclip.mapping.embeddings import BlockData, EmbeddingStore
+from timesenclip.mapping.embeddings import EmbeddingStore
+from timesenclip.mapping.info import BlockData
 from timesenclip.mapping.quantise import quantise
 from timesenclip.model.checkpoint import Model
 from timesenclip.model.embed import embed

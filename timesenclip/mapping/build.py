@@ -22,7 +22,8 @@ from timesenclip.errors import InputError
 from timesenclip.grid import Window
 from timesenclip.manifest import Manifest
 from timesenclip.mapping.block import BlockJob
-from timesenclip.mapping.embeddings import EmbeddingStore, StoreInfo, chunk_side
+from timesenclip.mapping.embeddings import EmbeddingStore
+from timesenclip.mapping.info import StoreInfo, chunk_side
 from timesenclip.mapping.pieces import Progress, block_key, input_of, pixels_of, run_pieces
 from timesenclip.mapping.plan import fitting_block, sample_area
 from timesenclip.mapping.pyramid import write_overview

@@ -24,7 +24,8 @@ from timesenclip.errors import CheckpointError, GridError, InputError, NoClearOb
 from timesenclip.grid import Window
 from timesenclip.mapping.answers import cog_writers
 from timesenclip.mapping.ask import answer_block, area_pixel_m, require_complete
-from timesenclip.mapping.embeddings import BlockData, EmbeddingStore
+from timesenclip.mapping.embeddings import EmbeddingStore
+from timesenclip.mapping.info import BlockData
 from timesenclip.mapping.months import month_of_change
 from timesenclip.mapping.question import Question
 from timesenclip.mapping.score import in_threads

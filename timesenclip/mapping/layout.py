@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from timesenclip.grid import Transform
-from timesenclip.mapping.embeddings import StoreInfo
+from timesenclip.mapping.info import StoreInfo
 from timesenclip.mapping.quantise import Projection
 
 __all__ = ["write_layout"]

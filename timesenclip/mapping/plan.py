@@ -16,7 +16,7 @@ from timesenclip.eo.period import Every, Period
 from timesenclip.eo.stac_source import StacSource
 from timesenclip.errors import InputError, NoClearObservationError
 from timesenclip.grid import Window
-from timesenclip.mapping.embeddings import chunk_side
+from timesenclip.mapping.info import chunk_side
 from timesenclip.model.checkpoint import Model
 from timesenclip.model.embed import embed
 

@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timesenclip.grid import Window
-from timesenclip.mapping.embeddings import BlockData, EmbeddingStore
+from timesenclip.mapping.embeddings import EmbeddingStore
+from timesenclip.mapping.info import BlockData
 from timesenclip.mapping.quantise import quantise
 
 __all__ = ["pool", "write_overview"]
