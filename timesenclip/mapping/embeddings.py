@@ -33,6 +33,7 @@ from timesenclip.eo.area import block_windows
 from timesenclip.errors import DataNotFoundError, InputError, MissingExtraError
 from timesenclip.grid import Transform, Window
 from timesenclip.mapping.info import BLOCK_ARRAYS, FORMAT_VERSION, BlockData, StoreInfo
+from timesenclip.mapping.layout import write_layout
 from timesenclip.mapping.quantise import Projection, score_rows
 
 __all__ = ["EmbeddingStore"]
@@ -81,8 +82,6 @@ class EmbeddingStore:
     @classmethod
     def create(cls, path: str | Path, info: StoreInfo, projection: Projection | None) -> EmbeddingStore:
         """Make an empty store, under another name until its metadata are complete."""
-        from timesenclip.mapping.layout import write_layout
-
         where = Path(path)
         part = where.with_name(f".{where.name}.part")
         shutil.rmtree(part, ignore_errors=True)
