@@ -17,10 +17,11 @@ from timesenclip.grid import Window, resolution_m
 from timesenclip.ground.taxonomy import Taxonomy
 from timesenclip.mapping.answers import AreaTally, BlockAnswers, answer_writers, cog_writers, write_answers
 from timesenclip.mapping.embeddings import EmbeddingStore
+from timesenclip.mapping.illustrate import illustrated
 from timesenclip.mapping.info import BlockData
 from timesenclip.mapping.quantise import score_rows
 from timesenclip.mapping.question import Question, question_of
-from timesenclip.mapping.result import ClassArea, MapResult, illustrated, write_json
+from timesenclip.mapping.result import ClassArea, MapResult, write_json
 from timesenclip.mapping.score import in_threads
 from timesenclip.mapping.write import map_folder, write_class_sidecars
 from timesenclip.model.checkpoint import Model, load

@@ -16,9 +16,8 @@ from timesenclip.model.checkpoint import Calibration
 __all__ = ["BLOCK_ARRAYS", "FORMAT_VERSION", "BlockData", "StoreInfo", "chunk_side"]
 
 FORMAT_VERSION = 1
-
+"""Version of the layout of a store."""
 _LEAST_PX = 256
-
 BLOCK_ARRAYS = ("vectors", "colour", "clear", "scale")
 """Arrays that every block writes one shard or chunk of."""
 

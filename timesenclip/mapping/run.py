@@ -25,9 +25,10 @@ from timesenclip.ground.prompts import class_weights, prompts_for
 from timesenclip.ground.taxonomy import Taxonomy, as_taxonomy
 from timesenclip.manifest import Manifest
 from timesenclip.mapping.answers import AreaTally, answer_writers, cog_writers, write_answers
+from timesenclip.mapping.illustrate import illustrated
 from timesenclip.mapping.map_block import Examples, MapJob
 from timesenclip.mapping.pieces import Progress, block_key, input_of, run_pieces
-from timesenclip.mapping.result import MapResult, illustrated, write_json
+from timesenclip.mapping.result import MapResult, write_json
 from timesenclip.mapping.spread import spread_over
 from timesenclip.mapping.write import map_folder, write_class_sidecars
 from timesenclip.model.checkpoint import Model, load
