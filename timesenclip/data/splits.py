@@ -12,16 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timesenclip.data.places import nearest_m
-from timesenclip.errors import DataNotFoundError, DegradedInputWarning, InputError
+from timesenclip.errors import DataNotFoundError, DegradedInputWarning, InputError, LeakageError
 
-__all__ = ["LeakageError", "check_apart", "named_split", "read_ids", "spatial_blocks"]
+__all__ = ["check_apart", "named_split", "read_ids", "spatial_blocks"]
 
 PARTS = ("train", "validation", "test")
 """Names of the parts."""
-
-
-class LeakageError(InputError):
-    """Training and held-out places are closer than they may be."""
 
 
 def spatial_blocks(
