@@ -53,7 +53,8 @@ def scenic(
     """
     from timesenclip.cli.area import opened_cube
     from timesenclip.eo.points import read_points
-    from timesenclip.tasks.scenic import BEAUTIFUL, UGLY, evaluate_scenicness, read_votes, write_scenicness
+    from timesenclip.tasks.scenic import evaluate_scenicness, read_votes, write_scenicness
+    from timesenclip.tasks.scenic_score import BEAUTIFUL, UGLY
 
     if area is not None and output is None:
         raise InputError(f"--map {area} draws a map, but no folder was given; add -o DIR.")

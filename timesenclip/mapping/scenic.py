@@ -21,7 +21,7 @@ from timesenclip.mapping.write import SCORE_NODATA, CogWriter, map_folder
 from timesenclip.model.checkpoint import Model
 from timesenclip.model.embed import embed
 from timesenclip.tasks.drawing import figure_of
-from timesenclip.tasks.scenic import LinearScore
+from timesenclip.tasks.scenic_score import LinearScore
 
 __all__ = ["map_scores"]
 
