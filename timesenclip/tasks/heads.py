@@ -15,7 +15,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -26,7 +28,6 @@ from numpy.typing import NDArray
 from timesenclip.errors import CheckpointError, InputError, PromptError, TowerError
 from timesenclip.folders import whole_folder
 from timesenclip.ground.taxonomy import TaxonClass, Taxonomy
-from timesenclip.tasks.baselines import expected_of_few
 
 if TYPE_CHECKING:
     from timesenclip.ground.tower import ImageLike
@@ -38,6 +39,7 @@ __all__ = [
     "Head",
     "Method",
     "adapted",
+    "expected_of_few",
     "fit_head",
     "fit_vectors",
     "load_head",
@@ -282,6 +284,17 @@ class _HeadTower:
     def encode_images(self, images: Sequence[ImageLike]) -> Float:
         """A head knows no photographs."""
         raise TowerError("A head holds class vectors only; use the checkpoint's own tower for photographs.")
+
+
+@contextmanager
+def expected_of_few() -> Iterator[None]:
+    """Without scikit-learn's warnings about what is meant here: a few samples of many classes, and enough steps."""
+    from sklearn.exceptions import ConvergenceWarning
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        warnings.filterwarnings("ignore", message="The number of unique classes is greater than 50%")
+        yield
 
 
 def _probe(embeddings: Float, truth: NDArray[np.int64], classes: int) -> tuple[Float, float]:
