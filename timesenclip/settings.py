@@ -45,5 +45,5 @@ def settings() -> Settings:
 
 
 def cpu_count() -> int:
-    """Cores that this process may use."""
+    """Cores that this process may use, which in a container are fewer than the machine has."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -34,7 +34,6 @@ __all__ = [
     "write_scenicness",
 ]
 
-
 _COLUMNS = ("id", "lat", "lon", "average", "variance", "votes", "geograph uri")
 _PENALTIES = np.geomspace(0.01, 100, 9)
 _FOLDS = 4

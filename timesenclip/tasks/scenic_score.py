@@ -13,7 +13,6 @@ from timesenclip.ground.tower import GroundTower
 __all__ = ["BEAUTIFUL", "UGLY", "LinearScore", "contrast_vector", "prompt_contrast"]
 
 BEAUTIFUL = ("a beautiful natural landscape", "mountains and lakes", "a wild rocky coast", "an old forest valley")
-
 UGLY = ("an industrial area", "a motorway with traffic", "warehouses and car parks", "a landfill site")
 """Default phrases of the contrast; they are written into every result."""
 
@@ -25,7 +24,7 @@ class LinearScore:
     name: str
     """What it is."""
     weights: NDArray[np.float32]
-    """(D,)"""
+    """(D,) factors of the embedding's dimensions."""
     offset: float
     """Added to the sum."""
 
