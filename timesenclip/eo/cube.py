@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timesenclip.bands import require_bands
+from timesenclip.eo import cube_geotiff, cube_netcdf
 from timesenclip.eo.cube_layers import Opened
 from timesenclip.eo.cube_source import CubeSource
 from timesenclip.eo.period import Every, Period, as_period
@@ -132,8 +133,6 @@ def read_cube(
 
 def _open(path: Path) -> Opened:
     """Choose the reader by what is there."""
-    from timesenclip.eo import cube_geotiff, cube_netcdf
-
     if path.suffix.lower() in (".parquet", ".geoparquet", ".csv"):
         raise DataNotFoundError(f"'{path}' is a table of points, not a cube; ask it with `classify` or `embed`.")
     if path.is_file():

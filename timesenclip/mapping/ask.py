@@ -24,6 +24,7 @@ from timesenclip.mapping.question import Question, question_of
 from timesenclip.mapping.result import ClassArea, MapResult, write_json
 from timesenclip.mapping.score import in_threads
 from timesenclip.mapping.write import map_folder, write_class_sidecars
+from timesenclip.mapping.zones import check_zones, write_zones
 from timesenclip.model.checkpoint import Model, load
 from timesenclip.tasks.classify import Answers, classify_scores
 
@@ -75,8 +76,6 @@ def ask_store(
     asker = model if model is None or isinstance(model, Model) else load(model)
     question = question_of(opened, taxonomy, photos=photos, model=asker, templates=templates)
     if zones is not None:
-        from timesenclip.mapping.zones import check_zones
-
         check_zones(zones, shape=opened.shape, crs=opened.info.crs, transform=opened.transform)
     count = AreaTally(opened.shape, len(question.taxonomy))
     folder = map_folder(out)
@@ -102,8 +101,6 @@ def ask_store(
     write_class_sidecars(files["classes"], question.taxonomy)
     areas = count.areas(question.taxonomy, area_pixel_m(opened))
     if zones is not None:
-        from timesenclip.mapping.zones import write_zones
-
         files |= write_zones(zones, folder, question.taxonomy, pixel_m=area_pixel_m(opened))
     about = _provenance(opened, question, areas, count, templates, min_clear)
     files["provenance"] = write_json(folder / "provenance.json", about)

@@ -31,6 +31,7 @@ from timesenclip.mapping.pieces import Progress, block_key, input_of, run_pieces
 from timesenclip.mapping.result import MapResult, write_json
 from timesenclip.mapping.spread import spread_over
 from timesenclip.mapping.write import map_folder, write_class_sidecars
+from timesenclip.mapping.zones import check_zones, write_zones
 from timesenclip.model.checkpoint import Model, load
 from timesenclip.series import Cube
 
@@ -110,8 +111,6 @@ def _check(classes: Taxonomy, min_clear: int, block: int, zones: str | Path | No
     if block < 1:
         raise InputError(f"A block of {block} pixels; expected 1 or more.")
     if zones is not None:
-        from timesenclip.mapping.zones import check_zones
-
         check_zones(zones, shape=source.shape, crs=source.crs, transform=source.transform)
 
 
@@ -184,8 +183,6 @@ def _assemble(
     pixel_m = resolution_m(source.crs, source.transform, source.shape)
     areas = tally.areas(classes, pixel_m)
     if zones is not None:
-        from timesenclip.mapping.zones import write_zones
-
         files |= write_zones(zones, folder, classes, pixel_m=pixel_m)
     about = {
         **_origin(model, classes, templates),

@@ -27,11 +27,12 @@ from numpy.typing import NDArray
 
 from timesenclip.errors import CheckpointError, InputError, PromptError, TowerError
 from timesenclip.folders import whole_folder
+from timesenclip.ground.prompts import class_weights
 from timesenclip.ground.taxonomy import TaxonClass, Taxonomy
+from timesenclip.model.checkpoint import Model
 
 if TYPE_CHECKING:
     from timesenclip.ground.tower import ImageLike
-    from timesenclip.model.checkpoint import Model
 
 __all__ = [
     "METHODS",
@@ -104,8 +105,6 @@ def fit_head(
         InputError: nothing to learn from, or a single class.
         CheckpointError: the model was never saved, so that a head could not be tied to it.
     """
-    from timesenclip.ground.prompts import class_weights
-
     if model.digest == "unsaved":
         raise CheckpointError("The model is not saved, so a head cannot be tied to it; save it and load it again.")
     seen = np.isfinite(embeddings).all(axis=1)
@@ -234,8 +233,6 @@ def adapted(model: Model, head: Head) -> Model:
     Raises:
         CheckpointError: the head was made for another checkpoint.
     """
-    from timesenclip.model.checkpoint import Model as AnyModel
-
     if head.digest != model.digest:
         raise CheckpointError(
             f"The head was made for checkpoint '{head.checkpoint}' ({head.digest}), and this is "
@@ -252,7 +249,7 @@ def adapted(model: Model, head: Head) -> Model:
             "calibration": calibration,
         }
     )
-    return AnyModel(model.encoder, config, digest=model.digest, tower=tower)
+    return Model(model.encoder, config, digest=model.digest, tower=tower)
 
 
 class _HeadTower:

@@ -18,8 +18,10 @@ from timesenclip.errors import DataNotFoundError, InputError, reason_of
 from timesenclip.model.checkpoint import Model
 from timesenclip.model.embed import embed
 from timesenclip.series import PixelSeries
+from timesenclip.tasks.draw import scored_places
 from timesenclip.tasks.drawing import Drawing
 from timesenclip.tasks.scenic_score import BEAUTIFUL, UGLY, LinearScore, contrast_vector
+from timesenclip.tasks.sheets import Sheet, write_json, write_text
 from timesenclip.tasks.uncertainty import percentile_interval, spatial_blocks, spatial_folds
 
 __all__ = [
@@ -281,8 +283,6 @@ def write_scenicness(found: Scenicness, series: PixelSeries, out: str | Path) ->
         series: the series it was made of, for their places.
         out: folder.
     """
-    from timesenclip.tasks.sheets import Sheet, write_json, write_text
-
     folder = Path(out)
     lon, lat = series.lon_deg[found.rows], series.lat_deg[found.rows]
     ridge = found.ridge_score if found.ridge_score is not None else np.full(found.count, np.nan)
@@ -299,8 +299,6 @@ def write_scenicness(found: Scenicness, series: PixelSeries, out: str | Path) ->
 
 def draw_scenicness(found: Scenicness, series: PixelSeries) -> Drawing:
     """Votes and predictions on the map; the contrast where no ridge could be judged."""
-    from timesenclip.tasks.draw import scored_places
-
     shown = found.contrast_score if found.ridge_score is None else found.ridge_score
     panels = [("mean vote", found.truth), ("predicted", np.asarray(shown, np.float64))]
     lon, lat = series.lon_deg[found.rows], series.lat_deg[found.rows]
