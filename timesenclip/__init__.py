@@ -15,6 +15,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from timesenclip._version import __version__
+
 if TYPE_CHECKING:
     from timesenclip.eo.cube import open_cube, read_cube
     from timesenclip.eo.points import read_points
@@ -27,8 +29,6 @@ if TYPE_CHECKING:
     from timesenclip.model.embed import embed
     from timesenclip.series import Cube, PixelSeries
     from timesenclip.tasks.classify import classify
-
-__version__ = "0.1.0"
 
 __all__ = [
     "Cube",

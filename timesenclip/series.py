@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from timesenclip.bands import BAND_NAMES
 from timesenclip.errors import InputError, TimeError, UnitsError
+from timesenclip.grid import Transform, pixel_lonlat
 
 __all__ = ["Cube", "PixelSeries", "calendar_intervals", "year_fraction"]
 
@@ -179,7 +180,7 @@ class Cube:
     """(T,) datetime64[D], first day after it."""
     crs: str
     """CRS as an authority string (`EPSG:32631`) or WKT; never implied."""
-    transform: tuple[float, float, float, float, float, float]
+    transform: Transform
     """Affine (a, b, c, d, e, f) from (column, row) of the pixel's upper left corner to CRS units."""
     provenance: Mapping[str, Any] = field(default_factory=dict)
     """Where it came from and what was done. JSON-able."""
@@ -205,8 +206,6 @@ class Cube:
 
     def pixel_series(self) -> PixelSeries:
         """Every pixel as a series, row by row: N = Y * X. Longitude and latitude are of pixel centres."""
-        from timesenclip.eo.grid import pixel_lonlat
-
         t, c, y, x = self.reflectance.shape
         lon, lat = pixel_lonlat(self.crs, self.transform, (y, x))
         return PixelSeries(

@@ -5,6 +5,7 @@ Every variable starts with `TIMESENCLIP_` and has a command-line option or a key
 
 from __future__ import annotations
 
+import os
 from functools import cache
 
 from pydantic import Field, ValidationError
@@ -12,7 +13,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from timesenclip.errors import InputError
 
-__all__ = ["Settings", "settings"]
+__all__ = ["Settings", "cpu_count", "settings"]
 
 _PREFIX = "TIMESENCLIP_"
 
@@ -41,3 +42,8 @@ def settings() -> Settings:
         first = error.errors()[0]
         name = _PREFIX + str(first["loc"][0]).upper()
         raise InputError(f"{name}={first['input']!r}: {first['msg'].lower()}; correct or unset it.") from error
+
+
+def cpu_count() -> int:
+    """Cores that this process may use, which in a container are fewer than the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -18,7 +18,8 @@ import rasterio
 from rio_cogeo.cogeo import cog_validate
 from shapely.geometry import box
 
-from timesenclip.eo.cube import AreaSource, open_cube
+from timesenclip.eo.area import AreaSource
+from timesenclip.eo.cube import open_cube
 from timesenclip.eo.simulate import simulate_scene
 from timesenclip.errors import DataNotFoundError, InputError, NoClearObservationError, PartialFailureError
 from timesenclip.mapping.result import MapResult

@@ -13,7 +13,7 @@ from timesenclip.cli.console import print_json, print_table, progress_bar
 from timesenclip.errors import InputError
 
 if TYPE_CHECKING:
-    from timesenclip.eo.cube import AreaSource
+    from timesenclip.eo.area import AreaSource
     from timesenclip.mapping.result import MapResult
 
 __all__ = ["block_side", "map_", "map_facts", "refuse_workers_and_cluster", "report_map"]

@@ -28,7 +28,7 @@ from timesenclip.cli.console import note, print_json, print_table, progress_bar
 from timesenclip.errors import InputError
 
 if TYPE_CHECKING:
-    from timesenclip.eo.cube import AreaSource
+    from timesenclip.eo.area import AreaSource
     from timesenclip.mapping.build import StoreResult
     from timesenclip.mapping.change import ChangeResult
     from timesenclip.mapping.embeddings import EmbeddingStore

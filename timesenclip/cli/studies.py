@@ -14,7 +14,7 @@ from timesenclip.cli.console import note, print_json, print_table, progress_bar,
 from timesenclip.errors import InputError, PartialFailureError
 
 if TYPE_CHECKING:
-    from timesenclip.eo.cube import AreaSource
+    from timesenclip.eo.area import AreaSource
     from timesenclip.eo.radiometry import Units
     from timesenclip.mapping.embeddings import EmbeddingStore
     from timesenclip.tasks.scenic import Correlations
@@ -51,7 +51,8 @@ def scenic(
     From prompts alone, and from a ridge regression that is judged on other places than those it learned from.
     """
     from timesenclip.eo.points import read_points
-    from timesenclip.tasks.scenic import BEAUTIFUL, UGLY, evaluate_scenicness, read_votes, write_scenicness
+    from timesenclip.tasks.scenic import evaluate_scenicness, read_votes, write_scenicness
+    from timesenclip.tasks.scenic_score import BEAUTIFUL, UGLY
 
     if area is not None and output is None:
         raise InputError(f"--map {area} draws a map, but no folder was given; add -o DIR.")

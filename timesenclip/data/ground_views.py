@@ -20,7 +20,7 @@ from timesenclip.data.photos import Photo
 from timesenclip.errors import DataNotFoundError, InputError, TimeSenCLIPError
 
 if TYPE_CHECKING:
-    from timesenclip.ground.towers import GroundTower
+    from timesenclip.ground.tower import GroundTower
 
 __all__ = ["Embedded", "GroundViews", "embed_photos", "read_ground_views"]
 

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timesenclip.data.places import settle_lonlat
-from timesenclip.errors import DataNotFoundError, InputError
+from timesenclip.errors import DataNotFoundError, InputError, MissingExtraError
 from timesenclip.ground.taxonomy import Taxonomy, load_taxonomy
 
 if TYPE_CHECKING:
@@ -186,8 +186,6 @@ def _read(path: Path) -> pd.DataFrame:
 
 
 def _read_vector(path: Path) -> pd.DataFrame:
-    from timesenclip.errors import MissingExtraError
-
     try:
         import pyogrio
     except ImportError as error:

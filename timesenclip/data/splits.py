@@ -10,17 +10,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from timesenclip.errors import DataNotFoundError, DegradedInputWarning, InputError
+from timesenclip.errors import DataNotFoundError, DegradedInputWarning, InputError, LeakageError
 from timesenclip.spatial import nearest_m
 
-__all__ = ["LeakageError", "check_apart", "named_split", "read_ids"]
+__all__ = ["check_apart", "named_split", "read_ids"]
 
 PARTS = ("train", "validation", "test")
 """Names of the parts."""
-
-
-class LeakageError(InputError):
-    """Training and held-out places are closer than they may be."""
 
 
 def named_split(sample_id: Sequence[str], lists: Mapping[str, Sequence[str]]) -> NDArray[np.str_]:

@@ -10,7 +10,6 @@ from math import floor
 from pathlib import Path
 from typing import Any
 
-from timesenclip.eo.cube_layers import Grid
 from timesenclip.eo.mgrs import TILE_M, is_tile_id, tile_corner, utm_epsg
 from timesenclip.errors import (
     DataNotFoundError,
@@ -20,6 +19,7 @@ from timesenclip.errors import (
     MissingExtraError,
     reason_of,
 )
+from timesenclip.grid import Grid
 
 __all__ = ["Aoi", "open_aoi"]
 

@@ -20,14 +20,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timesenclip.bands import require_bands
-from timesenclip.eo.cube_layers import Layer, Opened, Window
-from timesenclip.eo.cube_source import AreaSource, CubeSource, check_offset
+from timesenclip.eo import cube_geotiff, cube_netcdf
+from timesenclip.eo.cube_layers import Opened
+from timesenclip.eo.cube_source import CubeSource
 from timesenclip.eo.period import Every, Period, as_period
 from timesenclip.eo.radiometry import Units, offsets_for
 from timesenclip.errors import DataNotFoundError, DegradedInputWarning, InputError, NoClearObservationError, TimeError
+from timesenclip.grid import Window
 from timesenclip.series import Cube
 
-__all__ = ["AreaSource", "CubeSource", "Layer", "Window", "check_offset", "open_cube", "read_cube"]
+__all__ = ["CubeSource", "open_cube", "read_cube"]
 
 
 def open_cube(
@@ -130,8 +132,6 @@ def read_cube(
 
 def _open(path: Path) -> Opened:
     """Choose the reader by what is there."""
-    from timesenclip.eo import cube_geotiff, cube_netcdf
-
     if path.suffix.lower() in (".parquet", ".geoparquet", ".csv"):
         raise DataNotFoundError(f"'{path}' is a table of points, not a cube; ask it with `classify` or `embed`.")
     if path.is_file():

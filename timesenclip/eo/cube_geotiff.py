@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timesenclip.bands import BAND_NAMES, SCL_NAME, canonical_band
-from timesenclip.eo.cube_layers import Grid, Opened, Window, place_layers
+from timesenclip.eo.cube_layers import Opened, place_layers
 from timesenclip.errors import BandError, DataNotFoundError, GridError, TimeError
+from timesenclip.grid import Grid, Window
 
 __all__ = ["open_files"]
 

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timesenclip.bands import BAND_NAMES, SCL_NAME, canonical_band
-from timesenclip.eo.cube_layers import Grid, Opened, Window, place_layers
+from timesenclip.eo.cube_layers import Opened, place_layers
 from timesenclip.errors import BandError, DataNotFoundError, GridError, MissingExtraError, TimeError, UnitsError
+from timesenclip.grid import Grid, Window
 
 if TYPE_CHECKING:
     import xarray as xr

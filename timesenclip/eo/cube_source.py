@@ -9,23 +9,24 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from timesenclip.bands import BAND_NAMES, SCL_NAME
+from timesenclip.eo.area import AreaSource, checked_window, read_blocks, window_transform
 from timesenclip.eo.composite import composite_cube, composite_dn, describe_composite
-from timesenclip.eo.cube_layers import Layer, Window
-from timesenclip.eo.grid import Transform
+from timesenclip.eo.cube_layers import Layer
 from timesenclip.eo.masking import DROPPED_SCL, clear_mask
 from timesenclip.eo.offset_check import OffsetCheck
 from timesenclip.eo.period import Every, Period, as_period
 from timesenclip.eo.radiometry import Units, clean_dn, detect_units, usable_reflectance
-from timesenclip.errors import DataNotFoundError, DegradedInputWarning, InputError, TimeError
+from timesenclip.errors import DataNotFoundError, DegradedInputWarning, TimeError
+from timesenclip.grid import Transform, Window
 from timesenclip.series import Cube
 
-__all__ = ["AreaSource", "CubeSource", "check_offset"]
+__all__ = ["CubeSource", "check_offset"]
 
 _UNITS_PX = 64
 """Side of a window in which the units are looked at."""
@@ -34,50 +35,6 @@ _OFFSET_PX = 128
 """Side of a window in which the darkest pixels are looked at before an area is worked on."""
 _PLACES = ((0.5, 0.5), (0.2, 0.2), (0.2, 0.8), (0.8, 0.2), (0.8, 0.8))
 """Where samples lie, as shares of the rows and columns; the first that has observations is taken."""
-
-
-class AreaSource(Protocol):
-    """An area that can be read window by window: what `map_cube` needs to know of where pixels come from."""
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """(Y, X) in pixels."""
-
-    @property
-    def crs(self) -> str:
-        """Authority string or WKT."""
-
-    @property
-    def transform(self) -> Transform:
-        """Affine (a, b, c, d, e, f) of the grid."""
-
-    @property
-    def where(self) -> str:
-        """Name for messages."""
-
-    @property
-    def identity(self) -> str:
-        """Name, and a digest that changes where the pixels do: two runs of one job must have the same."""
-
-    def read(
-        self,
-        window: Window | None = None,
-        *,
-        period: Period | str | int | None = None,
-        every: Every | None = "month",
-        mask: bool = True,
-    ) -> Cube:
-        """Read a window (first row, past last row, first column, past last column); default: all of it."""
-
-    def blocks(
-        self,
-        size: int = 256,
-        *,
-        period: Period | str | int | None = None,
-        every: Every | None = "month",
-        mask: bool = True,
-    ) -> Iterator[tuple[Window, Cube]]:
-        """Read square blocks, row by row; memory holds one."""
 
 
 @dataclass(frozen=True)
@@ -178,7 +135,7 @@ class CubeSource:
 
     def _read(self, window: Window | None, span: Period | None, every: Every | None, mask: bool) -> Cube:
         chosen = self._dates_in(span)
-        box = self._checked(window)
+        box = checked_window(self, window)
         masked = mask and SCL_NAME in self.layers
         if mask and not masked:
             self._say_unmasked  # noqa: B018  (once for all windows)
@@ -199,7 +156,7 @@ class CubeSource:
             start=self.dates[chosen],
             end=self.dates[chosen] + np.timedelta64(1, "D"),
             crs=self.crs,
-            transform=_shifted(self.transform, box),
+            transform=window_transform(self.transform, box),
             provenance=self._provenance(masked=masked),
         )
         return cube if every is None else composite_cube(cube, every=every, period=span)
@@ -229,7 +186,7 @@ class CubeSource:
             start=made.start,
             end=made.end,
             crs=self.crs,
-            transform=_shifted(self.transform, box),
+            transform=window_transform(self.transform, box),
             provenance={**self._provenance(masked=masked), "composite": describe_composite(every, window)},
             observations=made.observations,
         )
@@ -243,12 +200,7 @@ class CubeSource:
         mask: bool = True,
     ) -> Iterator[tuple[Window, Cube]]:
         """Read the cube in square blocks, row by row; memory holds one block. Arguments as `read`."""
-        if size < 1:
-            raise InputError(f"A block of {size} pixels; expected 1 or more.")
-        for row in range(0, self.shape[0], size):
-            for column in range(0, self.shape[1], size):
-                box = (row, min(row + size, self.shape[0]), column, min(column + size, self.shape[1]))
-                yield box, self.read(box, period=period, every=every, mask=mask)
+        return read_blocks(self, size, period=period, every=every, mask=mask)
 
     def _dates_in(self, span: Period | None) -> NDArray[np.intp]:
         if span is None:
@@ -260,13 +212,6 @@ class CubeSource:
                 f"{self.dates[-1]}."
             )
         return inside
-
-    def _checked(self, window: Window | None) -> Window:
-        rows, columns = self.shape
-        box = window or (0, rows, 0, columns)
-        if not (0 <= box[0] < box[1] <= rows and 0 <= box[2] < box[3] <= columns):
-            raise InputError(f"The window {box} is not inside the {rows} x {columns} pixels of {self.where}.")
-        return box
 
     def _calibrated(
         self, layer: Layer, chosen: NDArray[np.intp], box: Window
@@ -339,8 +284,3 @@ def check_offset(source: AreaSource, period: Period | str | int | None = None) -
     """
     if isinstance(source, CubeSource):
         source.check_offset(period)
-
-
-def _shifted(transform: Transform, box: Window) -> Transform:
-    a, b, c, d, e, f = transform
-    return a, b, c + a * box[2] + b * box[0], d, e, f + d * box[2] + e * box[0]

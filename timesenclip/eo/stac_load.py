@@ -19,12 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timesenclip.bands import BANDS, SCL_NAME
-from timesenclip.eo.cube_layers import Grid, Window
 from timesenclip.eo.masking import clear_mask
 from timesenclip.eo.radiometry import usable_reflectance
 from timesenclip.eo.stac_items import Scene
 from timesenclip.eo.stac_providers import Signer
 from timesenclip.errors import InputError
+from timesenclip.grid import Grid, Window
 
 __all__ = ["Failure", "Resampling", "SceneReader", "SceneWindow"]
 

@@ -17,6 +17,7 @@ import numpy as np
 from timesenclip.eo.aoi import Aoi
 from timesenclip.eo.period import Period
 from timesenclip.eo.stac_items import footprint
+from timesenclip.eo.stac_local import local_items
 from timesenclip.errors import DataNotFoundError, MissingExtraError, reason_of
 
 __all__ = ["find_items"]
@@ -130,8 +131,6 @@ def _network_errors(url: str) -> Iterator[None]:
 
 
 def _read_local(path: Path, collection: str) -> list[Item]:
-    from timesenclip.eo.stac_local import local_items
-
     if path.is_dir():
         inside = [path / name for name in ("catalog.json", "collection.json") if (path / name).is_file()]
         if not inside:

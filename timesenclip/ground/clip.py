@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import torch
 
     from timesenclip.ground.images import Preprocessing
-    from timesenclip.ground.towers import ImageLike
+    from timesenclip.ground.tower import ImageLike
 
 __all__ = ["ClipTower", "broken_torchvision", "import_transformers"]
 

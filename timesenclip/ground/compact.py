@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timesenclip.errors import PromptError, TowerError
-from timesenclip.ground.towers import COMPACT_FOLDER
+from timesenclip.ground.tower import COMPACT_FOLDER
 
 if TYPE_CHECKING:
-    from timesenclip.ground.towers import ImageLike
+    from timesenclip.ground.tower import ImageLike
 
 __all__ = ["CompactTextTower"]
 

@@ -12,11 +12,13 @@ import torch
 from numpy.typing import NDArray
 
 from timesenclip.bands import band_index
+from timesenclip.eo.area import AreaSource
 from timesenclip.eo.composite import masked_median
-from timesenclip.eo.cube import AreaSource, Window
 from timesenclip.eo.period import Every, Period
 from timesenclip.errors import NoClearObservationError, TimeSenCLIPError
-from timesenclip.mapping.embeddings import BlockData, EmbeddingStore
+from timesenclip.grid import Window
+from timesenclip.mapping.embeddings import EmbeddingStore
+from timesenclip.mapping.info import BlockData
 from timesenclip.mapping.quantise import quantise
 from timesenclip.model.checkpoint import Model
 from timesenclip.model.embed import embed

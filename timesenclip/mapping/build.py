@@ -15,12 +15,16 @@ from typing import Any
 import numpy as np
 import torch
 
-from timesenclip.eo.cube import AreaSource, Window, check_offset
+from timesenclip._version import __version__
+from timesenclip.eo.area import AreaSource
+from timesenclip.eo.cube_source import check_offset
 from timesenclip.eo.period import Every, Period, as_period
 from timesenclip.errors import InputError
+from timesenclip.grid import Window
 from timesenclip.manifest import Manifest
 from timesenclip.mapping.block import BlockJob
-from timesenclip.mapping.embeddings import EmbeddingStore, StoreInfo, chunk_side
+from timesenclip.mapping.embeddings import EmbeddingStore
+from timesenclip.mapping.info import StoreInfo, chunk_side
 from timesenclip.mapping.pieces import Progress, block_key, input_of, pixels_of, run_pieces
 from timesenclip.mapping.plan import fitting_block, sample_area
 from timesenclip.mapping.pyramid import write_overview
@@ -216,7 +220,6 @@ def _remove_torn_files(path: Path) -> None:
 
 
 def _finish(store: EmbeddingStore, manifest: Manifest, reused: int, period: Period | None) -> StoreResult:
-    from timesenclip import __version__
 
     windows = list(store.blocks())
     facts = [manifest.done[block_key(0, window)] for window in windows]

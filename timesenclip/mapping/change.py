@@ -19,11 +19,14 @@ import numpy as np
 import rasterio
 from numpy.typing import NDArray
 
-from timesenclip.eo.cube import AreaSource, Window, check_offset
+from timesenclip.eo.area import AreaSource
+from timesenclip.eo.cube_source import check_offset
 from timesenclip.errors import CheckpointError, GridError, InputError, NoClearObservationError
+from timesenclip.grid import Window
 from timesenclip.mapping.answers import cog_writers
 from timesenclip.mapping.ask import answer_block, area_pixel_m, require_complete
-from timesenclip.mapping.embeddings import BlockData, EmbeddingStore
+from timesenclip.mapping.embeddings import EmbeddingStore
+from timesenclip.mapping.info import BlockData
 from timesenclip.mapping.months import month_of_change
 from timesenclip.mapping.question import Question
 from timesenclip.mapping.score import in_threads

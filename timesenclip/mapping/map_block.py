@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timesenclip.bands import band_index
-from timesenclip.eo.cube import AreaSource, Window
+from timesenclip.eo.area import AreaSource
 from timesenclip.eo.period import Every, Period
 from timesenclip.errors import NoClearObservationError
+from timesenclip.grid import Window
 from timesenclip.ground.taxonomy import Taxonomy
 from timesenclip.mapping.answers import BlockAnswers
 from timesenclip.mapping.block import clear_count, colour_bytes, tried_again

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from timesenclip.eo.cube import Window
 from timesenclip.errors import DegradedInputWarning, PartialFailureError, some_of
+from timesenclip.grid import Window
 from timesenclip.manifest import Manifest
 from timesenclip.mapping.spread import Spread
 

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from timesenclip.errors import InputError, TowerError
 from timesenclip.ground.prompts import class_weights, prompts_for
 from timesenclip.ground.taxonomy import TaxonClass, Taxonomy, as_taxonomy, colour_cycle
-from timesenclip.ground.towers import GroundTower, load_tower
+from timesenclip.ground.tower import GroundTower
+from timesenclip.ground.towers import load_tower
 from timesenclip.mapping.embeddings import EmbeddingStore
 from timesenclip.model.checkpoint import Model
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from timesenclip.ground.taxonomy import Taxonomy
 
-__all__ = ["ClassArea", "Example", "MapResult", "Preview", "illustrated", "write_json"]
+__all__ = ["ClassArea", "Example", "MapResult", "Preview", "write_json"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,13 +102,3 @@ def write_json(path: Path, content: dict[str, Any]) -> Path:
     part.write_text(json.dumps(content, indent=2, default=str) + "\n", encoding="utf-8")
     part.replace(path)
     return path
-
-
-def illustrated(result: MapResult) -> MapResult:
-    """Add the picture and the page."""
-    from timesenclip.mapping.page import write_page
-    from timesenclip.mapping.picture import write_picture
-
-    result.files["picture"] = write_picture(result, result.folder / "map.png")
-    result.files["page"] = write_page(result, result.folder / "map.html")
-    return result

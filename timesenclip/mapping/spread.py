@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import importlib
 import multiprocessing
-import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -17,8 +16,9 @@ from itertools import islice
 from typing import Any, Protocol, TypeVar
 
 from timesenclip.errors import InputError, MissingExtraError, TimeSenCLIPWarning
+from timesenclip.settings import cpu_count
 
-__all__ = ["Outcome", "Spread", "cpu_count", "spread_over", "worker_count"]
+__all__ = ["Outcome", "Spread", "spread_over", "worker_count"]
 
 Piece = TypeVar("Piece")
 _PER_WORKER = 2
@@ -44,11 +44,6 @@ class Spread(Protocol):
 
     def __call__(self, job: Any, pieces: Iterable[Any]) -> Iterator[Outcome]:
         """Run; an iterator that is left early stops handing out pieces."""
-
-
-def cpu_count() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def spread_over(workers: int | None, dask: str | None) -> AbstractContextManager[Spread]:

@@ -24,9 +24,8 @@ import rasterio.shutil
 from numpy.typing import NDArray
 from rasterio.windows import Window as RasterWindow
 
-from timesenclip.eo.cube import Window
-from timesenclip.eo.grid import Transform
 from timesenclip.errors import InputError
+from timesenclip.grid import Transform, Window
 from timesenclip.ground.taxonomy import Taxonomy
 
 __all__ = ["CLASS_NODATA", "SCORE_NODATA", "CogWriter", "map_folder", "output_folder", "write_class_sidecars"]

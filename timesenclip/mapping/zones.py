@@ -13,7 +13,6 @@ import rasterio
 from numpy.typing import NDArray
 from rasterio.windows import Window as RasterWindow
 
-from timesenclip.eo.grid import Transform
 from timesenclip.errors import (
     DataNotFoundError,
     DegradedInputWarning,
@@ -22,6 +21,7 @@ from timesenclip.errors import (
     MissingExtraError,
     reason_of,
 )
+from timesenclip.grid import Transform
 from timesenclip.ground.taxonomy import Taxonomy
 from timesenclip.mapping.write import CLASS_NODATA
 

@@ -20,10 +20,11 @@ from safetensors.torch import load_file, save_file
 from timesenclip.bands import BAND_NAMES, NORMALISATIONS, band_index
 from timesenclip.errors import CheckpointError, TimeSenCLIPError
 from timesenclip.folders import whole_folder
+from timesenclip.ground.towers import load_tower
 from timesenclip.model.encoder import EncoderConfig, SeriesEncoder
 
 if TYPE_CHECKING:
-    from timesenclip.ground.towers import GroundTower
+    from timesenclip.ground.tower import GroundTower
 
 __all__ = ["FORMAT_VERSION", "Calibration", "CheckpointConfig", "Model", "TowerRef", "load", "save", "shipped_names"]
 
@@ -138,8 +139,6 @@ class Model:
             TowerError: it cannot be loaded.
         """
         if self._tower is None:
-            from timesenclip.ground.towers import load_tower
-
             tower = load_tower(self.config.tower.name, revision=self.config.tower.revision)
             if tower.dim != self.config.tower.dim:
                 raise CheckpointError(

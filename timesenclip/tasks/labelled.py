@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from timesenclip.eo.cube_netcdf import open_netcdf
+from timesenclip.eo.points import read_attributes, read_points
 from timesenclip.errors import DataNotFoundError, GridError, InputError, TaxonomyError, reason_of
 from timesenclip.ground.taxonomy import Taxonomy, loose_name
 from timesenclip.series import Cube, PixelSeries
@@ -112,8 +114,6 @@ def labelled_points(
         InputError: no label is a class, or no labelled point was seen.
         TaxonomyError: the mapping names a class that is not there.
     """
-    from timesenclip.eo.points import read_attributes, read_points
-
     files = [paths] if isinstance(paths, str | Path) else list(paths)
     parts, labels = [], []
     for file in files:
@@ -299,8 +299,6 @@ def _label_values(file: Path, variable: str) -> NDArray[np.int64]:
 
         with rasterio.open(file) as raster:
             return np.asarray(raster.read(1), dtype=np.int64)
-    from timesenclip.eo.cube_netcdf import open_netcdf
-
     with open_netcdf(file) as dataset:
         if variable not in dataset:
             raise InputError(f"'{file}' has no variable '{variable}'; it has {', '.join(map(str, dataset.data_vars))}.")

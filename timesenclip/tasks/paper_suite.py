@@ -28,7 +28,8 @@ from timesenclip.spatial import BLOCK_DEG
 from timesenclip.tasks.draw_geography import class_groups, class_map, country_bars
 from timesenclip.tasks.drawing import Drawing
 from timesenclip.tasks.evaluate import EMBEDDED_PROBE, FOREST, PRIOR_CORRECTED, PROBE, ZERO_SHOT
-from timesenclip.tasks.ground_vectors import rows_of_places
+from timesenclip.tasks.findings import Findings
+from timesenclip.tasks.ground_vectors import Ground, rows_of_places
 from timesenclip.tasks.labelled import LabelledSet
 from timesenclip.tasks.labelled_store import labelled_store
 from timesenclip.tasks.peers import PRESTO, TRUE_COLOUR, TRUE_COLOUR_PROBE, Peers
@@ -36,7 +37,7 @@ from timesenclip.tasks.report import figures_html
 from timesenclip.tasks.retrieve import Retrieval
 from timesenclip.tasks.scenic import Scenicness, Votes, draw_scenicness, evaluate_scenicness, write_scenicness
 from timesenclip.tasks.sheets import Sheet, with_interval, write_json, write_sheets, write_text
-from timesenclip.tasks.suite import Findings, Ground, run_suite
+from timesenclip.tasks.suite import run_suite
 from timesenclip.tasks.uncertainty import DRAWS
 
 __all__ = ["SCENIC", "TASKS", "PaperSuite", "run_paper_suite"]

@@ -12,10 +12,10 @@ from typing import Any
 
 from timesenclip.tasks import report_words as words
 from timesenclip.tasks.draw import Drawing
+from timesenclip.tasks.findings import Findings, report_of
 from timesenclip.tasks.report_figures import drawings
 from timesenclip.tasks.report_sheets import sheets
 from timesenclip.tasks.sheets import Sheet, plain, write_json, write_sheets, write_text
-from timesenclip.tasks.suite import Findings, report_of
 
 __all__ = ["figures_html", "page", "write_report"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from timesenclip.tasks.evaluate import ZERO_SHOT
+from timesenclip.tasks.findings import Findings
 from timesenclip.tasks.report_figures import spread
-from timesenclip.tasks.suite import Findings
 
 _FEW_BLOCKS = 20
 

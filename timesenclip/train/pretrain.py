@@ -25,15 +25,15 @@ import torch
 import yaml
 from torch import Tensor, nn
 
+from timesenclip._version import __version__
 from timesenclip.bands import BAND_NAMES
-from timesenclip.errors import MissingExtraError
+from timesenclip.errors import MissingExtraError, TrainingDivergedError
 from timesenclip.model.augment import AUGMENTATIONS, Compose
 from timesenclip.model.checkpoint import Calibration, CheckpointConfig, Model, TowerRef, encoder_fields, save
 from timesenclip.model.encoder import PRESETS, EncoderConfig
 from timesenclip.train.batches import Batch, Batches, draw_seed
 from timesenclip.train.held_out import HeldOut, retrieval
 from timesenclip.train.learner import Learner, learning_rate_factor
-from timesenclip.train.loop import TrainingDivergedError
 from timesenclip.train.photo_card import photo_card
 from timesenclip.train.recipe import Recipe, recipe_digest
 from timesenclip.train.run_state import RunLog, load_state, locked, save_state
@@ -352,8 +352,6 @@ class _Run:
 
     def describe(self) -> None:
         """Write the recipe and the plan beside the run."""
-        from timesenclip import __version__
-
         text = yaml.safe_dump(self.recipe.model_dump(mode="json"), sort_keys=False)
         about = {
             "timesenclip": __version__,

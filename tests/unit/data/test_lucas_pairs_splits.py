@@ -10,9 +10,9 @@ from timesenclip.data.ground_views import GroundViews
 from timesenclip.data.lucas import class_index, read_lucas
 from timesenclip.data.pairs import join_pairs, pair_by_id, pair_by_table, read_pairs
 from timesenclip.data.places import numbers_in
-from timesenclip.data.splits import LeakageError, check_apart, named_split, read_ids
+from timesenclip.data.splits import check_apart, named_split, read_ids
 from timesenclip.data.store import SeriesStore, store_points
-from timesenclip.errors import DataNotFoundError, DegradedInputWarning, InputError
+from timesenclip.errors import DataNotFoundError, DegradedInputWarning, InputError, LeakageError
 from timesenclip.ground.taxonomy import load_taxonomy
 from timesenclip.testing import random_series, write_lucas_table, write_test_labels
 

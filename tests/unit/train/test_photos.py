@@ -20,7 +20,7 @@ import yaml
 from timesenclip.data.pairs import pair_by_id
 from timesenclip.data.sen4map import convert_sen4map
 from timesenclip.data.store import SeriesStore, store_points
-from timesenclip.errors import InputError
+from timesenclip.errors import InputError, RunStoppedError, TrainingDivergedError
 from timesenclip.model.augment import RandomTS
 from timesenclip.model.checkpoint import load
 from timesenclip.model.encoder import PRESETS
@@ -28,9 +28,8 @@ from timesenclip.testing import random_series, write_lucas_embeddings, write_sen
 from timesenclip.train.batches import Batches
 from timesenclip.train.held_out import instance_recall
 from timesenclip.train.learner import Learner, learning_rate_factor
-from timesenclip.train.loop import TrainingDivergedError
 from timesenclip.train.recipe import ObjectiveConfig, Recipe, read_recipe, recipe_digest
-from timesenclip.train.run_state import RunStoppedError, locked, save_state
+from timesenclip.train.run_state import locked, save_state
 
 COUNT, DIM = 60, 16
 CONFIGS = Path(__file__).parents[3] / "configs"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from timesenclip.errors import DataNotFoundError, InputError
+from timesenclip.errors import DataNotFoundError, InputError, TrainingDivergedError
 from timesenclip.ground.towers import load_tower
 from timesenclip.train import loop
 from timesenclip.train.card import calibrate, measure, model_card
@@ -72,5 +72,5 @@ def test_training_learns_and_repeats_itself() -> None:
 
 
 def test_a_loss_that_is_not_finite_stops_at_once() -> None:
-    with pytest.raises(loop.TrainingDivergedError, match="at step"):
+    with pytest.raises(TrainingDivergedError, match="at step"):
         loop.fit(_config(learning_rate=1e30, loss=LossConfig(contrast_weight=1e30)))
