@@ -18,7 +18,7 @@ from torch import Tensor
 
 from timesenclip.errors import CheckpointError, InputError, TowerError, reason_of
 from timesenclip.folders import whole_folder
-from timesenclip.foreign import read_tensors
+from timesenclip.safe_torch_load import read_tensors
 from timesenclip.ground.clip import ClipTower, import_transformers
 from timesenclip.ground.clip_layout import NO_WEIGHTS, Part, Tensors, read_text, read_vit, whole_prefix
 from timesenclip.ground.clip_resnet import MODEL_TYPE, read_resnet

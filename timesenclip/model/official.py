@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from timesenclip.errors import CheckpointError, InputError
-from timesenclip.foreign import read_tensors
+from timesenclip.safe_torch_load import read_tensors
 from timesenclip.model.checkpoint import Calibration, CheckpointConfig, Model, TowerRef, encoder_fields
 from timesenclip.model.encoder import PRESETS, EncoderConfig, SeriesEncoder
 
