@@ -9,7 +9,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from timesenclip.errors import DataNotFoundError, InputError, reason_of
-from timesenclip.mistakes import first_mistake
+from timesenclip.messages import first_mistake
 
 __all__ = ["AXES", "SweepConfig", "TrainAxes", "read_sweep"]
 
