@@ -19,7 +19,7 @@ from safetensors.torch import load_file, save_file
 
 from timesenclip.bands import BAND_NAMES, NORMALISATIONS, band_index
 from timesenclip.errors import CheckpointError, TimeSenCLIPError
-from timesenclip.folders import whole_folder
+from timesenclip.files import whole_folder
 from timesenclip.model.encoder import EncoderConfig, SeriesEncoder
 
 if TYPE_CHECKING:

@@ -19,9 +19,9 @@ import torch
 from torch import Tensor
 
 from timesenclip.errors import CheckpointError, InputError
-from timesenclip.safe_torch_load import read_tensors
 from timesenclip.model.checkpoint import Calibration, CheckpointConfig, Model, TowerRef, encoder_fields
 from timesenclip.model.encoder import PRESETS, EncoderConfig, SeriesEncoder
+from timesenclip.safe_torch_load import read_tensors
 
 __all__ = ["Imported", "export_official", "import_official", "read_tensors"]
 

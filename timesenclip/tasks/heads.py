@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timesenclip.errors import CheckpointError, InputError, PromptError, TowerError
-from timesenclip.folders import whole_folder
+from timesenclip.files import whole_folder
 from timesenclip.ground.taxonomy import TaxonClass, Taxonomy
 from timesenclip.tasks.baselines import expected_of_few
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from timesenclip.folders import whole_folder
+from timesenclip.files import whole_folder
 
 
 def test_it_appears_when_it_is_complete(tmp_path: Path) -> None:
