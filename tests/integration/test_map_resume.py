@@ -21,6 +21,7 @@ from shapely.geometry import box
 from timesenclip.eo.cube import AreaSource, open_cube
 from timesenclip.eo.simulate import simulate_scene
 from timesenclip.errors import DataNotFoundError, InputError, NoClearObservationError, PartialFailureError
+from timesenclip.files import TEMPORARY_SUFFIX
 from timesenclip.mapping.result import MapResult
 from timesenclip.mapping.run import map_cube
 from timesenclip.model.checkpoint import Model, load
@@ -135,7 +136,7 @@ def test_a_raster_that_cannot_be_written_whole_does_not_appear(run, source, tmp_
     assert re.search(r"^error: Cannot write '.*scores.tif' .* run the same command again", said.stderr, re.MULTILINE)
     there = {path.name for path in (tmp_path / "map").iterdir()}
     assert ".map.partial" in there
-    assert not [name for name in there if name.startswith("scores") or name.endswith((".part.tif", ".scratch.tif"))]
+    assert not [name for name in there if name.startswith("scores") or name.endswith(TEMPORARY_SUFFIX)]
     again = run("map", *how)
     assert again.exit_code == 0, again.stderr
     assert "scores.tif" in files_of(tmp_path / "map")

@@ -6,17 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from timesenclip.files import whole_folder
+from timesenclip.files import atomic_folder
 
 
 def test_it_appears_when_it_is_complete(tmp_path: Path) -> None:
     target = tmp_path / "a" / "b"
-    with whole_folder(target) as scratch:
+    with atomic_folder(target) as scratch:
         (scratch / "one").write_text("1")
         assert not target.exists()
     assert [file.name for file in target.iterdir()] == ["one"]
     assert [entry.name for entry in target.parent.iterdir()] == ["b"]
-    with whole_folder(target) as scratch:
+    with atomic_folder(target) as scratch:
         (scratch / "two").write_text("2")
         assert (target / "one").is_file()
     assert [file.name for file in target.iterdir()] == ["two"]
@@ -28,7 +28,7 @@ def test_an_error_leaves_what_was_there(tmp_path: Path) -> None:
     target = tmp_path / "b"
 
     def half() -> None:
-        with whole_folder(target) as scratch:
+        with atomic_folder(target) as scratch:
             (scratch / "one").write_text("1")
             raise ValueError("half way")
 

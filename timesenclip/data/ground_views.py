@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from timesenclip.data.photos import Photo
 from timesenclip.errors import DataNotFoundError, InputError, TimeSenCLIPError
+from timesenclip.files import atomic_path, write_json
 
 if TYPE_CHECKING:
     from timesenclip.ground.towers import GroundTower
@@ -240,10 +241,7 @@ def _begin(folder: Path, tower: GroundTower) -> None:
                 f"'{tower.name}' ({tower.dim}); give another folder."
             )
         return
-    folder.mkdir(parents=True, exist_ok=True)
-    scratch = folder / ".ground.json.tmp"
-    scratch.write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
-    scratch.replace(file)
+    write_json(file, about)
 
 
 def _about(folder: Path) -> dict[str, Any]:
@@ -276,6 +274,5 @@ def _write_part(path: Path, rows: Sequence[tuple[Photo, NDArray[np.float32]]], d
             "vector": pa.FixedSizeListArray.from_arrays(pa.array(flat), dim),
         }
     )
-    scratch = path.with_suffix(".tmp")
-    pq.write_table(table, scratch)
-    scratch.replace(path)
+    with atomic_path(path) as scratch:
+        pq.write_table(table, scratch)

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from timesenclip.bands import BAND_NAMES
 from timesenclip.errors import DataNotFoundError, InputError, MissingExtraError
+from timesenclip.files import atomic_path, json_text, write_json
 from timesenclip.series import PixelSeries
 
 if TYPE_CHECKING:
@@ -169,7 +170,7 @@ class StoreWriter:
         per = max(1, _CHUNK // patch_size**2)
         self._create("dn", (count, steps, *tail), per, "uint16", MISSING_DN)
         self._create("observations", (count, steps), _CHUNK, "uint8", 0)
-        _atomic_text(self.scratch / "plan.json", json.dumps(described, indent=2))
+        write_json(self.scratch / "plan.json", described)
 
     def _create(self, name: str, shape: tuple[int, ...], chunk: int, dtype: str, fill: int) -> None:
         self._group.create_array(
@@ -217,9 +218,8 @@ class StoreWriter:
         self._group["dn"][first : first + len(dn)] = dn
         self._group["observations"][first : first + len(dn)] = observations
         target = self._part_file(part)
-        scratch = target.with_suffix(".tmp")
-        rows.to_parquet(scratch)
-        scratch.replace(target)
+        with atomic_path(target) as scratch:
+            rows.to_parquet(scratch)
 
     def finish(self) -> SeriesStore:
         """Write the index and give the store its name.
@@ -267,19 +267,12 @@ def write_index(index: pd.DataFrame, path: Path) -> None:
     wkb = [b"\x01\x01\x00\x00\x00" + x.tobytes() + y.tobytes() if ok else None for x, y, ok in zip(lon, lat, known)]  # noqa: B905
     table = pa.Table.from_pandas(index, preserve_index=False).append_column("geometry", pa.array(wkb, type=pa.binary()))
     geo = {"version": "1.1.0", "primary_column": "geometry", "columns": {"geometry": _GEOMETRY}}
-    table = table.replace_schema_metadata({**(table.schema.metadata or {}), b"geo": json.dumps(geo).encode()})
-    scratch = path.with_name(f".{path.name}.tmp")
-    pq.write_table(table, scratch)
-    scratch.replace(path)
+    table = table.replace_schema_metadata({**(table.schema.metadata or {}), b"geo": json_text(geo).encode()})
+    with atomic_path(path) as scratch:
+        pq.write_table(table, scratch)
 
 
 _GEOMETRY: dict[str, Any] = {"encoding": "WKB", "geometry_types": ["Point"]}
-
-
-def _atomic_text(path: Path, text: str) -> None:
-    scratch = path.with_name(f".{path.name}.tmp")
-    scratch.write_text(text, encoding="utf-8")
-    scratch.replace(path)
 
 
 def store_points(

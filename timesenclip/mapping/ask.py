@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 from timesenclip.eo.cube import Window
 from timesenclip.eo.grid import resolution_m
 from timesenclip.errors import InputError, NoClearObservationError
+from timesenclip.files import write_json
 from timesenclip.ground.taxonomy import Taxonomy
 from timesenclip.mapping.answers import AreaTally, BlockAnswers, answer_writers, cog_writers, write_answers
 from timesenclip.mapping.embeddings import BlockData, EmbeddingStore
 from timesenclip.mapping.quantise import score_rows
 from timesenclip.mapping.question import Question, question_of
-from timesenclip.mapping.result import ClassArea, MapResult, illustrated, write_json
+from timesenclip.mapping.result import ClassArea, MapResult, illustrated
 from timesenclip.mapping.score import in_threads
 from timesenclip.mapping.write import map_folder, write_class_sidecars
 from timesenclip.model.checkpoint import Model, load

@@ -6,7 +6,6 @@ their names only when they are complete, so a second run does what is missing an
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ import torch
 from timesenclip.eo.cube import AreaSource, Window
 from timesenclip.eo.period import Every, Period, as_period
 from timesenclip.errors import InputError
+from timesenclip.files import write_json
 from timesenclip.manifest import Manifest
 from timesenclip.mapping.block import BlockJob
 from timesenclip.mapping.embeddings import EmbeddingStore, StoreInfo, chunk_side
@@ -205,7 +205,7 @@ def _create(
 
 
 def _remove_torn_files(path: Path) -> None:
-    """Remove what a killed process left under temporary names."""
+    """Remove the files that a killed process left under the temporary names of Zarr."""
     for part in path.rglob("*.partial"):
         part.unlink(missing_ok=True)
 
@@ -219,7 +219,7 @@ def _finish(store: EmbeddingStore, manifest: Manifest, reused: int, period: Peri
     _remove_torn_files(store.path)  # of a worker of a cluster that was lost on the way
     store.finish({"timesenclip": __version__, "torch": torch.__version__, "input": input_of(facts)})
     item = item_path(store.path)
-    _write_json(item, stac_item(store, start=start, end=end))
+    write_json(item, stac_item(store, start=start, end=end))
     return StoreResult(
         store=store,
         blocks=len(windows),
@@ -237,9 +237,3 @@ def _days(period: Period | None, facts: Iterable[dict[str, Any]]) -> tuple[str, 
         return str(period.start), str(period.end - np.timedelta64(1, "D"))
     days = [day for fact in facts for day in fact["days"]]
     return (min(days), max(days)) if days else ("1970-01-01", "1970-01-01")
-
-
-def _write_json(path: Path, content: dict[str, Any]) -> None:
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(json.dumps(content, indent=2, default=str) + "\n", encoding="utf-8")
-    part.replace(path)

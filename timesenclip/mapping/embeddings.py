@@ -32,6 +32,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from timesenclip.eo.cube import Window
 from timesenclip.eo.grid import Transform
 from timesenclip.errors import DataNotFoundError, InputError, MissingExtraError
+from timesenclip.files import plain, temporary_path
 from timesenclip.mapping.quantise import Projection, dequantise, score_rows
 from timesenclip.model.checkpoint import Calibration
 
@@ -173,7 +174,7 @@ class EmbeddingStore:
         from timesenclip.mapping.layout import write_layout
 
         where = Path(path)
-        part = where.with_name(f".{where.name}.part")
+        part = temporary_path(where)
         shutil.rmtree(part, ignore_errors=True)
         part.parent.mkdir(parents=True, exist_ok=True)
         group = _zarr().open_group(part, mode="w", zarr_format=3)
@@ -203,7 +204,7 @@ class EmbeddingStore:
     def finish(self, provenance: dict[str, Any]) -> None:
         """Mark the store as complete."""
         group = _zarr().open_group(self.path, mode="r+")
-        group.attrs.update({_STATUS: {"complete": True, "provenance": provenance}})
+        group.attrs.update({_STATUS: {"complete": True, "provenance": plain(provenance)}})
 
     @cached_property
     def projection(self) -> Projection | None:

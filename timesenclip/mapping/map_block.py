@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from timesenclip.bands import band_index
 from timesenclip.eo.cube import AreaSource, Window
 from timesenclip.eo.period import Every, Period
 from timesenclip.errors import NoClearObservationError
+from timesenclip.files import atomic_file
 from timesenclip.ground.taxonomy import Taxonomy
 from timesenclip.mapping.answers import BlockAnswers
 from timesenclip.mapping.block import clear_count, colour_bytes, tried_again
@@ -133,12 +133,9 @@ class MapJob:
         for name in ("reflectance", "valid", "start", "end", "lon_deg", "lat_deg"):
             parts = [getattr(series, name) for _, series in typical.values()]
             arrays[f"typical_{name}"] = np.concatenate(parts) if parts else np.zeros(0)
-        path = self.path(window)
-        # Named by the process, for a worker that was thought lost may still be writing the same block.
-        part = path.with_name(f".{path.stem}.{os.getpid()}.part")
-        with part.open("wb") as file:
+        # Shared, for a worker that was thought lost may still be writing the same block.
+        with atomic_file(self.path(window), shared=True) as file:
             np.savez(file, **{name: array for name, array in arrays.items() if array is not None})
-        part.replace(path)
 
 
 class Examples:

@@ -21,6 +21,7 @@ from timesenclip.eo.cube import AreaSource, Window
 from timesenclip.eo.grid import Transform, resolution_m
 from timesenclip.eo.period import Every, Period, as_period
 from timesenclip.errors import InputError, NoClearObservationError
+from timesenclip.files import remove_temporary_files, write_json
 from timesenclip.ground.prompts import class_weights, prompts_for
 from timesenclip.ground.taxonomy import Taxonomy, as_taxonomy
 from timesenclip.manifest import Manifest
@@ -28,7 +29,7 @@ from timesenclip.mapping.answers import AreaTally, answer_writers, cog_writers, 
 from timesenclip.mapping.embeddings import block_windows
 from timesenclip.mapping.map_block import Examples, MapJob
 from timesenclip.mapping.pieces import Progress, block_key, input_of, run_pieces
-from timesenclip.mapping.result import MapResult, illustrated, write_json
+from timesenclip.mapping.result import MapResult, illustrated
 from timesenclip.mapping.spread import spread_over
 from timesenclip.mapping.write import map_folder, write_class_sidecars
 from timesenclip.model.checkpoint import Model, load
@@ -123,8 +124,7 @@ def _answer(
     in_memory = isinstance(job.source, _InMemory)
     threads = torch.get_num_threads()
     with Manifest(job.folder / "manifest.jsonl", "map", _identity(job, classes, block), fresh=in_memory) as manifest:
-        for torn in job.folder.glob("*.part"):
-            torn.unlink(missing_ok=True)
+        remove_temporary_files(job.folder)
         missing = [w for w in windows if not job.has(w, manifest.done.get(block_key(0, w)))]
         torch.set_num_threads(1)  # blocks run beside each other, and sums are the same in every surrounding
         try:

@@ -22,6 +22,7 @@ from timesenclip.errors import (
     MissingExtraError,
     reason_of,
 )
+from timesenclip.files import atomic_path
 from timesenclip.ground.taxonomy import Taxonomy
 from timesenclip.mapping.write import CLASS_NODATA
 
@@ -68,12 +69,11 @@ def write_zones(zones: str | Path, folder: Path, taxonomy: Taxonomy, *, pixel_m:
         frame[name] = [row[name] for row in rows]
     outputs = {"zones": folder / "zones.parquet", "zones_csv": folder / "zones.csv"}
     for name, path in outputs.items():
-        part = path.with_name(f".{path.name}.part")
-        if name == "zones":
-            frame.to_parquet(part)
-        else:
-            frame.drop(columns=frame.geometry.name).to_csv(part, index=False)
-        part.replace(path)
+        with atomic_path(path) as part:
+            if name == "zones":
+                frame.to_parquet(part)
+            else:
+                frame.drop(columns=frame.geometry.name).to_csv(part, index=False)
     return outputs
 
 

@@ -19,7 +19,7 @@ from safetensors.torch import load_file, save_file
 
 from timesenclip.bands import BAND_NAMES, NORMALISATIONS, band_index
 from timesenclip.errors import CheckpointError, TimeSenCLIPError
-from timesenclip.files import whole_folder
+from timesenclip.files import atomic_folder
 from timesenclip.model.encoder import EncoderConfig, SeriesEncoder
 
 if TYPE_CHECKING:
@@ -206,7 +206,7 @@ def save(model: Model, folder: str | Path, *, card: str | None = None) -> Path:
         The folder.
     """
     target = Path(folder)
-    with whole_folder(target) as scratch:
+    with atomic_folder(target) as scratch:
         dtype = getattr(torch, model.config.weights_dtype)
         tensors = {key: value.detach().to(dtype).contiguous() for key, value in model.encoder.state_dict().items()}
         save_file(tensors, scratch / _WEIGHTS)

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timesenclip.errors import DataNotFoundError, InputError, reason_of
+from timesenclip.files import write_json, write_text
 from timesenclip.ground.towers import GroundTower
 from timesenclip.model.checkpoint import Model
 from timesenclip.model.embed import embed
@@ -327,7 +328,7 @@ def write_scenicness(found: Scenicness, series: PixelSeries, out: str | Path) ->
         series: the series it was made of, for their places.
         out: folder.
     """
-    from timesenclip.tasks.sheets import Sheet, write_json, write_text
+    from timesenclip.tasks.sheets import Sheet
 
     folder = Path(out)
     lon, lat = series.lon_deg[found.rows], series.lat_deg[found.rows]
@@ -337,8 +338,8 @@ def write_scenicness(found: Scenicness, series: PixelSeries, out: str | Path) ->
     heads = ("sample_id", "lat", "lon", "mean vote", "prompt contrast", "ridge")
     draw_scenicness(found, series).save(folder)
     return {
-        "json": write_json(folder / "scenic.json", found.to_dict()),
-        "scores": write_text(folder / "scenic.csv", Sheet("scenic", "", heads, rows).to_csv()),
+        "json": write_json(folder / "scenic.json", found.to_dict(), shared=True),
+        "scores": write_text(folder / "scenic.csv", Sheet("scenic", "", heads, rows).to_csv(), shared=True),
         "map": folder / "scenic.svg",
     }
 

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import json
 import logging
 import time
 from collections.abc import Callable, Iterator
@@ -27,6 +26,7 @@ from torch import Tensor, nn
 
 from timesenclip.bands import BAND_NAMES
 from timesenclip.errors import MissingExtraError
+from timesenclip.files import write_json, write_text
 from timesenclip.model.augment import AUGMENTATIONS, Compose
 from timesenclip.model.checkpoint import Calibration, CheckpointConfig, Model, TowerRef, encoder_fields, save
 from timesenclip.model.encoder import PRESETS, EncoderConfig
@@ -367,10 +367,8 @@ class _Run:
             "tower": self.data.tower,
             "series": dict(self.data.store.attributes),
         }
-        for name, content in (("recipe.yaml", text), ("run.json", json.dumps(about, indent=2) + "\n")):
-            scratch = self.folder / f".{name}.tmp"
-            scratch.write_text(content, encoding="utf-8")
-            scratch.replace(self.folder / name)
+        write_text(self.folder / "recipe.yaml", text)
+        write_json(self.folder / "run.json", about)
 
 
 def _optimiser(recipe: Recipe, learner: Learner) -> torch.optim.AdamW:
