@@ -7,7 +7,6 @@ recorded completely or not at all.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -18,7 +17,7 @@ from typing import Any, BinaryIO, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from timesenclip.errors import DataNotFoundError, InputError
-from timesenclip.files import file_lock
+from timesenclip.files import file_lock, plain
 
 __all__ = ["Entry", "Manifest", "read_manifest"]
 
@@ -63,7 +62,7 @@ class Manifest:
             if fresh:
                 self._file.truncate(0)
             entries = _parse(path, _cut_torn_line(self._file))
-            mine = {"format_version": FORMAT_VERSION, **json.loads(json.dumps(dict(job), default=str))}
+            mine = {"format_version": FORMAT_VERSION, **plain(job)}
             if not entries:
                 self._append(Entry(kind="job", key=kind, facts=mine))
             else:
@@ -76,7 +75,7 @@ class Manifest:
 
     def add(self, key: str, facts: Mapping[str, Any] | None = None) -> None:
         """Record that a piece is done; its files must stand under their final names already."""
-        kept = json.loads(json.dumps(dict(facts or {}), default=str))
+        kept: dict[str, Any] = plain(facts or {})
         self._append(Entry(kind="done", key=key, facts=kept))
         self.done[key] = kept
 

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from timesenclip.bands import BAND_NAMES
 from timesenclip.errors import DataNotFoundError, InputError, MissingExtraError
-from timesenclip.files import atomic_path, json_text, write_json
+from timesenclip.files import atomic_path, json_text, plain, write_json
 from timesenclip.series import PixelSeries
 
 if TYPE_CHECKING:
@@ -159,7 +159,7 @@ class StoreWriter:
             "steps": steps,
             "patch_size": patch_size,
         }
-        described = json.loads(json.dumps({"plan": plan, "count": count} | self._attributes, default=str))
+        described = plain({"plan": plan, "count": count} | self._attributes)
         if self.scratch.is_dir():
             self._check_plan(described)
             self._group = _zarr().open_group(str(self.scratch), mode="r+")
@@ -239,7 +239,7 @@ class StoreWriter:
                 f"{len(double)} places are given twice, such as '{double.iloc[0]}'; give each file once, or remove "
                 f"'{self.scratch}' and leave one of them out."
             )
-        self._group.attrs.update(self._attributes)
+        self._group.attrs.update(plain(self._attributes))
         write_index(index, self.scratch / "index.parquet")
         for file in self._parts.iterdir():
             file.unlink()

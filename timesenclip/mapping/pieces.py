@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 from timesenclip.eo.cube import Window
 from timesenclip.errors import DegradedInputWarning, PartialFailureError, some_of
+from timesenclip.files import json_text
 from timesenclip.manifest import Manifest
 from timesenclip.mapping.spread import Spread
 
@@ -61,7 +61,7 @@ def run_pieces(
     total = sum(map(pixels_of, windows))
     done = total - sum(map(pixels_of, missing))
     failed: dict[str, Exception] = {}
-    known = json.dumps(next((facts["input"] for facts in manifest.done.values() if facts.get("input")), None))
+    known = json_text(next((facts["input"] for facts in manifest.done.values() if facts.get("input")), None))
     unheard: list[dict[str, Any]] = []
     for outcome in spread(job, missing):
         key = block_key(level, outcome.piece)
@@ -127,7 +127,7 @@ def _lean(facts: Mapping[str, Any], known: str) -> tuple[dict[str, Any], str]:
     for trouble in _TROUBLES:
         if own.get(trouble):
             lean[trouble], own[trouble] = own[trouble], type(own[trouble])()
-    text = json.dumps(own, default=str)
+    text = json_text(own)
     lean["input"] = {} if text == known else own
     return lean, known if known != "null" else text
 
