@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from textwrap import shorten
 from typing import get_args
 
 from pydantic import BaseModel, ValidationError
 
-__all__ = ["first_mistake"]
+__all__ = ["first_mistake", "reason_of", "some_of"]
+
+
+def reason_of(error: BaseException, most: int = 160) -> str:
+    """What somebody else's error says, in one line of at most so many characters, cut at a word."""
+    return shorten(str(error), most, placeholder=" ...") or type(error).__name__
+
+
+def some_of(names: Sequence[str], most: int = 3) -> str:
+    """The first of what a message names, and how many more there are."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return "; ".join(names[:most]) + more
 
 
 def first_mistake(error: ValidationError, model: type[BaseModel]) -> str:

@@ -32,12 +32,6 @@ def test_public_names_are_exactly_these():
     assert defined == set(errors.__all__)
 
 
-def test_a_foreign_reason_is_one_line_cut_at_a_word():
-    assert errors.reason_of(ValueError("no\n  such   file")) == "no such file"
-    assert errors.reason_of(ValueError("one two three four"), 13) == "one two ..."
-    assert errors.reason_of(KeyError()) == "KeyError"
-
-
 def drawn_tree() -> dict[str, tuple[str | None, str | None]]:
     """Class name -> (parent class, builtin in brackets), as the module's docstring draws them."""
     tree: dict[str, tuple[str | None, str | None]] = {}

@@ -12,14 +12,8 @@ from typing import Any
 
 from timesenclip.eo.cube_layers import Grid
 from timesenclip.eo.mgrs import TILE_M, is_tile_id, tile_corner, utm_epsg
-from timesenclip.errors import (
-    DataNotFoundError,
-    DegradedInputWarning,
-    GridError,
-    InputError,
-    MissingExtraError,
-    reason_of,
-)
+from timesenclip.errors import DataNotFoundError, DegradedInputWarning, GridError, InputError, MissingExtraError
+from timesenclip.messages import reason_of
 
 __all__ = ["Aoi", "open_aoi"]
 

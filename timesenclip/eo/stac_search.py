@@ -17,7 +17,8 @@ import numpy as np
 from timesenclip.eo.aoi import Aoi
 from timesenclip.eo.period import Period
 from timesenclip.eo.stac_items import footprint
-from timesenclip.errors import DataNotFoundError, MissingExtraError, reason_of
+from timesenclip.errors import DataNotFoundError, MissingExtraError
+from timesenclip.messages import reason_of
 
 __all__ = ["find_items"]
 

@@ -26,7 +26,8 @@ from timesenclip.eo.period import Every, Period, as_period, interval_edges
 from timesenclip.eo.radiometry import contradicts_offset
 from timesenclip.eo.stac_items import Scene
 from timesenclip.eo.stac_load import Failure, SceneReader, SceneWindow
-from timesenclip.errors import DataNotFoundError, DegradedInputWarning, InputError, TimeError, some_of
+from timesenclip.errors import DataNotFoundError, DegradedInputWarning, InputError, TimeError
+from timesenclip.messages import some_of
 from timesenclip.series import Cube
 
 __all__ = ["StacSource"]

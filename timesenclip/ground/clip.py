@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from timesenclip.errors import DegradedInputWarning, MissingExtraError, PromptError, TowerError, reason_of
+from timesenclip.errors import DegradedInputWarning, MissingExtraError, PromptError, TowerError
+from timesenclip.messages import reason_of
 
 if TYPE_CHECKING:
     import torch

@@ -15,12 +15,13 @@ from typing import Any, Literal
 
 from torch import Tensor
 
-from timesenclip.errors import CheckpointError, InputError, TowerError, reason_of
+from timesenclip.errors import CheckpointError, InputError, TowerError
 from timesenclip.files import atomic_folder, write_json
 from timesenclip.ground.clip import ClipTower, import_transformers
 from timesenclip.ground.clip_layout import NO_WEIGHTS, Part, Tensors, read_text, read_vit, whole_prefix
 from timesenclip.ground.clip_resnet import MODEL_TYPE, read_resnet
 from timesenclip.ground.towers import load_tower
+from timesenclip.messages import reason_of
 from timesenclip.safe_torch_load import read_tensors
 
 __all__ = ["TOKENIZER", "Activation", "ImportedClip", "import_clip"]

@@ -20,9 +20,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from timesenclip.errors import TowerError, reason_of
+from timesenclip.errors import TowerError
 from timesenclip.ground.clip import ClipTower, import_transformers
 from timesenclip.ground.clip_layout import NO_WEIGHTS, Part, Tensors
+from timesenclip.messages import reason_of
 
 __all__ = ["MODEL_TYPE", "ModifiedResNet", "ResNetClipTower", "read_resnet"]
 

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from timesenclip.eo.cube import Window
-from timesenclip.errors import DegradedInputWarning, PartialFailureError, some_of
+from timesenclip.errors import DegradedInputWarning, PartialFailureError
 from timesenclip.files import json_text
 from timesenclip.manifest import Manifest
 from timesenclip.mapping.spread import Spread
+from timesenclip.messages import some_of
 
 __all__ = ["Progress", "block_key", "input_of", "pixels_of", "run_pieces"]
 

@@ -14,17 +14,11 @@ from numpy.typing import NDArray
 from rasterio.windows import Window as RasterWindow
 
 from timesenclip.eo.grid import Transform
-from timesenclip.errors import (
-    DataNotFoundError,
-    DegradedInputWarning,
-    GridError,
-    InputError,
-    MissingExtraError,
-    reason_of,
-)
+from timesenclip.errors import DataNotFoundError, DegradedInputWarning, GridError, InputError, MissingExtraError
 from timesenclip.files import atomic_path
 from timesenclip.ground.taxonomy import Taxonomy
 from timesenclip.mapping.write import CLASS_NODATA
+from timesenclip.messages import reason_of
 
 __all__ = ["check_zones", "read_zones", "write_zones"]
 

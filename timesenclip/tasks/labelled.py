@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from timesenclip.errors import DataNotFoundError, GridError, InputError, TaxonomyError, reason_of
+from timesenclip.errors import DataNotFoundError, GridError, InputError, TaxonomyError
 from timesenclip.ground.taxonomy import Taxonomy, loose_name
+from timesenclip.messages import reason_of
 from timesenclip.series import Cube, PixelSeries
 from timesenclip.tasks.uncertainty import BLOCK_DEG, spatial_blocks, spatial_folds
 

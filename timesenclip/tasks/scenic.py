@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from timesenclip.errors import DataNotFoundError, InputError, reason_of
+from timesenclip.errors import DataNotFoundError, InputError
 from timesenclip.files import write_json, write_text
 from timesenclip.ground.towers import GroundTower
+from timesenclip.messages import reason_of
 from timesenclip.model.checkpoint import Model
 from timesenclip.model.embed import embed
 from timesenclip.series import PixelSeries
