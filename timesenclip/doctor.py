@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from timesenclip.messages import reason_of
+
 __all__ = ["Check", "diagnose"]
 
 _PACKAGES = ("torch", "numpy", "rasterio", "pyproj", "xarray", "pandas", "pyarrow", "model2vec", "transformers")
@@ -136,4 +138,4 @@ def _writable(folder: Path) -> Check:
 
 
 def _brief(error: BaseException) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())[:160]}"
+    return f"{type(error).__name__}: {reason_of(error)}"

@@ -19,6 +19,7 @@ from typer.exceptions import TyperException
 
 from timesenclip.errors import PartialFailureError, TimeSenCLIPError, TimeSenCLIPWarning
 from timesenclip.files import json_text
+from timesenclip.messages import some_of
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -152,9 +153,8 @@ def note(text: str) -> None:
 
 def left_out(what: str, labels: Mapping[str, int]) -> str:
     """What has a label that is no class: how many, and the most frequent labels with their counts."""
-    listed = ", ".join(f"{label} ({count})" for label, count in list(labels.items())[:12])
-    more = f", and {len(labels) - 12} more" if len(labels) > 12 else ""
-    return f"{sum(labels.values())} {what} left out: no class for the labels {listed}{more}"
+    listed = some_of([f"{label} ({count})" for label, count in labels.items()], 12, separator=", ")
+    return f"{sum(labels.values())} {what} left out: no class for the labels {listed}"
 
 
 def print_json(answer: Mapping[str, Any]) -> None:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from timesenclip.errors import DataNotFoundError, InputError
 from timesenclip.files import json_text, publish, temporary_path
+from timesenclip.messages import reason_of
 from timesenclip.series import PixelSeries
 
 if TYPE_CHECKING:
@@ -136,4 +137,6 @@ def read_any_table(path: Path) -> pd.DataFrame:
     try:
         return pd.read_parquet(path) if path.suffix in (".parquet", ".geoparquet") else pd.read_csv(path)
     except (ValueError, OSError) as error:  # Arrow's and pandas' parser errors are ValueErrors
-        raise DataNotFoundError(f"'{path}' is no table that can be read ({error}); give CSV or Parquet.") from error
+        raise DataNotFoundError(
+            f"'{path}' is no table that can be read ({reason_of(error)}); give CSV or Parquet."
+        ) from error

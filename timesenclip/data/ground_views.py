@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from timesenclip.data.photos import Photo
 from timesenclip.errors import DataNotFoundError, InputError, TimeSenCLIPError
 from timesenclip.files import atomic_path, write_json
+from timesenclip.messages import reason_of
 
 if TYPE_CHECKING:
     from timesenclip.ground.towers import GroundTower
@@ -156,8 +157,9 @@ def _read_published(path: Path) -> GroundViews:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
-        reason = str(error).strip().split("\n", 1)[0].split(". ", 1)[0][:120]
-        raise DataNotFoundError(f"'{path}' is no dictionary of tensors ({reason}); fetch it again.") from error
+        raise DataNotFoundError(
+            f"'{path}' is no dictionary of tensors ({reason_of(error)}); fetch it again."
+        ) from error
     if not isinstance(content, dict) or not content:
         raise InputError(f"'{path}' holds a {type(content).__name__}; expected a dictionary of tensors.")
     keys = sorted(map(str, content))

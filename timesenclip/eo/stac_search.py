@@ -163,7 +163,7 @@ def _crawl(path: Path, seen: set[Path]) -> list[Item]:
         found = json.loads(path.read_text(encoding="utf-8"))
         kind = found.get("type")
     except (OSError, ValueError, AttributeError) as error:
-        raise DataNotFoundError(f"Cannot read '{path}' ({error}); expected STAC as JSON.") from error
+        raise DataNotFoundError(f"Cannot read '{path}' ({reason_of(error)}); expected STAC as JSON.") from error
     if kind == "Feature":
         return [_absolute(found, path)]
     if kind == "FeatureCollection":

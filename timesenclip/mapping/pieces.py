@@ -12,7 +12,7 @@ from timesenclip.errors import DegradedInputWarning, PartialFailureError
 from timesenclip.files import json_text
 from timesenclip.manifest import Manifest
 from timesenclip.mapping.spread import Spread
-from timesenclip.messages import some_of
+from timesenclip.messages import reason_of, some_of
 
 __all__ = ["Progress", "block_key", "input_of", "pixels_of", "run_pieces"]
 
@@ -88,10 +88,9 @@ def _say_failed(failed: dict[str, Exception], blocks: int, where: Path) -> None:
     first = next(iter(failed.values()))
     if len(failed) == blocks:
         raise first  # nothing worked, and most likely for one reason
-    some = "; ".join(f"{key} ({type(error).__name__}: {error})" for key, error in list(failed.items())[:3])
-    more = f"; and {len(failed) - 3} more" if len(failed) > 3 else ""
+    some = some_of([f"{key} ({type(error).__name__}: {reason_of(error, 400)})" for key, error in failed.items()])
     raise PartialFailureError(
-        f"{len(failed)} of {blocks} blocks failed and are missing in '{where}': {some}{more}. The others are kept; run "
+        f"{len(failed)} of {blocks} blocks failed and are missing in '{where}': {some}. The others are kept; run "
         "the same command again to do these."
     ) from first
 

@@ -17,6 +17,7 @@ from itertools import islice
 from typing import Any, Protocol, TypeVar
 
 from timesenclip.errors import InputError, MissingExtraError, TimeSenCLIPWarning
+from timesenclip.messages import reason_of
 
 __all__ = ["Outcome", "Spread", "cpu_count", "spread_over", "worker_count"]
 
@@ -143,7 +144,9 @@ def _client(address: str, distributed: Any) -> Any:
     try:
         return distributed.Client(address, timeout=30)
     except (OSError, ValueError) as error:
-        raise InputError(f"--dask {address}: no scheduler answers ({error}); start one, or use local:N.") from error
+        raise InputError(
+            f"--dask {address}: no scheduler answers ({reason_of(error)}); start one, or use local:N."
+        ) from error
 
 
 def _on_client(client: Any, as_completed: Any) -> Spread:

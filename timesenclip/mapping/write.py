@@ -28,6 +28,7 @@ from timesenclip.eo.grid import Transform
 from timesenclip.errors import InputError
 from timesenclip.files import atomic_path, temporary_path, write_text
 from timesenclip.ground.taxonomy import Taxonomy
+from timesenclip.messages import reason_of
 
 __all__ = ["CLASS_NODATA", "SCORE_NODATA", "CogWriter", "map_folder", "output_folder", "write_class_sidecars"]
 
@@ -151,7 +152,7 @@ class CogWriter:
         try:
             yield
         except Exception as error:
-            reason = " ".join(str(error.__cause__ or error).split())
+            reason = reason_of(error.__cause__ or error)
             free = shutil.disk_usage(self.path.parent).free / 1e6
             raise OSError(
                 f"Cannot write '{self.path}' ({reason}); {free:,.0f} MB are free there. Make room and run the same "

@@ -20,6 +20,7 @@ from safetensors.torch import load_file, save_file
 from timesenclip.bands import BAND_NAMES, NORMALISATIONS, band_index
 from timesenclip.errors import CheckpointError, TimeSenCLIPError
 from timesenclip.files import atomic_folder
+from timesenclip.messages import reason_of
 from timesenclip.model.encoder import EncoderConfig, SeriesEncoder
 
 if TYPE_CHECKING:
@@ -185,7 +186,7 @@ def load(name: str | Path = "default") -> Model:
         tensors = {key: value.float() for key, value in load_file(weights).items()}
     except SafetensorError as error:
         raise CheckpointError(
-            f"'{weights}' is not a safetensors file or is cut short ({error}); fetch it again."
+            f"'{weights}' is not a safetensors file or is cut short ({reason_of(error)}); fetch it again."
         ) from error
     except (TypeError, TimeSenCLIPError) as error:
         raise CheckpointError(f"'{folder / _CONFIG}' describes no encoder of ours: {error}") from error
@@ -262,9 +263,8 @@ def _from_hub(name: str) -> Path:
             )
         )
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
-        reason = str(error).strip().split("\n", 1)[0]
         raise CheckpointError(
-            f"Cannot fetch '{repo}' from the hub ({type(error).__name__}: {reason}); check the name and the "
+            f"Cannot fetch '{repo}' from the hub ({type(error).__name__}: {reason_of(error)}); check the name and the "
             "connection, or give a folder."
         ) from error
 
@@ -276,7 +276,7 @@ def _read_config(folder: Path) -> CheckpointConfig:
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise CheckpointError(f"'{file}' is not JSON ({error}); fetch the checkpoint again.") from error
+        raise CheckpointError(f"'{file}' is not JSON ({reason_of(error)}); fetch the checkpoint again.") from error
     version = content.get("format_version") if isinstance(content, dict) else None
     if version != FORMAT_VERSION:
         raise CheckpointError(

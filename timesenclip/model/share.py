@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from timesenclip.errors import CheckpointError, InputError
+from timesenclip.messages import reason_of
 from timesenclip.model.checkpoint import load
 
 __all__ = ["push"]
@@ -54,8 +55,7 @@ def push(folder: str | Path, repo: str, *, private: bool = True, revision: str |
             commit_message=message or f"TimeSenCLIP checkpoint {root.name}",
         )
     except (HfHubHTTPError, HFValidationError, OSError) as error:
-        reason = str(error).strip().split("\n", 1)[0]
         raise CheckpointError(
-            f"The hub did not take '{repo}' ({reason}); check the name, the connection and `hf auth login`."
+            f"The hub did not take '{repo}' ({reason_of(error)}); check the name, the connection and `hf auth login`."
         ) from error
     return str(commit.commit_url)

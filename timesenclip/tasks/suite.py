@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timesenclip.ground.prompts import DEFAULT, class_weights, prompts_for
+from timesenclip.messages import some_of
 from timesenclip.model.checkpoint import Model, load
 from timesenclip.model.embed import embed
 from timesenclip.tasks.evaluate import Comparison, compare_methods
@@ -265,8 +266,7 @@ def _retrievals(
 def _heading(data: LabelledSet) -> str:
     if data.taxonomy.source or data.taxonomy.title != "Phrases of the user":
         return data.taxonomy.title
-    names = data.taxonomy.names
-    return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+    return some_of(data.taxonomy.names, 4, separator=", ")
 
 
 def _some(count: int, seed: int) -> NDArray[np.intp]:

@@ -14,6 +14,7 @@ import torch
 
 from timesenclip.errors import InputError, TimeSenCLIPError
 from timesenclip.files import atomic_file, file_lock
+from timesenclip.messages import reason_of
 
 __all__ = ["RunLog", "RunStoppedError", "load_state", "locked", "save_state"]
 
@@ -61,7 +62,8 @@ def save_state(folder: Path, state: Mapping[str, Any]) -> None:
     except (OSError, RuntimeError) as error:  # torch's zip writer turns a full disk into a RuntimeError
         kept = "the state saved before is kept" if (folder / _STATE).is_file() else "no state was saved yet"
         raise RunStoppedError(
-            f"Cannot save step {state.get('step')} in '{folder}' ({error}); {kept}. Make room and run the same command."
+            f"Cannot save step {state.get('step')} in '{folder}' ({reason_of(error)}); {kept}. Make room and run the "
+            "same command."
         ) from error
 
 
@@ -77,8 +79,7 @@ def load_state(folder: Path, *, digest: str) -> dict[str, Any] | None:
     try:
         state = torch.load(file, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
-        reason = str(error).strip().split("\n", 1)[0]
-        raise InputError(f"'{file}' cannot be read ({reason}); remove it to start again.") from error
+        raise InputError(f"'{file}' cannot be read ({reason_of(error)}); remove it to start again.") from error
     if state.get("digest") != digest:
         raise InputError(
             f"'{folder}' holds a run of another recipe (digest {state.get('digest')}, this one {digest}); give "
