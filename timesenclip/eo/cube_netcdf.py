@@ -55,7 +55,8 @@ class _Variable:
             return np.asarray(self.data[chosen, window[0] : window[1], window[2] : window[3]].values)
         except _UNREADABLE as error:
             raise DataNotFoundError(
-                f"Cannot read '{self.where}' ({type(error).__name__}: {reason_of(error)}); the file may be damaged, fetch it again."
+                f"Cannot read '{self.where}' ({type(error).__name__}: {reason_of(error)}); the file may be damaged, "
+                "fetch it again."
             ) from error
 
 
@@ -103,7 +104,8 @@ def open_netcdf(file: Path) -> xr.Dataset:
         )
     except Exception as error:  # h5py, h5netcdf and scipy raise many kinds; all mean that it cannot be read
         raise DataNotFoundError(
-            f"Cannot read '{file}' as netCDF ({type(error).__name__}: {reason_of(error)}); the file may be cut short, fetch it again."
+            f"Cannot read '{file}' as netCDF ({type(error).__name__}: {reason_of(error)}); the file may be cut short, "
+            "fetch it again."
         ) from error
 
 
