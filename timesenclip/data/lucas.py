@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from timesenclip.data.places import settle_lonlat
 from timesenclip.errors import DataNotFoundError, InputError
+from timesenclip.extras import require
 from timesenclip.ground.taxonomy import Taxonomy, load_taxonomy
 from timesenclip.messages import reason_of
 
@@ -189,14 +190,9 @@ def _read(path: Path) -> pd.DataFrame:
 
 
 def _read_vector(path: Path) -> pd.DataFrame:
-    from timesenclip.errors import MissingExtraError
-
-    try:
-        import pyogrio
-    except ImportError as error:
-        raise MissingExtraError("GeoPackages need pyogrio; pip install 'timesenclip[train]'.") from error
     import pandas as pd
 
+    pyogrio = require("train", "pyogrio", needed_by="GeoPackages")
     try:  # without geopandas, which `read_dataframe` would need
         about, _, _, columns = pyogrio.raw.read(path, read_geometry=False)
     except pyogrio.errors.DataSourceError as error:

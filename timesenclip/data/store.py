@@ -20,7 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timesenclip.bands import BAND_NAMES
-from timesenclip.errors import DataNotFoundError, InputError, MissingExtraError
+from timesenclip.errors import DataNotFoundError, InputError
+from timesenclip.extras import require
 from timesenclip.files import atomic_path, json_text, plain, write_json
 from timesenclip.series import PixelSeries
 
@@ -38,11 +39,7 @@ _DN_PER_UNIT = 10_000
 
 
 def _zarr() -> Any:
-    try:
-        import zarr
-    except ImportError as error:
-        raise MissingExtraError("Training stores need zarr; pip install 'timesenclip[train]'.") from error
-    return zarr
+    return require("train", "zarr", needed_by="Training stores")
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from timesenclip.bands import BAND_NAMES, SCL_NAME, canonical_band
 from timesenclip.eo.cube_layers import Grid, Opened, Window, place_layers
-from timesenclip.errors import BandError, DataNotFoundError, GridError, MissingExtraError, TimeError, UnitsError
+from timesenclip.errors import BandError, DataNotFoundError, GridError, TimeError, UnitsError
+from timesenclip.extras import require
 from timesenclip.messages import reason_of
 
 if TYPE_CHECKING:
@@ -73,12 +74,9 @@ def open_zarr(path: Path) -> Opened:
         MissingExtraError: the package zarr is not installed.
         DataNotFoundError: the store cannot be read.
     """
-    import importlib.util
-
     import xarray as xr
 
-    if importlib.util.find_spec("zarr") is None:
-        raise MissingExtraError(f"Reading '{path}' needs the package zarr: pip install 'timesenclip[zarr]'.")
+    require("zarr", "zarr", needed_by=f"Zarr stores such as '{path}'")
     try:
         dataset = xr.open_zarr(path, mask_and_scale=False, chunks=None, consolidated=_is_consolidated(path))
     except Exception as error:  # zarr raises many kinds; all mean that it cannot be read

@@ -31,7 +31,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from timesenclip.eo.cube import Window
 from timesenclip.eo.grid import Transform
-from timesenclip.errors import DataNotFoundError, InputError, MissingExtraError
+from timesenclip.errors import DataNotFoundError, InputError
+from timesenclip.extras import require
 from timesenclip.files import plain, temporary_path
 from timesenclip.mapping.quantise import Projection, dequantise, score_rows
 from timesenclip.model.checkpoint import Calibration
@@ -263,8 +264,4 @@ class EmbeddingStore:
 
 
 def _zarr() -> Any:
-    try:
-        import zarr
-    except ImportError as error:
-        raise MissingExtraError("A store needs zarr; install it with: pip install 'timesenclip[zarr]'") from error
-    return zarr
+    return require("zarr", "zarr", needed_by="Embedding stores")

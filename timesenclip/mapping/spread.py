@@ -5,7 +5,6 @@ At any time only a few pieces are under way, so that neither memory nor the sche
 
 from __future__ import annotations
 
-import importlib
 import multiprocessing
 import os
 import warnings
@@ -16,7 +15,8 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Protocol, TypeVar
 
-from timesenclip.errors import InputError, MissingExtraError, TimeSenCLIPWarning
+from timesenclip.errors import InputError, TimeSenCLIPWarning
+from timesenclip.extras import require
 from timesenclip.messages import reason_of
 
 __all__ = ["Outcome", "Spread", "cpu_count", "spread_over", "worker_count"]
@@ -123,10 +123,7 @@ def _dask(address: str) -> Iterator[Spread]:
 
 
 def _distributed() -> Any:
-    try:
-        return importlib.import_module("distributed")
-    except ImportError as error:
-        raise MissingExtraError("--dask needs Dask; install it with: pip install 'timesenclip[distributed]'") from error
+    return require("distributed", "distributed", needed_by="Dask clusters")
 
 
 def _processes(address: str) -> int:

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from rasterio.windows import Window as RasterWindow
 
 from timesenclip.eo.grid import Transform
-from timesenclip.errors import DataNotFoundError, DegradedInputWarning, GridError, InputError, MissingExtraError
+from timesenclip.errors import DataNotFoundError, DegradedInputWarning, GridError, InputError
+from timesenclip.extras import require
 from timesenclip.files import atomic_path
 from timesenclip.ground.taxonomy import Taxonomy
 from timesenclip.mapping.write import CLASS_NODATA
@@ -102,10 +103,7 @@ def check_zones(zones: str | Path, *, shape: tuple[int, int], crs: str, transfor
 
 def read_zones(zones: str | Path) -> Any:
     """Read polygons as a GeoDataFrame; errors as `write_zones`."""
-    try:
-        import geopandas
-    except ImportError as error:
-        raise MissingExtraError("--zones needs geopandas; install it with: pip install 'timesenclip[stac]'") from error
+    geopandas = require("stac", "geopandas", needed_by="Zones")
     path = Path(zones)
     if not path.exists():
         raise DataNotFoundError(f"No zones at '{path}'; give a GeoPackage, GeoJSON, shapefile or GeoParquet.")

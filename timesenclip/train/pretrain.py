@@ -25,7 +25,7 @@ import yaml
 from torch import Tensor, nn
 
 from timesenclip.bands import BAND_NAMES
-from timesenclip.errors import MissingExtraError
+from timesenclip.extras import require
 from timesenclip.files import write_json, write_text
 from timesenclip.model.augment import AUGMENTATIONS, Compose
 from timesenclip.model.checkpoint import Calibration, CheckpointConfig, Model, TowerRef, encoder_fields, save
@@ -104,14 +104,11 @@ def pretrain(
 
 
 def _fabric(accelerator: str, devices: int, precision: str) -> Any:
-    try:
-        from lightning.fabric import Fabric
-    except ImportError as error:
-        raise MissingExtraError("Training needs lightning; pip install 'timesenclip[train]'.") from error
+    fabric_module = require("train", "lightning.fabric", needed_by="Training")
     strategy = "ddp" if devices > 1 else "auto"
     if accelerator == "cpu" or (accelerator == "auto" and not torch.accelerator.is_available()):
         precision = _precision_on_cpu(precision)
-    fabric = Fabric(accelerator=accelerator, devices=devices, strategy=strategy, precision=precision)  # type: ignore[arg-type]
+    fabric = fabric_module.Fabric(accelerator=accelerator, devices=devices, strategy=strategy, precision=precision)
     fabric.launch()
     return fabric
 
