@@ -23,7 +23,7 @@ from timesenclip.bands import BAND_NAMES
 from timesenclip.errors import DataNotFoundError, InputError
 from timesenclip.extras import require
 from timesenclip.files import atomic_path, json_text, plain, write_json
-from timesenclip.series import PixelSeries
+from timesenclip.series import PixelSeries, concatenate
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -293,6 +293,9 @@ def store_points(
     import pandas as pd
 
     pieces = list(series)
+    if len({piece.reflectance.shape[1:] for piece in pieces}) != 1:
+        shapes = sorted({str(piece.reflectance.shape[1:]) for piece in pieces})
+        raise InputError(f"Series differ in shape: {', '.join(shapes)}; read them over one period, in months.")
     steps, patch = pieces[0].steps, 1 if pieces[0].reflectance.ndim == 3 else pieces[0].reflectance.shape[-1]
     total = sum(map(len, pieces))
     writer = StoreWriter(
@@ -303,7 +306,7 @@ def store_points(
         plan={"source": source, "places": total},
         attributes={"source": source, "compositing": "as given"},
     )
-    size, joined = writer.part_size(patch), _concatenate(pieces)
+    size, joined = writer.part_size(patch), concatenate(pieces, provenance=pieces[0].provenance)
     months = joined.start.astype("datetime64[M]")
     if (np.diff(months.astype(np.int64), axis=1) != 1).any():
         raise InputError(f"{source}: steps are not consecutive calendar months; composite to months over one period.")
@@ -326,19 +329,3 @@ def store_points(
             rows = pd.concat([rows, labels.iloc[first : first + size].reset_index(drop=True)], axis=1)
         writer.write(part, first, dn, piece.valid.astype(np.uint8), rows)
     return writer.finish()
-
-
-def _concatenate(pieces: Sequence[PixelSeries]) -> PixelSeries:
-    if len({piece.reflectance.shape[1:] for piece in pieces}) != 1:
-        shapes = sorted({str(piece.reflectance.shape[1:]) for piece in pieces})
-        raise InputError(f"Series differ in shape: {', '.join(shapes)}; read them over one period, in months.")
-    return PixelSeries(
-        reflectance=np.concatenate([piece.reflectance for piece in pieces]),
-        valid=np.concatenate([piece.valid for piece in pieces]),
-        start=np.concatenate([piece.start for piece in pieces]),
-        end=np.concatenate([piece.end for piece in pieces]),
-        sample_id=tuple(name for piece in pieces for name in piece.sample_id),
-        lon_deg=np.concatenate([piece.lon_deg for piece in pieces]),
-        lat_deg=np.concatenate([piece.lat_deg for piece in pieces]),
-        provenance=pieces[0].provenance,
-    )
