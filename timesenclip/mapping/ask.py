@@ -22,7 +22,7 @@ from timesenclip.mapping.question import Question, question_of
 from timesenclip.mapping.result import ClassArea, MapResult, illustrated
 from timesenclip.mapping.score import in_threads
 from timesenclip.mapping.write import map_folder, write_class_sidecars
-from timesenclip.model.checkpoint import Model, load
+from timesenclip.model.checkpoint import Model, as_model
 from timesenclip.tasks.classify import Answers, classify_scores
 
 __all__ = ["answer_block", "area_pixel_m", "ask_store"]
@@ -70,7 +70,7 @@ def ask_store(
         raise InputError(f"min_clear is {min_clear}; expected 0 or more.")
     if unknown_below is not None and not -1 <= unknown_below <= 1:
         raise InputError(f"unknown_below is {unknown_below:g}; a cosine is -1..1, and -1 calls nothing unknown.")
-    asker = model if model is None or isinstance(model, Model) else load(model)
+    asker = None if model is None else as_model(model)
     question = question_of(opened, taxonomy, photos=photos, model=asker, templates=templates)
     if zones is not None:
         from timesenclip.mapping.zones import check_zones

@@ -28,7 +28,7 @@ from timesenclip.mapping.quantise import Projection, fit_projection
 from timesenclip.mapping.spread import Spread, spread_over
 from timesenclip.mapping.stac_item import stac_item
 from timesenclip.mapping.write import output_folder
-from timesenclip.model.checkpoint import Model, load
+from timesenclip.model.checkpoint import Model, as_model
 
 __all__ = ["StoreResult", "embed_area", "item_path", "manifest_path"]
 
@@ -96,7 +96,7 @@ def embed_area(
         InputError: `out` holds a store of another checkpoint, period or grid, or another process is writing it.
         PartialFailureError: some blocks failed; the others are kept, and the same call does what is missing.
     """
-    chosen = model if isinstance(model, Model) else load(model if model is not None else "default")
+    chosen = as_model(model)
     plain = Model(chosen.encoder, chosen.config, digest=chosen.digest)  # without its tower, which blocks do not need
     path = Path(out).resolve()
     output_folder(path.parent)

@@ -32,7 +32,7 @@ from timesenclip.mapping.pieces import Progress, block_key, input_of, run_pieces
 from timesenclip.mapping.result import MapResult, illustrated
 from timesenclip.mapping.spread import spread_over
 from timesenclip.mapping.write import map_folder, write_class_sidecars
-from timesenclip.model.checkpoint import Model, load
+from timesenclip.model.checkpoint import Model, as_model
 from timesenclip.series import Cube
 
 __all__ = ["map_cube"]
@@ -83,7 +83,7 @@ def map_cube(
         InputError: too many classes, the encoder reads patches, or another map was begun in `out`.
         PartialFailureError: some blocks failed; the others are kept, and the same call does what is missing.
     """
-    chosen = model if isinstance(model, Model) else load(model if model is not None else "default")
+    chosen = as_model(model)
     classes = as_taxonomy(taxonomy)
     source = _InMemory(cube) if isinstance(cube, Cube) else cube
     _check(classes, min_clear, block, zones, source)

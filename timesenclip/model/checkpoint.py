@@ -26,7 +26,17 @@ from timesenclip.model.encoder import EncoderConfig, SeriesEncoder
 if TYPE_CHECKING:
     from timesenclip.ground.towers import GroundTower
 
-__all__ = ["FORMAT_VERSION", "Calibration", "CheckpointConfig", "Model", "TowerRef", "load", "save", "shipped_names"]
+__all__ = [
+    "FORMAT_VERSION",
+    "Calibration",
+    "CheckpointConfig",
+    "Model",
+    "TowerRef",
+    "as_model",
+    "load",
+    "save",
+    "shipped_names",
+]
 
 FORMAT_VERSION = 1
 """Version of the folder layout; a checkpoint of another version is refused."""
@@ -193,6 +203,15 @@ def load(name: str | Path = "default") -> Model:
     _fill(encoder, tensors, weights)
     digest = hashlib.sha256(weights.read_bytes()).hexdigest()[:12]
     return Model(encoder, config, digest=digest)
+
+
+def as_model(model: Model | str | Path | None = None) -> Model:
+    """The model itself, or the one that a checkpoint's name or folder stands for; None is the default checkpoint.
+
+    Raises:
+        CheckpointError: as `load`.
+    """
+    return model if isinstance(model, Model) else load("default" if model is None else model)
 
 
 def save(model: Model, folder: str | Path, *, card: str | None = None) -> Path:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from timesenclip.bands import NORMALISATIONS
 from timesenclip.errors import InputError, NoClearObservationError
-from timesenclip.model.checkpoint import Model, load
+from timesenclip.model.checkpoint import Model, as_model
 from timesenclip.model.inputs import cut
 from timesenclip.series import PixelSeries
 
@@ -43,7 +43,7 @@ def embed(
         NoClearObservationError: a series has no valid step and `missing` is "error".
         InputError: the encoder reads larger patches, or there are too many steps.
     """
-    chosen = model if isinstance(model, Model) else load(model if model is not None else "default")
+    chosen = as_model(model)
     if batch_size < 1:
         raise InputError(f"batch_size is {batch_size}; expected 1 or more.")
     clear = series.valid.any(axis=1)

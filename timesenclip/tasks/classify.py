@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from timesenclip.errors import InputError
 from timesenclip.ground.taxonomy import Taxonomy, as_taxonomy
+from timesenclip.model.checkpoint import as_model
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -164,10 +165,9 @@ def classify(
         progress: called with (done, N).
     """
     from timesenclip.ground.prompts import class_weights
-    from timesenclip.model.checkpoint import Model, load
     from timesenclip.model.embed import embed
 
-    chosen = model if isinstance(model, Model) else load(model if model is not None else "default")
+    chosen = as_model(model)
     classes = as_taxonomy(taxonomy)
     weights = class_weights(classes, chosen.tower, templates)
     embeddings = embed(series, model=chosen, missing="nan", progress=progress)

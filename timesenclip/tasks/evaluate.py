@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timesenclip.ground.taxonomy import Taxonomy
+from timesenclip.model.checkpoint import as_model
 from timesenclip.series import Cube
 from timesenclip.tasks.baselines import Learner, chance, cross_predicted, forest, forest_features, majority, probe
 from timesenclip.tasks.classify import Answers, classify_embeddings
@@ -238,10 +239,9 @@ def _evaluation(
     data: LabelledSet, model: Model | str | Path | None, what: str, *, prior_correction: bool, seed: int
 ) -> Evaluation:
     from timesenclip.ground.prompts import class_weights
-    from timesenclip.model.checkpoint import Model, load
     from timesenclip.model.embed import embed
 
-    chosen = model if isinstance(model, Model) else load(model if model is not None else "default")
+    chosen = as_model(model)
     calibration = chosen.config.calibration
     found = compare_methods(
         data,

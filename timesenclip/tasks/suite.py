@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from timesenclip.ground.prompts import DEFAULT, class_weights, prompts_for
 from timesenclip.messages import some_of
-from timesenclip.model.checkpoint import Model, load
+from timesenclip.model.checkpoint import Model, as_model
 from timesenclip.model.embed import embed
 from timesenclip.tasks.evaluate import Comparison, compare_methods
 from timesenclip.tasks.few_labels import FewLabels, few_labels
@@ -121,7 +121,7 @@ def run_suite(
         CheckpointError: the weights are no Presto.
         TimeError: a series spans more months than Presto reads.
     """
-    chosen = model if isinstance(model, Model) else load(model if model is not None else "default")
+    chosen = as_model(model)
     if ground is not None:  # what is wrong with them is said before the work, not after
         rows_of_places(ground, data.series.sample_id, chosen.config.tower.dim)
     others = peer_answers(data, peers or Peers(), templates=templates)
