@@ -103,6 +103,13 @@ def test_failed_blocks_are_named_and_only_they_are_done_again(source, whole, mod
     assert files_of(tmp_path) == files_of(whole.folder)
 
 
+def test_an_error_of_the_program_is_not_tried_again(source, model, tmp_path: Path) -> None:
+    area = Broken(source, {(16, 16)}, TypeError("unsupported operand"))
+    with pytest.raises(PartialFailureError, match=r"1 of 9 blocks failed .*TypeError: unsupported operand"):
+        map_cube(area, PHRASES, out=tmp_path, model=model, block=16, workers=1)
+    assert area.read_count == 9
+
+
 def test_when_no_block_works_its_error_is_said_and_nothing_stays(source, model, tmp_path: Path) -> None:
     everywhere = {(row, column) for row in (0, 16, 32) for column in (0, 16, 32)}
     area = Broken(source, everywhere, DataNotFoundError("The archive is gone."))
