@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -22,6 +21,7 @@ from timesenclip.errors import CheckpointError, TimeSenCLIPError
 from timesenclip.files import atomic_folder
 from timesenclip.messages import reason_of
 from timesenclip.model.encoder import EncoderConfig, SeriesEncoder
+from timesenclip.settings import hub_is_offline
 
 if TYPE_CHECKING:
     from timesenclip.ground.towers import GroundTower
@@ -271,14 +271,13 @@ def _from_hub(name: str) -> Path:
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     repo, _, revision = name.partition("@")
-    offline = os.environ.get("HF_HUB_OFFLINE", "") not in ("", "0")
     try:
         return Path(
             snapshot_download(
                 repo,
                 revision=revision or None,
                 allow_patterns=[_WEIGHTS, _CONFIG, _CARD],
-                local_files_only=offline,
+                local_files_only=hub_is_offline(),
             )
         )
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
