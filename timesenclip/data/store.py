@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timesenclip.bands import BAND_NAMES
+from timesenclip.eo.radiometry import MISSING_DN, QUANTIFICATION
 from timesenclip.errors import DataNotFoundError, InputError
 from timesenclip.extras import require
 from timesenclip.files import atomic_path, json_text, plain, write_json
@@ -28,14 +29,10 @@ from timesenclip.series import PixelSeries, concatenate
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["MISSING_DN", "SeriesStore", "StoreWriter", "store_points", "write_index"]
-
-MISSING_DN = 65535
-"""DN of a step that was not observed."""
+__all__ = ["SeriesStore", "StoreWriter", "store_points", "write_index"]
 
 FORMAT_VERSION = 1
 _CHUNK, _SHARD = 512, 8192
-_DN_PER_UNIT = 10_000
 
 
 def _zarr() -> Any:
@@ -112,7 +109,7 @@ class SeriesStore:
         valid = observations > 0
         keep = valid.reshape(*valid.shape, *(1,) * (dn.ndim - 2))
         return PixelSeries(
-            reflectance=np.where(keep, dn.astype(np.float32) / np.float32(_DN_PER_UNIT), np.float32(0)),
+            reflectance=np.where(keep, dn.astype(np.float32) / np.float32(QUANTIFICATION), np.float32(0)),
             valid=valid,
             start=days[:, :-1].copy(),
             end=days[:, 1:].copy(),
@@ -315,7 +312,8 @@ def store_points(
             continue
         piece = joined.take(slice(first, first + size))
         keep = piece.valid.reshape(*piece.valid.shape, *(1,) * (piece.reflectance.ndim - 2))
-        dn = np.where(keep, np.rint(piece.reflectance * _DN_PER_UNIT), MISSING_DN).clip(0, MISSING_DN).astype(np.uint16)
+        rounded = np.rint(piece.reflectance * QUANTIFICATION)
+        dn = np.where(keep, rounded, MISSING_DN).clip(0, MISSING_DN).astype(np.uint16)
         rows = pd.DataFrame(
             {
                 "row": np.arange(first, first + len(piece)),
