@@ -28,7 +28,8 @@ import rasterio
 import torch
 
 from timesenclip.eo.composite import composite_cube
-from timesenclip.eo.cube import CubeSource, open_cube
+from timesenclip.eo.cube import open_cube
+from timesenclip.eo.cube_source import CubeSource
 from timesenclip.eo.period import Every, Period
 from timesenclip.grid import Transform, Window
 from timesenclip.manifest import read_manifest

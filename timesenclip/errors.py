@@ -29,12 +29,6 @@ module raises and catches is not listed.
 
 from __future__ import annotations
 
-from textwrap import shorten
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
 __all__ = [
     "BandError",
     "CalibrationWarning",
@@ -137,14 +131,3 @@ class DegradedInputWarning(TimeSenCLIPWarning):
 
 class CalibrationWarning(TimeSenCLIPWarning):
     """A probability is shown where no calibration was fitted for this checkpoint or class list."""
-
-
-def reason_of(error: BaseException, most: int = 160) -> str:
-    """What somebody else's error says, in one line of at most so many characters, cut at a word."""
-    return shorten(str(error), most, placeholder=" ...") or type(error).__name__
-
-
-def some_of(names: Sequence[str], most: int = 3) -> str:
-    """The first of what a message names, and how many more there are."""
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return "; ".join(names[:most]) + more

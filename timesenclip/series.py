@@ -19,7 +19,7 @@ from timesenclip.bands import BAND_NAMES
 from timesenclip.errors import InputError, TimeError, UnitsError
 from timesenclip.grid import Transform, pixel_lonlat
 
-__all__ = ["Cube", "PixelSeries", "calendar_intervals", "year_fraction"]
+__all__ = ["Cube", "PixelSeries", "calendar_intervals", "concatenate", "year_fraction"]
 
 _DAYS_PER_YEAR = 365.25
 _MAX_REFLECTANCE = 3.0
@@ -164,6 +164,39 @@ class PixelSeries:
             lat_deg=np.full(n, np.nan) if lat_deg is None else np.asarray(lat_deg, dtype=np.float64),
             provenance=dict(provenance or {"source": "numpy array"}),
         )
+
+
+def concatenate(parts: Sequence[PixelSeries], *, provenance: Mapping[str, Any] | None = None) -> PixelSeries:
+    """Join series along N; those with fewer steps than the longest end in missing steps.
+
+    Args:
+        parts: pixels or patches of one size, in order.
+        provenance: of the result; default: that of a single part, else a list of all under `joined`.
+
+    Raises:
+        InputError: there is nothing to join, or the sizes of pixels and patches differ.
+    """
+    if len({part.reflectance.shape[2:] for part in parts}) != 1:
+        raise InputError(f"Cannot join series of pixel shapes {[part.reflectance.shape[2:] for part in parts]}.")
+    if len(parts) == 1:
+        return parts[0] if provenance is None else replace(parts[0], provenance=provenance)
+    steps = max(part.steps for part in parts)
+
+    def stack(arrays: Sequence[NDArray[Any]], mode: Any) -> NDArray[Any]:
+        return np.concatenate(
+            [np.pad(a, [(0, 0), (0, steps - a.shape[1])] + [(0, 0)] * (a.ndim - 2), mode=mode) for a in arrays]
+        )  # (N, T, ...)
+
+    return PixelSeries(
+        reflectance=stack([part.reflectance for part in parts], "constant"),
+        valid=stack([part.valid for part in parts], "constant"),
+        start=stack([part.start for part in parts], "edge"),
+        end=stack([part.end for part in parts], "edge"),
+        sample_id=tuple(name for part in parts for name in part.sample_id),
+        lon_deg=np.concatenate([part.lon_deg for part in parts]),
+        lat_deg=np.concatenate([part.lat_deg for part in parts]),
+        provenance={"joined": [dict(part.provenance) for part in parts]} if provenance is None else provenance,
+    )
 
 
 @dataclass(frozen=True, slots=True)

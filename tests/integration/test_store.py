@@ -26,7 +26,7 @@ from rio_cogeo.cogeo import cog_validate
 from timesenclip.demo import QUESTION
 from timesenclip.eo.area import AreaSource
 from timesenclip.eo.cube import open_cube
-from timesenclip.eo.simulate import simulate_scene
+from timesenclip.eo.simulate.scene import simulate_scene
 from timesenclip.errors import (
     CheckpointError,
     DegradedInputWarning,

@@ -70,12 +70,6 @@ def test_an_error_defined_elsewhere_would_be_found(source: str):
     assert exceptions_in(ast.parse(source))
 
 
-def test_a_foreign_reason_is_one_line_cut_at_a_word():
-    assert errors.reason_of(ValueError("no\n  such   file")) == "no such file"
-    assert errors.reason_of(ValueError("one two three four"), 13) == "one two ..."
-    assert errors.reason_of(KeyError()) == "KeyError"
-
-
 def drawn_tree() -> dict[str, tuple[str | None, str | None]]:
     """Class name -> (parent class, builtin in brackets), as the module's docstring draws them."""
     tree: dict[str, tuple[str | None, str | None]] = {}

@@ -12,7 +12,7 @@ from timesenclip.errors import InputError
 
 if TYPE_CHECKING:
     from timesenclip.eo.radiometry import Units
-    from timesenclip.eo.stac import StacSource
+    from timesenclip.eo.stac_source import StacSource
 
 __all__ = ["refuse_both", "refuse_given", "searched_source"]
 

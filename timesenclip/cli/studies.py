@@ -160,7 +160,8 @@ def sweep(
     as_json: opt.Json = False,
 ) -> None:
     """Train what a sweep file asks for, and run every combination that is not there yet."""
-    from timesenclip.tasks.sweep import read_sweep, run_sweep
+    from timesenclip.tasks.sweep import run_sweep
+    from timesenclip.tasks.sweep_file import read_sweep
 
     config = read_sweep(file)
     if config.train is None:

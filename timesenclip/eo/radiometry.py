@@ -1,4 +1,7 @@
-"""Digital numbers to surface reflectance. The only module that knows DN.
+"""Digital numbers (DN) to surface reflectance: the only module that decides what DN mean.
+
+Offset, scale, fill values and units are settled here. DN themselves are kept as whole numbers where they are composited
+(`composite.py`, `data/monthly.py`) and in training stores (`data/store.py`), with the constants of this module.
 
 Source: ESA, Sentinel-2 Products Specification 14.9 and processing baseline 04.00 (25 January 2022): L2A reflectance is
 (DN + BOA_ADD_OFFSET) / 10000, with an offset of -1000 from that baseline on.
@@ -19,7 +22,9 @@ from timesenclip.errors import DegradedInputWarning, InputError, UnitsError
 
 __all__ = [
     "ENOUGH_TO_TELL",
+    "MISSING_DN",
     "NODATA_DN",
+    "QUANTIFICATION",
     "SATURATED",
     "OffsetPolicy",
     "Units",
@@ -37,8 +42,11 @@ __all__ = [
 Units = Literal["auto", "dn", "reflectance"]
 
 QUANTIFICATION = 10_000.0
-NODATA_DN = (0, 65535)
-"""DN that stand for "no observation": 0 in ESA's products, 65535 in WorldCereal's tables."""
+"""DN of a reflectance of 1."""
+MISSING_DN = 65535
+"""DN of what was not observed in WorldCereal's tables and in our training stores."""
+NODATA_DN = (0, MISSING_DN)
+"""DN that stand for "no observation"; 0 in ESA's products."""
 
 LOWEST_DN = -1000
 """No observation can be as low: the darkest DN is 1, and 1000 the largest offset ever subtracted from it. What is below

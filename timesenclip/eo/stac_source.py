@@ -25,8 +25,9 @@ from timesenclip.eo.period import Every, Period, as_period, interval_edges
 from timesenclip.eo.radiometry import contradicts_offset
 from timesenclip.eo.stac_items import Scene
 from timesenclip.eo.stac_load import Failure, SceneReader, SceneWindow
-from timesenclip.errors import DataNotFoundError, DegradedInputWarning, TimeError, some_of
+from timesenclip.errors import DataNotFoundError, DegradedInputWarning, TimeError
 from timesenclip.grid import Transform, Window
+from timesenclip.messages import some_of
 from timesenclip.series import Cube
 
 __all__ = ["StacSource"]

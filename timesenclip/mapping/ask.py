@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from timesenclip._version import __version__
 from timesenclip.eo.area import window_transform
 from timesenclip.errors import InputError, NoClearObservationError
+from timesenclip.files import write_json
 from timesenclip.grid import Window, resolution_m
 from timesenclip.ground.taxonomy import Taxonomy
 from timesenclip.mapping.answers import AreaTally, BlockAnswers, answer_writers, cog_writers, write_answers
@@ -21,11 +22,11 @@ from timesenclip.mapping.illustrate import illustrated
 from timesenclip.mapping.info import BlockData
 from timesenclip.mapping.quantise import score_rows
 from timesenclip.mapping.question import Question, question_of
-from timesenclip.mapping.result import ClassArea, MapResult, write_json
+from timesenclip.mapping.result import ClassArea, MapResult
 from timesenclip.mapping.score import in_threads
 from timesenclip.mapping.write import map_folder, write_class_sidecars
 from timesenclip.mapping.zones import check_zones, write_zones
-from timesenclip.model.checkpoint import Model, load
+from timesenclip.model.checkpoint import Model, as_model
 from timesenclip.tasks.classify import Answers, classify_scores
 
 __all__ = ["answer_block", "area_pixel_m", "ask_store"]
@@ -73,7 +74,7 @@ def ask_store(
         raise InputError(f"min_clear is {min_clear}; expected 0 or more.")
     if unknown_below is not None and not -1 <= unknown_below <= 1:
         raise InputError(f"unknown_below is {unknown_below:g}; a cosine is -1..1, and -1 calls nothing unknown.")
-    asker = model if model is None or isinstance(model, Model) else load(model)
+    asker = None if model is None else as_model(model)
     question = question_of(opened, taxonomy, photos=photos, model=asker, templates=templates)
     if zones is not None:
         check_zones(zones, shape=opened.shape, crs=opened.info.crs, transform=opened.transform)

@@ -6,7 +6,6 @@ their names only when they are complete, so a second run does what is missing an
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from timesenclip.eo.area import AreaSource
 from timesenclip.eo.cube_source import check_offset
 from timesenclip.eo.period import Every, Period, as_period
 from timesenclip.errors import InputError
+from timesenclip.files import write_json
 from timesenclip.grid import Window
 from timesenclip.manifest import Manifest
 from timesenclip.mapping.block import BlockJob
@@ -32,7 +32,7 @@ from timesenclip.mapping.quantise import Projection, fit_projection
 from timesenclip.mapping.spread import Spread, spread_over
 from timesenclip.mapping.stac_item import stac_item
 from timesenclip.mapping.write import output_folder
-from timesenclip.model.checkpoint import Model, load
+from timesenclip.model.checkpoint import Model, as_model
 
 __all__ = ["StoreResult", "embed_area", "item_path", "manifest_path"]
 
@@ -100,7 +100,7 @@ def embed_area(
         InputError: `out` holds a store of another checkpoint, period or grid, or another process is writing it.
         PartialFailureError: some blocks failed; the others are kept, and the same call does what is missing.
     """
-    chosen = model if isinstance(model, Model) else load(model if model is not None else "default")
+    chosen = as_model(model)
     plain = Model(chosen.encoder, chosen.config, digest=chosen.digest)  # without its tower, which blocks do not need
     span = as_period(period)
     check_offset(source, span)
@@ -214,7 +214,7 @@ def _create(
 
 
 def _remove_torn_files(path: Path) -> None:
-    """Remove what a killed process left under temporary names."""
+    """Remove the files that a killed process left under the temporary names of Zarr."""
     for part in path.rglob("*.partial"):
         part.unlink(missing_ok=True)
 
@@ -227,7 +227,7 @@ def _finish(store: EmbeddingStore, manifest: Manifest, reused: int, period: Peri
     _remove_torn_files(store.path)  # of a worker of a cluster that was lost on the way
     store.finish({"timesenclip": __version__, "torch": torch.__version__, "input": input_of(facts)})
     item = item_path(store.path)
-    _write_json(item, stac_item(store, start=start, end=end))
+    write_json(item, stac_item(store, start=start, end=end))
     return StoreResult(
         store=store,
         blocks=len(windows),
@@ -245,9 +245,3 @@ def _days(period: Period | None, facts: Iterable[dict[str, Any]]) -> tuple[str, 
         return str(period.start), str(period.end - np.timedelta64(1, "D"))
     days = [day for fact in facts for day in fact["days"]]
     return (min(days), max(days)) if days else ("1970-01-01", "1970-01-01")
-
-
-def _write_json(path: Path, content: dict[str, Any]) -> None:
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(json.dumps(content, indent=2, default=str) + "\n", encoding="utf-8")
-    part.replace(path)

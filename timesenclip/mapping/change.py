@@ -7,7 +7,6 @@ distance that stands out from the bulk of all distances (median + 3 robust stand
 from __future__ import annotations
 
 import calendar
-import json
 import math
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -22,6 +21,7 @@ from numpy.typing import NDArray
 from timesenclip.eo.area import AreaSource
 from timesenclip.eo.cube_source import check_offset
 from timesenclip.errors import CheckpointError, GridError, InputError, NoClearObservationError
+from timesenclip.files import write_json
 from timesenclip.grid import Window
 from timesenclip.mapping.answers import cog_writers
 from timesenclip.mapping.ask import answer_block, area_pixel_m, require_complete
@@ -354,7 +354,4 @@ def _write_statistics(result: ChangeResult, first: EmbeddingStore, second: Embed
     }
     if not math.isfinite(result.threshold):
         raise InputError("The threshold is not a number; give one with --threshold.")
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    part.replace(path)
-    return path
+    return write_json(path, content)

@@ -30,7 +30,9 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from timesenclip.eo.area import block_windows
-from timesenclip.errors import DataNotFoundError, InputError, MissingExtraError
+from timesenclip.errors import DataNotFoundError, InputError
+from timesenclip.extras import require
+from timesenclip.files import plain, temporary_path
 from timesenclip.grid import Transform, Window
 from timesenclip.mapping.info import BLOCK_ARRAYS, FORMAT_VERSION, BlockData, StoreInfo
 from timesenclip.mapping.layout import write_layout
@@ -83,7 +85,7 @@ class EmbeddingStore:
     def create(cls, path: str | Path, info: StoreInfo, projection: Projection | None) -> EmbeddingStore:
         """Make an empty store, under another name until its metadata are complete."""
         where = Path(path)
-        part = where.with_name(f".{where.name}.part")
+        part = temporary_path(where)
         shutil.rmtree(part, ignore_errors=True)
         part.parent.mkdir(parents=True, exist_ok=True)
         group = _zarr().open_group(part, mode="w", zarr_format=3)
@@ -113,7 +115,7 @@ class EmbeddingStore:
     def finish(self, provenance: dict[str, Any]) -> None:
         """Mark the store as complete."""
         group = _zarr().open_group(self.path, mode="r+")
-        group.attrs.update({_STATUS: {"complete": True, "provenance": provenance}})
+        group.attrs.update({_STATUS: {"complete": True, "provenance": plain(provenance)}})
 
     @cached_property
     def projection(self) -> Projection | None:
@@ -172,8 +174,4 @@ class EmbeddingStore:
 
 
 def _zarr() -> Any:
-    try:
-        import zarr
-    except ImportError as error:
-        raise MissingExtraError("A store needs zarr; install it with: pip install 'timesenclip[zarr]'") from error
-    return zarr
+    return require("zarr", "zarr", needed_by="Embedding stores")

@@ -21,6 +21,7 @@ from timesenclip.eo.area import AreaSource, CubeInMemory, block_windows
 from timesenclip.eo.cube_source import check_offset
 from timesenclip.eo.period import Every, Period, as_period
 from timesenclip.errors import InputError, NoClearObservationError
+from timesenclip.files import remove_temporary_files, write_json
 from timesenclip.grid import Window, resolution_m
 from timesenclip.ground.prompts import class_weights, prompts_for
 from timesenclip.ground.taxonomy import Taxonomy, as_taxonomy
@@ -29,11 +30,11 @@ from timesenclip.mapping.answers import AreaTally, answer_writers, cog_writers, 
 from timesenclip.mapping.illustrate import illustrated
 from timesenclip.mapping.map_block import Examples, MapJob
 from timesenclip.mapping.pieces import Progress, block_key, input_of, run_pieces
-from timesenclip.mapping.result import MapResult, write_json
+from timesenclip.mapping.result import MapResult
 from timesenclip.mapping.spread import spread_over
 from timesenclip.mapping.write import map_folder, write_class_sidecars
 from timesenclip.mapping.zones import check_zones, write_zones
-from timesenclip.model.checkpoint import Model, load
+from timesenclip.model.checkpoint import Model, as_model
 from timesenclip.series import Cube
 
 __all__ = ["map_cube"]
@@ -84,7 +85,7 @@ def map_cube(
         InputError: too many classes, the encoder reads patches, or another map was begun in `out`.
         PartialFailureError: some blocks failed; the others are kept, and the same call does what is missing.
     """
-    chosen = model if isinstance(model, Model) else load(model if model is not None else "default")
+    chosen = as_model(model)
     classes = as_taxonomy(taxonomy)
     source = CubeInMemory(cube) if isinstance(cube, Cube) else cube
     _check(classes, min_clear, block, zones, source)
@@ -124,8 +125,7 @@ def _answer(
     in_memory = isinstance(job.source, CubeInMemory)
     threads = torch.get_num_threads()
     with Manifest(job.folder / "manifest.jsonl", "map", _identity(job, classes, block), fresh=in_memory) as manifest:
-        for torn in job.folder.glob("*.part"):
-            torn.unlink(missing_ok=True)
+        remove_temporary_files(job.folder)
         missing = [w for w in windows if not job.has(w, manifest.done.get(block_key(0, w)))]
         torch.set_num_threads(1)  # blocks run beside each other, and sums are the same in every surrounding
         try:

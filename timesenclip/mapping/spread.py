@@ -5,7 +5,6 @@ At any time only a few pieces are under way, so that neither memory nor the sche
 
 from __future__ import annotations
 
-import importlib
 import multiprocessing
 import warnings
 from collections.abc import Callable, Iterable, Iterator
@@ -15,7 +14,9 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Protocol, TypeVar
 
-from timesenclip.errors import InputError, MissingExtraError, TimeSenCLIPWarning
+from timesenclip.errors import InputError, TimeSenCLIPWarning
+from timesenclip.extras import require
+from timesenclip.messages import reason_of
 from timesenclip.settings import cpu_count
 
 __all__ = ["Outcome", "Spread", "spread_over", "worker_count"]
@@ -117,10 +118,7 @@ def _dask(address: str) -> Iterator[Spread]:
 
 
 def _distributed() -> Any:
-    try:
-        return importlib.import_module("distributed")
-    except ImportError as error:
-        raise MissingExtraError("--dask needs Dask; install it with: pip install 'timesenclip[distributed]'") from error
+    return require("distributed", "distributed", needed_by="Dask clusters")
 
 
 def _processes(address: str) -> int:
@@ -138,7 +136,9 @@ def _client(address: str, distributed: Any) -> Any:
     try:
         return distributed.Client(address, timeout=30)
     except (OSError, ValueError) as error:
-        raise InputError(f"--dask {address}: no scheduler answers ({error}); start one, or use local:N.") from error
+        raise InputError(
+            f"--dask {address}: no scheduler answers ({reason_of(error)}); start one, or use local:N."
+        ) from error
 
 
 def _on_client(client: Any, as_completed: Any) -> Spread:

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from timesenclip.errors import InputError, NoClearObservationError
-from timesenclip.model.checkpoint import Model, load
+from timesenclip.model.checkpoint import Model, as_model
 from timesenclip.model.inputs import encoder_input
 from timesenclip.series import PixelSeries
 
@@ -42,7 +42,7 @@ def embed(
         NoClearObservationError: a series has no valid step and `missing` is "error".
         InputError: the encoder reads larger patches, or there are too many steps.
     """
-    chosen = model if isinstance(model, Model) else load(model if model is not None else "default")
+    chosen = as_model(model)
     if batch_size < 1:
         raise InputError(f"batch_size is {batch_size}; expected 1 or more.")
     clear = series.valid.any(axis=1)

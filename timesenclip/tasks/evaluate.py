@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from timesenclip.ground.prompts import class_weights
 from timesenclip.ground.taxonomy import Taxonomy
-from timesenclip.model.checkpoint import Model, load
+from timesenclip.model.checkpoint import Model, as_model
 from timesenclip.model.embed import embed
 from timesenclip.series import Cube
 from timesenclip.tasks.baselines import Learner, chance, cross_predicted, forest, forest_features, majority, probe
@@ -237,7 +237,7 @@ def _with_labels(
 def _evaluation(
     data: LabelledSet, model: Model | str | Path | None, what: str, *, prior_correction: bool, seed: int
 ) -> Evaluation:
-    chosen = model if isinstance(model, Model) else load(model if model is not None else "default")
+    chosen = as_model(model)
     calibration = chosen.config.calibration
     found = compare_methods(
         data,

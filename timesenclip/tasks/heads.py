@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timesenclip.errors import CheckpointError, InputError, PromptError, TowerError
-from timesenclip.folders import whole_folder
+from timesenclip.files import atomic_folder, write_json
 from timesenclip.ground.prompts import class_weights
 from timesenclip.ground.taxonomy import TaxonClass, Taxonomy
 from timesenclip.model.checkpoint import Model
@@ -169,7 +169,7 @@ def save_head(head: Head, folder: str | Path) -> Path:
     target = Path(folder)
     if target.exists() and not (target / _ABOUT).is_file() and not (target.is_dir() and not any(target.iterdir())):
         raise InputError(f"'{target}' is there and is no head; choose another folder.")
-    with whole_folder(target) as scratch:
+    with atomic_folder(target) as scratch:
         save_file({"vectors": np.ascontiguousarray(head.weights)}, scratch / _VECTORS)
         content = {
             "format_version": _FORMAT,
@@ -178,7 +178,7 @@ def save_head(head: Head, folder: str | Path) -> Path:
             "taxonomy": asdict(head.taxonomy),
             "about": head.about,
         }
-        (scratch / _ABOUT).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        write_json(scratch / _ABOUT, content)
     return target
 
 

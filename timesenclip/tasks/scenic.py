@@ -14,7 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from timesenclip.errors import DataNotFoundError, InputError, reason_of
+from timesenclip.errors import DataNotFoundError, InputError
+from timesenclip.files import write_json, write_text
+from timesenclip.messages import reason_of
 from timesenclip.model.checkpoint import Model
 from timesenclip.model.embed import embed
 from timesenclip.series import PixelSeries
@@ -22,7 +24,7 @@ from timesenclip.spatial import spatial_blocks, spatial_folds
 from timesenclip.tasks.draw import scored_places
 from timesenclip.tasks.drawing import Drawing
 from timesenclip.tasks.scenic_score import BEAUTIFUL, UGLY, LinearScore, contrast_vector
-from timesenclip.tasks.sheets import Sheet, write_json, write_text
+from timesenclip.tasks.sheets import Sheet
 from timesenclip.tasks.uncertainty import percentile_interval
 
 __all__ = [
@@ -292,8 +294,8 @@ def write_scenicness(found: Scenicness, series: PixelSeries, out: str | Path) ->
     heads = ("sample_id", "lat", "lon", "mean vote", "prompt contrast", "ridge")
     draw_scenicness(found, series).save(folder)
     return {
-        "json": write_json(folder / "scenic.json", found.to_dict()),
-        "scores": write_text(folder / "scenic.csv", Sheet("scenic", "", heads, rows).to_csv()),
+        "json": write_json(folder / "scenic.json", found.to_dict(), shared=True),
+        "scores": write_text(folder / "scenic.csv", Sheet("scenic", "", heads, rows).to_csv(), shared=True),
         "map": folder / "scenic.svg",
     }
 

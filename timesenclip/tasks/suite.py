@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from timesenclip._version import __version__
 from timesenclip.ground.prompts import DEFAULT, class_weights, prompts_for
-from timesenclip.model.checkpoint import Model, load
+from timesenclip.messages import some_of
+from timesenclip.model.checkpoint import Model, as_model
 from timesenclip.model.embed import embed
 from timesenclip.tasks.evaluate import compare_methods
 from timesenclip.tasks.few_labels import few_labels
@@ -88,7 +89,7 @@ def run_suite(
         CheckpointError: the weights are no Presto.
         TimeError: a series spans more months than Presto reads.
     """
-    chosen = model if isinstance(model, Model) else load(model if model is not None else "default")
+    chosen = as_model(model)
     if ground is not None:  # what is wrong with them is said before the work, not after
         rows_of_places(ground, data.series.sample_id, chosen.config.tower.dim)
     others = peer_answers(data, peers or Peers(), templates=templates)
@@ -231,8 +232,7 @@ def _retrievals(
 def _heading(data: LabelledSet) -> str:
     if data.taxonomy.source or data.taxonomy.title != "Phrases of the user":
         return data.taxonomy.title
-    names = data.taxonomy.names
-    return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+    return some_of(data.taxonomy.names, 4, separator=", ")
 
 
 def _some(count: int, seed: int) -> NDArray[np.intp]:

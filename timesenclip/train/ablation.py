@@ -20,12 +20,12 @@ from typing import Any
 
 from timesenclip.data.store import SeriesStore
 from timesenclip.errors import CheckpointError, InputError, TrainingDivergedError
+from timesenclip.files import write_json
 from timesenclip.ground.prompts import class_weights
 from timesenclip.ground.taxonomy import load_taxonomy, taxonomy_from_phrases
 from timesenclip.ground.towers import load_tower
 from timesenclip.model.checkpoint import load
 from timesenclip.tasks.labelled_store import is_store
-from timesenclip.tasks.sheets import write_json
 from timesenclip.tasks.sweep import SweepResult, run_sweep
 from timesenclip.tasks.sweep_cells import RETRIEVAL, Entry
 from timesenclip.tasks.sweep_file import SweepConfig
@@ -116,7 +116,7 @@ def _trained(
             # It would diverge again: the others are worth more than stopping here.
             _LOG.warning("%s: %s", variation.name, error)
             ended = {"name": variation.name, "diverged": str(error)}
-        write_json(folder / _DONE, ended)
+        write_json(folder / _DONE, ended, shared=True)
     if ended["diverged"]:
         return Entry(variation.name, None, variation.settings, variation.changed)
     best = folder / "best"

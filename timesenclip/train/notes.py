@@ -16,7 +16,7 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
-from timesenclip.eo.simulate import cover_names
+from timesenclip.eo.simulate.covers import cover_names
 from timesenclip.errors import TaxonomyError
 from timesenclip.ground.prompts import prompts_for
 from timesenclip.ground.taxonomy import load_taxonomy

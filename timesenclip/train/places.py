@@ -10,7 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from timesenclip.eo.simulate import cover_names, cover_weights, simulate_series
+from timesenclip.eo.simulate.covers import cover_names, cover_weights
+from timesenclip.eo.simulate.series import simulate_series
 from timesenclip.errors import InputError
 from timesenclip.model.inputs import encoder_input
 from timesenclip.series import PixelSeries

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timesenclip.errors import DataNotFoundError
-from timesenclip.series import PixelSeries
+from timesenclip.series import PixelSeries, concatenate
 from timesenclip.spatial import spatial_choice
 
 __all__ = ["PARTS", "RealPoints", "read_real_points"]
@@ -108,7 +108,7 @@ def read_real_points(folder: str | Path) -> RealPoints:
         series.append(points.take(keep))
         kinds.extend(kind for kind, kept in zip(found, keep, strict=True) if kept and kind is not None)
         names.extend([table.name] * int(keep.sum()))
-    joined = _join(series)
+    joined = concatenate(series, provenance={"source": "WorldCereal public point tables"})
     part = spatial_choice(PARTS, lat_deg=joined.lat_deg, lon_deg=joined.lon_deg)
     return RealPoints(joined, tuple(kinds), part, tuple(names))
 
@@ -116,27 +116,3 @@ def read_real_points(folder: str | Path) -> RealPoints:
 def _kind(code: str, cover: dict[str, str], crop: dict[str, str]) -> str | None:
     kind = _KIND_OF_COVER.get(cover.get(code, ""))
     return _KIND_OF_CROP.get(crop.get(code, ""), kind) if kind == "any crops" else kind
-
-
-def _join(parts: list[PixelSeries]) -> PixelSeries:
-    """Stack series of different lengths; the shorter ones end in missing steps."""
-    steps = max(part.steps for part in parts)
-
-    def stack(name: str, fill: str) -> NDArray[np.generic]:
-        arrays = []
-        for part in parts:
-            array = getattr(part, name)
-            widths = [(0, 0), (0, steps - part.steps)] + [(0, 0)] * (array.ndim - 2)
-            arrays.append(np.pad(array, widths, mode=fill))  # type: ignore[call-overload]
-        return np.concatenate(arrays)
-
-    return PixelSeries(
-        reflectance=stack("reflectance", "constant"),  # type: ignore[arg-type]
-        valid=stack("valid", "constant"),  # type: ignore[arg-type]
-        start=stack("start", "edge"),  # type: ignore[arg-type]
-        end=stack("end", "edge"),  # type: ignore[arg-type]
-        sample_id=tuple(name for part in parts for name in part.sample_id),
-        lon_deg=np.concatenate([part.lon_deg for part in parts]),
-        lat_deg=np.concatenate([part.lat_deg for part in parts]),
-        provenance={"source": "WorldCereal public point tables"},
-    )

@@ -14,7 +14,8 @@ from timesenclip.data.splits import check_apart, named_split, read_ids
 from timesenclip.data.store import SeriesStore, store_points
 from timesenclip.errors import DataNotFoundError, DegradedInputWarning, InputError, LeakageError
 from timesenclip.ground.taxonomy import load_taxonomy
-from timesenclip.testing import random_series, write_lucas_table, write_test_labels
+from timesenclip.testing import random_series
+from timesenclip.testing.training import write_lucas_table, write_test_labels
 
 IDS = ["41000001", "41000002", "41000003"]
 LABELS = [{"lc1": "B11", "lu1": "U111"}, {"lc1": "E20", "lu1": "U420"}, {"lc1": "F30", "lu1": "U361"}]

@@ -21,10 +21,12 @@ from timesenclip.data.pairs import pair_by_id
 from timesenclip.data.sen4map import convert_sen4map
 from timesenclip.data.store import SeriesStore, store_points
 from timesenclip.errors import InputError, RunStoppedError, TrainingDivergedError
+from timesenclip.files import TEMPORARY_SUFFIX
 from timesenclip.model.augment import RandomTS
 from timesenclip.model.checkpoint import load
 from timesenclip.model.encoder import PRESETS
-from timesenclip.testing import random_series, write_lucas_embeddings, write_sen4map_crops
+from timesenclip.testing import random_series
+from timesenclip.testing.training import write_lucas_embeddings, write_sen4map_crops
 from timesenclip.train.batches import Batches
 from timesenclip.train.held_out import instance_recall
 from timesenclip.train.learner import Learner, learning_rate_factor
@@ -315,7 +317,7 @@ def test_a_run_leaves_what_it_promises(world: Path, tmp_path: Path, pretrain: An
     assert done.steps == recipe.epochs * 5 // 2 or done.steps > 1
     names = {path.name for path in (tmp_path / "run").iterdir()}
     assert {"recipe.yaml", "run.json", "metrics.csv", "state.pt", "best", "last", "tensorboard"} <= names
-    assert not [name for name in names if name.endswith(".tmp")]
+    assert not [name for name in names if name.endswith(TEMPORARY_SUFFIX)]
     assert read_recipe(tmp_path / "run" / "recipe.yaml") == recipe
     model = load(done.checkpoint)
     assert model.config.tower.dim == DIM
@@ -385,7 +387,7 @@ def test_a_full_disk_keeps_the_state_before(tmp_path: Path) -> None:
     save_state(tmp_path, {"step": 1, "x": torch.ones(3)})
     if not Path("/dev/full").exists():
         pytest.skip("no /dev/full here")
-    (tmp_path / ".state.pt.tmp").symlink_to("/dev/full")
+    (tmp_path / f".state.pt{TEMPORARY_SUFFIX}").symlink_to("/dev/full")
     with pytest.raises(RunStoppedError, match=r"Cannot save step 2 .*the state saved before is kept"):
         save_state(tmp_path, {"step": 2, "x": torch.ones(100_000)})
     assert torch.load(tmp_path / "state.pt", weights_only=True)["step"] == 1
