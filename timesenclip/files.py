@@ -2,8 +2,8 @@
 
 Everything is written under a temporary name beside the target (`.NAME.timesenclip-part`), brought to the disk and
 renamed. A killed process can leave such a file behind; the next write to the same target replaces it, but for targets
-that several processes may write at once (`shared`), whose temporary names are unique. A job that can be resumed keeps its
-finished parts elsewhere, in a folder that it names itself (`STORE.partial`, `.map.partial`).
+that several processes may write at once (`shared`), whose temporary names are unique. A job that can be resumed keeps
+its finished parts elsewhere, in a folder that it names itself (`STORE.partial`, `.map.partial`).
 """
 
 from __future__ import annotations
