@@ -8,10 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from html import escape
-from importlib import resources
 from pathlib import Path
-from string import Template
 from typing import Any
 
 import numpy as np
@@ -25,6 +22,7 @@ from timesenclip.ground.prompts import DEFAULT, class_weights
 from timesenclip.model.checkpoint import Model
 from timesenclip.model.embed import embed
 from timesenclip.report import plots as draw
+from timesenclip.report.page import html_page
 from timesenclip.report.table import Sheet, write_sheets
 from timesenclip.tasks.classify import classify_embeddings
 
@@ -209,7 +207,6 @@ def write_comparison(found: CheckpointComparison, out: str | Path) -> dict[str, 
         [(row.difference, row.low, row.high) for row in found.rows],
     )
     drawing.save(folder)
-    template = resources.files(__package__).joinpath("report.html").read_text(encoding="utf-8")
     lead = (
         f"{found.title}. Of {found.rows[0].samples:,} samples both answer {found.same_answer:.0%} alike; only A is "
         f"right on {found.only_first_right:,}, only B on {found.only_second_right:,}. {found.blocks:,} blocks of land, "
@@ -220,12 +217,11 @@ def write_comparison(found: CheckpointComparison, out: str | Path) -> dict[str, 
         f'<div class="figures"><figure class="plain"><div class="drawing">{drawing.inline()}</div></figure></div>'
         f'<div class="scroll" tabindex="0">{sheet.to_html()}</div>'
     )
-    page = Template(template).substitute(
+    page = html_page(
         title="What changed between two checkpoints",
-        lead=escape(lead),
-        notes="".join(f"<li>{escape(text)}</li>" for text in (f"A: {found.first}", f"B: {found.second}", *found.notes)),
+        lead=lead,
+        notes=(f"A: {found.first}", f"B: {found.second}", *found.notes),
         sections=section,
-        foot="",
     )
     return {
         "page": write_text(folder / "compare.html", page, shared=True),

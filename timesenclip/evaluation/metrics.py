@@ -1,6 +1,7 @@
 """Figures of merit for labels and probabilities, with the classes that are absent named and left out.
 
-With `block` every figure gets a 95 % interval from a bootstrap over blocks of land (`timesenclip.evaluation.bootstrap`).
+With `block` every figure gets a 95 % interval from a bootstrap over blocks of land
+(`timesenclip.evaluation.bootstrap`).
 """
 
 from __future__ import annotations

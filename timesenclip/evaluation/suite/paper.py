@@ -11,9 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
-from importlib import resources
 from pathlib import Path
-from string import Template
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +34,7 @@ from timesenclip.ground.prompts import DEFAULT
 from timesenclip.ground.taxonomy import load_taxonomy
 from timesenclip.model.checkpoint import Model
 from timesenclip.report.figure import Drawing
+from timesenclip.report.page import html_page
 from timesenclip.report.plots_map import class_groups, class_map, country_bars
 from timesenclip.report.table import Sheet, with_interval, write_sheets
 from timesenclip.series import PixelSeries
@@ -249,7 +248,6 @@ def _page(
     tables: Sequence[Sheet],
     drawn: dict[str, list[Drawing]],
 ) -> str:
-    template = resources.files(__package__).joinpath("report.html").read_text(encoding="utf-8")
     links = ", ".join(f"<a href='{task}/report.html'>{task}</a>" for task in found)
     parts = [f"<section><p>In detail: {links}</p></section>"]
     parts += [
@@ -270,10 +268,4 @@ def _page(
     )
     notes = [f"{task} was not asked: {reason}" for task, reason in skipped.items()]
     notes.append("Habitat and bioregion labels come from map layers, not from the surveyor: take them as noisy.")
-    return Template(template).substitute(
-        title="The tasks of the paper",
-        lead=escape(lead),
-        notes="".join(f"<li>{escape(note)}</li>" for note in notes),
-        sections="\n".join(parts),
-        foot="",
-    )
+    return html_page(title="The tasks of the paper", lead=lead, notes=notes, sections="\n".join(parts))

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
-from importlib import resources
 from pathlib import Path
-from string import Template
 from typing import Any
 
 from timesenclip.evaluation.suite import report_text as words
@@ -15,6 +13,7 @@ from timesenclip.evaluation.suite.report_figures import drawings
 from timesenclip.evaluation.suite.report_tables import sheets
 from timesenclip.files import json_text, write_json, write_text
 from timesenclip.report.figure import Drawing
+from timesenclip.report.page import html_page
 from timesenclip.report.table import Sheet, write_sheets
 
 __all__ = ["figures_html", "page", "write_report"]
@@ -47,7 +46,6 @@ def write_report(found: Findings, out: Path) -> tuple[dict[str, Any], dict[str, 
 
 def page(found: Findings, tables: dict[str, Sheet], figures: dict[str, Drawing]) -> str:
     """The HTML page: no script, no link to anywhere."""
-    template = resources.files(__package__).joinpath("report.html").read_text(encoding="utf-8")
     parts = [
         _section("How good the answers are", words.accuracy_lead(found), figures, ["methods"], [tables["methods"]]),
         _section("Class by class", words.class_lead(found), figures, ["confusion"], [tables["classes"]]),
@@ -63,10 +61,10 @@ def page(found: Findings, tables: dict[str, Sheet], figures: dict[str, Drawing])
     parts.append(_section("Where the samples are", words.WHERE, figures, ["map", "embedding-map", "embedding"], []))
     if "neighbours" in figures:
         parts.append(_section("Nearest neighbours", words.NEAR, figures, ["neighbours"], []))
-    return Template(template).substitute(
-        title=escape(found.title),
-        lead=escape(words.lead(found)),
-        notes="".join(f"<li>{escape(note)}</li>" for note in words.notes(found)),
+    return html_page(
+        title=found.title,
+        lead=words.lead(found),
+        notes=words.notes(found),
         sections="\n".join(parts),
         foot=_foot(found),
     )

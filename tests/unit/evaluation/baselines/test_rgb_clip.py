@@ -13,7 +13,7 @@ from timesenclip.ground.load import load_tower
 from timesenclip.ground.taxonomy import taxonomy_from_phrases
 from timesenclip.testing import random_cube, random_series
 
-TINY = Path(__file__).parents[1] / "ground" / "tiny_models.py"
+TINY = Path(__file__).parents[2] / "ground" / "tiny_models.py"
 
 
 def test_patches_lie_around_their_pixel_and_stay_inside() -> None:
