@@ -351,6 +351,9 @@ class Flaky:
             raise self.error
         return self.source.read(window, **how)
 
+    def check_offset(self, period: Any = None) -> None:
+        """Nothing: the source was checked before."""
+
     def blocks(self, *_: Any, **__: Any) -> Iterator[Any]:
         raise AssertionError("blocks are planned by the store")
 

@@ -19,7 +19,6 @@ import rasterio
 from numpy.typing import NDArray
 
 from timesenclip.eo.area import AreaSource
-from timesenclip.eo.cube.source import check_offset
 from timesenclip.errors import CheckpointError, GridError, InputError, NoClearObservationError
 from timesenclip.files import write_json
 from timesenclip.grid import Window
@@ -127,7 +126,7 @@ def change_stores(
     if threshold is not None and not 0 <= threshold <= 2:
         raise InputError(f"threshold is {threshold:g}; a cosine distance is 0..2.")
     for cube, store in zip(cubes or (), (first, second), strict=False):
-        check_offset(cube, _period_of(store))
+        cube.check_offset(_period_of(store))
     folder = map_folder(out)
     pair = _Pair(first, second, question, min_clear)
     histogram = np.zeros(_BINS, dtype=np.int64)

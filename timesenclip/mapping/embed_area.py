@@ -16,7 +16,6 @@ import torch
 
 from timesenclip._version import __version__
 from timesenclip.eo.area import AreaSource
-from timesenclip.eo.cube.source import check_offset
 from timesenclip.eo.period import Every, Period, as_period
 from timesenclip.errors import InputError
 from timesenclip.files import write_json
@@ -103,7 +102,7 @@ def embed_area(
     chosen = as_model(model)
     plain = Model(chosen.encoder, chosen.config, digest=chosen.digest)  # without its tower, which blocks do not need
     span = as_period(period)
-    check_offset(source, span)
+    source.check_offset(span)
     path = Path(out).resolve()
     output_folder(path.parent)
     info = _info(source, plain, span, every, dims, fitting_block(source.shape, block))

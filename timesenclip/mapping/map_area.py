@@ -18,7 +18,6 @@ import torch
 
 from timesenclip._version import __version__
 from timesenclip.eo.area import AreaSource, CubeInMemory, block_windows
-from timesenclip.eo.cube.source import check_offset
 from timesenclip.eo.period import Every, Period, as_period
 from timesenclip.errors import InputError, NoClearObservationError
 from timesenclip.files import remove_temporary_files, write_json
@@ -89,7 +88,7 @@ def map_cube(
     classes = as_taxonomy(taxonomy)
     source = CubeInMemory(cube) if isinstance(cube, Cube) else cube
     _check(classes, min_clear, block, zones, source)
-    check_offset(source, period)
+    source.check_offset(period)
     folder = map_folder(out)
     weights = class_weights(classes, chosen.tower, templates)
     plain = Model(chosen.encoder, chosen.config, digest=chosen.digest)  # without its tower, which blocks do not need

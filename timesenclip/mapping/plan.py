@@ -10,11 +10,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from timesenclip.bands import BANDS, SCL_NAME
+from timesenclip.bands import BANDS
 from timesenclip.eo.area import AreaSource, block_windows
-from timesenclip.eo.cube.source import check_offset
 from timesenclip.eo.period import Every, Period
-from timesenclip.eo.stac.source import StacSource
 from timesenclip.errors import InputError, NoClearObservationError
 from timesenclip.grid import Window
 from timesenclip.mapping.store.info import chunk_side
@@ -137,11 +135,11 @@ def plan_area(
     if not 1 <= dims <= full:
         raise InputError(f"{dims} dimensions were asked for; the embeddings of '{model.config.name}' have {full}.")
     side = fitting_block(source.shape, block)
-    check_offset(source, period)
+    source.check_offset(period)
     sample = sample_area(source, model, period=period, every=every, block=side)
     rows, columns = source.shape
     pixels = rows * columns
-    inside = source.pixels_inside if isinstance(source, StacSource) else pixels
+    inside = source.pixels_inside
     # int8 vectors, float32 scale, uint16 clear, three bytes of colour; every level is a quarter of the one below.
     output = int(inside * (dims + 4 + 2 + 3) * 4 / 3)
     return AreaPlan(
@@ -161,7 +159,7 @@ def plan_area(
 def _load_rate(source: AreaSource, period: Period | None, every: Every, side: int) -> float:
     """Of one whole block: files are decoded in tiles, so that small windows would look many times slower."""
     rows, columns = source.shape
-    row, column = source.typical_place if isinstance(source, StacSource) else (rows // 2, columns // 2)
+    row, column = source.typical_place
     top, left = row // side * side, column // side * side
     window = top, min(top + side, rows), left, min(left + side, columns)
     began = time.perf_counter()
@@ -184,18 +182,11 @@ def _middle(window: Window) -> Window:
 
 def _read_bytes(source: AreaSource, period: Period | None) -> int | None:
     """Two bytes for each band of each date at the band's own resolution, and one for SCL at 20 m."""
-    dates = getattr(source, "dates", None)
-    if dates is None:
+    # A country has scenes on every day of the year, none of which shows all of it: dates x pixels would be too many.
+    observations = source.expected_observations(period)
+    if observations is None:
         return None
-    pixels = float(source.shape[0] * source.shape[1])
-    if isinstance(source, StacSource):  # a country has scenes on every day of the year, none of which shows all of it
-        observations = source.expected_observations(period)
-    else:
-        days = np.asarray(dates).astype("datetime64[D]")
-        count = len(days) if period is None else int(((days >= period.start) & (days < period.end)).sum())
-        observations = count * pixels
     finest = min(band.resolution_m for band in BANDS)
     shares = sum((finest / band.resolution_m) ** 2 for band in BANDS)
-    has_scl = SCL_NAME in getattr(source, "layers", {SCL_NAME: None})
-    per_pixel = 2 * shares + (0.25 if has_scl else 0.0)
+    per_pixel = 2 * shares + (0.25 if source.has_scl else 0.0)
     return int(observations * per_pixel)

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timesenclip.eo.area import AreaSource, block_windows
-from timesenclip.eo.cube.source import check_offset
 from timesenclip.eo.period import Every, Period, as_period
 from timesenclip.errors import CheckpointError, InputError, NoClearObservationError
 from timesenclip.grid import Window
@@ -68,7 +67,7 @@ def map_scores(
         crs, transform = area.info.crs, area.transform
         blocks = _of_store(area, weights, model, workers)
     else:
-        check_offset(area, period)
+        area.check_offset(period)
         crs, transform = area.crs, area.transform
         blocks = _of_source(area, weights, model, as_period(period), every, block)
     folder, shape = map_folder(out), area.shape

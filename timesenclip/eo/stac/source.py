@@ -125,7 +125,7 @@ class StacSource:
             raise TimeError(
                 f"{self.where} has no scene in {span}; its scenes run from {self.dates[0]} to {self.dates[-1]}."
             )
-        masked = mask and self._has_scl
+        masked = mask and self.has_scl
         report = _Report()
         with ThreadPoolExecutor(self.workers) as pool:
             if every is None:
@@ -182,6 +182,9 @@ class StacSource:
         row, column = int((point.y - grid.y0) / grid.dy), int((point.x - grid.x0) / grid.dx)
         return min(max(row, 0), grid.shape[0] - 1), min(max(column, 0), grid.shape[1] - 1)
 
+    def check_offset(self, period: Period | str | int | None = None) -> None:
+        """Do nothing: the offset is decided scene by scene, and every window that is read is compared with it."""
+
     def _span(self, period: Period | str | int | None) -> Period:
         span = as_period(period) or self.period
         if span.start < self.period.start or span.end > self.period.end:
@@ -189,7 +192,8 @@ class StacSource:
         return span
 
     @cached_property
-    def _has_scl(self) -> bool:
+    def has_scl(self) -> bool:
+        """Whether any scene has a scene classification."""
         return any(SCL_NAME in scene.assets for scene in self.scenes)
 
     @cached_property
@@ -293,7 +297,7 @@ class StacSource:
                     f"decided for them ({some_of([f'{name}: {why}' for name, why in scenes.items()])}). Say the "
                     "offset or the provider."
                 )
-        if mask and not self._has_scl and "unmasked" not in self._said:
+        if mask and not self.has_scl and "unmasked" not in self._said:
             self._said.add("unmasked")
             self._warn(f"the scenes have no {SCL_NAME}, so clouds are not masked; add it.")
 
