@@ -57,7 +57,7 @@ def whole(source: AreaSource, model: Model, tmp_path_factory: pytest.TempPathFac
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("timesenclip.mapping.run.embed_block._FIRST_WAIT_S", 0.001)
+    monkeypatch.setattr("timesenclip.mapping.run.attempt._FIRST_WAIT_S", 0.001)
 
 
 class Broken:

@@ -40,7 +40,7 @@ from timesenclip.mapping.ask_store import ask_store
 from timesenclip.mapping.change import change_stores
 from timesenclip.mapping.embed_area import StoreResult, embed_area, manifest_path
 from timesenclip.mapping.map_area import map_cube
-from timesenclip.mapping.query import question_of
+from timesenclip.mapping.query import make_query
 from timesenclip.mapping.store.scoring import load_area, score_area
 from timesenclip.mapping.store.store import EmbeddingStore
 from timesenclip.model.checkpoint import Model, TowerRef, load, save
@@ -177,9 +177,9 @@ def test_the_stac_item_is_one(full) -> None:
 
 
 def test_scoring_from_disk_from_memory_and_of_overviews_agree(source, place: Path, model: Model, full) -> None:
-    question = question_of(full.store, PHRASES)
-    from_disk = score_area(full.store, question.weights)
-    assert np.array_equal(from_disk, load_area(full.store).scores(question.weights), equal_nan=True)
+    question = make_query(full.store, PHRASES)
+    from_disk = score_area(full.store, question.vectors)
+    assert np.array_equal(from_disk, load_area(full.store).scores(question.vectors), equal_nan=True)
     cube = source.read(every=None)
     wide = replace(
         cube,
@@ -189,9 +189,9 @@ def test_scoring_from_disk_from_memory_and_of_overviews_agree(source, place: Pat
     path = write_zarr_cube(wide, place / "wide.zarr")
     result = embed_area(open_cube(path, dilate_px=0), place / "wide-store.zarr", model=model, dims=32, block=32)
     assert result.store.info.level_shapes == ((21, 264), (11, 132))
-    question = question_of(result.store, PHRASES)
-    fine = score_area(result.store, question.weights)
-    coarse = score_area(result.store.at_level(1), question.weights)
+    question = make_query(result.store, PHRASES)
+    fine = score_area(result.store, question.vectors)
+    coarse = score_area(result.store.at_level(1), question.vectors)
     pooled = fine[:20].reshape(10, 2, 132, 2, 3).mean(axis=(1, 3))
     assert np.corrcoef(pooled.ravel(), coarse[:10].ravel())[0, 1] > 0.98
     assert np.allclose(fine[20].reshape(132, 2, 3).mean(axis=1), coarse[10], atol=0.08)
@@ -360,7 +360,7 @@ class Flaky:
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("timesenclip.mapping.run.embed_block._FIRST_WAIT_S", 0.001)
+    monkeypatch.setattr("timesenclip.mapping.run.attempt._FIRST_WAIT_S", 0.001)
 
 
 @pytest.mark.usefixtures("quick")
@@ -509,7 +509,7 @@ def test_change_is_found_where_it_happened_and_nowhere_else(source, full, small,
         full.store,
         second.store,
         out=tmp_path,
-        question=question_of(full.store, QUESTION),
+        query=make_query(full.store, QUESTION),
         cubes=(source, second_source),
         threshold=0.01,
     )

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from timesenclip.mapping.change import ChangeResult
     from timesenclip.mapping.embed_area import StoreResult
     from timesenclip.mapping.plan import AreaPlan
-    from timesenclip.mapping.query import Question
+    from timesenclip.mapping.query import Query
     from timesenclip.mapping.store.store import EmbeddingStore
 
 __all__ = ["ask", "change", "embed_area"]
@@ -257,7 +257,7 @@ def change(
             first,
             second,
             out=output,
-            question=_question(first, prompt, taxonomy, templates),
+            query=_question(first, prompt, taxonomy, templates),
             threshold=threshold,
             min_clear=min_clear,
             cubes=cubes,
@@ -266,12 +266,12 @@ def change(
     _report_change(result, as_json=as_json)
 
 
-def _question(store: EmbeddingStore, prompt: list[str] | None, taxonomy: str | None, templates: str) -> Question | None:
-    from timesenclip.mapping.query import question_of
+def _question(store: EmbeddingStore, prompt: list[str] | None, taxonomy: str | None, templates: str) -> Query | None:
+    from timesenclip.mapping.query import make_query
 
     if not prompt and taxonomy is None:
         return None
-    return question_of(store, opt.chosen_taxonomy(prompt, taxonomy), templates=templates)
+    return make_query(store, opt.chosen_taxonomy(prompt, taxonomy), templates=templates)
 
 
 def _report_plan(plan: AreaPlan, *, as_json: bool) -> None:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import time
-from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from timesenclip.bands import BANDS
 from timesenclip.eo.area import AreaSource, block_windows
 from timesenclip.eo.period import Every, Period
-from timesenclip.errors import InputError, NoClearObservationError
+from timesenclip.errors import InputError
 from timesenclip.grid import Window
+from timesenclip.mapping.run.attempt import one_torch_thread
+from timesenclip.mapping.run.observations import read_composites
 from timesenclip.mapping.store.info import chunk_side
 from timesenclip.model.checkpoint import Model
 from timesenclip.model.embed import embed
@@ -84,14 +84,10 @@ def sample_area(
     Raises:
         TimeError: the period has no date.
     """
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # as every block is embedded
-    try:
+    with one_torch_thread():  # as every block is embedded
         some = _sample(source, model, period, every, block, places)
         # In a coastal area all of the first places may lie in the sea.
         return some if len(some.vectors) else _sample(source, model, period, every, block, 8 * places)
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _sample(source: AreaSource, model: Model, period: Period | None, every: Every, block: int, places: int) -> Sample:
@@ -101,9 +97,8 @@ def _sample(source: AreaSource, model: Model, period: Period | None, every: Ever
     embed_s, seen = 0.0, 0
     for i in chosen:
         window = _middle(windows[i])
-        try:
-            cube = source.read(window, period=period, every=every)
-        except NoClearObservationError:
+        cube = read_composites(source, window, period, every)
+        if cube is None:
             continue
         loaded = time.perf_counter()
         series = cube.pixel_series()
@@ -163,8 +158,7 @@ def _load_rate(source: AreaSource, period: Period | None, every: Every, side: in
     top, left = row // side * side, column // side * side
     window = top, min(top + side, rows), left, min(left + side, columns)
     began = time.perf_counter()
-    with suppress(NoClearObservationError):
-        source.read(window, period=period, every=every)
+    read_composites(source, window, period, every)
     pixels = (window[1] - window[0]) * (window[3] - window[2])
     return pixels / max(time.perf_counter() - began, 1e-9)
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timesenclip.files import atomic_path
-from timesenclip.mapping.output.cog import CLASS_NODATA, class_colours
+from timesenclip.mapping.output.layers import CLASS_NODATA, class_colours
 
 if TYPE_CHECKING:
     from timesenclip.mapping.output.result import MapResult, Preview

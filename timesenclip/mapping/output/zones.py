@@ -18,7 +18,7 @@ from timesenclip.extras import require
 from timesenclip.files import atomic_path
 from timesenclip.grid import Transform
 from timesenclip.ground.taxonomy import Taxonomy
-from timesenclip.mapping.output.cog import CLASS_NODATA
+from timesenclip.mapping.output.layers import CLASS_NODATA
 from timesenclip.messages import reason_of
 
 __all__ = ["check_zones", "read_zones", "write_zones"]

@@ -100,6 +100,11 @@ class EmbeddingStore:
         return self.info.level_shapes[self.level]
 
     @property
+    def crs(self) -> str:
+        """Authority string or WKT."""
+        return self.info.crs
+
+    @property
     def transform(self) -> Transform:
         """Affine of this level's grid."""
         a, b, c, d, e, f = self.info.transform
@@ -107,10 +112,27 @@ class EmbeddingStore:
         return a * factor, b * factor, c, d * factor, e * factor, f
 
     @property
+    def period(self) -> str | None:
+        """Period that was read, as area sources take it; None: all of the area's dates."""
+        return None if self.info.period == "all" else self.info.period
+
+    @property
     def status(self) -> dict[str, Any]:
         """`complete`, and once it is, `provenance`."""
         found: Any = _zarr().open_group(self.path, mode="r").attrs[_STATUS]
         return dict(found)
+
+    def require_complete(self) -> None:
+        """Refuse a store with missing blocks.
+
+        Raises:
+            InputError: it is not complete.
+        """
+        if not self.status.get("complete"):
+            raise InputError(
+                f"The store '{self.path}' is not complete; run the `embed-area` command that began it again, and it "
+                "does what is missing."
+            )
 
     def finish(self, provenance: dict[str, Any]) -> None:
         """Mark the store as complete."""
