@@ -107,16 +107,16 @@ def make_query(
         raise InputError("Ask with phrases or a class list, or with photographs: one of them.")
     if unknown_below is not None and not -1 <= unknown_below <= 1:
         raise InputError(f"unknown_below is {unknown_below:g}; a cosine is -1..1, and -1 calls nothing unknown.")
-    paths = [Path(photo) for photo in photos]
-    classes = _photo_classes(paths) if paths else as_taxonomy(taxonomy if taxonomy is not None else [])
-    if len(classes) > MAX_CLASSES:
-        raise InputError(f"{len(classes)} classes; a class map holds at most {MAX_CLASSES}. Ask in several maps.")
     reader = tower or (asked.tower if isinstance(asked, Model) else tower_of(asked, model))
     prompts: dict[str, Any]
-    if paths:
-        vectors = reader.encode_images(paths)  # (K, D)
+    if taxonomy is None:
+        classes = _photo_classes([Path(photo) for photo in photos])
+        _check_count(classes)
+        vectors = reader.encode_images([Path(photo) for photo in photos])  # (K, D)
         prompts = {taxon.name: str(photo) for taxon, photo in zip(classes.classes, photos, strict=True)}
     else:
+        classes = as_taxonomy(taxonomy)
+        _check_count(classes)
         vectors = class_weights(classes, reader, templates)  # (K, D)
         prompts = {taxon.name: prompts_for(taxon, templates) for taxon in classes.classes}
     full = np.asarray(vectors, dtype=np.float32)
@@ -167,6 +167,11 @@ def _origin(asked: Model | EmbeddingStore) -> dict[str, Any]:
         "calibration": info.calibration.model_dump(),
         "dimensions": {"full": info.full_dims, "kept": info.dims, "share_of_length": info.kept},
     }
+
+
+def _check_count(classes: Taxonomy) -> None:
+    if len(classes) > MAX_CLASSES:
+        raise InputError(f"{len(classes)} classes; a class map holds at most {MAX_CLASSES}. Ask in several maps.")
 
 
 def _with_revision(name: str, revision: str | None) -> str:
