@@ -12,7 +12,6 @@ from timesenclip.mapping.output.class_map import ClassBlock
 from timesenclip.mapping.output.cog import map_folder
 from timesenclip.mapping.output.layers import AreaGrid
 from timesenclip.mapping.output.result import MapResult
-from timesenclip.mapping.output.tally import AreaTally
 from timesenclip.mapping.output.write_map import write_map
 from timesenclip.mapping.output.zones import check_zones
 from timesenclip.mapping.query import Query, make_query
@@ -74,12 +73,6 @@ def ask_store(
     if zones is not None:
         check_zones(zones, shape=grid.shape, crs=grid.crs, transform=grid.transform)
 
-    def nothing_seen(_: AreaTally) -> str:
-        return (
-            f"No pixel of '{opened.path}' has {max(min_clear, 1)} clear observation(s) or more; lower --min-clear, "
-            "or embed another period."
-        )
-
     return write_map(
         _asked(opened, query, min_clear, scores, workers),
         query,
@@ -90,7 +83,10 @@ def ask_store(
         grid=grid,
         scores=scores,
         zones=zones,
-        nothing_seen=nothing_seen,
+        nothing_seen=lambda _: (
+            f"No pixel of '{opened.path}' has {max(min_clear, 1)} clear observation(s) or more; lower --min-clear, "
+            "or embed another period."
+        ),
         progress=progress,
     )
 

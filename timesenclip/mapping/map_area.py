@@ -7,7 +7,8 @@ embeddings are not kept (`embed_area` keeps them for `ask_store`).
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from timesenclip.eo.area import AreaSource, CubeInMemory
@@ -85,34 +86,38 @@ def map_cube(
     query = make_query(chosen, taxonomy, templates=templates)
     source.check_offset(period)
     folder = map_folder(out)
-    parts = folder.resolve() / ".map.partial"
     plain = Model(chosen.encoder, chosen.config, digest=chosen.digest)  # without its tower, which blocks do not need
-    job = MapJob(source, plain, query, as_period(period), every, min_clear, scores, parts)
-
-    def nothing_seen(tally: AreaTally) -> str:
-        enough = f"{min_clear} clear observations" if min_clear > 1 else "a clear observation"
-        lower = ", or lower --min-clear" if tally.masked else ""
-        return f"No pixel of the area has {enough} in the period; choose another period{lower}."
-
-    try:
+    with _finished_blocks(folder) as parts:
+        job = MapJob(source, plain, query, as_period(period), every, min_clear, scores, parts)
         facts = job.run_all(block, workers=workers, dask=dask, progress=progress)
-        result = write_map(
+        about = query.origin | {"input": shared_input(facts.values()), "min_clear": min_clear}
+        return write_map(
             job.load_all(facts),
             query,
-            lambda tally: (
-                query.origin | {"input": shared_input(facts.values()), "min_clear": min_clear} | tally.missing()
-            ),
+            lambda tally: about | tally.missing(),
             folder=folder,
             grid=grid,
             scores=scores,
             zones=zones,
-            nothing_seen=nothing_seen,
+            nothing_seen=lambda tally: _nothing_seen(tally, min_clear),
             model=chosen,
         )
+
+
+@contextmanager
+def _finished_blocks(folder: Path) -> Iterator[Path]:
+    """The folder of the finished blocks; after an error it is kept for the next run, where it has any use."""
+    parts = folder.resolve() / ".map.partial"
+    try:
+        yield parts
     except BaseException as error:
-        # Without a finished block, or where nothing was seen, a second run has no use for the folder.
         if isinstance(error, NoClearObservationError) or not any(parts.glob("*.npz")):
             shutil.rmtree(parts, ignore_errors=True)
         raise
     shutil.rmtree(parts)
-    return result
+
+
+def _nothing_seen(tally: AreaTally, min_clear: int) -> str:
+    enough = f"{min_clear} clear observations" if min_clear > 1 else "a clear observation"
+    lower = ", or lower --min-clear" if tally.masked else ""
+    return f"No pixel of the area has {enough} in the period; choose another period{lower}."
