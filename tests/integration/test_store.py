@@ -139,43 +139,6 @@ def test_every_answer_is_a_cog_that_gdal_understands(full, tmp_path: Path) -> No
     assert about["checkpoint"]["digest"] == full.store.info.digest
 
 
-def test_xarray_reads_the_store_with_its_place_on_earth(full) -> None:
-    data = xr.open_zarr(full.store.path, consolidated=False, decode_coords="all")
-    assert data["vectors"].dims == ("y", "x", "d")
-    a, _, c, _, e, f = full.store.info.transform
-    assert float(data.x[0]) == c + a / 2
-    assert float(data.y[-1]) == f + e * (SIZE - 0.5)
-    wkt = data.spatial_ref.attrs["crs_wkt"]
-    assert rasterio.crs.CRS.from_wkt(wkt) == rasterio.crs.CRS.from_user_input(full.store.info.crs)
-    numbers = [float(v) for v in data.spatial_ref.attrs["GeoTransform"].split()]
-    assert rasterio.Affine.from_gdal(*numbers)[:6] == full.store.info.transform
-    unit = data["vectors"].values * data["scale"].values[..., None]
-    seen = data["scale"].values > 0
-    assert np.allclose(np.linalg.norm(unit[seen], axis=-1), 1, atol=0.01)
-    assert data["clear"].values[:12, :8].max() == 0
-    assert (data["clear"].values[-6:, -6:] == 1).all()
-
-
-def test_the_stac_item_is_one(full) -> None:
-    pystac = pytest.importorskip("pystac")
-    from pystac.validation.stac_validator import JsonSchemaSTACValidator
-
-    written = json.loads(full.item.read_text())
-    # The core schemas travel with pystac; an unknown one would be asked of the network, which no test reaches.
-    kind, version = pystac.STACObjectType.ITEM, written["stac_version"]
-    assert JsonSchemaSTACValidator().validate_core(written, kind, version)
-    with pytest.raises(pystac.STACValidationError):
-        JsonSchemaSTACValidator().validate_core({**written, "bbox": "everywhere"}, kind, version)
-    item = pystac.Item.from_dict(written)
-    assert item.properties["timesenclip:digest"] == full.store.info.digest
-    west, south, east, north = item.bbox
-    assert west < east
-    assert south < north
-    assert shapely.geometry.shape(item.geometry).is_valid
-    assert shapely.geometry.shape(item.geometry).exterior.is_ccw
-    assert (full.item.parent / item.assets["embeddings"].href).resolve() == full.store.path
-
-
 def test_scoring_from_disk_from_memory_and_of_overviews_agree(source, place: Path, model: Model, full) -> None:
     question = make_query(full.store, PHRASES)
     from_disk = score_area(full.store, question.vectors)

@@ -12,7 +12,6 @@ from timesenclip.eo.cube.open import open_cube
 from timesenclip.eo.period import as_period
 from timesenclip.errors import InputError
 from timesenclip.mapping.plan import fitting_block, plan_area, sample_area
-from timesenclip.mapping.store.info import chunk_side
 from timesenclip.model.checkpoint import load
 from timesenclip.testing import random_cube, write_netcdf_cube
 
@@ -23,11 +22,6 @@ def test_blocks_cover_every_pixel_once() -> None:
         assert row % 32 == column % 32 == 0
         seen[row:row_end, column:column_end] += 1
     assert (seen == 1).all()
-
-
-@pytest.mark.parametrize(("block", "side"), [(256, 128), (320, 64), (96, 32), (16, 16), (1024, 128)])
-def test_chunks_divide_blocks(block: int, side: int) -> None:
-    assert chunk_side(block) == side
 
 
 def test_small_areas_get_small_blocks_and_odd_blocks_are_refused() -> None:
