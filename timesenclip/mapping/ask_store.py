@@ -59,7 +59,7 @@ def ask_store(
         The result; its files are complete.
 
     Raises:
-        InputError: the store is not complete, or the question cannot be asked.
+        InputError: the store is not complete, or the query cannot be asked.
         NoClearObservationError: no pixel has enough clear observations.
         TowerError: the model's tower is not the store's.
     """

@@ -44,7 +44,7 @@ class ChangeResult:
     median_distance: float
     """Median distance over the area."""
     transitions: tuple[Transition, ...] = ()
-    """Where the answer differs, the largest first; empty without a question."""
+    """Pixels whose class differs, the largest number first; empty without a query."""
     months: dict[str, float] = field(default_factory=dict)
     """Share of the changed pixels whose largest difference lies in a month; empty without cubes."""
 

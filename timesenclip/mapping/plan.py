@@ -1,4 +1,4 @@
-"""Before an area is embedded: its blocks, and what they will cost on this machine."""
+"""A plan of an area before it is embedded: its blocks, and what they will cost on this machine."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class AreaPlan:
     pixels: int
     """Y * X."""
     inside: int
-    """Those within the area's polygon; the others cost nearly nothing."""
+    """Pixels within the area's polygon; the others cost nearly nothing."""
     read_bytes: int | None
     """Values to be read, uncompressed, as two bytes each (SCL: one); None where the source does not say its dates."""
     output_bytes: int
@@ -48,29 +48,29 @@ class AreaPlan:
     embed_px_per_s: float
     """Pixels of a sample embedded in a second by one worker."""
     workers: int
-    """How many work beside each other."""
+    """Number of workers that run at the same time."""
 
     @property
     def hours(self) -> float:
-        """Expected time, if workers do not get into each other's way."""
+        """Expected time in hours, if workers do not slow each other down."""
         return self.inside * (1 / self.load_px_per_s + 1 / self.embed_px_per_s) / self.workers / 3600
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """Some pixels of an area, embedded: to fit a projection and to know the speed."""
+    """Embeddings of some pixels of an area: to fit a projection, and to measure the speed."""
 
     vectors: NDArray[np.float32]
     """(N, D) unit rows."""
     embed_px_per_s: float
-    """Embedded in a second; NaN where no pixel was seen."""
+    """Pixels embedded in a second; NaN where no pixel was seen."""
 
 
 def fitting_block(shape: tuple[int, int], block: int) -> int:
-    """Side of the blocks: what was asked for, or less where the area is smaller.
+    """Side of the blocks in pixels: the one asked for, or less where the area is smaller.
 
     Raises:
-        InputError: it is no multiple of 16.
+        InputError: the block is no multiple of 16.
     """
     chunk_side(block)
     return min(block, -(-max(shape) // 16) * 16)
@@ -79,7 +79,7 @@ def fitting_block(shape: tuple[int, int], block: int) -> int:
 def sample_area(
     source: AreaSource, model: Model, *, period: Period | None, every: Every, block: int, places: int = 9
 ) -> Sample:
-    """Embed small windows that are spread over the area; the same ones every time.
+    """Embed small windows that are spread over the area; every call takes the same windows.
 
     Raises:
         TimeError: the period has no date.
@@ -121,7 +121,7 @@ def plan_area(
     """Plan an area and measure a sample of it.
 
     Raises:
-        InputError: the block is no multiple of 16.
+        InputError: the block is no multiple of 16, or workers or dimensions are out of range.
         TimeError: the period has no date.
     """
     if workers < 1:
@@ -152,7 +152,7 @@ def plan_area(
 
 
 def _load_rate(source: AreaSource, period: Period | None, every: Every, side: int) -> float:
-    """Of one whole block: files are decoded in tiles, so that small windows would look many times slower."""
+    """Pixels read in a second, measured on a whole block: files are decoded in tiles, so a small window takes longer."""
     rows, columns = source.shape
     row, column = source.typical_place
     top, left = row // side * side, column // side * side

@@ -41,7 +41,7 @@ class Query:
     calibration: Calibration
     """Temperature and threshold."""
     origin: dict[str, Any]
-    """What the provenance of a map says of the question: versions, checkpoint, calibration, prompts."""
+    """What the provenance of a map says of the query: versions, checkpoint, calibration, prompts."""
 
     @property
     def label(self) -> str:

@@ -57,7 +57,7 @@ def map_scores(
         `raster` (float32 COG, -9999 is nodata) and `picture` (SVG; a PDF lies beside it).
 
     Raises:
-        CheckpointError: the store was made with another checkpoint.
+        CheckpointError: the store was made with another checkpoint than the model.
         InputError: the store is not complete, or nothing can be written to `out`.
         NoClearObservationError: nothing was seen.
     """

@@ -178,12 +178,12 @@ class EmbeddingStore:
         values = {name: np.asarray(array[row:row_end, column:column_end]) for name, array in self._arrays.items()}
         return BlockData(**values)
 
-    def scores(self, window: Window, weights: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Scores (Y * X, K) of a window for weights (K, d); NaN where not seen. Reads nothing but vectors and scale."""
+    def scores(self, window: Window, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Scores (Y * X, K) of a window for vectors (K, d); NaN where not seen. Reads nothing but vectors and scale."""
         row, row_end, column, column_end = window
         values = np.asarray(self._arrays["vectors"][row:row_end, column:column_end])
         scale = np.asarray(self._arrays["scale"][row:row_end, column:column_end])
-        return score_rows(values.reshape(-1, self.info.dims), scale.reshape(-1), weights)
+        return score_rows(values.reshape(-1, self.info.dims), scale.reshape(-1), vectors)
 
     def project(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
         """Vectors (K, D) of words or pixels, projected to the store's dimensions (K, d).
