@@ -152,7 +152,7 @@ def plan_area(
 
 
 def _load_rate(source: AreaSource, period: Period | None, every: Every, side: int) -> float:
-    """Pixels read in a second, measured on a whole block: files are decoded in tiles, so a small window takes longer."""
+    """Pixels read in a second, measured on a whole block: files come in tiles, so a small window takes longer."""
     rows, columns = source.shape
     row, column = source.typical_place
     top, left = row // side * side, column // side * side
