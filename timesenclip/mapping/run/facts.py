@@ -37,9 +37,10 @@ class BlockFacts:
     """Scenes whose pixels contradict the offset decided for them, and why."""
 
     def to_json(self) -> dict[str, Any]:
-        """As the manifest holds it: without the fields that are empty."""
-        content = {name: getattr(self, name) for name in self.__slots__}
-        return {name: value for name, value in content.items() if value or name == "seen"}
+        """As the manifest holds it: a block that was read has its troubles only where there are some."""
+        always = ("pixels", "seen", "seconds", "days", "input") if self.pixels else ("seen",)
+        content = {name: getattr(self, name) for name in (*always, "failed", "contradicted")}
+        return {name: value for name, value in content.items() if value or name in always}
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> BlockFacts:
