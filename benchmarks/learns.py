@@ -191,7 +191,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
 def main() -> None:
     """Print the table."""
     warnings.simplefilter("ignore")
-    from timesenclip.train.pretrain import pretrain
+    from timesenclip.train.trainer import pretrain
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--places", type=int, default=3000)

@@ -27,7 +27,7 @@ from timesenclip.series import PixelSeries
 from timesenclip.tasks.labelled import LabelledSet, labelled_cube, labelled_points, parse_mapping, read_labels
 from timesenclip.tasks.suite import run_suite
 from timesenclip.tasks.uncertainty import spatial_blocks, spatial_folds
-from timesenclip.train.real import spatial_part
+from timesenclip.train.field_notes.worldcereal import spatial_part
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 _COVER = (

@@ -42,7 +42,7 @@ def train(
     if dry_run:
         _plan(chosen, as_json=as_json)
         return
-    from timesenclip.train.pretrain import pretrain
+    from timesenclip.train.trainer import pretrain
 
     folder = out if out is not None else Path("runs") / chosen.name
     with quiet_libraries(), training_bar() as progress:
@@ -73,8 +73,8 @@ def train(
 def _plan(recipe: Recipe, *, as_json: bool) -> None:
     from dataclasses import asdict
 
-    from timesenclip.train.train_plan import plan_training
-    from timesenclip.train.training_data import read_training_data
+    from timesenclip.train.plan import plan_training
+    from timesenclip.train.data import read_training_data
 
     plan = plan_training(recipe, read_training_data(recipe))
     samples = plan.steps * recipe.batch_size * recipe.accumulate

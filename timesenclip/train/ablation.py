@@ -29,10 +29,10 @@ from timesenclip.tasks.sheets import write_json
 from timesenclip.tasks.sweep import SweepResult, run_sweep
 from timesenclip.tasks.sweep_cells import RETRIEVAL, Entry
 from timesenclip.tasks.sweep_file import SweepConfig
-from timesenclip.train.loop import TrainingDivergedError
-from timesenclip.train.pretrain import Progress, architecture_of, pretrain
+from timesenclip.train.field_notes.source import TrainingDivergedError
+from timesenclip.train.trainer import Progress, architecture_of, pretrain
 from timesenclip.train.recipe import read_recipe, recipe_digest
-from timesenclip.train.training_data import TrainingData, read_training_data
+from timesenclip.train.data import TrainingData, read_training_data
 from timesenclip.train.variations import Variation, variations
 
 __all__ = ["run_ablation"]

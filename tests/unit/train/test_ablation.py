@@ -25,9 +25,9 @@ from timesenclip.data.store import SeriesStore
 from timesenclip.errors import CheckpointError, InputError
 from timesenclip.model.checkpoint import load
 from timesenclip.tasks.sweep import SweepResult, TrainAxes, read_sweep, run_sweep
-from timesenclip.train.loop import TrainingDivergedError
+from timesenclip.train.field_notes.source import TrainingDivergedError
 from timesenclip.train.recipe import Recipe, read_recipe
-from timesenclip.train.training_data import read_training_data
+from timesenclip.train.data import read_training_data
 from timesenclip.train.variations import variations
 
 CONFIGS = Path(__file__).parents[3] / "configs"
@@ -301,7 +301,7 @@ def test_a_sweep_that_trains_needs_a_trainer(world: Path, tmp_path: Path) -> Non
 def test_a_run_out_of_patience_stays_where_it_is(world: Path, tmp_path: Path) -> None:
     import warnings
 
-    from timesenclip.train.pretrain import pretrain
+    from timesenclip.train.trainer import pretrain
 
     recipe = recipe_of(world, "epochs=20", "selection.patience=1", "optimiser.learning_rate=1e-9")
     with warnings.catch_warnings():

@@ -26,11 +26,11 @@ from timesenclip.model.checkpoint import load
 from timesenclip.model.encoder import PRESETS
 from timesenclip.testing import random_series, write_lucas_embeddings, write_sen4map_crops
 from timesenclip.train.batches import Batches
-from timesenclip.train.held_out import instance_recall
+from timesenclip.train.validation import instance_recall
 from timesenclip.train.learner import Learner, learning_rate_factor
-from timesenclip.train.loop import TrainingDivergedError
+from timesenclip.train.field_notes.source import TrainingDivergedError
 from timesenclip.train.recipe import ObjectiveConfig, Recipe, read_recipe, recipe_digest
-from timesenclip.train.run_state import RunStoppedError, locked, save_state
+from timesenclip.train.state import RunStoppedError, locked, save_state
 
 COUNT, DIM = 60, 16
 CONFIGS = Path(__file__).parents[3] / "configs"
@@ -302,7 +302,7 @@ def quiet() -> Any:
 
 @pytest.fixture
 def pretrain(quiet: None) -> Any:
-    from timesenclip.train.pretrain import pretrain
+    from timesenclip.train.trainer import pretrain
 
     def on_cpu(recipe: Recipe, out: Path, **options: Any) -> Any:
         return pretrain(recipe, out, accelerator="cpu", **options)

@@ -8,12 +8,12 @@ import torch
 
 from timesenclip.errors import DataNotFoundError, InputError
 from timesenclip.ground.towers import load_tower
-from timesenclip.train import loop
-from timesenclip.train.card import calibrate, measure, model_card
+from timesenclip.train.field_notes import source as loop
+from timesenclip.train.field_notes.calibrate import calibrate, measure, model_card
 from timesenclip.train.config import LossConfig, TrainConfig, WorldConfig, read_config
-from timesenclip.train.notes import Notebook, kinds_of_place
-from timesenclip.train.places import cover_shares
-from timesenclip.train.real import spatial_part
+from timesenclip.train.field_notes.notes import Notebook, kinds_of_place
+from timesenclip.train.field_notes.places import cover_shares
+from timesenclip.train.field_notes.worldcereal import spatial_part
 
 CONFIGS = Path(__file__).parents[3] / "configs"
 

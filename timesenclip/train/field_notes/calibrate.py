@@ -20,9 +20,9 @@ from timesenclip.series import PixelSeries
 from timesenclip.tasks.baselines import chance, majority, random_forest
 from timesenclip.tasks.classify import classify_embeddings
 from timesenclip.tasks.metrics import Figures, figures
-from timesenclip.train.notes import group_of
-from timesenclip.train.places import cover_shares
-from timesenclip.train.real import RealPoints
+from timesenclip.train.field_notes.notes import group_of
+from timesenclip.train.field_notes.places import cover_shares
+from timesenclip.train.field_notes.worldcereal import RealPoints
 
 __all__ = ["Measured", "calibrate", "measure", "model_card"]
 

@@ -37,10 +37,10 @@ def main() -> int:
 
 def _run(recipe: Path, folder: Path | None, out: Path, *, measure_only: bool) -> int:
     from timesenclip.model.checkpoint import load, save
-    from timesenclip.train.card import calibrate, measure, model_card
-    from timesenclip.train.loop import fit
-    from timesenclip.train.places import Places
-    from timesenclip.train.real import read_real_points
+    from timesenclip.train.field_notes.calibrate import calibrate, measure, model_card
+    from timesenclip.train.field_notes.source import fit
+    from timesenclip.train.field_notes.places import Places
+    from timesenclip.train.field_notes.worldcereal import read_real_points
 
     config = read_config(recipe)
     real = read_real_points(folder) if folder is not None else None

@@ -60,7 +60,7 @@ class Question:
 
 @functools.cache
 def _table() -> dict[str, Any]:
-    text = resources.files(__package__).joinpath("field_notes.yaml").read_text(encoding="utf-8")
+    text = resources.files(__package__).joinpath("notes.yaml").read_text(encoding="utf-8")
     table: dict[str, Any] = yaml.safe_load(text)
     return table
 
@@ -160,7 +160,7 @@ class Notebook:
         for row, kind in enumerate(self.kinds):
             for key in _classes_of(kind).get(name, []):
                 if str(key).lower() not in lookup:
-                    raise TaxonomyError(f"field_notes.yaml: '{kind}' names '{key}', which '{name}' does not have.")
+                    raise TaxonomyError(f"notes.yaml: '{kind}' names '{key}', which '{name}' does not have.")
                 true[row, lookup[str(key).lower()]] = True
         phrases = tuple(self._tower.encode_text(prompts_for(taxon, "default")) for taxon in taxonomy.classes)
         return Question(name, phrases, true)

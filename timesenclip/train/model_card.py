@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from timesenclip.model.checkpoint import Model
-from timesenclip.train.held_out import HeldOut
+from timesenclip.train.validation import HeldOut
 from timesenclip.train.recipe import Recipe
-from timesenclip.train.training_data import TrainingData
+from timesenclip.train.data import TrainingData
 
 __all__ = ["photo_card"]
 

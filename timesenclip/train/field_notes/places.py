@@ -15,7 +15,7 @@ from timesenclip.eo.simulate import cover_names, cover_weights, simulate_series
 from timesenclip.errors import InputError
 from timesenclip.series import PixelSeries
 from timesenclip.train.config import WorldConfig
-from timesenclip.train.notes import group_of, kinds_of_place
+from timesenclip.train.field_notes.notes import group_of, kinds_of_place
 
 __all__ = ["GROUP_SHARES", "Places", "cover_shares", "simulate_places"]
 

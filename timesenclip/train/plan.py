@@ -6,9 +6,9 @@ import time
 from dataclasses import dataclass
 
 from timesenclip.train.learner import Learner
-from timesenclip.train.pretrain import architecture_of, batches_of
+from timesenclip.train.trainer import architecture_of, batches_of
 from timesenclip.train.recipe import Recipe
-from timesenclip.train.training_data import TrainingData
+from timesenclip.train.data import TrainingData
 
 __all__ = ["TrainPlan", "plan_training"]
 

@@ -23,8 +23,8 @@ from timesenclip.model.encoder import PRESETS, SeriesEncoder
 from timesenclip.model.memory_bank import MemoryBank
 from timesenclip.model.pooling import AttentionPooling
 from timesenclip.train.config import TrainConfig
-from timesenclip.train.notes import Notebook, Question
-from timesenclip.train.places import Places, simulate_places
+from timesenclip.train.field_notes.notes import Notebook, Question
+from timesenclip.train.field_notes.places import Places, simulate_places
 
 __all__ = ["TrainingDivergedError", "fit"]
 
