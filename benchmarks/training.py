@@ -33,8 +33,8 @@ from timesenclip.model.encoder import PRESETS
 from timesenclip.testing import write_lucas_embeddings, write_sen4map, write_sen4map_crops
 from timesenclip.train.batches import Batch, Batches
 from timesenclip.train.learner import Learner
-from timesenclip.train.trainer import _precision_on_cpu
 from timesenclip.train.recipe import ObjectiveConfig
+from timesenclip.train.trainer import _precision_on_cpu
 
 DIM = 512
 

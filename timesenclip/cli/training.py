@@ -73,8 +73,8 @@ def train(
 def _plan(recipe: Recipe, *, as_json: bool) -> None:
     from dataclasses import asdict
 
-    from timesenclip.train.plan import plan_training
     from timesenclip.train.data import read_training_data
+    from timesenclip.train.plan import plan_training
 
     plan = plan_training(recipe, read_training_data(recipe))
     samples = plan.steps * recipe.batch_size * recipe.accumulate

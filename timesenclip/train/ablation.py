@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from timesenclip.data.store import SeriesStore
-from timesenclip.errors import CheckpointError, InputError
+from timesenclip.errors import CheckpointError, InputError, TrainingDivergedError
 from timesenclip.ground.prompts import class_weights
 from timesenclip.ground.taxonomy import load_taxonomy, taxonomy_from_phrases
 from timesenclip.ground.towers import load_tower
@@ -29,10 +29,9 @@ from timesenclip.tasks.sheets import write_json
 from timesenclip.tasks.sweep import SweepResult, run_sweep
 from timesenclip.tasks.sweep_cells import RETRIEVAL, Entry
 from timesenclip.tasks.sweep_file import SweepConfig
-from timesenclip.train.field_notes.source import TrainingDivergedError
-from timesenclip.train.trainer import Progress, architecture_of, pretrain
-from timesenclip.train.recipe import read_recipe, recipe_digest
 from timesenclip.train.data import TrainingData, read_training_data
+from timesenclip.train.recipe import read_recipe, recipe_digest
+from timesenclip.train.trainer import Progress, architecture_of, pretrain
 from timesenclip.train.variations import Variation, variations
 
 __all__ = ["run_ablation"]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from timesenclip.model.checkpoint import Model
-from timesenclip.train.validation import HeldOut
-from timesenclip.train.recipe import Recipe
 from timesenclip.train.data import TrainingData
+from timesenclip.train.recipe import Recipe
+from timesenclip.train.validation import HeldOut
 
 __all__ = ["photo_card"]
 

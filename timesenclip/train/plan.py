@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from timesenclip.train.learner import Learner
-from timesenclip.train.trainer import architecture_of, batches_of
-from timesenclip.train.recipe import Recipe
 from timesenclip.train.data import TrainingData
+from timesenclip.train.learner import Learner
+from timesenclip.train.recipe import Recipe
+from timesenclip.train.trainer import architecture_of, batches_of
 
 __all__ = ["TrainPlan", "plan_training"]
 

@@ -12,15 +12,11 @@ from typing import Any
 
 import torch
 
-from timesenclip.errors import InputError, TimeSenCLIPError
+from timesenclip.errors import InputError, RunStoppedError
 
-__all__ = ["RunLog", "RunStoppedError", "load_state", "locked", "save_state"]
+__all__ = ["RunLog", "load_state", "locked", "save_state"]
 
 _STATE, _LOCK = "state.pt", ".lock"
-
-
-class RunStoppedError(TimeSenCLIPError, OSError):
-    """Training cannot go on, for instance because the disk is full; the last saved state is kept."""
 
 
 @contextlib.contextmanager

@@ -26,18 +26,17 @@ import yaml
 from torch import Tensor, nn
 
 from timesenclip.bands import BAND_NAMES
-from timesenclip.errors import MissingExtraError
+from timesenclip.errors import MissingExtraError, TrainingDivergedError
 from timesenclip.model.augment import AUGMENTATIONS, Compose
 from timesenclip.model.checkpoint import Calibration, CheckpointConfig, Model, TowerRef, encoder_fields, save
 from timesenclip.model.encoder import PRESETS, EncoderConfig
 from timesenclip.train.batches import Batch, Batches, draw_seed
-from timesenclip.train.validation import HeldOut, retrieval
+from timesenclip.train.data import TrainingData, read_training_data
 from timesenclip.train.learner import Learner, learning_rate_factor
-from timesenclip.train.field_notes.source import TrainingDivergedError
 from timesenclip.train.model_card import photo_card
 from timesenclip.train.recipe import Recipe, recipe_digest
 from timesenclip.train.state import RunLog, load_state, locked, save_state
-from timesenclip.train.data import TrainingData, read_training_data
+from timesenclip.train.validation import HeldOut, retrieval
 
 _LOG = logging.getLogger(__name__)
 

@@ -22,12 +22,11 @@ import yaml
 
 from tests.unit.train.ablation_world import COUNT, TRAIN, build, run
 from timesenclip.data.store import SeriesStore
-from timesenclip.errors import CheckpointError, InputError
+from timesenclip.errors import CheckpointError, InputError, TrainingDivergedError
 from timesenclip.model.checkpoint import load
 from timesenclip.tasks.sweep import SweepResult, TrainAxes, read_sweep, run_sweep
-from timesenclip.train.field_notes.source import TrainingDivergedError
-from timesenclip.train.recipe import Recipe, read_recipe
 from timesenclip.train.data import read_training_data
+from timesenclip.train.recipe import Recipe, read_recipe
 from timesenclip.train.variations import variations
 
 CONFIGS = Path(__file__).parents[3] / "configs"

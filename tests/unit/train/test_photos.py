@@ -20,17 +20,16 @@ import yaml
 from timesenclip.data.pairs import pair_by_id
 from timesenclip.data.sen4map import convert_sen4map
 from timesenclip.data.store import SeriesStore, store_points
-from timesenclip.errors import InputError
+from timesenclip.errors import InputError, RunStoppedError, TrainingDivergedError
 from timesenclip.model.augment import RandomTS
 from timesenclip.model.checkpoint import load
 from timesenclip.model.encoder import PRESETS
 from timesenclip.testing import random_series, write_lucas_embeddings, write_sen4map_crops
 from timesenclip.train.batches import Batches
-from timesenclip.train.validation import instance_recall
 from timesenclip.train.learner import Learner, learning_rate_factor
-from timesenclip.train.field_notes.source import TrainingDivergedError
 from timesenclip.train.recipe import ObjectiveConfig, Recipe, read_recipe, recipe_digest
-from timesenclip.train.state import RunStoppedError, locked, save_state
+from timesenclip.train.state import locked, save_state
+from timesenclip.train.validation import instance_recall
 
 COUNT, DIM = 60, 16
 CONFIGS = Path(__file__).parents[3] / "configs"

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from timesenclip.errors import DataNotFoundError, InputError
+from timesenclip.errors import DataNotFoundError, InputError, TrainingDivergedError
 from timesenclip.ground.towers import load_tower
+from timesenclip.train.config import LossConfig, TrainConfig, WorldConfig, read_config
 from timesenclip.train.field_notes import source as loop
 from timesenclip.train.field_notes.calibrate import calibrate, measure, model_card
-from timesenclip.train.config import LossConfig, TrainConfig, WorldConfig, read_config
 from timesenclip.train.field_notes.notes import Notebook, kinds_of_place
 from timesenclip.train.field_notes.places import cover_shares
 from timesenclip.train.field_notes.worldcereal import spatial_part
@@ -82,5 +82,5 @@ def test_training_learns_and_repeats_itself() -> None:
 
 
 def test_a_loss_that_is_not_finite_stops_at_once() -> None:
-    with pytest.raises(loop.TrainingDivergedError, match="at step"):
+    with pytest.raises(TrainingDivergedError, match="at step"):
         loop.fit(_config(learning_rate=1e30, loss=LossConfig(contrast_weight=1e30)))

@@ -38,8 +38,8 @@ def main() -> int:
 def _run(recipe: Path, folder: Path | None, out: Path, *, measure_only: bool) -> int:
     from timesenclip.model.checkpoint import load, save
     from timesenclip.train.field_notes.calibrate import calibrate, measure, model_card
-    from timesenclip.train.field_notes.source import fit
     from timesenclip.train.field_notes.places import Places
+    from timesenclip.train.field_notes.source import fit
     from timesenclip.train.field_notes.worldcereal import read_real_points
 
     config = read_config(recipe)
