@@ -21,11 +21,13 @@ def test_public_names_are_exactly_these():
         "NoClearObservationError",
         "PartialFailureError",
         "PromptError",
+        "RunStoppedError",
         "TaxonomyError",
         "TimeError",
         "TimeSenCLIPError",
         "TimeSenCLIPWarning",
         "TowerError",
+        "TrainingDivergedError",
         "UnitsError",
     ]
     defined = {name for name, value in vars(errors).items() if isinstance(value, type)}

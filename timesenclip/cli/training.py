@@ -24,7 +24,10 @@ _SHOWN = 5
 
 
 def train(
-    recipe: Annotated[Path, typer.Argument(metavar="RECIPE", help="YAML: configs/paper.yaml, configs/better.yaml.")],
+    recipe: Annotated[
+        Path,
+        typer.Argument(metavar="RECIPE", help="YAML: configs/paper.yaml, configs/better.yaml, configs/default.yaml."),
+    ],
     out: Annotated[Path | None, typer.Option("--out", "-o", metavar="RUN", help="Folder; a run in it goes on.")] = None,
     change: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change the recipe: data.series=my.zarr")
@@ -35,8 +38,8 @@ def train(
     strict: opt.Strict = False,
     as_json: opt.Json = False,
 ) -> None:
-    """Train an encoder on photographs; killed runs go on where they were."""
-    from timesenclip.train.recipe import read_recipe
+    """Train an encoder on photographs or field notes; killed runs go on where they were."""
+    from timesenclip.train.recipe import PhotoRecipe, read_recipe
 
     chosen = read_recipe(recipe, changes=change or ())
     if dry_run:
@@ -62,10 +65,12 @@ def train(
         return
     if trained.resumed_from:
         note(f"went on from step {trained.resumed_from}")
-    at = chosen.selection.recall_at
+    done = f"{trained.steps:,} steps{' (stopped early)' if trained.stopped_early else ''}"
+    if isinstance(chosen, PhotoRecipe):
+        at = chosen.selection.recall_at
+        done += f"; best held-out retrieval (mean Recall@{at} of both directions) {trained.best:.3f}"
     typer.echo(
-        f"{trained.steps:,} steps{' (stopped early)' if trained.stopped_early else ''}; best held-out retrieval "
-        f"(mean Recall@{at} of both directions) {trained.best:.3f}\nCheckpoint: {trained.checkpoint}\n"
+        f"{done}\nCheckpoint: {trained.checkpoint}\n"
         f"Use it:     timesenclip classify POINTS --checkpoint {trained.checkpoint}"
     )
 
@@ -73,20 +78,21 @@ def train(
 def _plan(recipe: Recipe, *, as_json: bool) -> None:
     from dataclasses import asdict
 
-    from timesenclip.train.data import read_training_data
     from timesenclip.train.plan import plan_training
 
-    plan = plan_training(recipe, read_training_data(recipe))
+    plan = plan_training(recipe)
     samples = plan.steps * recipe.batch_size * recipe.accumulate
     if as_json:
         print_json(asdict(plan) | {"hours_on_this_cpu": samples / plan.samples_per_s / 3600})
         return
     batch = f"{recipe.batch_size} x {recipe.accumulate}" if recipe.accumulate > 1 else str(recipe.batch_size)
     rows: list[tuple[str, str]] = [(f"places, {name}", f"{count:,}") for name, count in plan.parts.items()]
+    if plan.nearest_m is not None:
+        rows.append(("nearest held-out place", f"{plan.nearest_m:,.0f} m"))
+    epochs = max(1, round(plan.steps / plan.steps_per_epoch))
     rows += [
-        ("nearest held-out place", f"{plan.nearest_m:,.0f} m"),
         ("parameters", f"{plan.parameters:,}"),
-        ("steps", f"{plan.steps:,} ({recipe.epochs} epochs of {plan.steps_per_epoch:,}, batch {batch})"),
+        ("steps", f"{plan.steps:,} ({epochs} epochs of {plan.steps_per_epoch:,}, batch {batch})"),
         ("memory, weights and optimiser", f"{plan.model_mb:,.0f} MB"),
         ("memory, data", f"{plan.data_mb:,.0f} MB"),
         ("memory, one batch (estimate)", f"{plan.activations_mb:,.0f} MB"),

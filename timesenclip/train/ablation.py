@@ -30,8 +30,9 @@ from timesenclip.tasks.sweep import SweepResult, run_sweep
 from timesenclip.tasks.sweep_cells import RETRIEVAL, Entry
 from timesenclip.tasks.sweep_file import SweepConfig
 from timesenclip.train.data import TrainingData, read_training_data
-from timesenclip.train.recipe import read_recipe, recipe_digest
-from timesenclip.train.trainer import Progress, architecture_of, pretrain
+from timesenclip.train.photos import architecture_of
+from timesenclip.train.recipe import PhotoRecipe, read_recipe, recipe_digest
+from timesenclip.train.trainer import Progress, pretrain
 from timesenclip.train.variations import Variation, variations
 
 __all__ = ["run_ablation"]
@@ -69,6 +70,8 @@ def run_ablation(
     if config.train is None:
         return run_sweep(config, out, progress=progress)
     base = read_recipe(config.train.recipe, changes=config.train.changes)
+    if not isinstance(base, PhotoRecipe):
+        raise InputError(f"'{config.train.recipe}' is a recipe for field notes; a sweep trains on photographs.")
     data = read_training_data(base)
     chosen = variations(config.train, base, store_patch=data.store.patch_size)
     _check(config, chosen, data)

@@ -11,10 +11,21 @@ from torch import Tensor
 
 from timesenclip.train.batches import Batches
 from timesenclip.train.learner import Learner
+from timesenclip.train.recipe import SelectionConfig
 
-__all__ = ["HeldOut", "instance_recall", "retrieval"]
+__all__ = ["HeldOut", "Validation", "instance_recall", "retrieval"]
 
 _CUTS = (1, 5, 10)
+
+
+@dataclass(frozen=True, slots=True)
+class Validation:
+    """What selects checkpoints."""
+
+    batches: Batches
+    """Held-out places, not augmented."""
+    selection: SelectionConfig
+    """How they select."""
 
 
 @dataclass(frozen=True, slots=True)

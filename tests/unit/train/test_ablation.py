@@ -26,7 +26,7 @@ from timesenclip.errors import CheckpointError, InputError, TrainingDivergedErro
 from timesenclip.model.checkpoint import load
 from timesenclip.tasks.sweep import SweepResult, TrainAxes, read_sweep, run_sweep
 from timesenclip.train.data import read_training_data
-from timesenclip.train.recipe import Recipe, read_recipe
+from timesenclip.train.recipe import PhotoRecipe, read_recipe
 from timesenclip.train.variations import variations
 
 CONFIGS = Path(__file__).parents[3] / "configs"
@@ -55,7 +55,7 @@ def whole(world: Path) -> SweepResult:
     return run(read_sweep(world / "sweep.yaml"), world / "whole")
 
 
-def recipe_of(world: Path, *changes: str) -> Recipe:
+def recipe_of(world: Path, *changes: str) -> PhotoRecipe:
     return read_recipe(world / "recipe.yaml", changes=changes)
 
 
@@ -235,7 +235,7 @@ def test_a_training_that_diverges_leaves_a_row_without_figures(tmp_path: Path, m
     file = build(tmp_path, train=train, months_kept=[12, 3], composites=["month", "year"])
     real, called = ablation.pretrain, []
 
-    def pretrain(recipe: Recipe, *arguments: Any, **options: Any) -> Any:
+    def pretrain(recipe: PhotoRecipe, *arguments: Any, **options: Any) -> Any:
         called.append(recipe.objective.pooling)
         if recipe.objective.pooling == "mean":
             # As a training whose loss is not finite ends; a real one needs weights that overflow.

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from timesenclip.eo.simulate import simulate_series
 from timesenclip.ground.prompts import class_weights
 from timesenclip.ground.taxonomy import Taxonomy, load_taxonomy, taxonomy_from_phrases
-from timesenclip.model.checkpoint import Calibration, Model
+from timesenclip.model.checkpoint import Calibration, Model, save
 from timesenclip.model.embed import embed
 from timesenclip.series import PixelSeries
 from timesenclip.tasks.baselines import chance, majority, random_forest
@@ -24,7 +24,7 @@ from timesenclip.train.field_notes.notes import group_of
 from timesenclip.train.field_notes.places import cover_shares
 from timesenclip.train.field_notes.worldcereal import RealPoints
 
-__all__ = ["Measured", "calibrate", "measure", "model_card"]
+__all__ = ["Measured", "calibrate", "calibrate_and_measure", "measure", "model_card"]
 
 LAND_COVER: dict[str, str] = {
     "crops": "Cropland",
@@ -70,9 +70,8 @@ def calibrate(model: Model, real: RealPoints | None, *, seed: int) -> Model:
     """Fit the temperature and the unknown threshold on places that were not trained on.
 
     The temperature minimises the mean negative log-likelihood of the LUCAS land cover over simulated places and (with
-    the
-    same total weight) the real ones set aside for calibration. The threshold is the highest cosine under which at most
-    2 % of those places lie.
+    the same total weight) the real ones set aside for calibration. The threshold is the highest cosine under which at
+    most 2 % of those places lie.
     """
     taxonomy = load_taxonomy("lucas-land-cover")
     weights = class_weights(taxonomy, model.tower)
@@ -105,7 +104,21 @@ def measure(model: Model, real: RealPoints | None, *, seed: int) -> list[Measure
     return out
 
 
-def model_card(model: Model, measured: list[Measured], *, recipe: Path) -> str:
+def calibrate_and_measure(model: Model, real: RealPoints | None, folder: Path, *, seed: int) -> None:
+    """Calibrate a trained model, measure it, and write it with its card.
+
+    Args:
+        model: the model.
+        real: labelled points, or None for simulated places only.
+        folder: the checkpoint's.
+        seed: the recipe's; calibration and measuring draw their own places.
+    """
+    model = calibrate(model, real, seed=seed + 1)
+    measured = measure(model, real, seed=seed + 2)
+    save(model, folder, card=model_card(model, measured))
+
+
+def model_card(model: Model, measured: list[Measured]) -> str:
     """The text of README.md in a checkpoint folder."""
     config = model.config
     count = sum(parameter.numel() for parameter in model.encoder.parameters())
@@ -119,7 +132,6 @@ def model_card(model: Model, measured: list[Measured], *, recipe: Path) -> str:
         tables=tables,
         temperature=f"{config.calibration.temperature:.3f}",
         unknown=f"{config.calibration.unknown_score or float('nan'):.3f}",
-        recipe=recipe,
     )
 
 

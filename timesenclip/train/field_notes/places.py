@@ -14,8 +14,8 @@ from timesenclip.bands import NORMALISATIONS
 from timesenclip.eo.simulate import cover_names, cover_weights, simulate_series
 from timesenclip.errors import InputError
 from timesenclip.series import PixelSeries
-from timesenclip.train.config import WorldConfig
 from timesenclip.train.field_notes.notes import group_of, kinds_of_place
+from timesenclip.train.recipe import WorldConfig
 
 __all__ = ["GROUP_SHARES", "Places", "cover_shares", "simulate_places"]
 
@@ -37,7 +37,7 @@ covers."""
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """N places as the training loop takes them."""
+    """N places to draw batches from."""
 
     x: Tensor
     """(N, T, C) float32, normalised."""
@@ -87,6 +87,16 @@ class Places:
             valid=torch.cat([first.valid, second.valid]),
             kind=torch.cat([self.kind, other.kind]),
             climate=self.climate + other.climate,
+        )
+
+    def take(self, index: Tensor) -> Places:
+        """The places at `index` (M,) int64, as often as they stand there."""
+        return Places(
+            x=self.x[index],
+            calendar=self.calendar[index],
+            valid=self.valid[index],
+            kind=self.kind[index],
+            climate=tuple(self.climate[i] for i in index.tolist()),
         )
 
     def _padded(self, steps: int) -> Places:

@@ -1,230 +1,222 @@
-"""The training loop: places and their notes meet in the space of a frozen ground tower."""
+"""Places with field notes as a source of batches: what the trainer asks of a recipe of this kind.
+
+The draws follow one another as they did when the shipped checkpoint was trained: NumPy's generator simulates places and
+draws notes and phrases, torch's draws places and augmentation, torch's global one the weights and dropout. Their states
+are part of a run's state, so that a resumed run ends with the weights of one that was not interrupted.
+"""
 
 from __future__ import annotations
 
-import copy
-import logging
-import time
-from collections.abc import Callable
+import json
+from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
+from torch import Tensor
 
-from timesenclip.errors import TrainingDivergedError
+from timesenclip.errors import InputError
 from timesenclip.ground.towers import load_tower
 from timesenclip.model.augment import Augmentation, Compose, MonthDropout, RandomTS, TSMixAug
-from timesenclip.model.checkpoint import CheckpointConfig, Model, TowerRef, encoder_fields
-from timesenclip.model.contrastive import Temperature, info_nce
+from timesenclip.model.checkpoint import CheckpointConfig, Model, TowerRef, encoder_fields, save
 from timesenclip.model.encoder import PRESETS, SeriesEncoder
-from timesenclip.model.memory_bank import MemoryBank
-from timesenclip.model.pooling import AttentionPooling
-from timesenclip.train.config import TrainConfig
-from timesenclip.train.field_notes.notes import Notebook, Question
+from timesenclip.train.batches import Batch, Question, draw_seed
+from timesenclip.train.field_notes.calibrate import calibrate_and_measure
+from timesenclip.train.field_notes.notes import FieldNotes
 from timesenclip.train.field_notes.places import Places, simulate_places
+from timesenclip.train.field_notes.worldcereal import read_real_points
+from timesenclip.train.recipe import FieldNotesRecipe, recipe_digest
+from timesenclip.train.validation import HeldOut, Validation
 
-__all__ = ["fit"]
-
-_LOG = logging.getLogger(__name__)
+__all__ = ["AUGMENTATION", "FieldNotesSource"]
 
 AUGMENTATION: Augmentation = Compose((TSMixAug(p=0.15), RandomTS(p=0.25), MonthDropout(p=0.4, most=0.5)))
 """What every batch goes through. Differs: gentler than the paper's, because simulated years already lack months."""
 
-
-class _Learner(nn.Module):
-    """Everything that learns, and the loss."""
-
-    def __init__(self, config: TrainConfig, encoder: SeriesEncoder, notebook: Notebook) -> None:
-        super().__init__()
-        self.config, self.notebook = config.loss, notebook
-        self.encoder = encoder
-        self.pooling = AttentionPooling(notebook.dim, config.loss.pooling)
-        self.temperature = Temperature(config.loss.temperature)
-        self.bank = MemoryBank(notebook.dim, config.loss.bank_size)
-
-    def loss(self, places: Places, notes: Tensor, rng: np.random.Generator) -> dict[str, Tensor]:
-        """Contrast with the notes of other places, and with what is false of this place."""
-        satellite = F.normalize(self.encoder(places.x, places.calendar, places.valid), dim=-1)  # (B, D)
-        ground = F.normalize(self.pooling(notes), dim=-1)  # (B, D)
-        scale = self.temperature()
-        # Places of one kind have the same words: a label, not a place, says what is no negative.
-        contrast = info_nce(
-            satellite,
-            ground,
-            scale=scale,
-            bank_keys=self.bank.keys,
-            in_batch=True,
-            symmetric=True,
-            label=places.kind,
-            bank_label=self.bank.label,
-        )
-        asked = [_question_loss(satellite, places.kind, q, scale, rng) for q in self.notebook.questions]
-        self.bank.push(ground, label=places.kind)
-        return {"contrast": contrast, "questions": torch.stack(asked).mean()}
+_MONTHS = 12
 
 
-def _question_loss(
-    satellite: Tensor, kind: Tensor, question: Question, scale: Tensor, rng: np.random.Generator
-) -> Tensor:
-    """InfoNCE against the class vectors of one list: all true classes against all classes.
+class FieldNotesSource:
+    """Batches of augmented places with notes: simulated, renewed now and then, and a share of real ones.
 
-    Half of the time each class speaks through one phrase, half of the time through the mean of all its phrases, so
-    that a single word typed by a user and a full prompt ensemble both work.
+    Every process draws the whole batch and takes its share of it (`timesenclip.train.source.Source`).
     """
-    weights = torch.from_numpy(question.weights(single=bool(rng.random() < 0.5), rng=rng))  # (K, D)
-    true = torch.from_numpy(question.true)[kind]  # (B, K)
-    asked = true.any(dim=1)
-    if not bool(asked.any()):
-        return satellite.sum() * 0.0
-    logits = scale * satellite[asked] @ weights.T  # (B', K)
-    hit = logits.masked_fill(~true[asked], -torch.inf).logsumexp(dim=1)
-    return (logits.logsumexp(dim=1) - hit).mean()
 
+    terms: tuple[str, ...] = ("contrast", "questions")
+    validation: Validation | None = None
+    nearest_m: float | None = None
 
-def fit(
-    config: TrainConfig,
-    *,
-    real: Places | None = None,
-    progress: Callable[[int, int, dict[str, float]], None] | None = None,
-) -> Model:
-    """Train an encoder.
-
-    Args:
-        config: the recipe.
-        real: real places to mix in; used only where `config.world.real` says so.
-        progress: called with (step, steps, figures) every 50 steps.
-
-    Returns:
-        The model with averaged weights, not yet calibrated.
-
-    Raises:
-        TrainingDivergedError: the loss became NaN or infinite.
-    """
-    torch.manual_seed(config.seed)
-    rng = np.random.default_rng(config.seed)
-    generator = torch.Generator().manual_seed(config.seed)
-    tower = load_tower(config.tower)
-    notebook = Notebook(tower)
-    architecture = replace(PRESETS[config.encoder], embed_dim=tower.dim, dropout=config.dropout)
-    learner = _Learner(config, SeriesEncoder(architecture), notebook)
-    averaged = copy.deepcopy(learner.encoder)
-    optimiser, schedule = _optimiser(config, learner)
-    source = _Source(config, real if config.world.real else None, rng, generator)
-    began = time.perf_counter()
-    for step in range(1, config.steps + 1):
-        places = source.batch(step)
-        notes = torch.from_numpy(notebook.views(places.kind.tolist(), places.climate, rng=rng))
-        losses = learner.loss(places, notes, rng)
-        total = config.loss.contrast_weight * losses["contrast"] + config.loss.question_weight * losses["questions"]
-        if not bool(torch.isfinite(total)):
-            raise TrainingDivergedError(
-                f"The loss is {float(total.detach())} at step {step}; lower learning_rate in the recipe."
+    def __init__(self, recipe: FieldNotesRecipe, *, rank: int = 0, world: int = 1) -> None:
+        """Embed the notes and read the real places of a recipe, for one process of `world`."""
+        if recipe.batch_size % world:
+            raise InputError(
+                f"A batch of {recipe.batch_size} cannot be shared by {world} processes evenly; change one."
             )
-        optimiser.zero_grad()
-        total.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(learner.parameters(), 1.0)
-        optimiser.step()
-        schedule.step()
-        learner.temperature.clamp_()
-        _average(averaged, learner.encoder, min(config.ema, (step + 1) / (step + 10)))
-        if progress is not None and (step % 50 == 0 or step == config.steps):
-            rate = step * config.batch_size / (time.perf_counter() - began)
-            figures = {name: float(value.detach()) for name, value in losses.items()}
-            progress(step, config.steps, figures | {"scale": float(learner.temperature().detach()), "places/s": rate})
-    return Model(averaged, _checkpoint_config(config, architecture, tower.dim))
+        self.recipe, self._rank, self._world = recipe, rank, world
+        self._tower = load_tower(recipe.tower)
+        self._notes = FieldNotes(self._tower)
+        self._truth = [torch.from_numpy(listed.true) for listed in self._notes.class_lists]
+        options: dict[str, Any] = {"embed_dim": self._tower.dim, **recipe.encoder_options}
+        self.architecture = replace(PRESETS[recipe.encoder], **options)
+        self.first_seed, self.steps = recipe.seed, recipe.steps
+        self.epoch_batches = recipe.world.refresh_steps * recipe.accumulate
+        self._read_real()
+        self.series_steps = _MONTHS
+        self.bytes_in_memory = recipe.world.simulated * _MONTHS * (self.architecture.bands + 2) * 4
+        self._rng = np.random.default_rng(recipe.seed)
+        self._generator = torch.Generator().manual_seed(recipe.seed)
+        self._world_drawn_from = json.dumps(self._rng.bit_generator.state)
 
-
-class _Source:
-    """Batches of augmented places: simulated, renewed now and then, and a share of real ones."""
-
-    def __init__(
-        self, config: TrainConfig, real: Places | None, rng: np.random.Generator, generator: torch.Generator
-    ) -> None:
-        self.config, self.real, self.rng, self.generator = config, real, rng, generator
-        self.real_count = round(config.batch_size * config.world.real_share) if real is not None and len(real) else 0
+    def _read_real(self) -> None:
+        recipe = self.recipe
+        self._points = read_real_points(recipe.world.real) if recipe.world.real is not None else None
+        self._real: Places | None = None
+        self._real_count = 0
+        self.parts = {"simulated, held at a time": recipe.world.simulated}
+        if self._points is None:
+            return
+        chosen = self._points.take(self._points.part == "train")
+        self._real = Places.of(
+            chosen.series,
+            chosen.kind,
+            [None] * len(chosen.kind),
+            normalisation=recipe.normalisation,
+            hemisphere_shift=recipe.hemisphere_shift,
+        )
+        self._real_count = round(recipe.batch_size * recipe.world.real_share) if len(self._real) else 0
         # Rare kinds come more often than they are, but not as often as common ones.
-        self.real_weights = None if real is None else torch.bincount(real.kind)[real.kind].float().rsqrt()
-        self.simulated = self._simulate()
+        self._real_weights = torch.bincount(self._real.kind)[self._real.kind].float().rsqrt()
+        names, counts = np.unique(self._points.part, return_counts=True)
+        self.parts |= {f"real, {name}": int(count) for name, count in zip(names, counts, strict=True)}
 
-    def _simulate(self) -> Places:
+    def stream(self, first: int) -> Iterator[Batch]:
+        """This process's share of the batches from number `first` on."""
+        share = self.recipe.batch_size // self._world
+        rows = slice(self._rank * share, (self._rank + 1) * share)
+        number = first
+        if number % self.epoch_batches:
+            simulated = self._simulate(_generator_at(self._world_drawn_from))
+        while True:
+            if number % self.epoch_batches == 0:
+                self._world_drawn_from = json.dumps(self._rng.bit_generator.state)
+                simulated = self._simulate(self._rng)
+            places = self._places(simulated)
+            views = torch.from_numpy(self._notes.views(places.kind.tolist(), places.climate, rng=self._rng))
+            yield Batch(
+                places.x[rows],
+                places.calendar[rows],
+                places.valid[rows],
+                views[rows],
+                torch.ones(views[rows].shape[:2], dtype=torch.bool),
+                places.kind[rows],
+                questions=self._questions(),
+            )
+            number += 1
+
+    def _simulate(self, rng: np.random.Generator) -> Places:
         return simulate_places(
-            self.config.world.simulated,
-            self.config.world,
-            normalisation=self.config.normalisation,
-            hemisphere_shift=self.config.hemisphere_shift,
-            rng=self.rng,
+            self.recipe.world.simulated,
+            self.recipe.world,
+            normalisation=self.recipe.normalisation,
+            hemisphere_shift=self.recipe.hemisphere_shift,
+            rng=rng,
         )
 
-    def batch(self, step: int) -> Places:
-        """The augmented batch of a step."""
-        if step > 1 and step % self.config.world.refresh_steps == 1:
-            self.simulated = self._simulate()
-        places = self._draw(self.simulated, self.config.batch_size - self.real_count)
-        if self.real is not None and self.real_count:
-            places = places + _perturbed(self._draw(self.real, self.real_count, self.real_weights), self.generator)
-        x, calendar, valid = AUGMENTATION(places.x, places.calendar, places.valid, self.generator)
+    def _places(self, simulated: Places) -> Places:
+        """The augmented places of a batch."""
+        index = torch.randint(
+            0, len(simulated), (self.recipe.batch_size - self._real_count,), generator=self._generator
+        )
+        places = simulated.take(index)
+        if self._real is not None and self._real_count:
+            index = torch.multinomial(self._real_weights, self._real_count, replacement=True, generator=self._generator)
+            places = places + _perturbed(self._real.take(index), self._generator)
+        x, calendar, valid = AUGMENTATION(places.x, places.calendar, places.valid, self._generator)
         return replace(places, x=x, calendar=calendar, valid=valid)
 
-    def _draw(self, places: Places, count: int, weights: Tensor | None = None) -> Places:
-        if weights is None:
-            index = torch.randint(0, len(places), (count,), generator=self.generator)
-        else:
-            index = torch.multinomial(weights, count, replacement=True, generator=self.generator)
-        return Places(
-            x=places.x[index],
-            calendar=places.calendar[index],
-            valid=places.valid[index],
-            kind=places.kind[index],
-            climate=tuple(places.climate[i] for i in index.tolist()),
+    def _questions(self) -> tuple[Question, ...]:
+        """Every class list, as this batch asks it.
+
+        Half of the time each class speaks through one phrase, half of the time through the mean of all its phrases, so
+        that a single word typed by a user and a full prompt ensemble both work.
+        """
+        return tuple(
+            Question(torch.from_numpy(listed.vectors(single=bool(self._rng.random() < 0.5), rng=self._rng)), true)
+            for listed, true in zip(self._notes.class_lists, self._truth, strict=True)
         )
+
+    def sample(self, count: int) -> Batch:
+        """A batch of at most `count` places of a small world, drawn apart from the run."""
+        small = self.recipe.model_copy(
+            update={
+                "world": self.recipe.world.model_copy(update={"simulated": max(64, count), "real": None}),
+                "batch_size": min(count, self.recipe.batch_size),
+            }
+        )
+        return next(FieldNotesSource(small).stream(0))
+
+    def seed_dropout(self, number: int, rank: int) -> None:
+        """One process goes on drawing; several must not draw the same, and draw by (seed, batch, process)."""
+        if self._world > 1:
+            torch.manual_seed(draw_seed(self.recipe.seed, 3, number, rank))
+
+    def state(self) -> dict[str, Any]:
+        """The states of the three generators, and that from which the present places were simulated."""
+        return {
+            "world": self._world_drawn_from,
+            "numpy": json.dumps(self._rng.bit_generator.state),
+            "generator": self._generator.get_state(),
+            "torch": torch.get_rng_state(),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Set the generators; `stream` simulates the places of that time again."""
+        self._world_drawn_from = state["world"]
+        self._rng = _generator_at(state["numpy"])
+        self._generator.set_state(state["generator"])
+        torch.set_rng_state(state["torch"])
+
+    def about(self) -> dict[str, Any]:
+        """What `run.json` says of the data."""
+        return {"places": self.parts, "tower": self.recipe.tower}
+
+    def write_checkpoint(
+        self, encoder: SeriesEncoder, folder: Path, *, scale: float, step: int, held: HeldOut | None
+    ) -> None:
+        """Write the checkpoint, then calibrate and measure it, and write it again with its card."""
+        recipe = self.recipe
+        config = CheckpointConfig(
+            name=recipe.name,
+            encoder=encoder_fields(encoder.config),
+            normalisation=recipe.normalisation,
+            tower=TowerRef(name=recipe.tower, dim=self._tower.dim),
+            hemisphere_shift=recipe.hemisphere_shift,
+            weights_dtype="float16",
+            training={
+                "recipe": recipe.model_dump(mode="json"),
+                "digest": recipe_digest(recipe),
+                "step": step,
+                "torch": torch.__version__,
+            },
+        )
+        model = Model(encoder, config)
+        save(model, folder)  # kept even if what follows fails
+        calibrate_and_measure(model, self._points, folder, seed=recipe.seed)
+
+
+def _generator_at(state: str) -> np.random.Generator:
+    rng = np.random.default_rng()
+    rng.bit_generator.state = json.loads(state)
+    return rng
 
 
 def _perturbed(places: Places, generator: torch.Generator) -> Places:
     """Real places are few: vary their brightness by place, band and step, so that none is learnt by heart."""
     n, t, c = places.x.shape
-    noise = sum(
+    noise: Tensor | int = sum(
         torch.randn(*shape, generator=generator) * spread
         for shape, spread in (((n, 1, 1), 0.03), ((n, 1, c), 0.02), ((n, t, 1), 0.02), ((n, t, c), 0.01))
     )
     return replace(places, x=(places.x * (1 + noise)).clamp(0, 1))
-
-
-def _optimiser(
-    config: TrainConfig, learner: _Learner
-) -> tuple[torch.optim.AdamW, torch.optim.lr_scheduler.LRScheduler]:
-    decay = [p for p in learner.parameters() if p.ndim >= 2]
-    plain = [p for p in learner.parameters() if p.ndim < 2]
-    groups: list[dict[str, Any]] = [
-        {"params": decay, "weight_decay": config.weight_decay},
-        {"params": plain, "weight_decay": 0.0},
-    ]
-    optimiser = torch.optim.AdamW(groups, lr=config.learning_rate)
-    warm = max(1, round(config.steps * config.warmup))
-
-    def factor(step: int) -> float:
-        if step < warm:
-            return (step + 1) / warm
-        return float(0.5 * (1 + np.cos(np.pi * min(1.0, (step - warm) / max(1, config.steps - warm)))))
-
-    return optimiser, torch.optim.lr_scheduler.LambdaLR(optimiser, factor)
-
-
-@torch.no_grad()
-def _average(target: nn.Module, source: nn.Module, decay: float) -> None:
-    for mine, theirs in zip(target.parameters(), source.parameters(), strict=True):
-        mine.lerp_(theirs, 1 - decay)
-
-
-def _checkpoint_config(config: TrainConfig, architecture: Any, dim: int) -> CheckpointConfig:
-    return CheckpointConfig(
-        name=config.name,
-        encoder=encoder_fields(architecture),
-        normalisation=config.normalisation,
-        tower=TowerRef(name=config.tower, dim=dim),
-        hemisphere_shift=config.hemisphere_shift,
-        weights_dtype="float16",
-        training={"recipe": config.model_dump(), "torch": torch.__version__},
-    )
