@@ -12,9 +12,9 @@
     |- NoClearObservationError (ValueError)    every observation is cloudy or missing
     |- CheckpointError (ValueError)       a checkpoint is absent, broken or of another version
     |- TowerError (RuntimeError)          a ground tower cannot be loaded, or cannot do what is asked
-    |- MissingExtraError (ImportError)    an optional dependency is not installed
     |- RunStoppedError (OSError)          training cannot go on; the last saved state is kept
-    |- TrainingDivergedError (FloatingPointError)   the loss of a training is not finite
+    |- TrainingDivergedError (FloatingPointError)   the loss is not finite
+    |- MissingExtraError (ImportError)    an optional dependency is not installed
     '- PartialFailureError (RuntimeError) some of the work failed; the rest is kept (exit code 1)
 
     TimeSenCLIPWarning (UserWarning)
@@ -104,16 +104,16 @@ class TowerError(TimeSenCLIPError, RuntimeError):
     """A ground tower cannot be loaded, or cannot do what was asked of it."""
 
 
-class MissingExtraError(TimeSenCLIPError, ImportError):
-    """An optional dependency is not installed; the message names the extra to install."""
-
-
 class RunStoppedError(TimeSenCLIPError, OSError):
     """Training cannot go on, for instance because the disk is full; the last saved state is kept."""
 
 
 class TrainingDivergedError(TimeSenCLIPError, FloatingPointError):
     """The loss is not finite; the message says at which step."""
+
+
+class MissingExtraError(TimeSenCLIPError, ImportError):
+    """An optional dependency is not installed; the message names the extra to install."""
 
 
 class PartialFailureError(TimeSenCLIPError, RuntimeError):

@@ -57,9 +57,19 @@ class Batch:
 
     def to(self, device: torch.device) -> Batch:
         """The batch on another device."""
-        tensors = (t.to(device, non_blocking=True) for t in self.inputs()[:-1])
-        questions = tuple(Question(*(t.to(device, non_blocking=True) for t in question)) for question in self.questions)
-        return Batch(*tensors, questions=questions)
+
+        def moved(tensor: Tensor) -> Tensor:
+            return tensor.to(device, non_blocking=True)
+
+        return Batch(
+            x=moved(self.x),
+            calendar=moved(self.calendar),
+            valid=moved(self.valid),
+            views=moved(self.views),
+            has_view=moved(self.has_view),
+            place=moved(self.place),
+            questions=tuple(Question(moved(asked.vectors), moved(asked.true)) for asked in self.questions),
+        )
 
     def inputs(self) -> tuple[Any, ...]:
         """The fields in order, as `Learner.forward` takes them."""

@@ -121,4 +121,4 @@ def gather(tensor: Tensor) -> Tensor:
     with warnings.catch_warnings():
         # torch 2.13 deprecates it for a function that torch 2.6 does not have.
         warnings.filterwarnings("ignore", message=".*all_gather is deprecated", category=FutureWarning)
-        return torch.cat(all_gather(tensor))
+        return torch.cat(all_gather(tensor))  # type: ignore[no-untyped-call]
