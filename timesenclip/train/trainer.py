@@ -184,15 +184,13 @@ class _Run:
             with self.fabric.no_backward_sync(self.model, enabled=micro + 1 < recipe.accumulate):
                 loss, keys, place, terms = self.model(*batch.inputs())
                 if not torch.isfinite(loss.detach()):
-                    self._diverged(float(loss.detach()), micro)
+                    self._diverged(f"loss is {float(loss.detach())}", micro)
                 self.fabric.backward(loss / recipe.accumulate)
             for name, value in {"loss": loss, **terms}.items():
                 figures[name] += float(value.detach()) / recipe.accumulate
             learnt.append((keys, place))
         if recipe.optimiser.clip_norm is not None:
-            self.fabric.clip_gradients(
-                self.model, self.optimiser, max_norm=recipe.optimiser.clip_norm, error_if_nonfinite=False
-            )
+            self._clip_gradients(recipe.optimiser.clip_norm)
         figures["learning_rate"] = float(self.schedule.get_last_lr()[0])
         self.optimiser.step()
         self.schedule.step()
@@ -211,12 +209,19 @@ class _Run:
             self.averaged.update_parameters(self.learner)
         self.step += 1
 
-    def _diverged(self, value: float, micro: int) -> None:
+    def _clip_gradients(self, most: float) -> None:
+        """Shorten the gradient to the norm `most`. In 16-mixed the loss scaler skips steps whose gradient overflows."""
+        norm = self.fabric.clip_gradients(self.model, self.optimiser, max_norm=most, error_if_nonfinite=False)
+        scaled = getattr(self.fabric.strategy.precision, "scaler", None) is not None
+        if not scaled and not torch.isfinite(norm):
+            self._diverged(f"norm of the gradient is {float(norm)}", self.recipe.accumulate - 1)
+
+    def _diverged(self, what: str, micro: int) -> None:
         kept = "the last good checkpoint is kept in " + str(self.folder / "best")
         if not (self.folder / "best").is_dir():
             kept = "no checkpoint was saved yet"
         raise TrainingDivergedError(
-            f"The loss is {value} at step {self.step + 1} (epoch {self._epoch(self.step) + 1}, micro-batch {micro + 1} "
+            f"The {what} at step {self.step + 1} (epoch {self._epoch(self.step) + 1}, micro-batch {micro + 1} "
             f"of {self.recipe.accumulate}); {kept}. Lower optimiser.learning_rate (now "
             f"{self.recipe.optimiser.learning_rate:g}) or set precision to 32-true."
         )
