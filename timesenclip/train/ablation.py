@@ -1,7 +1,7 @@
 """Sweeps that train: a recipe and what is changed about it, one checkpoint each, then asked like any other.
 
     OUT/checkpoints/<digest>/   a run of `pretrain` each, with `done.json` when it has ended
-    OUT/cells/, OUT/sweep.*     what `timesenclip.tasks.sweep` writes
+    OUT/cells/, OUT/sweep.*     what `timesenclip.evaluation.sweep.run` writes
 
 Killed anywhere, the same command goes on inside the training it was in, and ends with the same table: a training
 resumes bit for bit on a CPU, and what is done is not done again.
@@ -20,15 +20,15 @@ from typing import Any
 
 from timesenclip.data.store import SeriesStore
 from timesenclip.errors import CheckpointError, InputError, TrainingDivergedError
+from timesenclip.evaluation.labels.store import is_store
+from timesenclip.evaluation.sweep.cells import RETRIEVAL, Entry
+from timesenclip.evaluation.sweep.config import SweepConfig
+from timesenclip.evaluation.sweep.run import SweepResult, run_sweep
+from timesenclip.files import write_json
+from timesenclip.ground.load import load_tower
 from timesenclip.ground.prompts import class_weights
 from timesenclip.ground.taxonomy import load_taxonomy, taxonomy_from_phrases
-from timesenclip.ground.towers import load_tower
 from timesenclip.model.checkpoint import load
-from timesenclip.tasks.labelled_store import is_store
-from timesenclip.tasks.sheets import write_json
-from timesenclip.tasks.sweep import SweepResult, run_sweep
-from timesenclip.tasks.sweep_cells import RETRIEVAL, Entry
-from timesenclip.tasks.sweep_file import SweepConfig
 from timesenclip.train.data import TrainingData, read_training_data
 from timesenclip.train.photos import architecture_of
 from timesenclip.train.recipe import PhotoRecipe, read_recipe, recipe_digest
@@ -119,7 +119,7 @@ def _trained(
             # It would diverge again: the others are worth more than stopping here.
             _LOG.warning("%s: %s", variation.name, error)
             ended = {"name": variation.name, "diverged": str(error)}
-        write_json(folder / _DONE, ended)
+        write_json(folder / _DONE, ended, shared=True)
     if ended["diverged"]:
         return Entry(variation.name, None, variation.settings, variation.changed)
     best = folder / "best"
@@ -162,7 +162,7 @@ def _check(config: SweepConfig, chosen: Sequence[Variation], data: TrainingData)
                 f"The sweep asks for patches of {largest} x {largest} pixels, but the labelled data '{name}' have "
                 f"{side} x {side}; give a training store of such patches."
             )
-    tower = load_tower(data.tower)
+    tower = load_tower(data.tower, revision=data.revision)
     if tower.dim != data.dim:
         raise InputError(
             f"The tower '{data.tower}' has {tower.dim} dimensions, the ground vectors {data.dim}; name theirs."

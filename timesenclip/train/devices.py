@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from timesenclip.errors import MissingExtraError
+from timesenclip.extras import require
 
 __all__ = ["make_fabric", "precision_on_cpu"]
 
@@ -26,14 +26,11 @@ def make_fabric(accelerator: str, devices: int, precision: str) -> Any:
     Raises:
         MissingExtraError: Lightning is not installed.
     """
-    try:
-        from lightning.fabric import Fabric
-    except ImportError as error:
-        raise MissingExtraError("Training needs lightning; pip install 'timesenclip[train]'.") from error
+    fabric_module = require("train", "lightning.fabric", needed_by="Training")
     strategy = "ddp" if devices > 1 else "auto"
     if accelerator == "cpu" or (accelerator == "auto" and not torch.accelerator.is_available()):
         precision = precision_on_cpu(precision)
-    fabric = Fabric(accelerator=accelerator, devices=devices, strategy=strategy, precision=precision)  # type: ignore[arg-type]
+    fabric = fabric_module.Fabric(accelerator=accelerator, devices=devices, strategy=strategy, precision=precision)
     fabric.launch()
     return fabric
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -25,7 +24,9 @@ import torch
 import yaml
 from torch import Tensor
 
+from timesenclip._version import __version__
 from timesenclip.errors import TrainingDivergedError
+from timesenclip.files import write_json, write_text
 from timesenclip.train.batches import Batch
 from timesenclip.train.devices import make_fabric
 from timesenclip.train.learner import Learner
@@ -272,8 +273,6 @@ class _Run:
 
     def describe(self) -> None:
         """Write the recipe and the plan beside the run."""
-        from timesenclip import __version__
-
         text = yaml.safe_dump(self.recipe.model_dump(mode="json"), sort_keys=False)
         about = {
             "timesenclip": __version__,
@@ -284,7 +283,5 @@ class _Run:
             "parameters": sum(p.numel() for p in self.learner.parameters()),
             **self.source.about(),
         }
-        for name, content in (("recipe.yaml", text), ("run.json", json.dumps(about, indent=2) + "\n")):
-            scratch = self.folder / f".{name}.tmp"
-            scratch.write_text(content, encoding="utf-8")
-            scratch.replace(self.folder / name)
+        write_text(self.folder / "recipe.yaml", text)
+        write_json(self.folder / "run.json", about)

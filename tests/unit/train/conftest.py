@@ -10,7 +10,8 @@ import pytest
 
 from tests.unit.train.photo_world import COUNT, DIM
 from timesenclip.data.sen4map import convert_sen4map
-from timesenclip.testing import random_series, write_lucas_embeddings, write_sen4map_crops
+from timesenclip.testing import random_series
+from timesenclip.testing.training import write_lucas_embeddings, write_sen4map_crops
 from timesenclip.train.recipe import PhotoRecipe
 
 

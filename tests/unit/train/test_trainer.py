@@ -17,6 +17,7 @@ import pytest
 from tests.unit.train.photo_world import DIM, recipe_of, run, write_recipe
 from timesenclip.data.store import SeriesStore, store_points
 from timesenclip.errors import InputError, TrainingDivergedError
+from timesenclip.files import TEMPORARY_SUFFIX
 from timesenclip.model.checkpoint import load
 from timesenclip.testing import random_series
 from timesenclip.train.learner import Learner
@@ -57,7 +58,7 @@ def test_a_run_leaves_what_it_promises(world: Path, tmp_path: Path, pretrain: An
     assert done.steps == recipe.epochs * 5 // 2 or done.steps > 1
     names = {path.name for path in (tmp_path / "run").iterdir()}
     assert {"recipe.yaml", "run.json", "metrics.csv", "state.pt", "best", "last", "tensorboard"} <= names
-    assert not [name for name in names if name.endswith(".tmp")]
+    assert not [name for name in names if name.endswith(TEMPORARY_SUFFIX)]
     assert read_recipe(tmp_path / "run" / "recipe.yaml") == recipe
     model = load(done.checkpoint)
     assert model.config.tower.dim == DIM

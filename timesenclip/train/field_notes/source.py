@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from timesenclip.errors import InputError
-from timesenclip.ground.towers import load_tower
+from timesenclip.ground.load import load_tower
 from timesenclip.model.augment import Augmentation, Compose, MonthDropout, RandomTS, TSMixAug
 from timesenclip.model.checkpoint import CheckpointConfig, Model, TowerRef, encoder_fields, save
 from timesenclip.model.encoder import PRESETS, SeriesEncoder

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from timesenclip.ground.towers import load_tower
+from timesenclip.ground.load import load_tower
 from timesenclip.train.field_notes.notes import FieldNotes, kinds_of_place
 
 

@@ -1,0 +1,138 @@
+"""Layers of a cube: each band on its own grid, placed on the finest one by coordinates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from timesenclip.errors import GridError
+from timesenclip.grid import ALIGNED_PX, Grid, Window
+
+__all__ = ["Layer", "Opened", "Stack", "place_layers"]
+
+
+class Stack(Protocol):
+    """One band (or SCL) of a file or of many: a stack over the dates, on its own grid."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+
+    @property
+    def nodata(self) -> float | None:
+        """Value that the file declares as "no observation"."""
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the values."""
+
+    def read(self, dates: NDArray[np.intp], window: Window) -> NDArray[Any]:
+        """Values (T, y, x) of some dates, in a window inside the stack."""
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A stack and its place on the cube's grid."""
+
+    stack: Stack
+    """The values."""
+    factor: int
+    """How many pixels of the cube's grid one pixel of the stack spans on a side: 1, or 2 for 20 m over 10 m."""
+    row: int = 0
+    """Row of the cube's grid at which the stack begins; negative where it begins above the cube."""
+    column: int = 0
+    """Column of the cube's grid at which the stack begins; negative where it begins left of it."""
+    order: NDArray[np.intp] | None = None
+    """Puts the dates of the stack in order; None where they are."""
+
+    def read(self, dates: NDArray[np.intp], box: Window) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+        """A window of the cube's grid: values (T, y, x), repeated to it (nearest), and where there is a value."""
+        own = self.cover(box)
+        values, seen = self.read_own(dates, own)
+        return self.spread(values, own, box), self.spread(seen, own, box)
+
+    def cover(self, box: Window) -> Window:
+        """The window of the stack that covers a window of the cube; it may reach beyond the stack."""
+        top, bottom, left, right = box[0] - self.row, box[1] - self.row, box[2] - self.column, box[3] - self.column
+        return top // self.factor, -(-bottom // self.factor), left // self.factor, -(-right // self.factor)
+
+    def read_own(self, dates: NDArray[np.intp], own: Window) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+        """A window of the stack's own grid; beyond its edges nothing is seen."""
+        rows, columns = self.stack.shape
+        top, left = np.clip(own[0], 0, rows), np.clip(own[2], 0, columns)
+        bottom, right = np.clip(own[1], top, rows), np.clip(own[3], left, columns)
+        chosen = dates if self.order is None else self.order[dates]
+        values = self.stack.read(chosen, (int(top), int(bottom), int(left), int(right)))
+        seen = np.ones(values.shape, dtype=np.bool_)
+        if self.stack.nodata is not None:  # NaN is found by whoever converts the values
+            seen &= values != self.stack.nodata
+        pad = ((0, 0), (int(top) - own[0], own[1] - int(bottom)), (int(left) - own[2], own[3] - int(right)))
+        if any(map(any, pad)):
+            values, seen = np.pad(values, pad), np.pad(seen, pad)
+        return values, seen
+
+    def spread(self, values: NDArray[Any], own: Window, box: Window) -> NDArray[Any]:
+        """Repeat values of the stack's grid to the cube's, and cut the window out."""
+        if self.factor > 1:
+            values = np.repeat(np.repeat(values, self.factor, axis=1), self.factor, axis=2)
+        top = box[0] - self.row - own[0] * self.factor
+        left = box[2] - self.column - own[2] * self.factor
+        return values[:, top : top + box[1] - box[0], left : left + box[3] - box[2]]
+
+    def reordered(self, order: NDArray[np.intp]) -> Layer:
+        """The same layer with its dates in another order."""
+        return replace(self, order=order)
+
+
+@dataclass(frozen=True)
+class Opened:
+    """What a reader of one format found."""
+
+    layers: dict[str, Layer]
+    """By canonical band name, and SCL."""
+    dates: NDArray[np.datetime64]
+    """(T,) as in the source."""
+    grid: Grid
+    """The finest grid."""
+    crs: str
+    """Authority string or WKT."""
+    notes: dict[str, Any] = field(default_factory=dict)
+    """More provenance."""
+    baselines: tuple[str, ...] | None = None
+    """(T,) processing baselines, where the source names them."""
+
+
+def place_layers(found: Mapping[str, tuple[Stack, Grid, str]], *, where: str) -> tuple[dict[str, Layer], Grid]:
+    """Place every stack on the finest grid, by coordinates.
+
+    Args:
+        found: band -> (stack, its grid, name of its file).
+        where: name of the whole, for messages.
+
+    Raises:
+        GridError: a grid's pixels do not nest in those of the finest, or it lies beside it.
+    """
+    finest = min((grid for _, grid, _ in found.values()), key=lambda grid: abs(grid.dx))
+    layers: dict[str, Layer] = {}
+    for band, (stack, grid, name) in found.items():
+        factor = max(round(grid.dx / finest.dx), 1)
+        row, column = (grid.y0 - finest.y0) / finest.dy, (grid.x0 - finest.x0) / finest.dx
+        nests = (
+            abs(grid.dx / finest.dx - factor) < ALIGNED_PX / max(grid.shape)
+            and abs(grid.dy / finest.dy - factor) < ALIGNED_PX / max(grid.shape)
+            and max(abs(row - round(row)), abs(column - round(column))) < ALIGNED_PX
+        )
+        if not nests:
+            raise GridError(
+                f"{where}: {band} in '{name}' ({grid}) does not nest in {finest}; resample it to that grid."
+            )
+        layer = Layer(stack, factor, round(row), round(column))
+        own = layer.cover((0, finest.shape[0], 0, finest.shape[1]))
+        if own[0] >= grid.shape[0] or own[2] >= grid.shape[1] or own[1] <= 0 or own[3] <= 0:
+            raise GridError(f"{where}: {band} in '{name}' ({grid}) lies beside the other bands ({finest}).")
+        layers[band] = layer
+    return layers, finest

@@ -1,0 +1,141 @@
+"""What the columns of a point table mean: bands to reflectance, names, and places."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from timesenclip.bands import require_bands
+from timesenclip.eo.radiometry import (
+    MISSING_DN,
+    NODATA_DN,
+    Units,
+    detect_units,
+    usable_reflectance,
+)
+from timesenclip.errors import BandError, DegradedInputWarning, InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["calibrate", "complete_bands", "places", "sample_ids"]
+
+_SUBSTITUTE, _SUBSTITUTED = "B08", "B8A"
+_WKB_POINT = np.dtype([("order", "u1"), ("kind", "<u4"), ("x", "<f8"), ("y", "<f8")])
+
+
+def complete_bands(
+    raw: NDArray[np.float32], bands: Sequence[str], *, strict: bool, where: str
+) -> tuple[NDArray[np.float32], list[str], dict[str, Any]]:
+    """Put B08 where a point lacks B8A altogether: nearly the same wavelength, and many tables have no B8A.
+
+    Decided point by point, so that the answer does not depend on which points are read together.
+
+    Args:
+        raw: (N, T, bands) as in the table.
+        bands: their names.
+        strict: refuse instead.
+        where: name of the table, for messages.
+
+    Returns:
+        Values with all ten bands, their names, and notes for the provenance.
+
+    Raises:
+        BandError: any other band is missing, or B8A and `strict`.
+    """
+    names = list(bands)
+    if _SUBSTITUTED not in names:
+        require_bands([*names, _SUBSTITUTED], where=where)
+        names.append(_SUBSTITUTED)
+        raw = np.concatenate([raw, np.full_like(raw[:, :, :1], np.nan)], axis=2)
+    require_bands(names, where=where)
+    absent, present = names.index(_SUBSTITUTED), names.index(_SUBSTITUTE)
+    points = _missing(raw[:, :, absent]).all(axis=1) & ~_missing(raw[:, :, present]).all(axis=1)
+    if not points.any():
+        return raw, names, {}
+    message = f"{where}: {_SUBSTITUTED} is absent; {_SUBSTITUTE}, nearly the same wavelength, stands in its place."
+    if strict:
+        raise BandError(f"{message} Leave out --strict to accept that, or add the band.")
+    warnings.warn(message, DegradedInputWarning, stacklevel=4)
+    raw = raw.copy()
+    raw[points, :, absent] = raw[points, :, present]
+    return raw, names, {"substituted": f"{_SUBSTITUTED} by {_SUBSTITUTE}"}
+
+
+def _missing(values: NDArray[np.float32]) -> NDArray[np.bool_]:
+    return np.asarray(~np.isfinite(values) | np.isin(values, np.asarray(NODATA_DN, dtype=np.float32)))
+
+
+def calibrate(
+    raw: NDArray[np.float32], *, units: Units, offset_dn: int, where: str
+) -> tuple[NDArray[np.float32], NDArray[np.bool_], str]:
+    """Reflectance (N, T, C), where a step was observed in all bands (N, T), and the units found.
+
+    Raises:
+        UnitsError: the declared units cannot be true.
+    """
+    found = detect_units(raw, declared=units, where=where)
+    reflectance, seen = usable_reflectance(raw, units=found, offset_dn=offset_dn, nodata=(MISSING_DN,))
+    valid: NDArray[np.bool_] = np.asarray(seen.all(axis=2))
+    # Harmonised tables clip dark water to 0 in single bands; only a step of nothing but zeros is a missing one.
+    valid &= (raw != 0).any(axis=2)
+    return np.where(valid[..., None], reflectance, 0.0).astype(np.float32), valid, found
+
+
+def sample_ids(rows: pd.DataFrame, *, first_number: int, strict: bool, where: str) -> tuple[str, ...]:
+    """Names of the points, made up where there are none.
+
+    Raises:
+        InputError: a name stands in two rows, and `strict`; otherwise that is a `DegradedInputWarning`.
+    """
+    if "sample_id" not in rows:
+        return tuple(str(first_number + i) for i in range(len(rows)))
+    ids = rows["sample_id"].astype(str)
+    if ids.duplicated().any():
+        name, count = ids[ids.duplicated()].iloc[0], int(ids.duplicated().sum())
+        message = f"{where}: {count} rows repeat a sample_id, such as '{name}'; each row stays a point of its own."
+        if strict:
+            raise InputError(message)
+        warnings.warn(message, DegradedInputWarning, stacklevel=4)
+    return tuple(ids)
+
+
+def places(rows: pd.DataFrame, *, where: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Longitude and latitude of the points, from columns or from GeoParquet's points; NaN where neither is there.
+
+    Raises:
+        InputError: a value is outside of the Earth.
+    """
+
+    def column(*names: str) -> NDArray[np.float64] | None:
+        return next((rows[name].to_numpy(dtype=np.float64, na_value=np.nan) for name in names if name in rows), None)
+
+    lon, lat = column("lon", "longitude", "lon_deg"), column("lat", "latitude", "lat_deg")
+    if lon is None or lat is None:
+        lon, lat = _points_of_geometry(rows)
+    for name, values, limit in (("latitude", lat, 90.0), ("longitude", lon, 180.0)):
+        wrong = np.abs(values) > limit
+        if wrong.any():
+            raise InputError(
+                f"{where}: row {int(wrong.argmax())} has {name} {values[wrong][0]:g}, expected -{limit:g}..{limit:g} "
+                "in EPSG:4326. Are the columns lat and lon swapped, or projected?"
+            )
+    return lon, lat
+
+
+def _points_of_geometry(rows: pd.DataFrame) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Coordinates of WKB points; NaN for other geometries.
+
+    Source: GeoParquet 1.1, encoding WKB, whose CRS is longitude and latitude unless it says otherwise.
+    """
+    lon, lat = np.full(len(rows), np.nan), np.full(len(rows), np.nan)
+    for i, shape in enumerate(rows.get("geometry", ())):
+        if isinstance(shape, bytes) and len(shape) == _WKB_POINT.itemsize and shape[0] == 1:
+            point = np.frombuffer(shape, dtype=_WKB_POINT)[0]
+            if point["kind"] == 1:
+                lon[i], lat[i] = point["x"], point["y"]
+    return lon, lat

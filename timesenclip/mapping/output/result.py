@@ -1,0 +1,95 @@
+"""What a map says, for people and programs; `map_cube` and `ask_store` both give it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from timesenclip.ground.taxonomy import Taxonomy
+
+__all__ = ["ClassArea", "Example", "MapResult", "Preview"]
+
+
+@dataclass(frozen=True, slots=True)
+class ClassArea:
+    """How much of an area one answer covers."""
+
+    name: str
+    """Class, or "unknown"."""
+    value: int
+    """Value in the class map."""
+    colour: str
+    """#rrggbb"""
+    pixels: int
+    """Number of pixels."""
+    hectares: float
+    """Area in hectares."""
+    share: float
+    """Share of the pixels with an observation."""
+    mean_confidence: float
+    """Mean confidence of its pixels, 0..1; NaN without pixels."""
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One pixel, explained."""
+
+    name: str
+    """Its class."""
+    colour: str
+    """#rrggbb"""
+    confidence: float
+    """0..1"""
+    lon_deg: float
+    lat_deg: float
+    dates: tuple[str, ...]
+    """First day of each step."""
+    ndvi: tuple[float | None, ...]
+    """NDVI of each step, None where missing."""
+    contribution: tuple[float | None, ...]
+    """What each step adds to the answer, None where missing."""
+
+
+@dataclass(slots=True)
+class Preview:
+    """Thinned pictures of the area, for people."""
+
+    step: int
+    """Every n-th pixel is kept."""
+    true_colour: NDArray[np.float32]
+    """(y, x, 3) median reflectance of B04, B03, B02."""
+    classes: NDArray[np.uint8]
+    """(y, x) as in the class map."""
+    confidence: NDArray[np.uint8]
+    """(y, x) percent, 255 = nodata."""
+
+
+@dataclass(frozen=True, slots=True)
+class MapResult:
+    """What was mapped and written."""
+
+    folder: Path
+    """Where the files are."""
+    files: dict[str, Path]
+    """By kind: classes, confidence, clear, scores, picture, page, provenance."""
+    taxonomy: Taxonomy
+    """The classes asked for."""
+    areas: tuple[ClassArea, ...]
+    """One entry a class, in order, then "unknown"."""
+    nodata_pixels: int
+    """Pixels without any clear observation, or with too few."""
+    preview: Preview
+    """Pictures for people."""
+    examples: tuple[Example, ...]
+    """A few explained pixels."""
+    provenance: dict[str, Any] = field(default_factory=dict)
+    """Also in provenance.json."""
+
+    @property
+    def clipped(self) -> bool:
+        """Whether the area is a polygon, outside of which pixels are nodata."""
+        return bool(self.provenance["input"].get("area", {}).get("clipped"))

@@ -1,0 +1,142 @@
+"""The Parquet files that `classify` and `embed` write: one row per series in input order (docs/cli.md)."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from timesenclip.errors import DataNotFoundError, InputError
+from timesenclip.files import json_text, publish, temporary_path
+from timesenclip.messages import reason_of
+from timesenclip.series import PixelSeries
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from timesenclip.tasks.classify import Classification
+
+__all__ = [
+    "PROVENANCE_KEY",
+    "TableWriter",
+    "check_output",
+    "classify_columns",
+    "classify_schema",
+    "embed_schema",
+    "embedding_column",
+    "open_table",
+    "read_any_table",
+]
+
+PROVENANCE_KEY = b"timesenclip"
+"""Key of the Parquet file's metadata under which the provenance stands, as JSON."""
+
+_PLACE = [pa.field("sample_id", pa.string()), pa.field("lat", pa.float64()), pa.field("lon", pa.float64())]
+
+
+def classify_schema(class_names: Sequence[str]) -> pa.Schema:
+    """Columns of a `classify` file: place, `label`, `confidence`, `unknown`, then one `p_<class>` per class."""
+    answer = [pa.field("label", pa.string()), pa.field("confidence", pa.float32()), pa.field("unknown", pa.bool_())]
+    return pa.schema([*_PLACE, *answer, *(pa.field(f"p_{name}", pa.float32()) for name in class_names)])
+
+
+def embed_schema() -> pa.Schema:
+    """Columns of an `embed` file: place and `embedding`, a list of float32 of unit length."""
+    return pa.schema([*_PLACE, pa.field("embedding", pa.list_(pa.float32()))])
+
+
+def classify_columns(answer: Classification) -> dict[str, Any]:
+    """The columns of `classify_schema` that do not say where, by name."""
+    shares = {f"p_{name}": answer.probabilities[:, k] for k, name in enumerate(answer.taxonomy.names)}
+    return {"label": answer.label, "confidence": answer.confidence, "unknown": answer.unknown} | shares
+
+
+def embedding_column(embeddings: NDArray[np.float32]) -> pa.Array:
+    """(N, D) float32 as an Arrow list array of N rows; a row of NaN becomes null.
+
+    Lists of a fixed size take up room where they are null, which many releases of Arrow cannot write to Parquet.
+    """
+    there = ~np.isnan(embeddings).any(axis=1)
+    ends = np.concatenate([[0], np.cumsum(there)]).astype(np.int32) * embeddings.shape[1]
+    return pa.ListArray.from_arrays(
+        pa.array(ends), pa.array(embeddings[there].reshape(-1), type=pa.float32()), mask=pa.array(~there)
+    )
+
+
+def check_output(path: Path | None) -> None:
+    """Refuse, before any work is done, an output that would not be what its name says.
+
+    Raises:
+        InputError: the name does not end in .parquet, or is a folder.
+    """
+    if path is not None and (path.suffix.lower() != ".parquet" or path.is_dir()):
+        raise InputError(f"Output {path}: expected a file name that ends in .parquet.")
+
+
+class TableWriter:
+    """Appends batches to a Parquet file that appears under its name only when it is complete."""
+
+    def __init__(self, path: Path, schema: pa.Schema) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._path, self._schema = path, schema
+        self._part = temporary_path(path, shared=True)
+        self._writer = pq.ParquetWriter(self._part, schema, compression="zstd")
+
+    def write(self, series: PixelSeries, columns: Mapping[str, Any]) -> None:
+        """Append the rows of one batch: `series` gives the place, `columns` the rest of the schema by name."""
+        place = {"sample_id": list(series.sample_id), "lat": series.lat_deg, "lon": series.lon_deg}
+        # `from_pandas` turns an unknown place (NaN) into a null, as other readers of Parquet expect.
+        arrays = [
+            pa.array(value, type=field.type, from_pandas=True) if not isinstance(value, pa.Array) else value
+            for field in self._schema
+            for value in [{**place, **columns}[field.name]]
+        ]
+        self._writer.write_batch(pa.record_batch(arrays, schema=self._schema))
+
+    def finish(self, provenance: Mapping[str, Any]) -> None:
+        """Add the provenance, close, and move the file to its name."""
+        self._writer.add_key_value_metadata({PROVENANCE_KEY: json_text(provenance).encode()})
+        self._writer.close()
+        publish(self._part, self._path)
+
+    def discard(self) -> None:
+        """Leave nothing behind; harmless after `finish`."""
+        self._writer.close()
+        self._part.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def open_table(path: Path | None, schema: pa.Schema) -> Iterator[TableWriter | None]:
+    """A `TableWriter` for `path` (None for none) that leaves nothing behind when the work fails."""
+    if path is None:
+        yield None
+        return
+    writer = TableWriter(path, schema)
+    try:
+        yield writer
+    finally:
+        writer.discard()
+
+
+def read_any_table(path: Path) -> pd.DataFrame:
+    """A table that a user gives, `.csv` or `.parquet`.
+
+    Raises:
+        DataNotFoundError: it is not there, or cannot be read.
+    """
+    import pandas as pd
+
+    if not path.is_file():
+        raise DataNotFoundError(f"No table at '{path}'; correct the path.")
+    try:
+        return pd.read_parquet(path) if path.suffix in (".parquet", ".geoparquet") else pd.read_csv(path)
+    except (ValueError, OSError) as error:  # Arrow's and pandas' parser errors are ValueErrors
+        raise DataNotFoundError(
+            f"'{path}' is no table that can be read ({reason_of(error)}); give CSV or Parquet."
+        ) from error
