@@ -57,11 +57,11 @@ class PhotoSource:
         torch.manual_seed(draw_seed(self.recipe.seed, 3, number, rank))
 
     def state(self) -> dict[str, Any]:
-        """Nothing: no draw depends on the one before."""
+        """Empty: no draw depends on the one before."""
         return {}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Nothing."""
+        """There is nothing to set: every draw is one of (seed, step)."""
 
     def about(self) -> dict[str, Any]:
         """What `run.json` says of the data."""
