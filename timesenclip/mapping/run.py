@@ -21,7 +21,7 @@ from timesenclip.eo.cube import AreaSource, Window
 from timesenclip.eo.grid import Transform, resolution_m
 from timesenclip.eo.period import Every, Period, as_period
 from timesenclip.errors import InputError, NoClearObservationError
-from timesenclip.ground.prompts import class_weights, prompts_for
+from timesenclip.ground.prompts import class_vectors, prompts_for
 from timesenclip.ground.taxonomy import Taxonomy, as_taxonomy
 from timesenclip.manifest import Manifest
 from timesenclip.mapping.answers import AreaTally, answer_writers, cog_writers, write_answers
@@ -87,7 +87,7 @@ def map_cube(
     source = _InMemory(cube) if isinstance(cube, Cube) else cube
     _check(classes, min_clear, block, zones, source)
     folder = map_folder(out)
-    weights = class_weights(classes, chosen.tower, templates)
+    weights = class_vectors(classes, chosen.tower, templates)
     plain = Model(chosen.encoder, chosen.config, digest=chosen.digest)  # without its tower, which blocks do not need
     parts = folder.resolve() / ".map.partial"
     job = MapJob(source, plain, weights, as_period(period), every, min_clear, scores, parts)

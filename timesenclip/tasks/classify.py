@@ -163,13 +163,13 @@ def classify(
         unknown_below: cosine below which a series is unknown, instead of the checkpoint's; -1 switches it off.
         progress: called with (done, N).
     """
-    from timesenclip.ground.prompts import class_weights
+    from timesenclip.ground.prompts import class_vectors
     from timesenclip.model.checkpoint import Model, load
     from timesenclip.model.embed import embed
 
     chosen = model if isinstance(model, Model) else load(model if model is not None else "default")
     classes = as_taxonomy(taxonomy)
-    weights = class_weights(classes, chosen.tower, templates)
+    weights = class_vectors(classes, chosen.tower, templates)
     embeddings = embed(series, model=chosen, missing="nan", progress=progress)
     calibration = chosen.config.calibration
     answers = classify_embeddings(

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from timesenclip.ground.prompts import DEFAULT, class_weights
+from timesenclip.ground.prompts import DEFAULT, class_vectors
 from timesenclip.model.checkpoint import Model
 from timesenclip.model.embed import embed
 from timesenclip.tasks import draw
@@ -132,7 +132,7 @@ def compare_checkpoints(
         calibration = model.config.calibration
         answers = classify_embeddings(
             embed(data.series, model=model),
-            class_weights(data.taxonomy, model.tower, templates),
+            class_vectors(data.taxonomy, model.tower, templates),
             temperature=calibration.temperature,
             unknown_score=calibration.unknown_score,
         )

@@ -237,7 +237,7 @@ def _with_labels(
 def _evaluation(
     data: LabelledSet, model: Model | str | Path | None, what: str, *, prior_correction: bool, seed: int
 ) -> Evaluation:
-    from timesenclip.ground.prompts import class_weights
+    from timesenclip.ground.prompts import class_vectors
     from timesenclip.model.checkpoint import Model, load
     from timesenclip.model.embed import embed
 
@@ -246,7 +246,7 @@ def _evaluation(
     found = compare_methods(
         data,
         embed(data.series, model=chosen),
-        class_weights(data.taxonomy, chosen.tower),
+        class_vectors(data.taxonomy, chosen.tower),
         temperature=calibration.temperature,
         unknown_score=calibration.unknown_score,
         seed=seed,

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timesenclip.errors import InputError
-from timesenclip.ground.prompts import DEFAULT, class_weights
+from timesenclip.ground.prompts import DEFAULT, class_vectors
 from timesenclip.ground.towers import GroundTower
 from timesenclip.series import Cube, PixelSeries
 from timesenclip.tasks.labelled import LabelledSet
@@ -78,7 +78,7 @@ def peer_answers(data: LabelledSet, peers: Peers, *, templates: str | Sequence[s
     if peers.tower is not None:
         vectors, note = _true_colour_vectors(data, peers, peers.tower)
         features[TRUE_COLOUR_PROBE] = vectors
-        scores[TRUE_COLOUR] = vectors @ class_weights(data.taxonomy, peers.tower, templates).T
+        scores[TRUE_COLOUR] = vectors @ class_vectors(data.taxonomy, peers.tower, templates).T
         notes.append(note)
     if peers.presto is not None:
         from timesenclip.model.presto import load_presto, presto_features

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from timesenclip.bands import band_index
 from timesenclip.errors import InputError
-from timesenclip.ground.prompts import DEFAULT, class_weights
+from timesenclip.ground.prompts import DEFAULT, class_vectors
 from timesenclip.ground.taxonomy import Taxonomy
 from timesenclip.ground.towers import GroundTower
 from timesenclip.series import Cube, PixelSeries
@@ -164,7 +164,7 @@ def rgb_baseline(
         TowerError: the tower reads text only.
     """
     vectors = tower.encode_images(true_colour(data.series))
-    scores = vectors @ class_weights(data.taxonomy, tower, templates).T
+    scores = vectors @ class_vectors(data.taxonomy, tower, templates).T
     options: dict[str, Any] = {"names": data.taxonomy.names, "block": data.block, "seed": seed, "draws": draws}
     corrected = prior_corrected(scores)
     return RgbBaseline(

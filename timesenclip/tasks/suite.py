@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from timesenclip.ground.prompts import DEFAULT, class_weights, prompts_for
+from timesenclip.ground.prompts import DEFAULT, class_vectors, prompts_for
 from timesenclip.model.checkpoint import Model, load
 from timesenclip.model.embed import embed
 from timesenclip.tasks.evaluate import Comparison, compare_methods
@@ -156,7 +156,7 @@ def _find(
 ) -> Findings:
     parts = 8
     progress(0, parts)
-    weights = class_weights(data.taxonomy, model.tower, templates)
+    weights = class_vectors(data.taxonomy, model.tower, templates)
     embeddings = embed(data.series, model=model)
     calibration = model.config.calibration
     comparison = compare_methods(

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from timesenclip.errors import InputError
-from timesenclip.ground.prompts import class_weights
+from timesenclip.ground.prompts import class_vectors
 from timesenclip.ground.taxonomy import Taxonomy, load_taxonomy, taxonomy_from_phrases
 from timesenclip.model.checkpoint import Model, load
 from timesenclip.tasks.labelled import LabelledSet, labelled_points, parse_mapping
@@ -123,7 +123,7 @@ def _data(config: SweepConfig, only: Sequence[str] | None) -> LabelledSet:
 
 
 def _compute(data: LabelledSet, model: Model, wanted: dict[str, Any]) -> SweepCell:
-    weights = class_weights(data.taxonomy, model.tower, wanted["templates"])
+    weights = class_vectors(data.taxonomy, model.tower, wanted["templates"])
     series = coarser(data.series, wanted["composite"])
     rng = np.random.default_rng([wanted["seed"], wanted["months_kept"]])
     series = fewer_steps(series, wanted["months_kept"], rng=rng)

@@ -20,7 +20,7 @@ from typing import Any
 
 from timesenclip.data.store import SeriesStore
 from timesenclip.errors import CheckpointError, InputError
-from timesenclip.ground.prompts import class_weights
+from timesenclip.ground.prompts import class_vectors
 from timesenclip.ground.taxonomy import load_taxonomy, taxonomy_from_phrases
 from timesenclip.ground.towers import load_tower
 from timesenclip.model.checkpoint import load
@@ -167,7 +167,7 @@ def _check(config: SweepConfig, chosen: Sequence[Variation], data: TrainingData)
         )
     taxonomy = load_taxonomy(config.taxonomy) if config.taxonomy else taxonomy_from_phrases(config.prompts)
     for templates in config.templates:
-        class_weights(taxonomy, tower, templates)
+        class_vectors(taxonomy, tower, templates)
 
 
 def _stamp(store: SeriesStore) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timesenclip.eo.simulate import simulate_series
-from timesenclip.ground.prompts import class_weights
+from timesenclip.ground.prompts import class_vectors
 from timesenclip.ground.taxonomy import Taxonomy, load_taxonomy, taxonomy_from_phrases
 from timesenclip.model.checkpoint import Calibration, Model
 from timesenclip.model.embed import embed
@@ -75,7 +75,7 @@ def calibrate(model: Model, real: RealPoints | None, *, seed: int) -> Model:
     2 % of those places lie.
     """
     taxonomy = load_taxonomy("lucas-land-cover")
-    weights = class_weights(taxonomy, model.tower)
+    weights = class_vectors(taxonomy, model.tower)
     sets = [_simulated(seed)]
     if real is not None:
         chosen = real.take(real.part == "calibrate")
@@ -142,7 +142,7 @@ def _zero_shot(model: Model, series: PixelSeries, truth: NDArray[np.int64], taxo
     calibration = model.config.calibration
     answers = classify_embeddings(
         embed(series, model=model),
-        class_weights(taxonomy, model.tower),
+        class_vectors(taxonomy, model.tower),
         temperature=calibration.temperature,
         unknown_score=calibration.unknown_score,
     )

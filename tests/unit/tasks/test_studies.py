@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from timesenclip.ground.prompts import class_weights, prompts_for
+from timesenclip.ground.prompts import class_vectors, prompts_for
 from timesenclip.ground.taxonomy import TaxonClass, Taxonomy, load_taxonomy
 from timesenclip.model.checkpoint import load
 from timesenclip.model.embed import embed
@@ -96,7 +96,7 @@ def test_coarser_is_the_median_of_the_steps_of_a_quarter() -> None:
 
 def test_robustness_and_contribution_by_month() -> None:
     taxonomy = load_taxonomy("lucas-land-cover")
-    weights = class_weights(taxonomy, MODEL.tower)
+    weights = class_vectors(taxonomy, MODEL.tower)
     series = random_series(24, missing=0.0)
     truth = (embed(series, model=MODEL) @ weights.T).argmax(axis=1)
     block = np.arange(24) % 8
