@@ -112,7 +112,7 @@ def suite(
     from timesenclip.ground.towers import load_tower
     from timesenclip.tasks.labelled_store import ground_views, is_store
     from timesenclip.tasks.paper_suite import run_paper_suite
-    from timesenclip.tasks.peers import Peers
+    from timesenclip.tasks.peers import ExternalModels
     from timesenclip.tasks.suite import read_ground, run_suite
 
     if (scenic is None) != (votes is None) or (scenic is not None and tasks != "paper"):
@@ -120,7 +120,7 @@ def suite(
     photographs = None
     if ground is not None:
         photographs = (read_ground if ground.suffix == ".parquet" else ground_views)(ground)
-    peers = Peers(presto=presto, tower=None if rgb is None else load_tower(rgb), size_px=size_px)
+    external = ExternalModels(presto=presto, tower=None if rgb is None else load_tower(rgb), size_px=size_px)
     if tasks == "paper":
         if mapping or prompt or taxonomy:
             raise InputError("--suite paper asks its own class lists; leave --mapping, --prompt and --taxonomy out.")
@@ -134,7 +134,7 @@ def suite(
                 labels=None if labels == "auto" else labels.removesuffix(":auto"),
                 ground=photographs,
                 templates=templates,
-                peers=peers,
+                external=external,
                 scenic=None if scenic is None or votes is None else _voted(scenic, votes, period, units, every, strict),
                 block_deg=block_deg,
                 seed=seed,
@@ -156,7 +156,7 @@ def suite(
             title=title,
             seed=seed,
             draws=draws,
-            peers=replace(peers, cube=cube),
+            external=replace(external, cube=cube),
             progress=progress,
         )
     if as_json:

@@ -19,7 +19,7 @@ from timesenclip.mapping.score import in_threads
 from timesenclip.mapping.write import SCORE_NODATA, CogWriter, map_folder
 from timesenclip.model.checkpoint import Model
 from timesenclip.model.embed import embed
-from timesenclip.tasks.drawing import figure_of
+from timesenclip.tasks.drawing import new_figure
 from timesenclip.tasks.scenic import LinearScore
 
 __all__ = ["map_scores"]
@@ -141,7 +141,7 @@ def _of_source(
 def _picture(folder: Path, name: str, names: Sequence[str], small: NDArray[np.float32]) -> None:
     height, width = small.shape[1:]
     panel = min(max(height / width, 0.35), 1.6) * 4.0
-    with figure_of(4.8, (panel + 0.45) * len(names)) as (figure, finish):
+    with new_figure(4.8, (panel + 0.45) * len(names)) as (figure, finish):
         plots = np.atleast_1d(figure.subplots(len(names), 1))
         for plot, title, values in zip(plots, names, small, strict=True):
             known = values[np.isfinite(values)]

@@ -23,8 +23,8 @@ from timesenclip.model.embed import embed
 from timesenclip.tasks import draw
 from timesenclip.tasks.classify import classify_embeddings
 from timesenclip.tasks.labelled import LabelledSet
-from timesenclip.tasks.metrics import block_sums, figures_of_sums
-from timesenclip.tasks.sheets import Sheet, write_json, write_sheets, write_text
+from timesenclip.tasks.metrics import block_sums, metrics_from_sums
+from timesenclip.tasks.sheets import ReportTable, write_json, write_tables, write_text
 from timesenclip.tasks.uncertainty import DRAWS, block_draws, percentile_interval
 
 __all__ = ["Change", "CheckpointComparison", "compare_answers", "compare_checkpoints", "write_comparison"]
@@ -153,12 +153,12 @@ def compare_answers(
     """Compare two sets of answers (N,), -1 = unknown, to the same labelled samples."""
     classes = len(data.taxonomy)
     sums = [block_sums(data.truth, said, classes, block=data.block) for said in (first, second)]  # (G, M) each
-    whole = [figures_of_sums(part.sum(axis=0)[None], classes) for part in sums]
+    whole = [metrics_from_sums(part.sum(axis=0)[None], classes) for part in sums]
     blocks, width = sums[0].shape
     drawn: list[dict[str, NDArray[np.float64]]] = []
     if blocks > 1:
         for both in block_draws(np.concatenate(sums, axis=1), draws=draws, seed=seed):
-            a, b = figures_of_sums(both[:, :width], classes), figures_of_sums(both[:, width:], classes)
+            a, b = metrics_from_sums(both[:, :width], classes), metrics_from_sums(both[:, width:], classes)
             drawn.append({key: b[key] - a[key] for key in (*_OVERALL, "f1")})
 
     def change(name: str, key: str, k: int | None, samples: int) -> Change:
@@ -199,8 +199,8 @@ def write_comparison(found: CheckpointComparison, out: str | Path) -> dict[str, 
         (row.name, row.samples, row.first, row.second, (row.difference, row.low, row.high), row.verdict)
         for row in found.rows
     )
-    sheet = Sheet("compare", f"A: {found.first}. B: {found.second}. Of a class, F1.", heads, rows)
-    write_sheets(folder, [sheet])
+    table = ReportTable("compare", f"A: {found.first}. B: {found.second}. Of a class, F1.", heads, rows)
+    write_tables(folder, [table])
     drawing = draw.differences(
         "differences",
         "B less A with its interval",
@@ -217,7 +217,7 @@ def write_comparison(found: CheckpointComparison, out: str | Path) -> dict[str, 
     )
     section = (
         f'<div class="figures"><figure class="plain"><div class="drawing">{drawing.inline()}</div></figure></div>'
-        f'<div class="scroll" tabindex="0">{sheet.to_html()}</div>'
+        f'<div class="scroll" tabindex="0">{table.to_html()}</div>'
     )
     page = Template(template).substitute(
         title="What changed between two checkpoints",

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from timesenclip.tasks.drawing import COLOURS, INK, MARKERS, SOFT, WIDTH, Drawing, figure_of, short
+from timesenclip.tasks.drawing import COLOURS, INK, MARKERS, SOFT, WIDTH, Drawing, new_figure, short
 
 __all__ = [
     "Curve",
@@ -58,7 +58,7 @@ def dots(
     top: float = 1.0,
 ) -> Drawing:
     """Values with their intervals, one row each: (value, low, high), NaN without an interval, from 0 to `top`."""
-    with figure_of(WIDTH, 0.65 + 0.27 * len(labels)) as (figure, finish):
+    with new_figure(WIDTH, 0.65 + 0.27 * len(labels)) as (figure, finish):
         plot = figure.add_subplot()
         for i, (value, low, high) in enumerate(values):
             if np.isfinite(low):
@@ -76,7 +76,7 @@ def dots(
 
 def differences(name: str, alt: str, labels: Sequence[str], values: Sequence[tuple[float, float, float]]) -> Drawing:
     """Differences with their intervals around zero; those whose interval holds zero are hollow."""
-    with figure_of(WIDTH, 0.65 + 0.27 * len(labels)) as (figure, finish):
+    with new_figure(WIDTH, 0.65 + 0.27 * len(labels)) as (figure, finish):
         plot = figure.add_subplot()
         plot.axvline(0, color=SOFT, linewidth=1)
         for i, (value, low, high) in enumerate(values):
@@ -108,7 +108,7 @@ def curves(
     top: float = 1.0,
 ) -> Drawing:
     """Lines with bands up to `top`; `level` is a named horizontal line, `falling` runs the axis from many to few."""
-    with figure_of(WIDTH, 3.2) as (figure, finish):
+    with new_figure(WIDTH, 3.2) as (figure, finish):
         plot = figure.add_subplot()
         for i, line in enumerate(lines):
             colour = COLOURS[i % len(COLOURS)]
@@ -163,7 +163,7 @@ def heat(name: str, alt: str, values: NDArray[np.float64], rows: Sequence[str]) 
 
 def reliability_diagram(name: str, alt: str, bins: Sequence[tuple[str, NDArray[np.float64]]]) -> Drawing:
     """Share of right answers against confidence; each entry is a name and (bins, 3) of `reliability`."""
-    with figure_of(WIDTH, 3.9) as (figure, finish):
+    with new_figure(WIDTH, 3.9) as (figure, finish):
         upper, lower = figure.subplots(2, 1, sharex=True, gridspec_kw={"height_ratios": [3, 1]})
         upper.plot([0, 1], [0, 1], color=SOFT, linestyle=(0, (4, 3)), linewidth=1.2, label="as sure as right")
         for i, (label, table) in enumerate(bins):
@@ -200,7 +200,7 @@ def places(
     named = [short(label, _NAME) for label, _ in groups]
     columns = 1 if any(len(label) > _NAME // 2 for label in named) else 2
     # The legend stands below the plot and takes what it needs: names of habitats are long.
-    with figure_of(WIDTH, 3.6 + 0.24 * -(-len(groups) // columns)) as (figure, finish):
+    with new_figure(WIDTH, 3.6 + 0.24 * -(-len(groups) // columns)) as (figure, finish):
         plot = figure.add_subplot()
         many = len(lon_deg) > 400  # thousands of circles as vectors would make a page of megabytes
         size = 22 if len(lon_deg) < 300 else 12 if len(lon_deg) < 3000 else 4
@@ -236,7 +236,7 @@ def scored_places(
     panels: Sequence[tuple[str, NDArray[np.float64]]],
 ) -> Drawing:
     """The same places coloured by several scores, dark (low) to light (high), one panel each with its own scale."""
-    with figure_of(WIDTH, 3.4 * len(panels)) as (figure, finish):
+    with new_figure(WIDTH, 3.4 * len(panels)) as (figure, finish):
         # Each has an x axis of its own: of a shared one the aspect could only be kept by cutting places off.
         plots = np.atleast_1d(figure.subplots(len(panels), 1))
         for plot, (title, score) in zip(plots, panels, strict=True):
@@ -258,7 +258,7 @@ SeriesLine = tuple[str, bool, NDArray[np.float64], NDArray[np.float64]]
 
 def series_rows(name: str, alt: str, rows: Sequence[tuple[str, Sequence[SeriesLine]]]) -> Drawing:
     """NDVI over the year of a place (first of each row, thick) and of its neighbours, under a title."""
-    with figure_of(WIDTH, 0.4 + 1.45 * len(rows)) as (figure, finish):
+    with new_figure(WIDTH, 0.4 + 1.45 * len(rows)) as (figure, finish):
         plots = np.atleast_1d(figure.subplots(len(rows), 1, sharex=True))
         for plot, (title, lines) in zip(plots, rows, strict=True):
             for i, (label, right, month, ndvi) in enumerate(lines):
@@ -303,7 +303,7 @@ def _grid(
     left, below = 0.07 * max(map(len, rows), default=0), 0.05 * max(map(len, columns), default=0)
     side = max(WIDTH, left + 1.0 + 0.42 * len(columns)) if numbers else WIDTH
     # Two rows alone would be lower than the words beside the colour bar are long: 0.06 a letter.
-    with figure_of(side, 0.7 + below + max(0.34 * len(rows), 0.06 * len(bar))) as (figure, finish):
+    with new_figure(side, 0.7 + below + max(0.34 * len(rows), 0.06 * len(bar))) as (figure, finish):
         plot = figure.add_subplot()
         cmap = matplotlib.colormaps[colours].with_extremes(bad=(0, 0, 0, 0))
         drawn = plot.pcolormesh(

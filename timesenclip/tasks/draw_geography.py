@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from timesenclip.tasks.drawing import COLOURS, INK, MARKERS, SOFT, WIDTH, Drawing, figure_of, short
+from timesenclip.tasks.drawing import COLOURS, INK, MARKERS, SOFT, WIDTH, Drawing, new_figure, short
 
 __all__ = ["ClassGroups", "class_groups", "class_map", "country_bars"]
 
@@ -84,7 +84,7 @@ def class_map(
     tall = min(max(panel * high / wide, 1.2), 1.6 * panel)
     labels, columns = _legend(groups)
     rows = -(-len(labels) // columns)
-    with figure_of(WIDTH, tall + 0.75 + 0.21 * rows) as (figure, finish):
+    with new_figure(WIDTH, tall + 0.75 + 0.21 * rows) as (figure, finish):
         plots = figure.subplots(1, 2, sharex=True, sharey=True)
         points = 72 * min(panel / wide, tall / high) * size  # side of a cell
         for plot, title, group in zip(plots, ("true", "answered"), (groups.truth, groups.said), strict=True):
@@ -120,7 +120,7 @@ def country_bars(name: str, alt: str, country: NDArray[np.str_], groups: ClassGr
     width = len(groups.names)
     labels, columns = _legend(groups)
     rows = -(-width // columns)
-    with figure_of(WIDTH, 0.75 + 0.34 * len(codes) + 0.21 * rows) as (figure, finish):
+    with new_figure(WIDTH, 0.75 + 0.34 * len(codes) + 0.21 * rows) as (figure, finish):
         plot = figure.add_subplot()
         for offset, group in ((-0.2, groups.truth), (0.2, groups.said)):
             table = np.bincount(index * width + group, minlength=len(codes) * width).reshape(len(codes), width)

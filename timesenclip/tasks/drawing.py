@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["COLOURS", "INK", "LINE", "MARKERS", "SOFT", "WIDTH", "Drawing", "figure_of", "short"]
+__all__ = ["COLOURS", "INK", "LINE", "MARKERS", "SOFT", "WIDTH", "Drawing", "new_figure", "short"]
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c6d31", "#7a7a7a")
 """Okabe and Ito (2008) with a brown and a grey in place of yellow and black, which vanish on one of the papers."""
@@ -105,7 +105,7 @@ def short(label: str, most: int = 34) -> str:
 
 
 @contextmanager
-def figure_of(width: float, height: float) -> Iterator[tuple[Figure, Callable[..., Drawing]]]:
+def new_figure(width: float, height: float) -> Iterator[tuple[Figure, Callable[..., Drawing]]]:
     """A figure under our style, and the function that finishes it."""
     import matplotlib
     from matplotlib.backends.backend_agg import FigureCanvasAgg

@@ -20,7 +20,7 @@ from timesenclip.series import Cube
 from timesenclip.tasks.baselines import Learner, chance, cross_predicted, forest, forest_features, majority, probe
 from timesenclip.tasks.classify import Answers, classify_embeddings
 from timesenclip.tasks.labelled import LabelledSet, labelled_cube, labelled_points, parse_mapping, read_labels
-from timesenclip.tasks.metrics import Figures, figures
+from timesenclip.tasks.metrics import Metrics, compute_metrics
 from timesenclip.tasks.uncertainty import DRAWS
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class Evaluation:
 
     title: str
     """What was evaluated."""
-    methods: dict[str, Figures]
+    methods: dict[str, Metrics]
     """Zero-shot first, then the comparisons."""
     skipped: dict[str, int]
     """Labels that are no class, with their counts."""
@@ -88,7 +88,7 @@ class Evaluation:
 class Comparison:
     """Every method's answers to the same questions, kept for figures and for paired tests."""
 
-    methods: dict[str, Figures]
+    methods: dict[str, Metrics]
     """Figures by method, zero-shot first."""
     raw: Answers
     """Zero-shot answers as they are."""
@@ -186,11 +186,11 @@ def compare_methods(
     # A corrected answer is not the one with the highest cosine, so the threshold for cosines does not fit it.
     corrected = classify_embeddings(embeddings, weights, temperature=temperature, prior_correction=True)
     predicted: dict[str, NDArray[np.int64]] = {}
-    methods: dict[str, Figures] = {}
+    methods: dict[str, Metrics] = {}
 
     def add(name: str, said: NDArray[np.int64], sure: Any = None, scores: Any = None) -> None:
         predicted[name] = said
-        methods[name] = figures(
+        methods[name] = compute_metrics(
             truth, said, names=names, confidence=sure, scores=scores, block=data.block, draws=draws, seed=seed
         )
 

@@ -12,14 +12,14 @@ from timesenclip.errors import InputError
 from timesenclip.tasks.heads import METHODS, Method, fit_vectors
 from timesenclip.tasks.labelled import LabelledSet
 
-__all__ = ["FewLabels", "few_labels"]
+__all__ = ["FewShotPoint", "few_shot_curve"]
 
 SHOTS = (1, 2, 5, 10, 20, 50, 100)
 """Examples of each class, as far as there are so many."""
 
 
 @dataclass(frozen=True, slots=True)
-class FewLabels:
+class FewShotPoint:
     """One point of a curve."""
 
     method: Method
@@ -38,7 +38,7 @@ class FewLabels:
     """Lowest and highest of the repeats."""
 
 
-def few_labels(
+def few_shot_curve(
     data: LabelledSet,
     embeddings: NDArray[np.float32],
     text: NDArray[np.float32],
@@ -48,7 +48,7 @@ def few_labels(
     repeats: int = 5,
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
-) -> list[FewLabels]:
+) -> list[FewShotPoint]:
     """Learn from k examples of each class, drawn at random from three folds, and answer the fourth; all folds in turn.
 
     Args:
@@ -69,7 +69,7 @@ def few_labels(
     wanted = [k for i, k in enumerate(shots) if i == 0 or shots[i - 1] < most]
     if len(np.unique(data.truth)) < 2 or len(np.unique(data.fold)) < 2:
         return []
-    out: list[FewLabels] = []
+    out: list[FewShotPoint] = []
     for done, (method, k) in enumerate((method, k) for method in methods for k in wanted):
         rng = np.random.default_rng([seed, k])  # the same examples for every method
         try:
@@ -79,7 +79,7 @@ def few_labels(
         found = np.array([_scores(said, data.truth) for said, _ in runs])  # (repeats, 2)
         low, high = found.min(axis=0), found.max(axis=0)
         out.append(
-            FewLabels(
+            FewShotPoint(
                 method=method,
                 shots=k,
                 examples=float(np.mean([count for _, count in runs])),

@@ -125,7 +125,7 @@ def labelled_points(
         taxonomy=taxonomy,
         mapping=mapping,
         title=", ".join(Path(file).name for file in files),
-        where=", ".join(map(str, files)),
+        source_name=", ".join(map(str, files)),
         block_deg=block_deg,
     )
 
@@ -144,7 +144,7 @@ def labelled_series(
     taxonomy: Taxonomy,
     mapping: Labels | Sequence[Labels] | None = None,
     title: str,
-    where: str | None = None,
+    source_name: str | None = None,
     block_deg: float = BLOCK_DEG,
 ) -> LabelledSet:
     """Labels (N,) of series from anywhere: Sen4Map groups, arrays, another reader.
@@ -154,7 +154,7 @@ def labelled_series(
         labels: (N,) as text.
         taxonomy, mapping, block_deg: as `labelled_points`.
         title: where they come from, for the report.
-        where: the same for messages; default: the title.
+        source_name: the same for messages; default: the title.
 
     Raises:
         InputError: lengths differ, no label is a class, or no labelled series was seen.
@@ -171,7 +171,7 @@ def labelled_series(
         block,
         spatial_folds(block, folds=FOLDS),
         title=title,
-        where=where or title,
+        source_name=source_name or title,
         split=f"blocks of {block_deg:g} degrees",
     )
 
@@ -204,7 +204,7 @@ def labelled_cube(
         block,
         block * FOLDS // strips,
         title=title,
-        where="the label raster",
+        source_name="the label raster",
         split=_STRIPS_SPLIT,
     )
 
@@ -355,7 +355,7 @@ def _labelled(
     fold: NDArray[np.int64],
     *,
     title: str,
-    where: str,
+    source_name: str,
     split: str,
 ) -> LabelledSet:
     truth, skipped = class_index(labels, taxonomy, mapping)
@@ -364,8 +364,12 @@ def _labelled(
     if not keep.any():
         listed = ", ".join(f"'{label}' ({count})" for label, count in list(skipped.items())[:8])
         if (truth >= 0).any():
-            raise InputError(f"{where}: none of the {int((truth >= 0).sum())} labelled samples was ever seen clearly.")
-        raise InputError(f"{where}: no label belongs to a class; labels seen: {listed or 'none'}. Give a --mapping.")
+            raise InputError(
+                f"{source_name}: none of the {int((truth >= 0).sum())} labelled samples was ever seen clearly."
+            )
+        raise InputError(
+            f"{source_name}: no label belongs to a class; labels seen: {listed or 'none'}. Give a --mapping."
+        )
     notes = []
     silent = int((labels == "").sum())
     if silent:

@@ -62,11 +62,11 @@ def labelled_store(
         index = class_index(found.tolist(), taxonomy)
         known = np.array([*taxonomy.names, ""])[index]  # a code becomes the name of its class, anything else stays
         found = np.where(index >= 0, known, found)
-    where = f"{folder} ({labels})"
+    source_name = f"{folder} ({labels})"
     series = store.series(rows)
     title = Path(folder).name
     return labelled_series(
-        series, found, taxonomy=taxonomy, mapping=mapping, block_deg=block_deg, title=title, where=where
+        series, found, taxonomy=taxonomy, mapping=mapping, block_deg=block_deg, title=title, source_name=source_name
     )
 
 

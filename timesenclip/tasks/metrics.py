@@ -16,13 +16,13 @@ from timesenclip.errors import InputError
 from timesenclip.tasks.uncertainty import DRAWS, block_draws, percentile_interval
 
 __all__ = [
-    "ClassFigures",
-    "Figures",
+    "ClassMetrics",
+    "Metrics",
     "block_sums",
     "calibration_error",
+    "compute_metrics",
     "confusion_matrix",
-    "figures",
-    "figures_of_sums",
+    "metrics_from_sums",
     "reliability",
     "top_k_hits",
 ]
@@ -35,7 +35,7 @@ Interval = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
-class ClassFigures:
+class ClassMetrics:
     """One class."""
 
     name: str
@@ -53,7 +53,7 @@ class ClassFigures:
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
+class Metrics:
     """A set of predictions against the truth."""
 
     count: int
@@ -73,7 +73,7 @@ class Figures:
     """Expected calibration error, where confidences were given."""
     unknown_share: float
     """Share of samples answered with `unknown`."""
-    classes: tuple[ClassFigures, ...]
+    classes: tuple[ClassMetrics, ...]
     """The classes that are present."""
     absent: tuple[str, ...]
     """Classes without a single sample: not counted anywhere."""
@@ -87,7 +87,7 @@ class Figures:
         return asdict(self)
 
 
-def figures(
+def compute_metrics(
     truth: NDArray[np.integer],
     predicted: NDArray[np.integer],
     *,
@@ -97,7 +97,7 @@ def figures(
     block: NDArray[np.int64] | None = None,
     draws: int = DRAWS,
     seed: int = 0,
-) -> Figures:
+) -> Metrics:
     """Compare predictions with the truth.
 
     Args:
@@ -117,11 +117,11 @@ def figures(
     if truth.min() < 0 or truth.max() >= len(names):
         raise InputError(f"Labels reach from {truth.min()} to {truth.max()}; expected 0..{len(names) - 1}.")
     sums = block_sums(truth, predicted, len(names), confidence=confidence, scores=scores, block=block)  # (G, M)
-    whole = {key: value[0] for key, value in figures_of_sums(sums.sum(axis=0)[None], len(names)).items()}
+    whole = {key: value[0] for key, value in metrics_from_sums(sums.sum(axis=0)[None], len(names)).items()}
     intervals: dict[str, Any] = {}
     blocks = None if block is None else len(sums)
     if len(sums) > 1:
-        drawn = [figures_of_sums(part, len(names)) for part in block_draws(sums, draws=draws, seed=seed)]
+        drawn = [metrics_from_sums(part, len(names)) for part in block_draws(sums, draws=draws, seed=seed)]
         for key in whole:
             stacked = np.concatenate([part[key] for part in drawn])  # (draws,) or (draws, K)
             intervals[key] = np.apply_along_axis(percentile_interval, 0, stacked)  # (2,) or (2, K)
@@ -156,7 +156,7 @@ def block_sums(
     return out
 
 
-def figures_of_sums(sums: NDArray[np.float64], classes: int) -> dict[str, NDArray[np.float64]]:
+def metrics_from_sums(sums: NDArray[np.float64], classes: int) -> dict[str, NDArray[np.float64]]:
     """Figures of R rows of `block_sums`: name -> (R,), or (R, K) for precision, recall and f1.
 
     Means over classes are over those that are present in a set.
@@ -240,18 +240,18 @@ def _assemble(
     predicted: NDArray[np.integer],
     calibrated: bool,
     scores: NDArray[np.floating] | None,
-) -> Figures:
+) -> Metrics:
     support = np.bincount(truth, minlength=len(names))
     per_class = ("precision", "recall", "f1")
     rows = []
     for k in np.flatnonzero(support):
         spread = {key: (float(intervals[key][0, k]), float(intervals[key][1, k])) for key in per_class if intervals}
         precision, recall, f1 = (float(whole[key][k]) for key in per_class)
-        rows.append(ClassFigures(names[int(k)], int(support[k]), precision, recall, f1, spread))
+        rows.append(ClassMetrics(names[int(k)], int(support[k]), precision, recall, f1, spread))
     overall = ["accuracy", "balanced_accuracy", "macro_f1", "weighted_f1"]
     topped = scores is not None and len(names) > TOP
     overall += ["top5_accuracy"] * topped + ["calibration_error"] * calibrated
-    return Figures(
+    return Metrics(
         count=len(truth),
         accuracy=float(whole["accuracy"]),
         balanced_accuracy=float(whole["balanced_accuracy"]),

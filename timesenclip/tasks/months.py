@@ -19,16 +19,16 @@ from timesenclip.model.embed import embed
 from timesenclip.series import PixelSeries
 from timesenclip.tasks.explain import step_contribution
 from timesenclip.tasks.labelled import LabelledSet
-from timesenclip.tasks.metrics import Figures, figures
+from timesenclip.tasks.metrics import Metrics, compute_metrics
 
-__all__ = ["KeptMonths", "coarser", "fewer_steps", "month_contribution", "robustness"]
+__all__ = ["RobustnessPoint", "coarsen", "keep_random_steps", "month_contribution", "robustness", "zero_shot_metrics"]
 
 Length = Literal["month", "quarter", "year"]
 _MONTHS: dict[Length, int] = {"month": 1, "quarter": 3, "year": 12}
 
 
 @dataclass(frozen=True, slots=True)
-class KeptMonths:
+class RobustnessPoint:
     """One point of the robustness curve."""
 
     kept: int
@@ -45,14 +45,14 @@ class KeptMonths:
     """Steps that were really left, mean over the series."""
 
 
-def fewer_steps(series: PixelSeries, keep: int, *, rng: np.random.Generator) -> PixelSeries:
+def keep_random_steps(series: PixelSeries, keep: int, *, rng: np.random.Generator) -> PixelSeries:
     """The series with at most `keep` valid steps each, chosen at random; the rest is missing."""
     draw = np.where(series.valid, rng.random(series.valid.shape), np.inf)
     rank = np.argsort(np.argsort(draw, axis=1), axis=1)
     return replace(series, valid=series.valid & (rank < keep))
 
 
-def coarser(series: PixelSeries, length: Length) -> PixelSeries:
+def coarsen(series: PixelSeries, length: Length) -> PixelSeries:
     """Composites of calendar quarters or years: the median of the valid steps that begin in them.
 
     Source: PAPER section 4, where quarterly and annual inputs are medians of monthly composites.
@@ -90,7 +90,7 @@ def robustness(
     draws: int = 3,
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
-) -> list[KeptMonths]:
+) -> list[RobustnessPoint]:
     """Zero-shot accuracy when months are taken away at random, from many to few.
 
     Args:
@@ -106,13 +106,13 @@ def robustness(
     for done, count in enumerate(kept):
         runs, steps = [], []
         for draw in range(draws):
-            less = fewer_steps(data.series, count, rng=np.random.default_rng([seed, count, draw]))
-            runs.append(answered(data, less, weights, model=model))
+            less = keep_random_steps(data.series, count, rng=np.random.default_rng([seed, count, draw]))
+            runs.append(zero_shot_metrics(data, less, weights, model=model))
             steps.append(float(less.valid.sum(axis=1).mean()))
         found = np.array([(run.accuracy, run.balanced_accuracy) for run in runs])
         low, high = found.min(axis=0), found.max(axis=0)
         out.append(
-            KeptMonths(
+            RobustnessPoint(
                 kept=count,
                 accuracy=float(found[:, 0].mean()),
                 balanced_accuracy=float(found[:, 1].mean()),
@@ -126,7 +126,7 @@ def robustness(
     return out
 
 
-def answered(
+def zero_shot_metrics(
     data: LabelledSet,
     series: PixelSeries,
     weights: NDArray[np.float32],
@@ -134,7 +134,7 @@ def answered(
     model: Model,
     draws: int = 0,
     seed: int = 0,
-) -> Figures:
+) -> Metrics:
     """Zero-shot figures of another version of a set's series; a series without any step is a wrong answer.
 
     With `draws` each figure gets an interval over blocks of land.
@@ -143,7 +143,7 @@ def answered(
     seen = np.isfinite(scores).all(axis=1)
     said = np.where(seen, np.nan_to_num(scores, nan=-2.0).argmax(axis=1), -1)
     block = data.block if draws else None
-    return figures(data.truth, said, names=data.taxonomy.names, block=block, draws=draws, seed=seed)
+    return compute_metrics(data.truth, said, names=data.taxonomy.names, block=block, draws=draws, seed=seed)
 
 
 def month_contribution(

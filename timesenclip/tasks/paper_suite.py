@@ -30,11 +30,11 @@ from timesenclip.tasks.evaluate import EMBEDDED_PROBE, FOREST, PRIOR_CORRECTED, 
 from timesenclip.tasks.ground_vectors import rows_of_places
 from timesenclip.tasks.labelled import LabelledSet
 from timesenclip.tasks.labelled_store import labelled_store
-from timesenclip.tasks.peers import PRESTO, TRUE_COLOUR, TRUE_COLOUR_PROBE, Peers
+from timesenclip.tasks.peers import PRESTO, TRUE_COLOUR, TRUE_COLOUR_PROBE, ExternalModels
 from timesenclip.tasks.report import figures_html
 from timesenclip.tasks.retrieve import Retrieval
 from timesenclip.tasks.scenic import Scenicness, Votes, draw_scenicness, evaluate_scenicness, write_scenicness
-from timesenclip.tasks.sheets import Sheet, with_interval, write_json, write_sheets, write_text
+from timesenclip.tasks.sheets import ReportTable, with_interval, write_json, write_tables, write_text
 from timesenclip.tasks.suite import Findings, Ground, run_suite
 from timesenclip.tasks.uncertainty import BLOCK_DEG, DRAWS
 
@@ -79,7 +79,7 @@ def run_paper_suite(
     only: Sequence[str] | None = None,
     ground: Ground | None = None,
     templates: str | Sequence[str] = DEFAULT,
-    peers: Peers | None = None,
+    external: ExternalModels | None = None,
     scenic: tuple[PixelSeries, Votes] | None = None,
     block_deg: float = BLOCK_DEG,
     seed: int = 0,
@@ -127,7 +127,7 @@ def run_paper_suite(
                 ground=shown,
                 notes=[_NO_PHOTOS] if alone else [],
                 templates=templates,
-                peers=peers,
+                external=external,
                 seed=seed,
                 draws=draws,
             )
@@ -143,7 +143,7 @@ def run_paper_suite(
         files |= {SCENIC: write_scenicness(beauty, scenic[0], folder / SCENIC)["json"]}
         tables.insert(1, _scenic_table(beauty))
         drawn[SCENIC] = [draw_scenicness(beauty, scenic[0])]
-    write_sheets(folder / "tables", tables)
+    write_tables(folder / "tables", tables)
     for drawing in (drawing for several in drawn.values() for drawing in several):
         drawing.save(folder / "figures")
     files |= {name: folder / name for name in ("tables", "figures")}
@@ -155,18 +155,18 @@ def run_paper_suite(
     return PaperSuite(found, skipped, files, beauty)
 
 
-def _tables(found: dict[str, Findings], country: dict[str, str]) -> list[Sheet]:
+def _tables(found: dict[str, Findings], country: dict[str, str]) -> list[ReportTable]:
     rows = []
     for task, one in found.items():
         for name in _METHODS:
-            figures = one.comparison.methods.get(name)
-            if figures is not None:
-                cells = [with_interval(getattr(figures, key), figures.intervals.get(key)) for key in _FIGURES]
+            metrics = one.comparison.methods.get(name)
+            if metrics is not None:
+                cells = [with_interval(getattr(metrics, key), metrics.intervals.get(key)) for key in _FIGURES]
                 present = f"{len(one.data.present)} of {len(one.data.taxonomy)}"
                 rows.append((task, name, len(one.data), present, *cells))
     heads = ("task", "method", "samples", "classes", "top-1", "top-5", "average class accuracy", "macro F1")
     columns = (*heads, "weighted F1", "calibration error")
-    sheets = [Sheet("tasks", "Every task, with 95 % intervals over blocks of land", columns, tuple(rows))]
+    tables = [ReportTable("tasks", "Every task, with 95 % intervals over blocks of land", columns, tuple(rows))]
     asked = [(task, one) for task, findings in found.items() for one in findings.retrieval]
     if asked:
         cuts = list(asked[0][1].recall)
@@ -176,13 +176,13 @@ def _tables(found: dict[str, Findings], country: dict[str, str]) -> list[Sheet]:
         ]
         names = (*(f"Recall@{k}" for k in cuts), *(f"strict Recall@{k}" for k in cuts))
         caption = "Retrieval: class-consistent, and of the very place (strict)"
-        sheets.append(Sheet("retrieval", caption, ("task", "direction", *names), tuple(lines)))
+        tables.append(ReportTable("retrieval", caption, ("task", "direction", *names), tuple(lines)))
     # One table a task: how many samples of each class lie in each country.
     asked_in = [task for task in found if country and task != "countries"]
-    return [*sheets, *(_countries(task, found[task].data, country) for task in asked_in)]
+    return [*tables, *(_countries(task, found[task].data, country) for task in asked_in)]
 
 
-def _scenic_table(found: Scenicness) -> Sheet:
+def _scenic_table(found: Scenicness) -> ReportTable:
     rows = []
     for name, one in (
         ("prompt contrast (zero-shot)", found.contrast),
@@ -193,7 +193,7 @@ def _scenic_table(found: Scenicness) -> Sheet:
             cells = [with_interval(value, one.intervals.get(kind)) for kind, value in kinds.items()]
             rows.append((name, found.count, *cells))
     caption = "Scenicness: correlation with the mean votes of people, on other blocks of land"
-    return Sheet(SCENIC, caption, ("method", "places", "Pearson", "Spearman", "Kendall"), tuple(rows))
+    return ReportTable(SCENIC, caption, ("method", "places", "Pearson", "Spearman", "Kendall"), tuple(rows))
 
 
 def _recalls(one: Retrieval, kind: str, cuts: Sequence[int]) -> list[object]:
@@ -216,14 +216,14 @@ def _where(data: LabelledSet, country: dict[str, str]) -> NDArray[np.str_]:
     return np.array([country.get(name, "?") for name in data.series.sample_id])
 
 
-def _countries(task: str, data: LabelledSet, country: dict[str, str]) -> Sheet:
+def _countries(task: str, data: LabelledSet, country: dict[str, str]) -> ReportTable:
     where = _where(data, country)
     codes = sorted(set(where.tolist()))
     names = [k for k in range(len(data.taxonomy)) if (data.truth == k).any()]
     rows = [
         (data.taxonomy.names[k], *(int(((data.truth == k) & (where == code)).sum()) for code in codes)) for k in names
     ]
-    return Sheet(f"countries-{task}", f"Samples of {task} by country", ("class", *codes), tuple(rows))
+    return ReportTable(f"countries-{task}", f"Samples of {task} by country", ("class", *codes), tuple(rows))
 
 
 def _geography(task: str, one: Findings, country: dict[str, str]) -> list[Drawing]:
@@ -243,7 +243,7 @@ def _page(
     model: Model,
     found: dict[str, Findings],
     skipped: dict[str, str],
-    tables: Sequence[Sheet],
+    tables: Sequence[ReportTable],
     drawn: dict[str, list[Drawing]],
 ) -> str:
     template = resources.files(__package__).joinpath("report.html").read_text(encoding="utf-8")

@@ -20,7 +20,7 @@ from timesenclip.series import Cube, PixelSeries
 from timesenclip.tasks.labelled import LabelledSet
 from timesenclip.tasks.rgb import patches, true_colour
 
-__all__ = ["PRESTO", "TRUE_COLOUR", "TRUE_COLOUR_PROBE", "PeerAnswers", "Peers", "peer_answers"]
+__all__ = ["PRESTO", "TRUE_COLOUR", "TRUE_COLOUR_PROBE", "ExternalModels", "ExternalPredictions", "predict_external"]
 
 PRESTO = "Presto probe (with labels)"
 TRUE_COLOUR = "true-colour patches, words"
@@ -32,7 +32,7 @@ _BATCH = 256
 
 
 @dataclass(frozen=True, slots=True)
-class Peers:
+class ExternalModels:
     """Which models to compare with."""
 
     presto: str | Path | None = None
@@ -46,7 +46,7 @@ class Peers:
 
 
 @dataclass(frozen=True, slots=True)
-class PeerAnswers:
+class ExternalPredictions:
     """What they make of N samples."""
 
     features: dict[str, NDArray[np.float32]]
@@ -57,7 +57,9 @@ class PeerAnswers:
     """What a report should say of them."""
 
 
-def peer_answers(data: LabelledSet, peers: Peers, *, templates: str | Sequence[str] = DEFAULT) -> PeerAnswers:
+def predict_external(
+    data: LabelledSet, external: ExternalModels, *, templates: str | Sequence[str] = DEFAULT
+) -> ExternalPredictions:
     """Let the models answer, in the order of their rows.
 
     Args:
@@ -75,15 +77,15 @@ def peer_answers(data: LabelledSet, peers: Peers, *, templates: str | Sequence[s
     features: dict[str, NDArray[np.float32]] = {}
     scores: dict[str, NDArray[np.float32]] = {}
     notes: list[str] = []
-    if peers.tower is not None:
-        vectors, note = _true_colour_vectors(data, peers, peers.tower)
+    if external.tower is not None:
+        vectors, note = _true_colour_vectors(data, external, external.tower)
         features[TRUE_COLOUR_PROBE] = vectors
-        scores[TRUE_COLOUR] = vectors @ class_vectors(data.taxonomy, peers.tower, templates).T
+        scores[TRUE_COLOUR] = vectors @ class_vectors(data.taxonomy, external.tower, templates).T
         notes.append(note)
-    if peers.presto is not None:
+    if external.presto is not None:
         from timesenclip.model.presto import load_presto, presto_features
 
-        model = load_presto(peers.presto)
+        model = load_presto(external.presto)
         features[PRESTO] = presto_features(data.series, model)
         left = ", ".join(f"{part} ({count} tensors)" for part, count in model.ignored.items()) or "nothing"
         notes.append(
@@ -91,12 +93,14 @@ def peer_answers(data: LabelledSet, peers: Peers, *, templates: str | Sequence[s
             "place; Sentinel-1, weather, terrain and land cover are masked. It was trained on top-of-atmosphere "
             "reflectance."
         )
-    return PeerAnswers(features, scores, tuple(notes))
+    return ExternalPredictions(features, scores, tuple(notes))
 
 
-def _true_colour_vectors(data: LabelledSet, peers: Peers, tower: GroundTower) -> tuple[NDArray[np.float32], str]:
+def _true_colour_vectors(
+    data: LabelledSet, external: ExternalModels, tower: GroundTower
+) -> tuple[NDArray[np.float32], str]:
     """Vectors (N, D) of the patches around the samples, and how they were made."""
-    cube, series = peers.cube, data.series
+    cube, series = external.cube, data.series
     if cube is None and (series.reflectance.ndim != 5 or series.reflectance.shape[-1] == 1):
         raise InputError(
             f"'{data.title}' holds single pixels, and an image-text model needs patches; give a cube, or a training "
@@ -106,7 +110,7 @@ def _true_colour_vectors(data: LabelledSet, peers: Peers, tower: GroundTower) ->
     for first in range(0, len(series), _BATCH):
         part = series.take(slice(first, first + _BATCH))
         if cube is not None:
-            size_px = peers.size_px
+            size_px = external.size_px
             part, clouded = _around(cube, part, size_px)
             cloudy += clouded
         parts.append(tower.encode_images(true_colour(part)))

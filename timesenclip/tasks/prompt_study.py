@@ -17,7 +17,7 @@ from timesenclip.ground.prompts import DEFAULT, DESCRIPTIVE, prompts_for, templa
 from timesenclip.ground.taxonomy import Taxonomy
 from timesenclip.ground.towers import GroundTower
 from timesenclip.tasks.labelled import LabelledSet
-from timesenclip.tasks.metrics import Figures, figures
+from timesenclip.tasks.metrics import Metrics, compute_metrics
 
 __all__ = ["SELECTED", "PromptEffect", "PromptSet", "prompt_effects", "prompt_sets", "select_prompts"]
 
@@ -33,7 +33,7 @@ class PromptSet:
     """Template set, `descriptive`, `default`, or `SELECTED`."""
     prompts: dict[str, tuple[str, ...]]
     """Every text, by class."""
-    figures: Figures
+    metrics: Metrics
     """Zero-shot figures with it, never unknown."""
 
 
@@ -75,7 +75,7 @@ def prompt_sets(
     out = []
     for name, prompts in asked:
         said = (embeddings @ _weights(prompts, tower).T).argmax(axis=1)
-        found = figures(data.truth, said, names=data.taxonomy.names, block=data.block, draws=draws, seed=seed)
+        found = compute_metrics(data.truth, said, names=data.taxonomy.names, block=data.block, draws=draws, seed=seed)
         out.append(PromptSet(name, prompts, found))
     return out
 
@@ -87,7 +87,7 @@ def prompt_effects(
     prompts = {taxon.name: prompts_for(taxon, templates) for taxon in data.taxonomy.classes}
     weights = _weights(prompts, tower)
     scores = embeddings @ weights.T  # (N, K)
-    whole = figures(data.truth, scores.argmax(axis=1), names=data.taxonomy.names)
+    whole = compute_metrics(data.truth, scores.argmax(axis=1), names=data.taxonomy.names)
     of = {row.name: row for row in whole.classes}
     out = []
     for k, (name, texts) in enumerate(prompts.items()):
@@ -95,7 +95,7 @@ def prompt_effects(
         for i, text in enumerate(texts if len(texts) > 1 else []):
             less = scores.copy()
             less[:, k] = embeddings @ _unit(np.delete(vectors, i, axis=0).mean(axis=0))
-            found = figures(data.truth, less.argmax(axis=1), names=data.taxonomy.names)
+            found = compute_metrics(data.truth, less.argmax(axis=1), names=data.taxonomy.names)
             row = next((row for row in found.classes if row.name == name), None)
             recall = of[name].recall - row.recall if row is not None else float("nan")
             precision = of[name].precision - row.precision if row is not None else float("nan")

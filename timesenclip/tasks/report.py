@@ -13,8 +13,8 @@ from typing import Any
 from timesenclip.tasks import report_words as words
 from timesenclip.tasks.draw import Drawing
 from timesenclip.tasks.report_figures import drawings
-from timesenclip.tasks.report_sheets import sheets
-from timesenclip.tasks.sheets import Sheet, plain, write_json, write_sheets, write_text
+from timesenclip.tasks.report_sheets import report_tables
+from timesenclip.tasks.sheets import ReportTable, plain, write_json, write_tables, write_text
 from timesenclip.tasks.suite import Findings, report_of
 
 __all__ = ["figures_html", "page", "write_report"]
@@ -31,21 +31,21 @@ _DIRECTION_LEADS = {
 def write_report(found: Findings, out: Path) -> tuple[dict[str, Any], dict[str, Path]]:
     """Write report.json, tables/, figures/ and report.html into a folder."""
     report = report_of(found)
-    tables, figures = sheets(found), drawings(found)
+    tables, figures = report_tables(found), drawings(found)
     files = {
         "report": out / "report.html",
         "json": write_json(out / "report.json", report),
         "tables": out / "tables",
         "figures": out / "figures",
     }
-    write_sheets(out / "tables", list(tables.values()))
+    write_tables(out / "tables", list(tables.values()))
     for drawing in figures.values():
         drawing.save(out / "figures")
     write_text(files["report"], page(found, tables, figures))
     return report, files
 
 
-def page(found: Findings, tables: dict[str, Sheet], figures: dict[str, Drawing]) -> str:
+def page(found: Findings, tables: dict[str, ReportTable], figures: dict[str, Drawing]) -> str:
     """The HTML page: no script, no link to anywhere."""
     template = resources.files(__package__).joinpath("report.html").read_text(encoding="utf-8")
     parts = [
@@ -73,7 +73,7 @@ def page(found: Findings, tables: dict[str, Sheet], figures: dict[str, Drawing])
 
 
 def _section(
-    heading: str, lead: str, figures: dict[str, Drawing], names: list[str], tables: list[Sheet], extra: str = ""
+    heading: str, lead: str, figures: dict[str, Drawing], names: list[str], tables: list[ReportTable], extra: str = ""
 ) -> str:
     block = figures_html([figures[name] for name in names if name in figures])
     text = "".join(_scrolled(table) for table in tables)
@@ -90,7 +90,7 @@ def figures_html(drawn: Sequence[Drawing]) -> str:
     return f'<div class="figures">{shown}</div>' if shown else ""
 
 
-def _scrolled(table: Sheet) -> str:
+def _scrolled(table: ReportTable) -> str:
     return (
         f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(table.caption)}">{table.to_html()}</div>'
     )
@@ -100,11 +100,11 @@ def _folded(title: str, inside: str) -> str:
     return f"<details><summary>{escape(title)}</summary>{inside}</details>"
 
 
-def _words(found: Findings, tables: dict[str, Sheet]) -> str:
+def _words(found: Findings, tables: dict[str, ReportTable]) -> str:
     effects = tables["prompt_effects"]
     most = min(_EFFECTS_SHOWN, len(effects.rows) // 2)
-    helpful = Sheet("x", "Prompts that help most", effects.columns, effects.rows[:most])
-    harmful = Sheet("x", "Prompts that hurt most", effects.columns, effects.rows[::-1][:most])
+    helpful = ReportTable("x", "Prompts that help most", effects.columns, effects.rows[:most])
+    harmful = ReportTable("x", "Prompts that hurt most", effects.columns, effects.rows[::-1][:most])
     out = _folded("Recall of each class under every set", _scrolled(tables["prompts_by_class"]))
     if most:
         out += _folded(f"The {most} prompts that help most", _scrolled(helpful))
@@ -112,7 +112,7 @@ def _words(found: Findings, tables: dict[str, Sheet]) -> str:
     return out
 
 
-def _finding(found: Findings, tables: dict[str, Sheet]) -> str:
+def _finding(found: Findings, tables: dict[str, ReportTable]) -> str:
     said = "; ".join(f"{one.direction}: {_DIRECTION_LEADS[one.direction]}" for one in found.retrieval)
     left = [
         f"{one.direction}: {count:,} of {one.queries:,} queries without a candidate of their {what} do not count."
@@ -124,7 +124,7 @@ def _finding(found: Findings, tables: dict[str, Sheet]) -> str:
     return f"<p class='small'>{text}</p>" + _folded("By class", _scrolled(tables["retrieval_by_class"]))
 
 
-def _shots(tables: dict[str, Sheet]) -> str:
+def _shots(tables: dict[str, ReportTable]) -> str:
     return _folded("The curve in numbers", _scrolled(tables["few_labels"]))
 
 

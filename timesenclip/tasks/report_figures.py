@@ -10,7 +10,7 @@ from timesenclip.series import PixelSeries
 from timesenclip.tasks import draw
 from timesenclip.tasks.draw import Curve, Drawing
 from timesenclip.tasks.evaluate import PRIOR_CORRECTED, ZERO_SHOT
-from timesenclip.tasks.metrics import Figures, confusion_matrix, reliability
+from timesenclip.tasks.metrics import Metrics, confusion_matrix, reliability
 from timesenclip.tasks.suite import Findings
 
 __all__ = ["drawings"]
@@ -36,7 +36,7 @@ def drawings(found: Findings) -> dict[str, Drawing]:
     return {one.name: one for one in out}
 
 
-def spread(found: Figures, key: str) -> tuple[float, float, float]:
+def spread(found: Metrics, key: str) -> tuple[float, float, float]:
     """A figure and its interval, NaN where it has none."""
     low, high = found.intervals.get(key, (float("nan"), float("nan")))
     return float(getattr(found, key)), low, high
@@ -78,8 +78,8 @@ def _reliability(found: Findings) -> Drawing:
 
 
 def _prompts(found: Findings) -> Drawing:
-    order = sorted(found.prompts, key=lambda one: -one.figures.balanced_accuracy)
-    values = [spread(one.figures, "balanced_accuracy") for one in order]
+    order = sorted(found.prompts, key=lambda one: -one.metrics.balanced_accuracy)
+    values = [spread(one.metrics, "balanced_accuracy") for one in order]
     alt = "Average class accuracy of every set of prompts with its interval"
     return draw.dots("prompts", alt, [one.name for one in order], values, axis="average class accuracy")
 

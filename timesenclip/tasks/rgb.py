@@ -23,7 +23,7 @@ from timesenclip.ground.towers import GroundTower
 from timesenclip.series import Cube, PixelSeries
 from timesenclip.tasks.classify import prior_corrected
 from timesenclip.tasks.labelled import LabelledSet, labelled_cube
-from timesenclip.tasks.metrics import Figures, figures
+from timesenclip.tasks.metrics import Metrics, compute_metrics
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -42,9 +42,9 @@ class RgbBaseline:
     """Its name."""
     size_px: int
     """Side of a patch in pixels of 10 m, before the tower's resizing."""
-    raw: Figures
+    raw: Metrics
     """As it answers."""
-    corrected: Figures
+    corrected: Metrics
     """After the transductive prior correction."""
     embeddings: NDArray[np.float32]
     """(N, D) unit rows, for probes."""
@@ -170,7 +170,7 @@ def rgb_baseline(
     return RgbBaseline(
         tower=tower.name,
         size_px=data.series.reflectance.shape[-1] if data.series.reflectance.ndim == 5 else 1,
-        raw=figures(data.truth, scores.argmax(axis=1), scores=scores, **options),
-        corrected=figures(data.truth, corrected.argmax(axis=1), scores=corrected, **options),
+        raw=compute_metrics(data.truth, scores.argmax(axis=1), scores=scores, **options),
+        corrected=compute_metrics(data.truth, corrected.argmax(axis=1), scores=corrected, **options),
         embeddings=vectors,
     )

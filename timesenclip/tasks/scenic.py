@@ -327,7 +327,7 @@ def write_scenicness(found: Scenicness, series: PixelSeries, out: str | Path) ->
         series: the series it was made of, for their places.
         out: folder.
     """
-    from timesenclip.tasks.sheets import Sheet, write_json, write_text
+    from timesenclip.tasks.sheets import ReportTable, write_json, write_text
 
     folder = Path(out)
     lon, lat = series.lon_deg[found.rows], series.lat_deg[found.rows]
@@ -338,7 +338,7 @@ def write_scenicness(found: Scenicness, series: PixelSeries, out: str | Path) ->
     draw_scenicness(found, series).save(folder)
     return {
         "json": write_json(folder / "scenic.json", found.to_dict()),
-        "scores": write_text(folder / "scenic.csv", Sheet("scenic", "", heads, rows).to_csv()),
+        "scores": write_text(folder / "scenic.csv", ReportTable("scenic", "", heads, rows).to_csv()),
         "map": folder / "scenic.svg",
     }
 

@@ -17,11 +17,11 @@ import numpy as np
 
 from timesenclip.tasks.latex import latex_table
 
-__all__ = ["Sheet", "plain", "with_interval", "write_json", "write_sheets", "write_text"]
+__all__ = ["ReportTable", "plain", "with_interval", "write_json", "write_tables", "write_text"]
 
 
 @dataclass(frozen=True, slots=True)
-class Sheet:
+class ReportTable:
     """A small table with a name."""
 
     name: str
@@ -121,12 +121,12 @@ def write_json(path: Path, content: Any) -> Path:
     return write_text(path, json.dumps(plain(content), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-def write_sheets(folder: Path, sheets: Sequence[Sheet]) -> list[Path]:
+def write_tables(folder: Path, tables: Sequence[ReportTable]) -> list[Path]:
     """Write each table as CSV and as LaTeX."""
     out = []
-    for sheet in sheets:
-        out.append(write_text(folder / f"{sheet.name}.csv", sheet.to_csv()))
-        out.append(write_text(folder / f"{sheet.name}.tex", sheet.to_latex()))
+    for table in tables:
+        out.append(write_text(folder / f"{table.name}.csv", table.to_csv()))
+        out.append(write_text(folder / f"{table.name}.tex", table.to_latex()))
     return out
 
 

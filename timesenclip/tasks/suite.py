@@ -18,12 +18,12 @@ from timesenclip.ground.prompts import DEFAULT, class_vectors, prompts_for
 from timesenclip.model.checkpoint import Model, load
 from timesenclip.model.embed import embed
 from timesenclip.tasks.evaluate import Comparison, compare_methods
-from timesenclip.tasks.few_labels import FewLabels, few_labels
+from timesenclip.tasks.few_labels import FewShotPoint, few_shot_curve
 from timesenclip.tasks.ground_vectors import Ground, read_ground, rows_of_places
 from timesenclip.tasks.labelled import LabelledSet
-from timesenclip.tasks.metrics import Figures
-from timesenclip.tasks.months import KeptMonths, answered, coarser, month_contribution, robustness
-from timesenclip.tasks.peers import PeerAnswers, Peers, peer_answers
+from timesenclip.tasks.metrics import Metrics
+from timesenclip.tasks.months import RobustnessPoint, coarsen, month_contribution, robustness, zero_shot_metrics
+from timesenclip.tasks.peers import ExternalModels, ExternalPredictions, predict_external
 from timesenclip.tasks.prompt_study import PromptEffect, PromptSet, prompt_effects, prompt_sets
 from timesenclip.tasks.retrieve import Retrieval, nearest, retrieve
 from timesenclip.tasks.uncertainty import DRAWS
@@ -60,11 +60,11 @@ class Findings:
     """Every prompt, most helpful first."""
     retrieval: list[Retrieval]
     """Every direction."""
-    shots: list[FewLabels]
+    shots: list[FewShotPoint]
     """The few-label curve; empty where labels do not allow one."""
-    kept: list[KeptMonths]
+    kept: list[RobustnessPoint]
     """The robustness curve."""
-    lengths: dict[str, Figures]
+    lengths: dict[str, Metrics]
     """Figures of monthly, quarterly and annual composites."""
     months: NDArray[np.float64]
     """(K, 12) what each month adds."""
@@ -97,7 +97,7 @@ def run_suite(
     notes: Sequence[str] = (),
     seed: int = 0,
     draws: int = DRAWS,
-    peers: Peers | None = None,
+    external: ExternalModels | None = None,
     progress: Progress | None = None,
 ) -> SuiteResult:
     """Answer every question of the suite, and write the report.
@@ -123,7 +123,7 @@ def run_suite(
     chosen = model if isinstance(model, Model) else load(model if model is not None else "default")
     if ground is not None:  # what is wrong with them is said before the work, not after
         rows_of_places(ground, data.series.sample_id, chosen.config.tower.dim)
-    others = peer_answers(data, peers or Peers(), templates=templates)
+    others = predict_external(data, external or ExternalModels(), templates=templates)
     findings = _find(
         chosen,
         data,
@@ -151,7 +151,7 @@ def _find(
     notes: Sequence[str],
     seed: int,
     draws: int,
-    others: PeerAnswers,
+    others: ExternalPredictions,
     progress: Progress,
 ) -> Findings:
     parts = 8
@@ -176,7 +176,7 @@ def _find(
     progress(2, parts)
     found = _retrievals(data, embeddings, weights, ground, seed, draws)
     progress(3, parts)
-    shots = few_labels(data, embeddings, weights, seed=seed)
+    shots = few_shot_curve(data, embeddings, weights, seed=seed)
     progress(4, parts)
     some = data
     if len(data) > _AT_MOST_FOR_MONTHS:
@@ -186,7 +186,7 @@ def _find(
     kept = robustness(some, weights, model=model, kept=tuple(range(min(steps, 12), 0, -1)), seed=seed)
     progress(5, parts)
     lengths = {
-        name: answered(data, coarser(data.series, name), weights, model=model, draws=draws, seed=seed)  # type: ignore[arg-type]
+        name: zero_shot_metrics(data, coarsen(data.series, name), weights, model=model, draws=draws, seed=seed)  # type: ignore[arg-type]
         for name in _LENGTHS
     }
     progress(6, parts)
@@ -343,7 +343,7 @@ def report_of(findings: Findings) -> dict[str, Any]:
         },
         "methods": {name: found.to_dict() for name, found in findings.comparison.methods.items()},
         "prompts": [
-            {"name": one.name, "figures": one.figures.to_dict(), "prompts": one.prompts} for one in findings.prompts
+            {"name": one.name, "figures": one.metrics.to_dict(), "prompts": one.prompts} for one in findings.prompts
         ],
         "prompt_effects": [asdict(one) for one in findings.effects],
         "retrieval": [one.to_dict() for one in findings.retrieval],

@@ -25,8 +25,8 @@ from timesenclip.ground.taxonomy import Taxonomy, load_taxonomy, taxonomy_from_p
 from timesenclip.model.checkpoint import Model, load
 from timesenclip.tasks.labelled import LabelledSet, labelled_points, parse_mapping
 from timesenclip.tasks.labelled_store import is_store, labelled_store
-from timesenclip.tasks.months import answered, coarser, fewer_steps
-from timesenclip.tasks.sheets import Sheet, write_json, write_sheets
+from timesenclip.tasks.months import coarsen, keep_random_steps, zero_shot_metrics
+from timesenclip.tasks.sheets import ReportTable, write_json, write_tables
 from timesenclip.tasks.sweep_cells import RETRIEVAL, Entry, SweepCell
 from timesenclip.tasks.sweep_figures import sweep_figures
 from timesenclip.tasks.sweep_file import AXES, SweepConfig, TrainAxes, read_sweep
@@ -124,10 +124,10 @@ def _data(config: SweepConfig, only: Sequence[str] | None) -> LabelledSet:
 
 def _compute(data: LabelledSet, model: Model, wanted: dict[str, Any]) -> SweepCell:
     weights = class_vectors(data.taxonomy, model.tower, wanted["templates"])
-    series = coarser(data.series, wanted["composite"])
+    series = coarsen(data.series, wanted["composite"])
     rng = np.random.default_rng([wanted["seed"], wanted["months_kept"]])
-    series = fewer_steps(series, wanted["months_kept"], rng=rng)
-    found = answered(data, series, weights, model=model)
+    series = keep_random_steps(series, wanted["months_kept"], rng=rng)
+    found = zero_shot_metrics(data, series, weights, model=model)
     return SweepCell(
         **wanted,
         count=found.count,
@@ -185,7 +185,7 @@ def _write(
     caption = f"{config.name}: {count} samples, zero-shot."
     if retrieval:
         caption += " S2G, G2S: the very place among held-out places, satellite to ground and back."
-    write_sheets(folder, [Sheet("sweep", caption, heads, tuple(rows))])
+    write_tables(folder, [ReportTable("sweep", caption, heads, tuple(rows))])
     content = {
         "config": config.model_dump(),
         "entries": [asdict(entry) | {"checkpoint": _from(folder, entry.checkpoint)} for entry in entries],

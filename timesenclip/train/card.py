@@ -19,7 +19,7 @@ from timesenclip.model.embed import embed
 from timesenclip.series import PixelSeries
 from timesenclip.tasks.baselines import chance, majority, random_forest
 from timesenclip.tasks.classify import classify_embeddings
-from timesenclip.tasks.metrics import Figures, figures
+from timesenclip.tasks.metrics import Metrics, compute_metrics
 from timesenclip.train.notes import group_of
 from timesenclip.train.places import cover_shares
 from timesenclip.train.real import RealPoints
@@ -62,7 +62,7 @@ class Measured:
 
     title: str
     """What was asked, and of what."""
-    methods: dict[str, Figures]
+    methods: dict[str, Metrics]
     """Zero-shot and what it is compared with."""
 
 
@@ -138,7 +138,7 @@ def _negative_log_likelihood(logits: NDArray[np.float64], truth: NDArray[np.int6
     return float((log_total - logits[np.arange(len(truth)), truth]).mean())
 
 
-def _zero_shot(model: Model, series: PixelSeries, truth: NDArray[np.int64], taxonomy: Taxonomy) -> Figures:
+def _zero_shot(model: Model, series: PixelSeries, truth: NDArray[np.int64], taxonomy: Taxonomy) -> Metrics:
     calibration = model.config.calibration
     answers = classify_embeddings(
         embed(series, model=model),
@@ -146,7 +146,7 @@ def _zero_shot(model: Model, series: PixelSeries, truth: NDArray[np.int64], taxo
         temperature=calibration.temperature,
         unknown_score=calibration.unknown_score,
     )
-    return figures(truth, answers.label_index, names=taxonomy.names, confidence=answers.confidence)
+    return compute_metrics(truth, answers.label_index, names=taxonomy.names, confidence=answers.confidence)
 
 
 def _beside_forest(
@@ -168,7 +168,7 @@ def _beside_forest(
         "chance": chance(len(mine), len(taxonomy)),
     }
     methods = {"zero-shot": _zero_shot(model, test.series, mine, taxonomy)}
-    return Measured(title, methods | {n: figures(mine, p, names=taxonomy.names) for n, p in predicted.items()})
+    return Measured(title, methods | {n: compute_metrics(mine, p, names=taxonomy.names) for n, p in predicted.items()})
 
 
 def _table(task: Measured) -> str:

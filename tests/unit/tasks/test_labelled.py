@@ -22,7 +22,7 @@ from timesenclip.tasks.labelled import (
     parse_mapping,
     read_labels,
 )
-from timesenclip.tasks.metrics import figures
+from timesenclip.tasks.metrics import compute_metrics
 from timesenclip.testing import random_cube, random_series, write_wide_table
 
 NAMES = taxonomy_from_phrases(["maize", "grassland", "lake"])
@@ -194,7 +194,9 @@ def test_a_paired_comparison_sees_what_two_single_ones_cannot(tmp_path: Path) ->
     accuracy = found.rows[0]
     assert accuracy.difference == pytest.approx((second == truth).mean() - (first == truth).mean())
     assert accuracy.verdict == "B better"
-    alone = [figures(truth, said, names=NAMES.names, block=block).intervals["accuracy"] for said in (first, second)]
+    alone = [
+        compute_metrics(truth, said, names=NAMES.names, block=block).intervals["accuracy"] for said in (first, second)
+    ]
     assert alone[0][1] > alone[1][0]  # the two intervals overlap widely
     assert [row.name for row in found.rows if row.is_class] == ["maize", "grassland"]
     assert found.only_second_right == ((second == truth) & (first != truth)).sum()
