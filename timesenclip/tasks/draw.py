@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from timesenclip.tasks.drawing import COLOURS, INK, MARKERS, SOFT, WIDTH, Drawing, new_figure, short
+from timesenclip.tasks.drawing import COLOURS, INK, MARKERS, SOFT, WIDTH, ReportFigure, new_figure, short
 
 __all__ = [
     "Curve",
-    "Drawing",
+    "ReportFigure",
     "confusion",
     "curves",
     "differences",
@@ -56,7 +56,7 @@ def dots(
     *,
     axis: str,
     top: float = 1.0,
-) -> Drawing:
+) -> ReportFigure:
     """Values with their intervals, one row each: (value, low, high), NaN without an interval, from 0 to `top`."""
     with new_figure(WIDTH, 0.65 + 0.27 * len(labels)) as (figure, finish):
         plot = figure.add_subplot()
@@ -74,7 +74,9 @@ def dots(
         return finish(name, alt)
 
 
-def differences(name: str, alt: str, labels: Sequence[str], values: Sequence[tuple[float, float, float]]) -> Drawing:
+def differences(
+    name: str, alt: str, labels: Sequence[str], values: Sequence[tuple[float, float, float]]
+) -> ReportFigure:
     """Differences with their intervals around zero; those whose interval holds zero are hollow."""
     with new_figure(WIDTH, 0.65 + 0.27 * len(labels)) as (figure, finish):
         plot = figure.add_subplot()
@@ -106,7 +108,7 @@ def curves(
     log: bool = False,
     falling: bool = False,
     top: float = 1.0,
-) -> Drawing:
+) -> ReportFigure:
     """Lines with bands up to `top`; `level` is a named horizontal line, `falling` runs the axis from many to few."""
     with new_figure(WIDTH, 3.2) as (figure, finish):
         plot = figure.add_subplot()
@@ -139,12 +141,14 @@ def curves(
         return finish(name, alt)
 
 
-def confusion(name: str, alt: str, shares: NDArray[np.float64], rows: Sequence[str], columns: Sequence[str]) -> Drawing:
+def confusion(
+    name: str, alt: str, shares: NDArray[np.float64], rows: Sequence[str], columns: Sequence[str]
+) -> ReportFigure:
     """A row-normalised confusion matrix, (rows, columns) in 0..1; an empty row is NaN."""
     return _grid(name, alt, shares, rows, columns, limits=(0, 1), colours="cividis", bar="share of the true class")
 
 
-def heat(name: str, alt: str, values: NDArray[np.float64], rows: Sequence[str]) -> Drawing:
+def heat(name: str, alt: str, values: NDArray[np.float64], rows: Sequence[str]) -> ReportFigure:
     """Values by class and month, (rows, 12), zero in the middle of the colours."""
     top = float(np.nanmax(np.abs(values))) if np.isfinite(values).any() else 1.0
     return _grid(
@@ -161,7 +165,7 @@ def heat(name: str, alt: str, values: NDArray[np.float64], rows: Sequence[str]) 
     )
 
 
-def reliability_diagram(name: str, alt: str, bins: Sequence[tuple[str, NDArray[np.float64]]]) -> Drawing:
+def reliability_diagram(name: str, alt: str, bins: Sequence[tuple[str, NDArray[np.float64]]]) -> ReportFigure:
     """Share of right answers against confidence; each entry is a name and (bins, 3) of `reliability`."""
     with new_figure(WIDTH, 3.9) as (figure, finish):
         upper, lower = figure.subplots(2, 1, sharex=True, gridspec_kw={"height_ratios": [3, 1]})
@@ -195,7 +199,7 @@ def places(
     *,
     rgb: NDArray[np.float64] | None = None,
     axes: tuple[str, str] = ("longitude", "latitude"),
-) -> Drawing:
+) -> ReportFigure:
     """Points on a plane, by group or by colour. The plane is the map, or any other two axes."""
     named = [short(label, _NAME) for label, _ in groups]
     columns = 1 if any(len(label) > _NAME // 2 for label in named) else 2
@@ -234,7 +238,7 @@ def scored_places(
     lon_deg: NDArray[np.float64],
     lat_deg: NDArray[np.float64],
     panels: Sequence[tuple[str, NDArray[np.float64]]],
-) -> Drawing:
+) -> ReportFigure:
     """The same places coloured by several scores, dark (low) to light (high), one panel each with its own scale."""
     with new_figure(WIDTH, 3.4 * len(panels)) as (figure, finish):
         # Each has an x axis of its own: of a shared one the aspect could only be kept by cutting places off.
@@ -256,7 +260,7 @@ SeriesLine = tuple[str, bool, NDArray[np.float64], NDArray[np.float64]]
 """Label, whether it is of the same class, month 0..12, NDVI."""
 
 
-def series_rows(name: str, alt: str, rows: Sequence[tuple[str, Sequence[SeriesLine]]]) -> Drawing:
+def series_rows(name: str, alt: str, rows: Sequence[tuple[str, Sequence[SeriesLine]]]) -> ReportFigure:
     """NDVI over the year of a place (first of each row, thick) and of its neighbours, under a title."""
     with new_figure(WIDTH, 0.4 + 1.45 * len(rows)) as (figure, finish):
         plots = np.atleast_1d(figure.subplots(len(rows), 1, sharex=True))
@@ -295,7 +299,7 @@ def _grid(
     bar: str,
     numbers: bool = True,
     labels: tuple[str, str] = ("truth", "answer"),
-) -> Drawing:
+) -> ReportFigure:
     import matplotlib
 
     rows, columns = [short(name, 34 if numbers else 30) for name in rows], [short(name, 26) for name in columns]

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from timesenclip.tasks.drawing import COLOURS, INK, MARKERS, SOFT, WIDTH, Drawing, new_figure, short
+from timesenclip.tasks.drawing import COLOURS, INK, MARKERS, SOFT, WIDTH, ReportFigure, new_figure, short
 
 __all__ = ["ClassGroups", "class_groups", "class_map", "country_bars"]
 
@@ -73,7 +73,7 @@ def class_groups(truth: NDArray[np.integer], said: NDArray[np.integer], names: S
 
 def class_map(
     name: str, alt: str, lon_deg: NDArray[np.float64], lat_deg: NDArray[np.float64], groups: ClassGroups
-) -> Drawing:
+) -> ReportFigure:
     """The most frequent group of each cell, true on the left and answered on the right; larger: more places."""
     seen = np.isfinite(lon_deg) & np.isfinite(lat_deg)
     lon, lat = lon_deg[seen], lat_deg[seen]
@@ -112,7 +112,7 @@ def class_map(
         return finish(name, said)
 
 
-def country_bars(name: str, alt: str, country: NDArray[np.str_], groups: ClassGroups) -> Drawing:
+def country_bars(name: str, alt: str, country: NDArray[np.str_], groups: ClassGroups) -> ReportFigure:
     """Shares of the groups in each country, the truth (upper bar) above the answers (lower bar)."""
     from matplotlib.patches import Patch
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["COLOURS", "INK", "LINE", "MARKERS", "SOFT", "WIDTH", "Drawing", "new_figure", "short"]
+__all__ = ["COLOURS", "INK", "LINE", "MARKERS", "SOFT", "WIDTH", "ReportFigure", "new_figure", "short"]
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c6d31", "#7a7a7a")
 """Okabe and Ito (2008) with a brown and a grey in place of yellow and black, which vanish on one of the papers."""
@@ -52,7 +52,7 @@ _STYLE = {
 
 
 @dataclass(frozen=True, slots=True)
-class Drawing:
+class ReportFigure:
     """A finished figure."""
 
     name: str
@@ -105,7 +105,7 @@ def short(label: str, most: int = 34) -> str:
 
 
 @contextmanager
-def new_figure(width: float, height: float) -> Iterator[tuple[Figure, Callable[..., Drawing]]]:
+def new_figure(width: float, height: float) -> Iterator[tuple[Figure, Callable[..., ReportFigure]]]:
     """A figure under our style, and the function that finishes it."""
     import matplotlib
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -115,11 +115,11 @@ def new_figure(width: float, height: float) -> Iterator[tuple[Figure, Callable[.
         figure = Figure(figsize=(width, height), layout="constrained")
         FigureCanvasAgg(figure)
 
-        def finish(name: str, alt: str, *, wide: bool = False) -> Drawing:
+        def finish(name: str, alt: str, *, wide: bool = False) -> ReportFigure:
             svg, pdf = io.StringIO(), io.BytesIO()
             options: dict[str, Any] = {"dpi": 200}
             figure.savefig(svg, format="svg", metadata={"Date": None}, **options)
             figure.savefig(pdf, format="pdf", metadata={"CreationDate": None}, **options)
-            return Drawing(name, alt, svg.getvalue(), pdf.getvalue(), wide)
+            return ReportFigure(name, alt, svg.getvalue(), pdf.getvalue(), wide)
 
         yield figure, finish

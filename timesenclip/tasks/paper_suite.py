@@ -25,7 +25,7 @@ from timesenclip.ground.taxonomy import load_taxonomy
 from timesenclip.model.checkpoint import Model
 from timesenclip.series import PixelSeries
 from timesenclip.tasks.draw_geography import class_groups, class_map, country_bars
-from timesenclip.tasks.drawing import Drawing
+from timesenclip.tasks.drawing import ReportFigure
 from timesenclip.tasks.evaluate import EMBEDDED_PROBE, FOREST, PRIOR_CORRECTED, PROBE, ZERO_SHOT
 from timesenclip.tasks.ground_vectors import rows_of_places
 from timesenclip.tasks.labelled import LabelledSet
@@ -226,7 +226,7 @@ def _countries(task: str, data: LabelledSet, country: dict[str, str]) -> ReportT
     return ReportTable(f"countries-{task}", f"Samples of {task} by country", ("class", *codes), tuple(rows))
 
 
-def _geography(task: str, one: Findings, country: dict[str, str]) -> list[Drawing]:
+def _geography(task: str, one: Findings, country: dict[str, str]) -> list[ReportFigure]:
     """Truth beside answers, on a map and by country."""
     data, out = one.data, []
     groups = class_groups(data.truth, one.comparison.raw.label_index, data.taxonomy.names)
@@ -244,7 +244,7 @@ def _page(
     found: dict[str, Findings],
     skipped: dict[str, str],
     tables: Sequence[ReportTable],
-    drawn: dict[str, list[Drawing]],
+    drawn: dict[str, list[ReportFigure]],
 ) -> str:
     template = resources.files(__package__).joinpath("report.html").read_text(encoding="utf-8")
     links = ", ".join(f"<a href='{task}/report.html'>{task}</a>" for task in found)

@@ -11,8 +11,8 @@ from string import Template
 from typing import Any
 
 from timesenclip.tasks import report_words as words
-from timesenclip.tasks.draw import Drawing
-from timesenclip.tasks.report_figures import drawings
+from timesenclip.tasks.draw import ReportFigure
+from timesenclip.tasks.report_figures import report_figures
 from timesenclip.tasks.report_sheets import report_tables
 from timesenclip.tasks.sheets import ReportTable, plain, write_json, write_tables, write_text
 from timesenclip.tasks.suite import Findings, report_of
@@ -31,7 +31,7 @@ _DIRECTION_LEADS = {
 def write_report(found: Findings, out: Path) -> tuple[dict[str, Any], dict[str, Path]]:
     """Write report.json, tables/, figures/ and report.html into a folder."""
     report = report_of(found)
-    tables, figures = report_tables(found), drawings(found)
+    tables, figures = report_tables(found), report_figures(found)
     files = {
         "report": out / "report.html",
         "json": write_json(out / "report.json", report),
@@ -45,7 +45,7 @@ def write_report(found: Findings, out: Path) -> tuple[dict[str, Any], dict[str, 
     return report, files
 
 
-def page(found: Findings, tables: dict[str, ReportTable], figures: dict[str, Drawing]) -> str:
+def page(found: Findings, tables: dict[str, ReportTable], figures: dict[str, ReportFigure]) -> str:
     """The HTML page: no script, no link to anywhere."""
     template = resources.files(__package__).joinpath("report.html").read_text(encoding="utf-8")
     parts = [
@@ -73,14 +73,19 @@ def page(found: Findings, tables: dict[str, ReportTable], figures: dict[str, Dra
 
 
 def _section(
-    heading: str, lead: str, figures: dict[str, Drawing], names: list[str], tables: list[ReportTable], extra: str = ""
+    heading: str,
+    lead: str,
+    figures: dict[str, ReportFigure],
+    names: list[str],
+    tables: list[ReportTable],
+    extra: str = "",
 ) -> str:
     block = figures_html([figures[name] for name in names if name in figures])
     text = "".join(_scrolled(table) for table in tables)
     return f"<section><h2>{escape(heading)}</h2><p class='lead'>{escape(lead)}</p>{block}{text}{extra}</section>"
 
 
-def figures_html(drawn: Sequence[Drawing]) -> str:
+def figures_html(drawn: Sequence[ReportFigure]) -> str:
     """Figures side by side, with their captions."""
     shown = "".join(
         f'<figure class="{"wide" if one.wide else "plain"}"><div class="drawing">{one.inline()}</div>'

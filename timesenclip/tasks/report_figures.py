@@ -8,19 +8,19 @@ from numpy.typing import NDArray
 from timesenclip.bands import band_index
 from timesenclip.series import PixelSeries
 from timesenclip.tasks import draw
-from timesenclip.tasks.draw import Curve, Drawing
+from timesenclip.tasks.draw import Curve, ReportFigure
 from timesenclip.tasks.evaluate import PRIOR_CORRECTED, ZERO_SHOT
 from timesenclip.tasks.metrics import Metrics, confusion_matrix, reliability
 from timesenclip.tasks.suite import Findings
 
-__all__ = ["drawings"]
+__all__ = ["report_figures"]
 
 _TOP_CLASSES = 12
 _GROUPS = 7
 _OTHER = "Other"
 
 
-def drawings(found: Findings) -> dict[str, Drawing]:
+def report_figures(found: Findings) -> dict[str, ReportFigure]:
     """Every figure, by name, in the order of the report; those that the data do not allow are left out."""
     out = [_methods(found), _confusion(found), _reliability(found), _prompts(found)]
     if found.shots:
@@ -42,7 +42,7 @@ def spread(found: Metrics, key: str) -> tuple[float, float, float]:
     return float(getattr(found, key)), low, high
 
 
-def _methods(found: Findings) -> Drawing:
+def _methods(found: Findings) -> ReportFigure:
     methods = found.comparison.methods
     order = sorted(methods, key=lambda name: -methods[name].balanced_accuracy)
     values = [spread(methods[name], "balanced_accuracy") for name in order]
@@ -50,7 +50,7 @@ def _methods(found: Findings) -> Drawing:
     return draw.dots("methods", alt, order, values, axis="average class accuracy and its 95 % interval")
 
 
-def _confusion(found: Findings) -> Drawing:
+def _confusion(found: Findings) -> ReportFigure:
     """Rows are true classes, the most frequent first; classes beyond the twelve most frequent are one row, Other."""
     data = found.data
     names = (*data.taxonomy.names, "unknown")
@@ -70,21 +70,21 @@ def _confusion(found: Findings) -> Drawing:
     return draw.confusion("confusion", alt, filled[:, some], row_names, [labels[i] for i in some])
 
 
-def _reliability(found: Findings) -> Drawing:
+def _reliability(found: Findings) -> ReportFigure:
     truth = found.data.truth
     sides = ((ZERO_SHOT, found.comparison.raw), (PRIOR_CORRECTED, found.comparison.corrected))
     bins = [(name, reliability(side.confidence, side.label_index == truth)) for name, side in sides]
     return draw.reliability_diagram("reliability", "Share of right answers against the stated confidence", bins)
 
 
-def _prompts(found: Findings) -> Drawing:
+def _prompts(found: Findings) -> ReportFigure:
     order = sorted(found.prompts, key=lambda one: -one.metrics.balanced_accuracy)
     values = [spread(one.metrics, "balanced_accuracy") for one in order]
     alt = "Average class accuracy of every set of prompts with its interval"
     return draw.dots("prompts", alt, [one.name for one in order], values, axis="average class accuracy")
 
 
-def _few_labels(found: Findings) -> Drawing:
+def _few_labels(found: Findings) -> ReportFigure:
     names = {"anchored": "words, then examples", "prototype": "mean of words and examples", "probe": "examples only"}
     lines = []
     for method, name in names.items():
@@ -106,7 +106,7 @@ def _few_labels(found: Findings) -> Drawing:
     )
 
 
-def _robustness(found: Findings) -> Drawing:
+def _robustness(found: Findings) -> ReportFigure:
     x = [point.kept for point in found.kept]
     lines = []
     for name, key in (("average class accuracy", "balanced_accuracy"), ("accuracy", "accuracy")):
@@ -118,7 +118,7 @@ def _robustness(found: Findings) -> Drawing:
     )
 
 
-def _months(found: Findings) -> Drawing:
+def _months(found: Findings) -> ReportFigure:
     some = np.flatnonzero(np.isfinite(found.months).any(axis=1))
     alt = "What each calendar month adds to the margin of the true class"
     return draw.heat("months", alt, found.months[some], [found.data.taxonomy.names[k] for k in some])
@@ -133,13 +133,13 @@ def _groups(found: Findings) -> list[tuple[str, NDArray[np.bool_]]]:
     return groups if len(top) == len(order) else [*groups, (_OTHER, ~np.isin(truth, top))]
 
 
-def _map(found: Findings) -> Drawing:
+def _map(found: Findings) -> ReportFigure:
     series = found.data.series
     alt = "Where the samples are, by true class"
     return draw.places("map", alt, series.lon_deg, series.lat_deg, _groups(found))
 
 
-def _embedding(found: Findings) -> list[Drawing]:
+def _embedding(found: Findings) -> list[ReportFigure]:
     """The first three principal components: two as a plane by class, three as colours on the map."""
     x = found.embeddings - found.embeddings.mean(axis=0)
     _, _, axes = np.linalg.svd(x if len(x) <= 20_000 else x[:: len(x) // 20_000 + 1], full_matrices=False)
@@ -156,7 +156,7 @@ def _embedding(found: Findings) -> list[Drawing]:
     return out
 
 
-def _neighbours(found: Findings) -> Drawing:
+def _neighbours(found: Findings) -> ReportFigure:
     data = found.data
     rows = []
     for pick, near in found.neighbours:

@@ -19,7 +19,7 @@ from timesenclip.ground.towers import GroundTower
 from timesenclip.model.checkpoint import Model
 from timesenclip.model.embed import embed
 from timesenclip.series import PixelSeries
-from timesenclip.tasks.drawing import Drawing
+from timesenclip.tasks.drawing import ReportFigure
 from timesenclip.tasks.uncertainty import percentile_interval, spatial_blocks, spatial_folds
 
 __all__ = [
@@ -343,7 +343,7 @@ def write_scenicness(found: Scenicness, series: PixelSeries, out: str | Path) ->
     }
 
 
-def draw_scenicness(found: Scenicness, series: PixelSeries) -> Drawing:
+def draw_scenicness(found: Scenicness, series: PixelSeries) -> ReportFigure:
     """Votes and predictions on the map; the contrast where no ridge could be judged."""
     from timesenclip.tasks.draw import scored_places
 

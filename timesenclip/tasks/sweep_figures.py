@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from timesenclip.tasks.draw import Curve, Drawing, curves, dots
+from timesenclip.tasks.draw import Curve, ReportFigure, curves, dots
 from timesenclip.tasks.sweep_cells import Entry, SweepCell
 from timesenclip.tasks.sweep_file import AXES, SweepConfig
 
@@ -18,7 +18,7 @@ __all__ = ["sweep_figures"]
 _TITLES = {"balanced_accuracy": "average class accuracy", "accuracy": "accuracy", "macro_f1": "macro F1"}
 
 
-def sweep_figures(config: SweepConfig, cells: Sequence[SweepCell], entries: Sequence[Entry]) -> list[Drawing]:
+def sweep_figures(config: SweepConfig, cells: Sequence[SweepCell], entries: Sequence[Entry]) -> list[ReportFigure]:
     """All figures that the sweep has values for. Trainings that diverged are left out."""
     entries = [entry for entry in entries if entry.checkpoint is not None]
     cells = [cell for cell in cells if cell.digest]
@@ -89,12 +89,12 @@ def _top(values: Iterable[float]) -> float:
 
 def _rows(
     name: str, alt: str, labels: Sequence[str], values: Sequence[tuple[float, float, float]], axis: str
-) -> Drawing:
+) -> ReportFigure:
     top = _top(value for row in values for value in row)
     return dots(name, alt, labels, values, axis=axis, top=top)
 
 
-def _lines(name: str, alt: str, lines: Sequence[Curve], **options: Any) -> Drawing:
+def _lines(name: str, alt: str, lines: Sequence[Curve], **options: Any) -> ReportFigure:
     return curves(name, alt, lines, top=_top(value for line in lines for value in line.high), **options)
 
 
@@ -102,7 +102,7 @@ def _label(name: str) -> str:
     return name if "=" in name else Path(name).name
 
 
-def _all_entries(config: SweepConfig, cells: Sequence[SweepCell], entries: Sequence[Entry]) -> Drawing:
+def _all_entries(config: SweepConfig, cells: Sequence[SweepCell], entries: Sequence[Entry]) -> ReportFigure:
     rows = _plain_names(entries)
     asked = _best_asked(config, cells)
     values = [_spread([c.balanced_accuracy for c in asked if c.checkpoint in names]) for names in rows.values()]
@@ -110,7 +110,7 @@ def _all_entries(config: SweepConfig, cells: Sequence[SweepCell], entries: Seque
     return _rows("ablation", alt, [_label(name) for name in rows], values, "average class accuracy; bar: seeds")
 
 
-def _retrieval(entries: Sequence[Entry]) -> Drawing:
+def _retrieval(entries: Sequence[Entry]) -> ReportFigure:
     rows = _plain_names([entry for entry in entries if entry.retrieval])
     found = {e.name: (e.retrieval["S2G R@10"] + e.retrieval["G2S R@10"]) / 2 for e in entries if e.retrieval}
     values = [_spread([found[name] for name in names]) for names in rows.values()]
@@ -118,7 +118,7 @@ def _retrieval(entries: Sequence[Entry]) -> Drawing:
     return _rows("ablation-retrieval", alt, list(rows), values, "held-out Recall@10, mean of both directions")
 
 
-def _composites(config: SweepConfig, cells: Sequence[SweepCell], entries: Sequence[Entry]) -> Drawing:
+def _composites(config: SweepConfig, cells: Sequence[SweepCell], entries: Sequence[Entry]) -> ReportFigure:
     labels, values = [], []
     for (name, names), composite in itertools.product(_plain_names(entries).items(), config.composites):
         asked = _best_asked(config, cells, composite=composite)
@@ -128,7 +128,7 @@ def _composites(config: SweepConfig, cells: Sequence[SweepCell], entries: Sequen
     return _rows("composites", alt, labels, values, "average class accuracy; bar: seeds")
 
 
-def _along(config: SweepConfig, axis: str, groups: dict[Any, list[Entry]], cells: Sequence[SweepCell]) -> Drawing:
+def _along(config: SweepConfig, axis: str, groups: dict[Any, list[Entry]], cells: Sequence[SweepCell]) -> ReportFigure:
     """Figures over an axis that is a number."""
     asked = _best_asked(config, cells)
     lines = []
@@ -143,7 +143,9 @@ def _along(config: SweepConfig, axis: str, groups: dict[Any, list[Entry]], cells
     return _lines(f"axis-{axis.replace('_', '-')}", f"Figures by {words}", lines, x=words, y="figure", log=log)
 
 
-def _months_by(config: SweepConfig, axis: str, groups: dict[Any, list[Entry]], cells: Sequence[SweepCell]) -> Drawing:
+def _months_by(
+    config: SweepConfig, axis: str, groups: dict[Any, list[Entry]], cells: Sequence[SweepCell]
+) -> ReportFigure:
     """Robustness to missing months, one line for each value of an axis."""
     lines = []
     for value, group in groups.items():
@@ -167,7 +169,7 @@ def _curve(name: str, x: Sequence[float], runs: Sequence[Sequence[float]]) -> Cu
     return Curve(name, x, [float(np.mean(r)) for r in runs], [min(r) for r in runs], [max(r) for r in runs])
 
 
-def _months(config: SweepConfig, cells: Sequence[SweepCell]) -> Drawing:
+def _months(config: SweepConfig, cells: Sequence[SweepCell]) -> ReportFigure:
     """Robustness of checkpoints that were given, by template set and length of a step."""
     lines = []
     for checkpoint, templates, composite in itertools.product(config.checkpoints, config.templates, config.composites):
