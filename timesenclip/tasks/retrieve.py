@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from timesenclip.errors import InputError
 from timesenclip.tasks.uncertainty import DRAWS, mean_intervals
 
-__all__ = ["ClassRetrieval", "Retrieval", "nearest", "retrieve"]
+__all__ = ["ClassRetrieval", "Retrieval", "nearest", "rank_after_ties", "retrieve"]
 
 Own = Literal["include", "exclude"]
 Float = NDArray[np.float32]
@@ -181,6 +181,22 @@ def nearest(queries: Float, candidates: Float, *, k: int, memory_mb: float = 256
     return index, cosine
 
 
+def rank_after_ties(scores: Any, right: Any, best: Any) -> Any:
+    """Rank of the best right candidate of each query, 1 = first; wrong candidates of the same score rank before it.
+
+    Works on NumPy arrays and on torch tensors, so that evaluation and training count alike.
+
+    Args:
+        scores: (B, M) scores of all candidates, the right ones included.
+        right: (B, R) scores of the right candidates; -inf where a query has fewer than R.
+        best: (B, 1) the highest of `right`.
+
+    Returns:
+        (B,) integers.
+    """
+    return (scores >= best).sum(axis=1) - (right >= best).sum(axis=1) + 1
+
+
 class _Places:
     """For each query, the columns of the candidates of its own place."""
 
@@ -250,11 +266,11 @@ class _Ranks:
     def _rank_places(
         self, rows: NDArray[np.intp], scores: Float, at: NDArray[np.intp], which: NDArray[np.intp]
     ) -> None:
-        best = np.full(len(rows), -np.inf, np.float32)
-        np.maximum.at(best, at, scores[at, which])
-        before = np.count_nonzero(scores >= best[:, None], axis=1)
-        np.subtract.at(before, at, (scores[at, which] >= best[at]).astype(np.int64))
-        self.place_rank[rows] = np.where(np.isfinite(best), before + 1, 0)
+        own = np.full((len(rows), int(np.bincount(at, minlength=1).max())), -np.inf, np.float32)  # (B, R)
+        own[at, np.arange(len(at)) - np.searchsorted(at, at)] = scores[at, which]  # `at` is sorted
+        best = own.max(axis=1, keepdims=True, initial=-np.inf)
+        rank = rank_after_ties(scores, own, best)
+        self.place_rank[rows] = np.where(np.isfinite(best[:, 0]), rank, 0)
 
     def _rank_classes(self, rows: NDArray[np.intp], scores: Float, *, average_precision: bool) -> None:
         assert self.classes is not None
@@ -270,9 +286,7 @@ class _Ranks:
             if not some.any():
                 continue
             part, right, here, there = part[some], right[some], here[some], there[some]
-            best = right.max(axis=1, keepdims=True)
-            before = np.count_nonzero(part >= best, axis=1) - np.count_nonzero(right >= best, axis=1)
-            self.class_rank[rows[here]] = before + 1
+            self.class_rank[rows[here]] = rank_after_ties(part, right, right.max(axis=1, keepdims=True))
             if average_precision:
                 self.precision[rows[here]] = _average_precision(part, right, there)
 
