@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from timesenclip.errors import DataNotFoundError, GridError, InputError, TaxonomyError, reason_of
-from timesenclip.ground.taxonomy import Taxonomy, loose_name
+from timesenclip.errors import DataNotFoundError, GridError, InputError, reason_of
+from timesenclip.ground.labels import class_index
+from timesenclip.ground.taxonomy import Taxonomy
 from timesenclip.series import Cube, PixelSeries
 from timesenclip.tasks.uncertainty import BLOCK_DEG, spatial_blocks, spatial_folds
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "LabelledSet",
-    "class_index",
     "join_series",
     "labelled_cube",
     "labelled_points",
@@ -207,40 +207,6 @@ def labelled_cube(
         source_name="the label raster",
         split=_STRIPS_SPLIT,
     )
-
-
-def class_index(
-    labels: NDArray[np.str_], taxonomy: Taxonomy, mapping: Labels | Sequence[Labels] | None = None
-) -> tuple[NDArray[np.int64], dict[str, int]]:
-    """Class index of each label, -1 where it has none, and the labels left out with their counts, most first.
-
-    An empty label is none: it has no class, and is not left out.
-
-    Raises:
-        TaxonomyError: the last mapping names a class that is not there.
-    """
-    names = {name.lower(): k for k, name in enumerate(taxonomy.names)}
-    lookup = {taxon.code.lower(): k for k, taxon in enumerate(taxonomy.classes) if taxon.code}
-    lookup |= {word.lower(): k for k, taxon in enumerate(taxonomy.classes) for word in taxon.synonyms}
-    chain = [mapping] if isinstance(mapping, Mapping) else list(mapping or [])
-    if chain:
-        lookup = {}
-        wrong = sorted({target for target in chain[-1].values() if target.lower() not in names})
-        if wrong:
-            raise TaxonomyError(f"The mapping names '{wrong[0]}', which is not among {', '.join(taxonomy.names[:12])}.")
-    lookup |= names
-    loose = {loose_name(word): k for word, k in lookup.items() if loose_name(word)}
-    steps = [{label.lower(): target for label, target in step.items()} for step in chain]
-    unique, inverse, counts = np.unique(labels, return_inverse=True, return_counts=True)
-    index = np.full(len(unique), -1, dtype=np.int64)
-    for i, label in enumerate(unique):
-        found: str | None = str(label)
-        for step in steps:
-            found = step.get(found.lower()) if found is not None else None
-        if found is not None:
-            index[i] = lookup.get(found.lower(), loose.get(loose_name(found), -1))
-    left = sorted((-int(n), str(text)) for text, k, n in zip(unique, index, counts, strict=True) if k < 0 and text)
-    return index[inverse], {label: -count for count, label in left}
 
 
 def parse_mapping(text: str) -> dict[str, str]:

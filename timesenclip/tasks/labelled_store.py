@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timesenclip.data.ground_views import read_ground_views
-from timesenclip.data.lucas import class_index, label_column, read_lucas
+from timesenclip.data.lucas import label_column, read_lucas
 from timesenclip.data.store import SeriesStore
 from timesenclip.errors import InputError
+from timesenclip.ground.labels import class_index
 from timesenclip.ground.taxonomy import Taxonomy
 from timesenclip.tasks.labelled import LabelledSet, Labels, labelled_series
 from timesenclip.tasks.suite import Ground
@@ -59,7 +60,7 @@ def labelled_store(
     if not len(rows):
         raise InputError(f"'{folder}': none of its places has a label in '{labels}'; do the ids agree?")
     if mapping is None:
-        index = class_index(found.tolist(), taxonomy)
+        index, _ = class_index(found, taxonomy, lucas_groups=True)
         known = np.array([*taxonomy.names, ""])[index]  # a code becomes the name of its class, anything else stays
         found = np.where(index >= 0, known, found)
     source_name = f"{folder} ({labels})"

@@ -8,13 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from timesenclip.errors import DataNotFoundError, GridError, InputError, TaxonomyError
-from timesenclip.ground.taxonomy import load_taxonomy, taxonomy_from_phrases
+from timesenclip.errors import DataNotFoundError, GridError, InputError
+from timesenclip.ground.taxonomy import taxonomy_from_phrases
 from timesenclip.tasks.baselines import cross_predicted, forest, probe
 from timesenclip.tasks.compare import compare_answers, write_comparison
 from timesenclip.tasks.labelled import (
     LabelledSet,
-    class_index,
     join_series,
     labelled_cube,
     labelled_points,
@@ -33,20 +32,6 @@ def _table(path: Path, labels: list[object], **series: object) -> Path:
     frame = pd.read_parquet(path)
     frame.assign(kind=labels).to_parquet(path)
     return path
-
-
-def test_mappings_follow_each_other_and_what_is_left_is_counted() -> None:
-    labels = np.array(["10", "20", "20", "30", "99", "99", "99"])
-    first, second = {"10": "crop", "20": "GRASS", "30": "forest"}, {"crop": "Maize", "grass": "grassland"}
-    index, skipped = class_index(labels, NAMES, [first, second])
-    assert index.tolist() == [0, 1, 1, -1, -1, -1, -1]
-    assert list(skipped.items()) == [("99", 3), ("30", 1)]
-    with pytest.raises(TaxonomyError, match="'meadow'"):
-        class_index(labels, NAMES, {"10": "meadow"})
-    known = load_taxonomy("lucas-land-cover")
-    codes = [taxon.code for taxon in known.classes if taxon.code]
-    words = [taxon.synonyms[0] for taxon in known.classes if taxon.synonyms]
-    assert (class_index(np.array([*codes, *words]), known)[0] >= 0).all()
 
 
 def test_a_mapping_is_pairs_or_a_file_or_a_table_inside_it(tmp_path: Path) -> None:
