@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timesenclip.bands import band_index
-from timesenclip.errors import MissingExtraError
 from timesenclip.series import PixelSeries
 
 __all__ = [
@@ -81,15 +80,8 @@ def expected_of_few() -> Iterator[None]:
 
 
 def forest(*, seed: int = 0, trees: int = 100) -> Learner:
-    """A random forest, classes weighted evenly.
-
-    Raises:
-        MissingExtraError: scikit-learn is not installed.
-    """
-    try:
-        from sklearn.ensemble import RandomForestClassifier
-    except ImportError as error:
-        raise MissingExtraError("The random forest needs scikit-learn: pip install scikit-learn") from error
+    """A random forest, classes weighted evenly."""
+    from sklearn.ensemble import RandomForestClassifier
 
     def fit(features: Features, labels: NDArray[np.int64]) -> Any:
         with expected_of_few():
@@ -150,10 +142,6 @@ def cross_predicted(
 def random_forest(
     train: PixelSeries, labels: NDArray[np.integer], test: PixelSeries, *, seed: int = 0, trees: int = 300
 ) -> NDArray[np.int64]:
-    """Predictions (N,) of a forest trained with labels, classes weighted evenly.
-
-    Raises:
-        MissingExtraError: scikit-learn is not installed.
-    """
+    """Predictions (N,) for `test` by a forest that learned from the labels of `train`, classes weighted evenly."""
     model = forest(seed=seed, trees=trees)(forest_features(train), np.asarray(labels, np.int64))
     return np.asarray(model.predict(forest_features(test)), dtype=np.int64)

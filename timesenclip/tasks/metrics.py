@@ -195,9 +195,11 @@ def top_k_hits(scores: NDArray[np.floating], truth: NDArray[np.integer], k: int)
 
 def confusion_matrix(truth: NDArray[np.integer], predicted: NDArray[np.integer], classes: int) -> NDArray[np.int64]:
     """(K, K + 1) counts: row = true class, column = predicted class, the last column `unknown`."""
+    from sklearn import metrics
+
     said = np.where(predicted < 0, classes, predicted)
-    flat = np.bincount(truth * (classes + 1) + said, minlength=classes * (classes + 1))
-    return np.asarray(flat.reshape(classes, classes + 1), dtype=np.int64)
+    counts = metrics.confusion_matrix(truth, said, labels=np.arange(classes + 1))  # (K + 1, K + 1)
+    return np.asarray(counts[:classes], dtype=np.int64)
 
 
 def reliability(confidence: NDArray[np.floating], right: NDArray[np.bool_]) -> NDArray[np.float64]:

@@ -7,7 +7,7 @@ figures on the same labels. The selection (`select_prompts`) looks at words only
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -130,20 +130,6 @@ def select_prompts(taxonomy: Taxonomy, tower: GroundTower, *, least: int = 2) ->
         kept = set(clear[:least]) | set(np.flatnonzero(margin > 0))
         out[name] = tuple(text for i, text in enumerate(texts) if i in kept)
     return out
-
-
-def selected_taxonomy(taxonomy: Taxonomy, tower: GroundTower) -> Taxonomy:
-    """The taxonomy with only the prompts that `select_prompts` keeps, to ask with the default templates."""
-    kept = select_prompts(taxonomy, tower)
-    classes = tuple(
-        replace(
-            taxon,
-            synonyms=tuple(word for word in taxon.synonyms if word in kept[taxon.name]),
-            prompts=tuple(text for text in taxon.prompts if text in kept[taxon.name]),
-        )
-        for taxon in taxonomy.classes
-    )
-    return replace(taxonomy, classes=classes)
 
 
 def _weights(prompts: dict[str, tuple[str, ...]] | dict[str, list[str]], tower: GroundTower) -> NDArray[np.float32]:
