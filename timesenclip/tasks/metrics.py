@@ -19,7 +19,6 @@ __all__ = [
     "ClassMetrics",
     "Metrics",
     "block_sums",
-    "calibration_error",
     "compute_metrics",
     "confusion_matrix",
     "metrics_from_sums",
@@ -70,7 +69,7 @@ class Metrics:
     """Share of samples whose class is among the five best scores; None without scores, or with five classes or fewer
     (it would be 1 by itself)."""
     calibration_error: float | None
-    """Expected calibration error, where confidences were given."""
+    """Expected calibration error over bins of equal width, where confidences were given."""
     unknown_share: float
     """Share of samples answered with `unknown`."""
     classes: tuple[ClassMetrics, ...]
@@ -210,23 +209,6 @@ def reliability(confidence: NDArray[np.floating], right: NDArray[np.bool_]) -> N
         mean = np.bincount(slot, weights=confidence, minlength=BINS) / count
         share = np.bincount(slot, weights=right, minlength=BINS) / count
     return np.stack([count, mean, share], axis=1)
-
-
-def calibration_error(confidence: NDArray[np.floating], right: NDArray[np.bool_], *, bins: int = BINS) -> float:
-    """Expected calibration error over equal-width bins. Source: Guo et al. 2017, arXiv:1706.04599.
-
-    Args:
-        confidence: (N,) probability of each prediction, 0..1.
-        right: (N,) whether it was right.
-        bins: number of bins.
-    """
-    slot = np.minimum((np.asarray(confidence) * bins).astype(int), bins - 1)
-    total = 0.0
-    for b in range(bins):
-        here = slot == b
-        if here.any():
-            total += float(here.mean()) * abs(float(right[here].mean()) - float(np.asarray(confidence)[here].mean()))
-    return total
 
 
 def _bin(confidence: NDArray[np.floating]) -> NDArray[np.int64]:
