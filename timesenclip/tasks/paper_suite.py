@@ -30,7 +30,7 @@ from timesenclip.tasks.evaluate import EMBEDDED_PROBE, FOREST, PRIOR_CORRECTED, 
 from timesenclip.tasks.ground_vectors import rows_of_places
 from timesenclip.tasks.labelled import LabelledSet
 from timesenclip.tasks.labelled_store import labelled_store
-from timesenclip.tasks.peers import PRESTO, TRUE_COLOUR, TRUE_COLOUR_PROBE, ExternalModels
+from timesenclip.tasks.peers import PRESTO, TRUE_COLOUR, TRUE_COLOUR_CORRECTED, TRUE_COLOUR_PROBE, ExternalModels
 from timesenclip.tasks.report import figures_html
 from timesenclip.tasks.retrieve import Retrieval
 from timesenclip.tasks.scenic import Scenicness, Votes, draw_scenicness, evaluate_scenicness, write_scenicness
@@ -47,7 +47,7 @@ SCENIC = "scenicness"
 """The seventh task, of other places; its files lie in a folder of this name."""
 
 _FIGURES = ("accuracy", "top5_accuracy", "balanced_accuracy", "macro_f1", "weighted_f1", "calibration_error")
-_WITHOUT_LABELS = (ZERO_SHOT, PRIOR_CORRECTED, TRUE_COLOUR, "chance", "majority")
+_WITHOUT_LABELS = (ZERO_SHOT, PRIOR_CORRECTED, TRUE_COLOUR, TRUE_COLOUR_CORRECTED, "chance", "majority")
 _METHODS = (*_WITHOUT_LABELS, FOREST, PROBE, TRUE_COLOUR_PROBE, PRESTO, EMBEDDED_PROBE)
 _NO_PHOTOS = "None of the photographs is of these places, so nothing is retrieved between the streams."
 _WHERE = (

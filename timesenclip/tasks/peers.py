@@ -17,13 +17,23 @@ from timesenclip.errors import InputError
 from timesenclip.ground.prompts import DEFAULT, class_vectors
 from timesenclip.ground.towers import GroundTower
 from timesenclip.series import Cube, PixelSeries
+from timesenclip.tasks.classify import prior_corrected
 from timesenclip.tasks.labelled import LabelledSet
 from timesenclip.tasks.rgb import patches, true_colour
 
-__all__ = ["PRESTO", "TRUE_COLOUR", "TRUE_COLOUR_PROBE", "ExternalModels", "ExternalPredictions", "predict_external"]
+__all__ = [
+    "PRESTO",
+    "TRUE_COLOUR",
+    "TRUE_COLOUR_CORRECTED",
+    "TRUE_COLOUR_PROBE",
+    "ExternalModels",
+    "ExternalPredictions",
+    "predict_external",
+]
 
 PRESTO = "Presto probe (with labels)"
 TRUE_COLOUR = "true-colour patches, words"
+TRUE_COLOUR_CORRECTED = "true-colour patches, words, prior-corrected"
 TRUE_COLOUR_PROBE = "true-colour patches, probe (with labels)"
 """Names of their rows in every table."""
 
@@ -80,7 +90,8 @@ def predict_external(
     if external.tower is not None:
         vectors, note = _true_colour_vectors(data, external, external.tower)
         features[TRUE_COLOUR_PROBE] = vectors
-        scores[TRUE_COLOUR] = vectors @ class_vectors(data.taxonomy, external.tower, templates).T
+        cosines = vectors @ class_vectors(data.taxonomy, external.tower, templates).T  # (N, K)
+        scores |= {TRUE_COLOUR: cosines, TRUE_COLOUR_CORRECTED: prior_corrected(cosines)}
         notes.append(note)
     if external.presto is not None:
         from timesenclip.model.presto import load_presto, presto_features

@@ -170,7 +170,9 @@ def _neighbours(found: Findings) -> ReportFigure:
 
 def _ndvi(series: PixelSeries, i: int, right: bool) -> draw.SeriesLine:
     use = series.valid[i]
-    red, nir = series.reflectance[i, use, band_index("red")], series.reflectance[i, use, band_index("nir")]
+    values = series.reflectance[i, use]  # (T, C) or (T, C, Y, X)
+    values = values.mean(axis=(2, 3)) if values.ndim == 4 else values  # (T, C)
+    red, nir = values[:, band_index("red")], values[:, band_index("nir")]
     middle = series.start[i, use] + (series.end[i, use] - series.start[i, use]) // 2
     first = middle.astype("datetime64[Y]").astype("datetime64[D]")
     month = (middle - first).astype(int) / 365.25 * 12
