@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from timesenclip.model.checkpoint import Model
 from timesenclip.model.embed import embed
 from timesenclip.series import PixelSeries
+from timesenclip.tasks.embedding_cache import EmbeddingCache
 from timesenclip.tasks.explain import step_contribution
 from timesenclip.tasks.labelled import LabelledSet
 from timesenclip.tasks.metrics import Metrics, compute_metrics
@@ -89,6 +90,7 @@ def robustness(
     kept: Sequence[int] = tuple(range(12, 0, -1)),
     draws: int = 3,
     seed: int = 0,
+    cache: EmbeddingCache | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[RobustnessPoint]:
     """Zero-shot accuracy when months are taken away at random, from many to few.
@@ -100,14 +102,16 @@ def robustness(
         kept: months to keep.
         draws: random choices of months for each number.
         seed: of the choices.
+        cache: of the model's embeddings; default: an empty one.
         progress: called with (done, all) points.
     """
+    cache = cache or EmbeddingCache(model)
     out = []
     for done, count in enumerate(kept):
         runs, steps = [], []
         for draw in range(draws):
             less = keep_random_steps(data.series, count, rng=np.random.default_rng([seed, count, draw]))
-            runs.append(zero_shot_metrics(data, less, weights, model=model))
+            runs.append(zero_shot_metrics(data, less, weights, model=model, cache=cache))
             steps.append(float(less.valid.sum(axis=1).mean()))
         found = np.array([(run.accuracy, run.balanced_accuracy) for run in runs])
         low, high = found.min(axis=0), found.max(axis=0)
@@ -134,12 +138,14 @@ def zero_shot_metrics(
     model: Model,
     draws: int = 0,
     seed: int = 0,
+    cache: EmbeddingCache | None = None,
 ) -> Metrics:
     """Zero-shot figures of another version of a set's series; a series without any step is a wrong answer.
 
     With `draws` each figure gets an interval over blocks of land.
     """
-    scores = embed(series, model=model, missing="nan") @ weights.T
+    vectors = embed(series, model=model, missing="nan") if cache is None else cache.embed(series)
+    scores = vectors @ weights.T
     seen = np.isfinite(scores).all(axis=1)
     said = np.where(seen, np.nan_to_num(scores, nan=-2.0).argmax(axis=1), -1)
     block = data.block if draws else None

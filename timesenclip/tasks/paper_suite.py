@@ -26,6 +26,7 @@ from timesenclip.model.checkpoint import Model
 from timesenclip.series import PixelSeries
 from timesenclip.tasks.draw_geography import class_groups, class_map, country_bars
 from timesenclip.tasks.drawing import ReportFigure
+from timesenclip.tasks.embedding_cache import EmbeddingCache
 from timesenclip.tasks.evaluate import EMBEDDED_PROBE, FOREST, PRIOR_CORRECTED, PROBE, ZERO_SHOT
 from timesenclip.tasks.ground_vectors import rows_of_places
 from timesenclip.tasks.labelled import LabelledSet
@@ -107,7 +108,7 @@ def run_paper_suite(
     if ground is not None:  # wrong photographs are said before the first task
         rows_of_places(ground, opened.index["sample_id"].astype(str).tolist(), model.config.tower.dim)
     beauty = None if scenic is None else evaluate_scenicness(*scenic, model=model, block_deg=block_deg, seed=seed)
-    folder = Path(out)
+    folder, cache = Path(out), EmbeddingCache(model)
     found: dict[str, Findings] = {}
     skipped: dict[str, str] = {}
     files: dict[str, Path] = {}
@@ -130,6 +131,7 @@ def run_paper_suite(
                 external=external,
                 seed=seed,
                 draws=draws,
+                cache=cache,
             )
             found[task], files[task] = result.findings, result.files["report"]
         if progress is not None:

@@ -14,15 +14,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from timesenclip.errors import InputError
 from timesenclip.ground.prompts import DEFAULT, class_vectors, prompts_for
 from timesenclip.model.checkpoint import Model, load
-from timesenclip.model.embed import embed
+from timesenclip.tasks.embedding_cache import EmbeddingCache
 from timesenclip.tasks.evaluate import Comparison, compare_methods
 from timesenclip.tasks.few_labels import FewShotPoint, few_shot_curve
 from timesenclip.tasks.ground_vectors import Ground, read_ground, rows_of_places
 from timesenclip.tasks.labelled import LabelledSet
 from timesenclip.tasks.metrics import Metrics
-from timesenclip.tasks.months import RobustnessPoint, coarsen, month_contribution, robustness, zero_shot_metrics
+from timesenclip.tasks.months import Length, RobustnessPoint, coarsen, month_contribution, robustness, zero_shot_metrics
 from timesenclip.tasks.peers import ExternalModels, ExternalPredictions, predict_external
 from timesenclip.tasks.prompt_study import PromptEffect, PromptSet, prompt_effects, prompt_sets
 from timesenclip.tasks.retrieve import Retrieval, nearest, retrieve
@@ -30,7 +31,7 @@ from timesenclip.tasks.uncertainty import DRAWS
 
 __all__ = ["Findings", "Ground", "SuiteResult", "read_ground", "run_suite"]
 
-_LENGTHS = ("month", "quarter", "year")
+_LENGTHS: tuple[Length, ...] = ("month", "quarter", "year")
 _AT_MOST_FOR_MONTHS = 2000
 _AT_MOST_QUERIES = 20_000
 """Of a large set so many places are asked, drawn at random, of all candidates; `retrieve` itself has no limit."""
@@ -98,6 +99,7 @@ def run_suite(
     seed: int = 0,
     draws: int = DRAWS,
     external: ExternalModels | None = None,
+    cache: EmbeddingCache | None = None,
     progress: Progress | None = None,
 ) -> SuiteResult:
     """Answer every question of the suite, and write the report.
@@ -112,7 +114,8 @@ def run_suite(
         notes: sentences for the head of the report, such as whether the checkpoint was trained on these places.
         seed: of every random choice.
         draws: of the bootstrap.
-        peers: other people's models to compare with.
+        external: models of others to compare with.
+        cache: embeddings of the same model, to share between several runs on the same places; default: an empty one.
         progress: called with (done, all) parts of the suite.
 
     Raises:
@@ -121,7 +124,9 @@ def run_suite(
         TimeError: a series spans more months than Presto reads.
     """
     chosen = model if isinstance(model, Model) else load(model if model is not None else "default")
-    if ground is not None:  # what is wrong with them is said before the work, not after
+    if cache is not None and cache.model is not chosen:
+        raise InputError(f"The cache holds embeddings of '{cache.model.config.name}'; give one of the model itself.")
+    if ground is not None:  # wrong photographs are refused before the work, not after it
         rows_of_places(ground, data.series.sample_id, chosen.config.tower.dim)
     others = predict_external(data, external or ExternalModels(), templates=templates)
     findings = _find(
@@ -134,6 +139,7 @@ def run_suite(
         seed,
         draws,
         others,
+        cache or EmbeddingCache(chosen),
         progress or (lambda done, of: None),
     )
     from timesenclip.tasks.report import write_report
@@ -152,12 +158,13 @@ def _find(
     seed: int,
     draws: int,
     others: ExternalPredictions,
+    cache: EmbeddingCache,
     progress: Progress,
 ) -> Findings:
     parts = 8
     progress(0, parts)
     weights = class_vectors(data.taxonomy, model.tower, templates)
-    embeddings = embed(data.series, model=model)
+    embeddings = cache.embed(data.series)
     calibration = model.config.calibration
     comparison = compare_methods(
         data,
@@ -183,10 +190,12 @@ def _find(
         pick = np.random.default_rng(seed).permutation(len(data))[:_AT_MOST_FOR_MONTHS]
         some = data.take(np.sort(pick))
     steps = int(some.series.valid.sum(axis=1).max())
-    kept = robustness(some, weights, model=model, kept=tuple(range(min(steps, 12), 0, -1)), seed=seed)
+    kept = robustness(some, weights, model=model, kept=tuple(range(min(steps, 12), 0, -1)), seed=seed, cache=cache)
     progress(5, parts)
     lengths = {
-        name: zero_shot_metrics(data, coarsen(data.series, name), weights, model=model, draws=draws, seed=seed)  # type: ignore[arg-type]
+        name: zero_shot_metrics(
+            data, coarsen(data.series, name), weights, model=model, draws=draws, seed=seed, cache=cache
+        )
         for name in _LENGTHS
     }
     progress(6, parts)
