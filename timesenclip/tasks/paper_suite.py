@@ -33,7 +33,7 @@ from timesenclip.tasks.labelled import LabelledSet
 from timesenclip.tasks.labelled_store import labelled_store
 from timesenclip.tasks.peers import PRESTO, TRUE_COLOUR, TRUE_COLOUR_CORRECTED, TRUE_COLOUR_PROBE, ExternalModels
 from timesenclip.tasks.report import figures_html
-from timesenclip.tasks.retrieve import Retrieval
+from timesenclip.tasks.report_sheets import metric_cell, recall_cells
 from timesenclip.tasks.scenic import Scenicness, Votes, draw_scenicness, evaluate_scenicness, write_scenicness
 from timesenclip.tasks.sheets import ReportTable, with_interval, write_json, write_tables, write_text
 from timesenclip.tasks.suite import Findings, Ground, run_suite
@@ -68,7 +68,7 @@ class PaperSuite:
     files: dict[str, Path]
     """`report` (the page that compares), `tables` and `figures` (folders), `json`, and each task's report by name."""
     scenicness: Scenicness | None = None
-    """How well beauty is told, where votes were given."""
+    """Scores against votes, where votes were given."""
 
 
 def run_paper_suite(
@@ -96,37 +96,37 @@ def run_paper_suite(
         labels: LUCAS table or the authors' test labels, joined by id; default: the store's own.
         only: ids to take; default: all.
         ground: embedded photographs, for retrieval.
-        templates, peers, block_deg, seed, draws: as `run_suite`.
-        scenic: series of other places and what people voted for them, for the task of scenicness.
+        templates, external, seed, draws: as `run_suite`.
+        scenic: series of other places and the votes for them, for the task of scenicness.
+        block_deg: side of a block of land in degrees.
         progress: called with (tasks done, all).
 
     Raises:
-        InputError: no task has a label; the message names what is there. Or no photograph is of a place.
-        CheckpointError, TowerError: a peer's weights are not what they should be.
+        InputError: no task has labels (the message says what the store has), or no photograph is of one of its places.
+        CheckpointError, TowerError: the weights of an external model are not those of such a model.
     """
     opened = SeriesStore.open(store)
-    if ground is not None:  # wrong photographs are said before the first task
+    if ground is not None:  # wrong photographs are refused before the first task
         rows_of_places(ground, opened.index["sample_id"].astype(str).tolist(), model.config.tower.dim)
-    beauty = None if scenic is None else evaluate_scenicness(*scenic, model=model, block_deg=block_deg, seed=seed)
+    votes = None if scenic is None else evaluate_scenicness(*scenic, model=model, block_deg=block_deg, seed=seed)
     folder, cache = Path(out), EmbeddingCache(model)
+    column = "auto" if labels is None else f"{labels}:auto"
     found: dict[str, Findings] = {}
     skipped: dict[str, str] = {}
     files: dict[str, Path] = {}
     for done, task in enumerate(TASKS):
-        where = "auto" if labels is None else f"{labels}:auto"
         try:
-            data = labelled_store(store, where, taxonomy=load_taxonomy(task), only=only, block_deg=block_deg)
+            data = labelled_store(store, column, taxonomy=load_taxonomy(task), only=only, block_deg=block_deg)
         except InputError as error:
             skipped[task] = str(error)
         else:
-            shown = ground if ground is not None and set(ground.sample_id) & set(data.series.sample_id) else None
-            alone = ground is not None and shown is None
+            photos, notes = _photos_of(data, ground)
             result = run_suite(
                 model,
                 data,
                 out=folder / task,
-                ground=shown,
-                notes=[_NO_PHOTOS] if alone else [],
+                ground=photos,
+                notes=notes,
                 templates=templates,
                 external=external,
                 seed=seed,
@@ -139,22 +139,44 @@ def run_paper_suite(
     if not found:
         raise InputError(f"No task of the paper has labels in '{store}': {next(iter(skipped.values()))}")
     country = _country(opened, found.get("countries"))
+    files |= _write_suite(folder, model, found, skipped, country, (scenic[0], votes) if scenic and votes else None)
+    return PaperSuite(found, skipped, files, votes)
+
+
+def _photos_of(data: LabelledSet, ground: Ground | None) -> tuple[Ground | None, list[str]]:
+    """The photographs, None where none is of a place of the task, and what the report must say of that."""
+    if ground is None or set(ground.sample_id) & set(data.series.sample_id):
+        return ground, []
+    return None, [_NO_PHOTOS]
+
+
+def _write_suite(
+    folder: Path,
+    model: Model,
+    found: dict[str, Findings],
+    skipped: dict[str, str],
+    country: dict[str, str],
+    scored: tuple[PixelSeries, Scenicness] | None,
+) -> dict[str, Path]:
+    """Write the page, the tables and the figures that compare the tasks; their paths by name."""
+    files: dict[str, Path] = {}
     tables = _tables(found, country)
     drawn = {task: _geography(task, one, country) for task, one in found.items()}
-    if scenic is not None and beauty is not None:
-        files |= {SCENIC: write_scenicness(beauty, scenic[0], folder / SCENIC)["json"]}
-        tables.insert(1, _scenic_table(beauty))
-        drawn[SCENIC] = [draw_scenicness(beauty, scenic[0])]
+    if scored is not None:
+        series, votes = scored
+        files |= {SCENIC: write_scenicness(votes, series, folder / SCENIC)["json"]}
+        tables.insert(1, _scenic_table(votes))
+        drawn[SCENIC] = [draw_scenicness(votes, series)]
     write_tables(folder / "tables", tables)
-    for drawing in (drawing for several in drawn.values() for drawing in several):
-        drawing.save(folder / "figures")
+    for figure in (figure for several in drawn.values() for figure in several):
+        figure.save(folder / "figures")
     files |= {name: folder / name for name in ("tables", "figures")}
     files |= {"report": folder / "report.html", "json": folder / "report.json"}
     methods = {task: {name: f.to_dict() for name, f in one.comparison.methods.items()} for task, one in found.items()}
-    facts = {} if beauty is None else {SCENIC: beauty.to_dict()}
+    facts = {} if scored is None else {SCENIC: scored[1].to_dict()}
     write_json(files["json"], {"tasks": methods, **facts, "skipped": skipped})
     write_text(files["report"], _page(model, found, skipped, tables, drawn))
-    return PaperSuite(found, skipped, files, beauty)
+    return files
 
 
 def _tables(found: dict[str, Findings], country: dict[str, str]) -> list[ReportTable]:
@@ -163,7 +185,7 @@ def _tables(found: dict[str, Findings], country: dict[str, str]) -> list[ReportT
         for name in _METHODS:
             metrics = one.comparison.methods.get(name)
             if metrics is not None:
-                cells = [with_interval(getattr(metrics, key), metrics.intervals.get(key)) for key in _FIGURES]
+                cells = [metric_cell(metrics, key) for key in _FIGURES]
                 present = f"{len(one.data.present)} of {len(one.data.taxonomy)}"
                 rows.append((task, name, len(one.data), present, *cells))
     heads = ("task", "method", "samples", "classes", "top-1", "top-5", "average class accuracy", "macro F1")
@@ -174,14 +196,14 @@ def _tables(found: dict[str, Findings], country: dict[str, str]) -> list[ReportT
         cuts = list(asked[0][1].recall)
         kinds = ("recall", "strict_recall")
         lines = [
-            (task, one.direction, *(c for kind in kinds for c in _recalls(one, kind, cuts))) for task, one in asked
+            (task, one.direction, *(c for kind in kinds for c in recall_cells(one, kind, cuts))) for task, one in asked
         ]
         names = (*(f"Recall@{k}" for k in cuts), *(f"strict Recall@{k}" for k in cuts))
         caption = "Retrieval: class-consistent, and of the very place (strict)"
         tables.append(ReportTable("retrieval", caption, ("task", "direction", *names), tuple(lines)))
     # One table a task: how many samples of each class lie in each country.
     asked_in = [task for task in found if country and task != "countries"]
-    return [*tables, *(_countries(task, found[task].data, country) for task in asked_in)]
+    return [*tables, *(_country_table(task, found[task].data, country) for task in asked_in)]
 
 
 def _scenic_table(found: Scenicness) -> ReportTable:
@@ -198,13 +220,8 @@ def _scenic_table(found: Scenicness) -> ReportTable:
     return ReportTable(SCENIC, caption, ("method", "places", "Pearson", "Spearman", "Kendall"), tuple(rows))
 
 
-def _recalls(one: Retrieval, kind: str, cuts: Sequence[int]) -> list[object]:
-    values: dict[int, float] = getattr(one, kind)
-    return [with_interval(values.get(k), one.intervals.get(f"{kind}@{k}")) for k in cuts]
-
-
 def _country(store: SeriesStore, asked: Findings | None) -> dict[str, str]:
-    """Code of the country by place, as the task of countries had it, else as the store has it; empty if neither."""
+    """Country code by place: from the labels of the task `countries`, else from the store, else empty."""
     out: dict[str, str] = {}
     if "nuts0" in store.index:
         out = dict(zip(store.index["sample_id"].astype(str), store.index["nuts0"].astype(str), strict=True))
@@ -214,17 +231,16 @@ def _country(store: SeriesStore, asked: Findings | None) -> dict[str, str]:
     return out
 
 
-def _where(data: LabelledSet, country: dict[str, str]) -> NDArray[np.str_]:
+def _countries_of_samples(data: LabelledSet, country: dict[str, str]) -> NDArray[np.str_]:
+    """(N,) country codes, "?" where unknown."""
     return np.array([country.get(name, "?") for name in data.series.sample_id])
 
 
-def _countries(task: str, data: LabelledSet, country: dict[str, str]) -> ReportTable:
-    where = _where(data, country)
-    codes = sorted(set(where.tolist()))
+def _country_table(task: str, data: LabelledSet, country: dict[str, str]) -> ReportTable:
+    code = _countries_of_samples(data, country)  # (N,)
+    codes = sorted(set(code.tolist()))
     names = [k for k in range(len(data.taxonomy)) if (data.truth == k).any()]
-    rows = [
-        (data.taxonomy.names[k], *(int(((data.truth == k) & (where == code)).sum()) for code in codes)) for k in names
-    ]
+    rows = [(data.taxonomy.names[k], *(int(((data.truth == k) & (code == one)).sum()) for one in codes)) for k in names]
     return ReportTable(f"countries-{task}", f"Samples of {task} by country", ("class", *codes), tuple(rows))
 
 
@@ -237,7 +253,7 @@ def _geography(task: str, one: Findings, country: dict[str, str]) -> list[Report
         out.append(class_map(f"map-{task}", f"Where the classes of {task} are", lon, lat, groups))
     if country and task != "countries":
         alt = f"Classes of {task} by country (number of places)"
-        out.append(country_bars(f"countries-{task}", alt, _where(data, country), groups))
+        out.append(country_bars(f"countries-{task}", alt, _countries_of_samples(data, country), groups))
     return out
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from timesenclip.tasks.retrieve import Retrieval
 from timesenclip.tasks.sheets import ReportTable, with_interval
 from timesenclip.tasks.suite import Findings
 
-__all__ = ["report_tables"]
+__all__ = ["metric_cell", "recall_cells", "report_tables"]
 
 _PER_CLASS = ("precision", "recall", "f1")
 
@@ -35,15 +36,22 @@ def report_tables(found: Findings) -> dict[str, ReportTable]:
     return {table.name: table for table in out}
 
 
-def _cell(found: Metrics | ClassMetrics | Retrieval, key: str) -> Any:
+def metric_cell(found: Metrics | ClassMetrics | Retrieval, key: str) -> Any:
+    """A metric by the name of its field, with its interval where it has one."""
     return with_interval(getattr(found, key), found.intervals.get(key))
+
+
+def recall_cells(found: Retrieval, kind: str, ks: Sequence[int]) -> list[Any]:
+    """Recall@K with its interval for each K; `kind` is `recall` or `strict_recall`."""
+    recall: dict[int, float] = getattr(found, kind)
+    return [with_interval(recall.get(k), found.intervals.get(f"{kind}@{k}")) for k in ks]
 
 
 def _methods(found: Findings) -> ReportTable:
     keys = ("accuracy", "balanced_accuracy", "macro_f1", "weighted_f1", "top5_accuracy", "calibration_error")
     rows = []
     for name, metrics in found.comparison.methods.items():
-        cells = [_cell(metrics, key) for key in keys]
+        cells = [metric_cell(metrics, key) for key in keys]
         rows.append((name, *cells, metrics.unknown_share))
     heads = ("method", "accuracy", "average class accuracy", "macro F1", "weighted F1", "top-5", "calibration error")
     caption = f"{len(found.data)} samples, {len(found.data.present)} classes; 95 % intervals over blocks of land."
@@ -58,7 +66,7 @@ def _classes(methods: dict[str, Metrics]) -> ReportTable:
     rows = []
     for row in methods[ZERO_SHOT].classes:
         other = probe[row.name].recall if row.name in probe else None
-        raw, second = ([_cell(one, key) for key in _PER_CLASS] for one in (row, corrected[row.name]))
+        raw, second = ([metric_cell(one, key) for key in _PER_CLASS] for one in (row, corrected[row.name]))
         rows.append((row.name, row.support, *raw, *second, other))
     names = ("precision", "recall", "F1")
     heads = ("class", "samples", *names, *(f"{name}, prior-corrected" for name in names), "recall, probe on embeddings")
@@ -67,7 +75,7 @@ def _classes(methods: dict[str, Metrics]) -> ReportTable:
 
 def _classes_of_all(methods: dict[str, Metrics]) -> ReportTable:
     rows = tuple(
-        (method, row.name, row.support, *(_cell(row, key) for key in _PER_CLASS))
+        (method, row.name, row.support, *(metric_cell(row, key) for key in _PER_CLASS))
         for method, metrics in methods.items()
         for row in metrics.classes
     )
@@ -89,7 +97,7 @@ def _prompt_sets(found: Findings) -> ReportTable:
     for one in found.prompts:
         texts = sum(len(texts) for texts in one.prompts.values())
         keys = ("accuracy", "balanced_accuracy", "macro_f1")
-        rows.append((one.name, texts, *(_cell(one.metrics, key) for key in keys)))
+        rows.append((one.name, texts, *(metric_cell(one.metrics, key) for key in keys)))
     heads = ("prompts", "texts", "accuracy", "average class accuracy", "macro F1")
     return ReportTable("prompts", "Zero-shot figures of every set of prompts, never unknown.", heads, tuple(rows))
 
@@ -112,9 +120,8 @@ def _effects(found: Findings) -> ReportTable:
 def _retrieval(found: list[Retrieval]) -> ReportTable:
     rows = []
     for one in found:
-        recall = [with_interval(one.recall.get(k), one.intervals.get(f"recall@{k}")) for k in (1, 5, 10)]
-        strict = [with_interval(one.strict_recall.get(k), one.intervals.get(f"strict_recall@{k}")) for k in (1, 5, 10)]
-        mean = _cell(one, "mean_average_precision")
+        recall, strict = (recall_cells(one, kind, (1, 5, 10)) for kind in ("recall", "strict_recall"))
+        mean = metric_cell(one, "mean_average_precision")
         macro = (one.macro_recall.get(1), one.macro_average_precision)
         rows.append((one.direction, one.queries, one.candidates, *recall, mean, *macro, *strict))
     heads = ("direction", "queries", "candidates", "R@1", "R@5", "R@10", "mAP", "R@1, class mean", "mAP, class mean")
@@ -165,7 +172,7 @@ def _robustness(found: Findings) -> ReportTable:
 
 def _composites(found: Findings) -> ReportTable:
     keys = ("accuracy", "balanced_accuracy", "macro_f1", "weighted_f1")
-    rows = tuple((name, *(_cell(one, key) for key in keys)) for name, one in found.lengths.items())
+    rows = tuple((name, *(metric_cell(one, key) for key in keys)) for name, one in found.lengths.items())
     heads = ("composite", "accuracy", "average class accuracy", "macro F1", "weighted F1")
     return ReportTable("composites", "Medians of a month, a quarter and a year.", heads, rows)
 
