@@ -1,7 +1,7 @@
-"""Two checkpoints on the same places: what changed, and whether that could be chance.
+"""Compare two checkpoints on the same samples: which metrics differ, and by more than chance.
 
-The bootstrap is paired: both are judged on the same blocks of land in every draw, so that what the places have in
-common cancels out.
+The bootstrap is paired: every draw evaluates both checkpoints on the same blocks of land, so that the difficulty of the
+blocks cancels out of the difference.
 """
 
 from __future__ import annotations
@@ -39,60 +39,60 @@ _OVERALL = {
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One figure of both checkpoints."""
+    """One metric of both checkpoints."""
 
     name: str
-    """The figure, or the class whose F1 it is."""
+    """The metric, or the class whose F1 it is."""
     samples: int
-    """Samples it is made of."""
+    """Samples that it is computed from."""
     first: float
-    """Of A."""
+    """Value of A."""
     second: float
-    """Of B."""
+    """Value of B."""
     difference: float
     """B less A."""
     low: float
-    """Lower end of the difference's 95 % interval; NaN with a single block of land."""
+    """Lower end of the 95 % interval of the difference; NaN with a single block of land."""
     high: float
-    """Upper end."""
+    """Upper end of that interval."""
     is_class: bool
-    """Whether it belongs to one class."""
+    """Whether it is the F1 of one class."""
 
     @property
     def verdict(self) -> str:
-        """Who is better, A or B; nothing where the interval holds zero or does not exist."""
+        """`A better` or `B better`; empty where the interval contains zero or does not exist."""
         if not np.isfinite(self.low) or self.low <= 0 <= self.high:
             return ""
         return "B better" if self.difference > 0 else "A better"
 
     @property
     def range_text(self) -> str:
-        """The interval for people."""
+        """The interval as text, `-` where there is none."""
         return f"{self.low:+.3f} to {self.high:+.3f}" if np.isfinite(self.low) else "-"
 
 
 @dataclass(frozen=True, slots=True)
 class CheckpointComparison:
-    """What changed between two checkpoints."""
+    """Differences between two checkpoints on one labelled set."""
 
     first: str
     """Name and digest of A."""
     second: str
     """Name and digest of B."""
     title: str
-    """The data."""
+    """Title of the data."""
     rows: tuple[Change, ...]
-    """Figures over all samples, then F1 class by class."""
+    """Metrics over all samples, then the F1 of each class."""
     same_answer: float
-    """Share of samples that both answer alike."""
+    """Share of samples with the same prediction by both."""
     only_first_right: int
-    """Samples that A alone answers rightly."""
+    """Samples that A alone predicts correctly."""
     only_second_right: int
-    """Samples that B alone answers rightly."""
+    """Samples that B alone predicts correctly."""
     blocks: int
-    """Blocks of land."""
+    """Number of blocks of land."""
     notes: tuple[str, ...]
-    """What a reader must know."""
+    """Limits of the comparison, in sentences."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -119,15 +119,15 @@ def compare_checkpoints(
     seed: int = 0,
     draws: int = DRAWS,
 ) -> CheckpointComparison:
-    """Zero-shot answers of two checkpoints, each with its own tower and calibration.
+    """Compare zero-shot predictions of two checkpoints, each with its own tower and calibration.
 
     Args:
         first, second: A and B.
         data: labelled samples.
-        templates: how the classes are put into words.
-        seed, draws: of the bootstrap.
+        templates: prompt templates, see `prompts_for`.
+        seed, draws: seed and number of draws of the bootstrap.
     """
-    said = []
+    predicted = []
     for model in (first, second):
         calibration = model.config.calibration
         answers = classify_embeddings(
@@ -136,9 +136,9 @@ def compare_checkpoints(
             temperature=calibration.temperature,
             unknown_score=calibration.unknown_score,
         )
-        said.append(answers.label_index)
+        predicted.append(answers.label_index)
     names = [f"{model.config.name} ({model.digest})" for model in (first, second)]
-    return compare_answers(said[0], said[1], data, names=(names[0], names[1]), seed=seed, draws=draws)
+    return compare_answers(predicted[0], predicted[1], data, names=(names[0], names[1]), seed=seed, draws=draws)
 
 
 def compare_answers(
@@ -150,9 +150,11 @@ def compare_answers(
     seed: int = 0,
     draws: int = DRAWS,
 ) -> CheckpointComparison:
-    """Compare two sets of answers (N,), -1 = unknown, to the same labelled samples."""
+    """Compare two sets of predictions (N,), -1 = unknown, for the same labelled samples."""
     classes = len(data.taxonomy)
-    sums = [block_sums(data.truth, said, classes, block=data.block) for said in (first, second)]  # (G, M) each
+    sums = [
+        block_sums(data.truth, predicted, classes, block=data.block) for predicted in (first, second)
+    ]  # (G, M) each
     whole = [metrics_from_sums(part.sum(axis=0)[None], classes) for part in sums]
     blocks, width = sums[0].shape
     drawn: list[dict[str, NDArray[np.float64]]] = []
@@ -172,7 +174,7 @@ def compare_answers(
     support = np.bincount(data.truth, minlength=classes)
     rows = [change(text, key, None, len(data)) for key, text in _OVERALL.items()]
     rows += [change(data.taxonomy.names[k], "f1", int(k), int(support[k])) for k in np.flatnonzero(support)]
-    right = [said == data.truth for said in (first, second)]
+    right = [predicted == data.truth for predicted in (first, second)]
     notes = list(data.notes)
     absent = [name for name, count in zip(data.taxonomy.names, support, strict=True) if not count]
     if absent:

@@ -1,7 +1,8 @@
-"""Figures of a report, drawn once by matplotlib, as SVG for the page and as SVG and PDF for a paper.
+"""Plots of a report, drawn with matplotlib as SVG and PDF.
 
-On the page the ink takes the page's own colour, so that one drawing serves light and dark. Colours are told apart with
-any common colour vision, and never carry meaning alone: lines have markers, classes have shapes.
+In the HTML page, lines and text take the colours of the page, so that one SVG serves light and dark themes. The colours
+can be told apart with common colour vision deficiencies and never carry meaning alone: lines have markers, classes have
+shapes.
 """
 
 from __future__ import annotations
@@ -37,11 +38,11 @@ class Curve:
     """One line with a band around it."""
 
     name: str
-    """For the legend."""
+    """Name in the legend."""
     x: Sequence[float]
-    """Where."""
+    """Values on the x axis."""
     y: Sequence[float]
-    """What."""
+    """Values on the y axis."""
     low: Sequence[float]
     """Lower edge of the band."""
     high: Sequence[float]
@@ -63,7 +64,7 @@ def dots(
         for i, (value, low, high) in enumerate(values):
             if np.isfinite(low):
                 plot.plot([low, high], [i, i], color=COLOURS[0], linewidth=2, solid_capstyle="butt", alpha=0.55)
-            plot.plot([value], [i], "o", color=COLOURS[0], markersize=5.5, clip_on=False)  # whole at 0 and 1 too
+            plot.plot([value], [i], "o", color=COLOURS[0], markersize=5.5, clip_on=False)  # not cut at 0 and 1
         plot.set_yticks(range(len(labels)), [short(label) for label in labels], color=INK)
         plot.set_ylim(len(labels) - 0.5, -0.5)
         plot.set_xlim(0, top)
@@ -77,7 +78,7 @@ def dots(
 def differences(
     name: str, alt: str, labels: Sequence[str], values: Sequence[tuple[float, float, float]]
 ) -> ReportFigure:
-    """Differences with their intervals around zero; those whose interval holds zero are hollow."""
+    """Differences with their intervals around zero; markers are hollow where the interval contains zero."""
     with new_figure(WIDTH, 0.65 + 0.27 * len(labels)) as (figure, finish):
         plot = figure.add_subplot()
         plot.axvline(0, color=SOFT, linewidth=1)
@@ -109,7 +110,7 @@ def curves(
     falling: bool = False,
     top: float = 1.0,
 ) -> ReportFigure:
-    """Lines with bands up to `top`; `level` is a named horizontal line, `falling` runs the axis from many to few."""
+    """Lines with bands, y from 0 to `top`; `level` is a named horizontal line, `falling` reverses the x axis."""
     with new_figure(WIDTH, 3.2) as (figure, finish):
         plot = figure.add_subplot()
         for i, line in enumerate(lines):
@@ -206,7 +207,7 @@ def places(
     # The legend stands below the plot and takes what it needs: names of habitats are long.
     with new_figure(WIDTH, 3.6 + 0.24 * -(-len(groups) // columns)) as (figure, finish):
         plot = figure.add_subplot()
-        many = len(lon_deg) > 400  # thousands of circles as vectors would make a page of megabytes
+        many = len(lon_deg) > 400  # thousands of vector circles would take megabytes
         size = 22 if len(lon_deg) < 300 else 12 if len(lon_deg) < 3000 else 4
         if rgb is not None:
             plot.scatter(lon_deg, lat_deg, c=rgb, s=size, linewidths=0, rasterized=many)
@@ -239,9 +240,9 @@ def scored_places(
     lat_deg: NDArray[np.float64],
     panels: Sequence[tuple[str, NDArray[np.float64]]],
 ) -> ReportFigure:
-    """The same places coloured by several scores, dark (low) to light (high), one panel each with its own scale."""
+    """The same places coloured by several scores, dark (low) to light (high), with one panel for each score."""
     with new_figure(WIDTH, 3.4 * len(panels)) as (figure, finish):
-        # Each has an x axis of its own: of a shared one the aspect could only be kept by cutting places off.
+        # No shared x axis: with one, keeping the aspect ratio would cut places off.
         plots = np.atleast_1d(figure.subplots(len(panels), 1))
         for plot, (title, score) in zip(plots, panels, strict=True):
             drawn = plot.scatter(
@@ -261,7 +262,7 @@ SeriesLine = tuple[str, bool, NDArray[np.float64], NDArray[np.float64]]
 
 
 def series_rows(name: str, alt: str, rows: Sequence[tuple[str, Sequence[SeriesLine]]]) -> ReportFigure:
-    """NDVI over the year of a place (first of each row, thick) and of its neighbours, under a title."""
+    """NDVI over the year, one titled row for each place (thick line) and its neighbours."""
     with new_figure(WIDTH, 0.4 + 1.45 * len(rows)) as (figure, finish):
         plots = np.atleast_1d(figure.subplots(len(rows), 1, sharex=True))
         for plot, (title, lines) in zip(plots, rows, strict=True):
@@ -303,10 +304,10 @@ def _grid(
     import matplotlib
 
     rows, columns = [short(name, 34 if numbers else 30) for name in rows], [short(name, 26) for name in columns]
-    # Inches that the names take: 0.07 a letter, those under the columns turned by 45 degrees.
+    # Inches for the names: 0.07 per letter; names of columns are rotated by 45 degrees.
     left, below = 0.07 * max(map(len, rows), default=0), 0.05 * max(map(len, columns), default=0)
     side = max(WIDTH, left + 1.0 + 0.42 * len(columns)) if numbers else WIDTH
-    # Two rows alone would be lower than the words beside the colour bar are long: 0.06 a letter.
+    # Two rows alone would be shorter than the label of the colour bar: 0.06 inches per letter.
     with new_figure(side, 0.7 + below + max(0.34 * len(rows), 0.06 * len(bar))) as (figure, finish):
         plot = figure.add_subplot()
         cmap = matplotlib.colormaps[colours].with_extremes(bad=(0, 0, 0, 0))

@@ -1,6 +1,6 @@
-"""Labelled places: series with the truth, from tables or from an area with a raster of labels.
+"""Labelled samples: series with their true class, from tables of points or from a cube with a raster of labels.
 
-Every figure of the package is made of a `LabelledSet`, so that what was left out, and why, is said in one place.
+Evaluation starts from a `LabelledSet`, which records what was left out and why.
 """
 
 from __future__ import annotations
@@ -34,34 +34,35 @@ __all__ = [
 ]
 
 FOLDS = 4
-"""Folds of a labelled set."""
+"""Number of folds of a labelled set."""
 _STRIPS = 16
+"""Blocks of a cube: vertical strips, since an area is often smaller than a block of `BLOCK_DEG`."""
 _STRIPS_SPLIT = f"{FOLDS} vertical strips of the same area"
 Labels = Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class LabelledSet:
-    """N series whose class is known."""
+    """N series with their true class."""
 
     title: str
-    """Where they come from."""
+    """Name of the source, for reports."""
     series: PixelSeries
-    """N series, each with a clear observation."""
+    """N series, each with at least one clear observation."""
     truth: NDArray[np.int64]
     """(N,) class index 0..K - 1."""
     taxonomy: Taxonomy
-    """The K classes that are asked."""
+    """The K classes."""
     block: NDArray[np.int64]
-    """(N,) block of land, the unit of splits and of intervals."""
+    """(N,) block of land, the unit of splits and of the bootstrap."""
     fold: NDArray[np.int64]
-    """(N,) fold 0..3; who learns from labels is tested on a fold that it did not see."""
+    """(N,) fold 0..3; supervised models are tested on a fold that they were not trained on."""
     split: str
-    """What folds are made of, in words."""
+    """What the folds consist of, in words."""
     skipped: dict[str, int]
-    """Labels that are no class of the taxonomy, with their counts, most first."""
+    """Labels that belong to no class, with their counts, most frequent first."""
     notes: tuple[str, ...] = ()
-    """What else was left out or is doubtful."""
+    """What else was left out or is uncertain, in sentences."""
 
     def __len__(self) -> int:
         """Number of series."""
@@ -73,7 +74,7 @@ class LabelledSet:
         return tuple(self.taxonomy.names[k] for k in np.unique(self.truth))
 
     def take(self, index: NDArray[np.integer] | NDArray[np.bool_]) -> LabelledSet:
-        """The samples at `index`."""
+        """The samples at `index` (numbers or a mask)."""
         chosen = np.arange(len(self))[index]
         return LabelledSet(
             self.title,
@@ -100,17 +101,17 @@ def labelled_points(
     """Read one or several labelled tables of points.
 
     Args:
-        paths: tables, as `read_points` takes them.
-        label_column: column with the labels; empty cells have none.
-        taxonomy: the K classes that are asked.
-        mapping: label -> class name, or several that are applied one after the other; default: labels are class names,
-            synonyms or codes. Labels without a class are left out and counted.
+        paths: one or several tables in a form that `read_points` reads.
+        label_column: column with the labels; an empty cell means that there is no label.
+        taxonomy: the K classes.
+        mapping: label -> class name, or several mappings that are applied one after the other; default: labels are
+            names, synonyms or codes of classes. Labels without a class are left out and counted.
         block_deg: side of a block of land in degrees.
-        read_options: period, units and so on, as `read_points`.
+        read_options: further options of `read_points`, such as period and units.
 
     Raises:
-        InputError: no label is a class, or no labelled point was seen.
-        TaxonomyError: the mapping names a class that is not there.
+        InputError: no label belongs to a class, or no labelled point has a clear observation.
+        TaxonomyError: the mapping names a class that the taxonomy does not have.
     """
     from timesenclip.eo.points import read_attributes, read_points
 
@@ -131,7 +132,7 @@ def labelled_points(
 
 
 def _texts(labels: pd.Series) -> NDArray[np.str_]:
-    """(N,) labels as text, "" where there is none; whole numbers stay whole beside those that are missing."""
+    """(N,) labels as text, "" where there is none; whole numbers stay whole although pandas reads them as floats."""
     if labels.dtype.kind == "f" and (labels.dropna() % 1 == 0).all():
         labels = labels.astype("Int64")
     return labels.astype(object).where(labels.notna(), "").astype(str).to_numpy().astype(np.str_)
@@ -147,18 +148,18 @@ def labelled_series(
     source_name: str | None = None,
     block_deg: float = BLOCK_DEG,
 ) -> LabelledSet:
-    """Labels (N,) of series from anywhere: Sen4Map groups, arrays, another reader.
+    """Build a labelled set from series of any source and their labels (N,).
 
     Args:
         series: N series.
         labels: (N,) as text.
         taxonomy, mapping, block_deg: as `labelled_points`.
-        title: where they come from, for the report.
-        source_name: the same for messages; default: the title.
+        title: name of the source, for reports.
+        source_name: name of the source in messages; default: the title.
 
     Raises:
-        InputError: lengths differ, no label is a class, or no labelled series was seen.
-        TaxonomyError: the mapping names a class that is not there.
+        InputError: lengths differ, no label belongs to a class, or no labelled series has a clear observation.
+        TaxonomyError: the mapping names a class that the taxonomy does not have.
     """
     if len(labels) != len(series):
         raise InputError(f"{len(labels)} labels for {len(series)} series; give one for each.")
@@ -184,16 +185,25 @@ def labelled_cube(
     mapping: Labels | Sequence[Labels] | None,
     title: str,
 ) -> LabelledSet:
-    """The pixels of a cube against a label raster on the same grid; blocks are vertical strips of the area.
+    """Build a labelled set from the pixels of a cube and a raster of labels on the same grid.
+
+    Blocks are vertical strips of the area.
+
+    Args:
+        cube: Y x X pixels.
+        labels: (Y, X) integer codes.
+        taxonomy: the K classes.
+        mapping: code as text -> class name, as in `labelled_points`.
+        title: name of the source, for reports.
 
     Raises:
         GridError: the raster has another shape.
-        InputError: no label is a class.
+        InputError: no label belongs to a class.
     """
     if labels.shape != cube.shape:
         raise GridError(f"The labels have {labels.shape} pixels and the cube {cube.shape}; put them on one grid.")
     column = np.broadcast_to(np.arange(cube.shape[1]), cube.shape).ravel()
-    # Vertical: pixels of one field seldom lie in two wide strips (the folds), and every strip holds most classes.
+    # Pixels of one field seldom lie in two wide strips (the folds), and every strip holds most classes.
     strips = min(_STRIPS, cube.shape[1])
     block = np.asarray(column * strips // cube.shape[1], dtype=np.int64)
     return _labelled(
@@ -210,10 +220,10 @@ def labelled_cube(
 
 
 def parse_mapping(text: str) -> dict[str, str]:
-    """Read `1200=maize,5100=grassland`, a YAML or JSON file with label: class, or `FILE:KEY` for a table inside it.
+    """Read `1200=maize,5100=grassland`, a YAML or JSON file with label: class, or `FILE:KEY` for one table of a file.
 
     Raises:
-        InputError: it is none of these.
+        InputError: the text is none of these.
     """
     if "=" in text:
         pairs = [part.partition("=") for part in text.split(",") if part.strip()]
@@ -241,8 +251,8 @@ def read_labels(text: str) -> NDArray[np.int64]:
     """Read a label raster: `FILE.tif`, or `FILE.nc:VARIABLE`.
 
     Raises:
-        DataNotFoundError: no such file, or it cannot be read.
-        InputError: the variable is not there.
+        DataNotFoundError: the file does not exist or cannot be read.
+        InputError: the file has no such variable.
     """
     name, _, variable = text.rpartition(":") if ".nc:" in text else (text, "", "")
     file = Path(name)
@@ -252,7 +262,7 @@ def read_labels(text: str) -> NDArray[np.int64]:
         return _label_values(file, variable)
     except InputError:
         raise
-    except Exception as error:  # rasterio, h5py and h5netcdf raise many kinds; all mean that it cannot be read
+    except Exception as error:  # rasterio, h5py and h5netcdf raise many types; all mean that the file cannot be read
         reason = reason_of(error.__cause__ or error)
         raise DataNotFoundError(
             f"Cannot read labels from '{file}' ({reason}); give FILE.tif or FILE.nc:VARIABLE."
@@ -274,10 +284,10 @@ def _label_values(file: Path, variable: str) -> NDArray[np.int64]:
 
 
 def join_series(parts: Sequence[PixelSeries]) -> PixelSeries:
-    """Stack series of different lengths; the shorter ones end in missing steps.
+    """Concatenate sets of series of different lengths; shorter ones are padded with invalid steps.
 
     Raises:
-        InputError: nothing to join, or pixels are mixed with patches.
+        InputError: there is nothing to join, or pixels are mixed with patches.
     """
     if len({part.reflectance.shape[2:] for part in parts}) != 1:
         raise InputError(f"Cannot join series of pixel shapes {[part.reflectance.shape[2:] for part in parts]}.")

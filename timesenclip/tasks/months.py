@@ -1,7 +1,7 @@
-"""What time is worth: fewer months, longer composites, and what each month adds.
+"""Temporal ablations: fewer months, longer composites, and the contribution of each month.
 
-Bands cannot be studied in this way. The encoder reads ten bands at once through one matrix and was never shown a
-missing one; setting a band to zero would measure how it takes impossible spectra. A model for fewer bands is another
+Bands cannot be ablated in this way. The encoder reads all bands through one matrix and was never trained with a missing
+one; with a band set to zero, its response to impossible spectra would be measured. A model for fewer bands is another
 checkpoint, which the suite evaluates like any other.
 """
 
@@ -33,28 +33,28 @@ class RobustnessPoint:
     """One point of the robustness curve."""
 
     kept: int
-    """Steps left of each series; a series that has fewer keeps them all."""
+    """Steps kept of each series; a series that has fewer keeps them all."""
     accuracy: float
-    """Mean over the draws."""
+    """Mean over the draws of the steps."""
     balanced_accuracy: float
-    """Mean over the draws."""
+    """Mean over the draws of the steps."""
     accuracy_range: tuple[float, float]
-    """Lowest and highest of the draws."""
+    """Minimum and maximum over the draws."""
     balanced_accuracy_range: tuple[float, float]
-    """Lowest and highest of the draws."""
+    """Minimum and maximum over the draws."""
     mean_steps: float
-    """Steps that were really left, mean over the series."""
+    """Valid steps that were left, mean over the series."""
 
 
 def keep_random_steps(series: PixelSeries, keep: int, *, rng: np.random.Generator) -> PixelSeries:
-    """The series with at most `keep` valid steps each, chosen at random; the rest is missing."""
+    """The series with at most `keep` valid steps each, drawn at random; all other steps are invalid."""
     draw = np.where(series.valid, rng.random(series.valid.shape), np.inf)
     rank = np.argsort(np.argsort(draw, axis=1), axis=1)
     return replace(series, valid=series.valid & (rank < keep))
 
 
 def coarsen(series: PixelSeries, length: Length) -> PixelSeries:
-    """Composites of calendar quarters or years: the median of the valid steps that begin in them.
+    """Composites of calendar quarters or years: the median of the valid steps that start in each.
 
     Source: PAPER section 4, where quarterly and annual inputs are medians of monthly composites.
     """
@@ -93,16 +93,16 @@ def robustness(
     cache: EmbeddingCache | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[RobustnessPoint]:
-    """Zero-shot accuracy when months are taken away at random, from many to few.
+    """Zero-shot accuracy with fewer and fewer months, removed at random.
 
     Args:
         data: N labelled samples.
         weights: (K, D) class vectors.
         model: the model.
-        kept: months to keep.
+        kept: numbers of months to keep.
         draws: random choices of months for each number.
-        seed: of the choices.
-        cache: of the model's embeddings; default: an empty one.
+        seed: seed of the choices.
+        cache: embeddings of the same model; default: an empty cache.
         progress: called with (done, all) points.
     """
     cache = cache or EmbeddingCache(model)
@@ -140,29 +140,30 @@ def zero_shot_metrics(
     seed: int = 0,
     cache: EmbeddingCache | None = None,
 ) -> Metrics:
-    """Zero-shot figures of another version of a set's series; a series without any step is a wrong answer.
+    """Zero-shot metrics of a labelled set whose series are replaced by others, such as composites.
 
-    With `draws` each figure gets an interval over blocks of land.
+    A series without a valid step counts as wrong. With `draws` above 0 each metric has an interval from the bootstrap
+    over blocks of land.
     """
     vectors = embed(series, model=model, missing="nan") if cache is None else cache.embed(series)
     scores = vectors @ weights.T
     seen = np.isfinite(scores).all(axis=1)
-    said = np.where(seen, np.nan_to_num(scores, nan=-2.0).argmax(axis=1), -1)
+    predicted = np.where(seen, np.nan_to_num(scores, nan=-2.0).argmax(axis=1), -1)
     block = data.block if draws else None
-    return compute_metrics(data.truth, said, names=data.taxonomy.names, block=block, draws=draws, seed=seed)
+    return compute_metrics(data.truth, predicted, names=data.taxonomy.names, block=block, draws=draws, seed=seed)
 
 
 def month_contribution(
     data: LabelledSet, weights: NDArray[np.float32], *, model: Model, most: int = 300, seed: int = 0
 ) -> NDArray[np.float64]:
-    """What each calendar month adds to the margin of the true class, (K, 12); NaN where a class has none.
+    """Mean contribution of each calendar month to the margin of the true class, (K, 12); NaN where there is no step.
 
     Args:
         data: N labelled samples.
         weights: (K, D) class vectors.
         model: the model.
-        most: samples of each class that are looked at, drawn at random.
-        seed: of the draw.
+        most: samples used of each class, drawn at random.
+        seed: seed of the draw.
     """
     rng = np.random.default_rng(seed)
     chosen = np.concatenate([rng.permutation(np.flatnonzero(data.truth == k))[:most] for k in np.unique(data.truth)])

@@ -1,7 +1,7 @@
-"""Every classification task of the paper on one training store: a report each, and one page that compares them.
+"""The classification tasks of the paper on one training store: a report for each, and one page that compares them.
 
-Land cover, land use, crops, habitats, bioregions and countries, as far as the store (or a table beside it) has their
-labels; what has none is named.
+The tasks are land cover, land use, crops, habitats, bioregions and countries. Tasks without labels in the store, or in
+the table that is joined to it, are skipped and listed.
 
 Source: the six tasks of TimeSenCLIP (arXiv 2508.11919) over Sen4Map's test points.
 """
@@ -45,7 +45,7 @@ TASKS = ("lucas-land-cover", "lucas-land-use", "lucas-crops", "eunis-l2", "biore
 """Class lists of the paper's tasks, in its order."""
 
 SCENIC = "scenicness"
-"""The seventh task, of other places; its files lie in a folder of this name."""
+"""The seventh task, on other places; its files are written to a folder of this name."""
 
 _FIGURES = ("accuracy", "top5_accuracy", "balanced_accuracy", "macro_f1", "weighted_f1", "calibration_error")
 _WITHOUT_LABELS = (ZERO_SHOT, PRIOR_CORRECTED, TRUE_COLOUR, TRUE_COLOUR_CORRECTED, "chance", "majority")
@@ -59,12 +59,12 @@ _WHERE = (
 
 @dataclass(frozen=True, slots=True)
 class PaperSuite:
-    """What was found over all tasks."""
+    """Results of all tasks."""
 
     findings: dict[str, Findings]
-    """By task."""
+    """Results by task."""
     skipped: dict[str, str]
-    """Tasks that could not be asked, and why."""
+    """Skipped tasks, with the reason."""
     files: dict[str, Path]
     """`report` (the page that compares), `tables` and `figures` (folders), `json`, and each task's report by name."""
     scenicness: Scenicness | None = None
@@ -87,12 +87,12 @@ def run_paper_suite(
     draws: int = DRAWS,
     progress: Callable[[int, int], None] | None = None,
 ) -> PaperSuite:
-    """Run the suite on every task that has labels.
+    """Run the suite for every task that has labels.
 
     Args:
         model: the checkpoint.
         store: training store, such as Sen4Map's test set.
-        out: folder; each task writes into its own below.
+        out: folder; each task has a folder of its own in it.
         labels: LUCAS table or the authors' test labels, joined by id; default: the store's own.
         only: ids to take; default: all.
         ground: embedded photographs, for retrieval.
@@ -245,7 +245,7 @@ def _country_table(task: str, data: LabelledSet, country: dict[str, str]) -> Rep
 
 
 def _geography(task: str, one: Findings, country: dict[str, str]) -> list[ReportFigure]:
-    """Truth beside answers, on a map and by country."""
+    """True and predicted classes on a map and by country."""
     data, out = one.data, []
     groups = class_groups(data.truth, one.comparison.raw.label_index, data.taxonomy.names)
     lon, lat = data.series.lon_deg, data.series.lat_deg

@@ -1,7 +1,7 @@
-"""Other people's models beside the checkpoint, on the same samples and in the same table.
+"""External models as baselines: Presto, and frozen image-text models on true-colour patches.
 
-Presto's features get a linear probe. A frozen image-text model is asked of true-colour patches with the same words, and
-its vectors get a probe too.
+Presto's features get a linear probe. An image-text model is evaluated zero-shot with the same prompts, and its vectors
+get a linear probe too.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ PRESTO = "Presto probe (with labels)"
 TRUE_COLOUR = "true-colour patches, words"
 TRUE_COLOUR_CORRECTED = "true-colour patches, words, prior-corrected"
 TRUE_COLOUR_PROBE = "true-colour patches, probe (with labels)"
-"""Names of their rows in every table."""
+"""Names of the methods in every table."""
 
 _BATCH = 256
 """Patches cut at a time: a year of 32 x 32 pixels is half a megabyte."""
@@ -43,43 +43,43 @@ _BATCH = 256
 
 @dataclass(frozen=True, slots=True)
 class ExternalModels:
-    """Which models to compare with."""
+    """External models to compare with."""
 
     presto: str | Path | None = None
-    """Presto's weights (`default_model.pt`)."""
+    """File with Presto's weights (`default_model.pt`)."""
     tower: GroundTower | None = None
-    """An image-text model (`load_tower`), asked of true-colour patches."""
+    """An image-text model (`load_tower`), which reads true-colour patches."""
     cube: Cube | None = None
-    """The area that the samples are pixels of, to cut patches from; None: the samples are patches themselves."""
+    """The cube that the samples are pixels of, to cut patches from; None: the samples are patches themselves."""
     size_px: int = 32
-    """Side of the patches that are cut."""
+    """Side of the patches that are cut from the cube, in pixels."""
 
 
 @dataclass(frozen=True, slots=True)
 class ExternalPredictions:
-    """What they make of N samples."""
+    """Features and scores of external models for N samples."""
 
     features: dict[str, NDArray[np.float32]]
-    """(N, F) by the name of the row, for a linear probe."""
+    """(N, F) by name of the method, for a linear probe."""
     scores: dict[str, NDArray[np.float32]]
-    """(N, K) cosines with the classes, by the name of the row."""
+    """(N, K) cosines with the class vectors, raw or prior-corrected, by name of the method."""
     notes: tuple[str, ...]
-    """What a report should say of them."""
+    """How the features and scores were made, in sentences for the report."""
 
 
 def predict_external(
     data: LabelledSet, external: ExternalModels, *, templates: str | Sequence[str] = DEFAULT
 ) -> ExternalPredictions:
-    """Let the models answer, in the order of their rows.
+    """Compute features and scores of the external models.
 
     Args:
         data: N labelled samples with at least one clear step each.
-        peers: the models.
-        templates: how the classes are put into words.
+        external: the models.
+        templates: prompt templates, see `prompts_for`.
 
     Raises:
-        DataNotFoundError: there is no such file.
-        CheckpointError: the weights are no Presto.
+        DataNotFoundError: the file with the weights does not exist.
+        CheckpointError: the weights are not those of a Presto model.
         TimeError: a series spans more months than Presto reads.
         InputError: the samples are single pixels and no cube was given, or the cube is smaller than a patch.
         TowerError: the tower reads text only.
@@ -135,7 +135,7 @@ def _true_colour_vectors(
 
 
 def _around(cube: Cube, pixels: PixelSeries, size_px: int) -> tuple[PixelSeries, int]:
-    """Patches around pixels of a cube, and how many were never clear as a whole."""
+    """Patches around pixels of a cube, and how many of them have no step that is clear in every pixel."""
     number = np.array([int(name) for name in pixels.sample_id])  # `Cube.pixel_series` counts pixels row by row
     found = patches(cube, number // cube.shape[1], number % cube.shape[1], size_px=size_px)
     never = np.asarray(~found.valid.any(axis=1))  # (N,)

@@ -1,7 +1,7 @@
-"""Which words work: template sets against descriptive prompts, and each prompt on its own.
+"""Prompt studies: sets of prompts compared, and the effect of each prompt on its own.
 
-Two things are kept apart. The study needs labels and says what happened on them; it is no way to choose prompts for
-figures on the same labels. The selection (`select_prompts`) looks at words only.
+`prompt_sets` and `prompt_effects` need labels and describe the results on these labels; prompts chosen by them must not
+be evaluated on the same labels. `select_prompts` uses text alone.
 """
 
 from __future__ import annotations
@@ -22,47 +22,47 @@ from timesenclip.tasks.metrics import Metrics, compute_metrics
 __all__ = ["SELECTED", "PromptEffect", "PromptSet", "prompt_effects", "prompt_sets", "select_prompts"]
 
 SELECTED = "selected without labels"
-"""Name of the set that `select_prompts` leaves."""
+"""Name of the set that `select_prompts` keeps."""
 
 
 @dataclass(frozen=True, slots=True)
 class PromptSet:
-    """One way of putting the classes into words."""
+    """One set of prompts for all classes, and its metrics."""
 
     name: str
     """Template set, `descriptive`, `default`, or `SELECTED`."""
     prompts: dict[str, tuple[str, ...]]
-    """Every text, by class."""
+    """Prompts by class."""
     metrics: Metrics
-    """Zero-shot figures with it, never unknown."""
+    """Zero-shot metrics with it; `unknown` is never predicted."""
 
 
 @dataclass(frozen=True, slots=True)
 class PromptEffect:
-    """What one prompt does for its class."""
+    """Effect of one prompt of a class."""
 
     class_name: str
-    """Its class."""
+    """Name of the class."""
     prompt: str
-    """The text."""
+    """Text of the prompt."""
     balanced_accuracy: float
-    """Average class accuracy with it less without it: above 0 it helps."""
+    """Average class accuracy with the prompt minus without it; above 0 the prompt helps."""
     recall: float
-    """Recall of its class with it less without it."""
+    """Recall of the class with the prompt minus without it."""
     precision: float
-    """Precision of its class with it less without it; NaN where the class was never answered."""
+    """Precision of the class with the prompt minus without it; NaN where the class was never predicted."""
 
 
 def prompt_sets(
     data: LabelledSet, embeddings: NDArray[np.float32], tower: GroundTower, *, draws: int = 200, seed: int = 0
 ) -> list[PromptSet]:
-    """Figures of every template set that the taxonomy has prompts for, of the default, and of the selection.
+    """Metrics of every template set that the taxonomy has prompts for, and of the prompts that `select_prompts` keeps.
 
     Args:
         data: N labelled samples.
         embeddings: (N, D) unit rows.
         tower: the tower of the checkpoint.
-        draws, seed: of the intervals.
+        draws, seed: number of draws and seed of the bootstrap.
     """
     asked: list[tuple[str, dict[str, tuple[str, ...]]]] = []
     for name in template_sets():
@@ -74,8 +74,10 @@ def prompt_sets(
         asked.append((SELECTED, kept))
     out = []
     for name, prompts in asked:
-        said = (embeddings @ _weights(prompts, tower).T).argmax(axis=1)
-        found = compute_metrics(data.truth, said, names=data.taxonomy.names, block=data.block, draws=draws, seed=seed)
+        predicted = (embeddings @ _weights(prompts, tower).T).argmax(axis=1)
+        found = compute_metrics(
+            data.truth, predicted, names=data.taxonomy.names, block=data.block, draws=draws, seed=seed
+        )
         out.append(PromptSet(name, prompts, found))
     return out
 
@@ -83,7 +85,7 @@ def prompt_sets(
 def prompt_effects(
     data: LabelledSet, embeddings: NDArray[np.float32], tower: GroundTower, *, templates: str | Sequence[str] = DEFAULT
 ) -> list[PromptEffect]:
-    """What each prompt adds, by taking it away: most helpful first. A class with a single prompt is left out."""
+    """Effect of each prompt, by leaving it out: most helpful first. Classes with a single prompt are left out."""
     prompts = {taxon.name: prompts_for(taxon, templates) for taxon in data.taxonomy.classes}
     weights = _weights(prompts, tower)
     scores = embeddings @ weights.T  # (N, K)
@@ -105,15 +107,18 @@ def prompt_effects(
 
 
 def select_prompts(taxonomy: Taxonomy, tower: GroundTower, *, least: int = 2) -> dict[str, tuple[str, ...]]:
-    """Prompts that lie nearer to their own class than to any other, by class. No labels and no pixels are used.
+    """Keep prompts that are more similar to their own class than to any other class; uses neither labels nor pixels.
 
     A prompt is compared with the mean of the other prompts of its class and with the mean of each other class. The
-    class's name always stays, and at least `least` prompts do.
+    class's name is always kept, and so are at least `least` prompts.
 
     Args:
         taxonomy: K classes.
         tower: the tower of the checkpoint.
-        least: prompts that a class keeps in any case, the clearest.
+        least: prompts of a class that are kept in any case, those with the largest margin.
+
+    Returns:
+        Prompts by class.
     """
     prompts = {taxon.name: prompts_for(taxon, DEFAULT) for taxon in taxonomy.classes}
     vectors = {name: tower.encode_text(texts) for name, texts in prompts.items()}

@@ -1,4 +1,4 @@
-"""The report of a suite: JSON, tables, figures, and one HTML page that stands alone."""
+"""The report of a suite: JSON, tables, figures, and one HTML page without links to other files."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def write_report(found: Findings, out: Path) -> tuple[dict[str, Any], dict[str, 
 
 
 def page(found: Findings, tables: dict[str, ReportTable], figures: dict[str, ReportFigure]) -> str:
-    """The HTML page: no script, no link to anywhere."""
+    """The HTML page, without scripts and external links."""
     template = resources.files(__package__).joinpath("report.html").read_text(encoding="utf-8")
     parts = [
         _section("How good the answers are", words.accuracy_lead(found), figures, ["methods"], [tables["methods"]]),

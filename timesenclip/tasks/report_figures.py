@@ -1,4 +1,4 @@
-"""The figures of a suite's report, from what was found."""
+"""The figures of a report, from the results of a suite."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _OTHER = "Other"
 
 
 def report_figures(found: Findings) -> dict[str, ReportFigure]:
-    """Every figure, by name, in the order of the report; those that the data do not allow are left out."""
+    """Every figure by name, in the order of the report; figures for which there are no data are left out."""
     out = [_methods(found), _confusion(found), _reliability(found), _prompts(found)]
     if found.shots:
         out.append(_few_labels(found))
@@ -37,7 +37,7 @@ def report_figures(found: Findings) -> dict[str, ReportFigure]:
 
 
 def spread(found: Metrics, key: str) -> tuple[float, float, float]:
-    """A figure and its interval, NaN where it has none."""
+    """A metric and its interval, NaN where it has none."""
     low, high = found.intervals.get(key, (float("nan"), float("nan")))
     return float(getattr(found, key)), low, high
 
@@ -125,7 +125,7 @@ def _months(found: Findings) -> ReportFigure:
 
 
 def _groups(found: Findings) -> list[tuple[str, NDArray[np.bool_]]]:
-    """The most frequent classes, and all others as one."""
+    """Masks of the most frequent classes, and one of all other classes."""
     truth, names = found.data.truth, found.data.taxonomy.names
     order = [int(k) for k in np.argsort(-np.bincount(truth), kind="stable") if (truth == k).any()]
     top = order if len(order) <= _GROUPS + 1 else order[:_GROUPS]

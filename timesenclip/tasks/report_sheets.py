@@ -1,4 +1,4 @@
-"""The tables of a suite's report, from what was found."""
+"""The tables of a report, from the results of a suite."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _PER_CLASS = ("precision", "recall", "f1")
 
 
 def report_tables(found: Findings) -> dict[str, ReportTable]:
-    """Every table of the report, by name."""
+    """Every table of the report by name."""
     methods = found.comparison.methods
     out = [
         _methods(found),

@@ -1,7 +1,8 @@
-"""Scenicness: how beautiful people find a place, from prompts alone and from a ridge regression on embeddings.
+"""Scenicness: how beautiful people find a place, predicted from prompts alone and by a ridge regression on embeddings.
 
-The truth are the votes of ScenicOrNot (Great Britain, 1 to 10), one row a place. A ridge is always judged on other
-blocks of land than those it learned from; one for maps (`timesenclip.mapping.scenic`) then learns from all places.
+The truth is the mean vote of ScenicOrNot (Great Britain, 1 to 10), one row for each place. The ridge regression is
+tested on other blocks of land than those it was trained on; the one for maps (`timesenclip.mapping.scenic`) is trained
+on all places.
 """
 
 from __future__ import annotations
@@ -51,14 +52,14 @@ _DRAWS = 200
 
 @dataclass(frozen=True, slots=True)
 class Votes:
-    """The votes of N places."""
+    """Votes for N places."""
 
     sample_id: tuple[str, ...]
-    """(N,) ID of the place."""
+    """(N,) id of the place."""
     lat_deg: NDArray[np.float64]
-    """(N,)"""
+    """(N,) latitude, EPSG:4326."""
     lon_deg: NDArray[np.float64]
-    """(N,)"""
+    """(N,) longitude, EPSG:4326."""
     average: NDArray[np.float64]
     """(N,) mean vote, 1..10."""
     variance: NDArray[np.float64]
@@ -69,16 +70,16 @@ class Votes:
 
 @dataclass(frozen=True, slots=True)
 class Correlations:
-    """A score against the mean vote."""
+    """Correlations of a score with the mean vote."""
 
     pearson: float
-    """Linear."""
+    """Pearson's r."""
     spearman: float
-    """Of ranks."""
+    """Spearman's rho."""
     kendall: float
-    """Tau-b."""
+    """Kendall's tau-b."""
     intervals: dict[str, tuple[float, float]]
-    """95 % intervals over blocks of land; empty with a single block."""
+    """95 % intervals by name, from a bootstrap over blocks of land; empty with a single block."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,36 +100,36 @@ class LinearScore:
 
 @dataclass(frozen=True, slots=True)
 class Scenicness:
-    """What can be said about how beautiful places are."""
+    """Scores of places and their correlations with the votes."""
 
     count: int
-    """Places with votes and a clear series."""
+    """Places with votes and a clear observation."""
     blocks: int
-    """Blocks of land."""
+    """Number of blocks of land."""
     contrast: Correlations
-    """Prompts alone."""
+    """Correlations of the prompt contrast, which uses no votes."""
     ridge: Correlations | None
-    """Ridge on embeddings, judged on other blocks; None where the places lie in one block."""
+    """Correlations of the ridge regression, tested on other blocks; None where all places lie in one block."""
     contrast_score: NDArray[np.float32]
-    """(N,) cosine with the beautiful phrases less cosine with the ugly ones."""
+    """(N,) cosine with the beautiful phrases minus cosine with the ugly ones."""
     ridge_score: NDArray[np.float64] | None
-    """(N,) predicted mean vote, each from a ridge that never saw the place's block."""
+    """(N,) mean vote predicted by a ridge regression that was not trained on the fold of the place."""
     truth: NDArray[np.float64]
     """(N,) mean vote."""
     sample_id: tuple[str, ...]
     """(N,)"""
     rows: NDArray[np.int64]
-    """(N,) row of each place in the series that were given."""
+    """(N,) row of each place in the series passed to `evaluate_scenicness`."""
     prompts: dict[str, tuple[str, ...]]
-    """What was put into words."""
+    """Phrases of the contrast: `beautiful` and `ugly`."""
     notes: tuple[str, ...]
-    """What was left out."""
+    """What was left out, in sentences."""
     scores: tuple[LinearScore, ...]
-    """For maps: a ridge that learned from all places (with a single block too, then nobody judged it), and the
+    """For maps: a ridge regression that was trained on all places (untested where these lie in one block), and the
     contrast."""
 
     def to_dict(self) -> dict[str, Any]:
-        """Figures as plain values, without the scores of single places."""
+        """Plain values for JSON, without the scores of single places."""
         return {
             "count": self.count,
             "blocks": self.blocks,
@@ -147,8 +148,9 @@ def read_votes(path: str | Path, *, least: int = 1) -> Votes:
         least: places with fewer votes are left out.
 
     Raises:
-        DataNotFoundError: no such file.
-        InputError: no such table, a column is missing, a row holds no numbers, an ID comes twice, or nothing is left.
+        DataNotFoundError: the file does not exist.
+        InputError: the file is not such a table, a column is missing, a value is not a number, an id occurs twice, or
+            no place has enough votes.
     """
     import pandas as pd
 
@@ -210,7 +212,7 @@ def contrast_vector(
 def ridge_scores(
     embeddings: NDArray[np.float32], votes: NDArray[np.float64], fold: NDArray[np.int64]
 ) -> NDArray[np.float64] | None:
-    """Predicted mean votes, (N,): each fold by a ridge on the others, its penalty chosen within them (leave-one-out).
+    """Predicted mean votes, (N,): each fold by a ridge regression on the others, with a penalty from leave-one-out.
 
     Returns:
         None where all places lie in one fold.
@@ -269,18 +271,18 @@ def evaluate_scenicness(
     block_deg: float = 0.25,
     seed: int = 0,
 ) -> Scenicness:
-    """Compare scores with the votes of the places that both sides have.
+    """Compare scores with votes at the places that have both a series and votes.
 
     Args:
         series: pixel series; `sample_id` is the ID of the votes.
         votes: from `read_votes`.
         model: the model.
         beautiful, ugly: phrases of the contrast.
-        block_deg: side of a block of land.
-        seed: of the bootstrap.
+        block_deg: side of a block of land in degrees.
+        seed: seed of the bootstrap.
 
     Raises:
-        InputError: no place is on both sides, or too few are.
+        InputError: fewer than three places have both series and votes, or all their votes are equal.
     """
     row = {name: i for i, name in enumerate(votes.sample_id)}
     mine = np.array([row.get(name, -1) for name in series.sample_id])
@@ -324,8 +326,8 @@ def write_scenicness(found: Scenicness, series: PixelSeries, out: str | Path) ->
 
     Args:
         found: from `evaluate_scenicness`.
-        series: the series it was made of, for their places.
-        out: folder.
+        series: the series that were evaluated, for their coordinates.
+        out: folder for the files.
     """
     from timesenclip.tasks.sheets import ReportTable, write_json, write_text
 
@@ -344,7 +346,7 @@ def write_scenicness(found: Scenicness, series: PixelSeries, out: str | Path) ->
 
 
 def draw_scenicness(found: Scenicness, series: PixelSeries) -> ReportFigure:
-    """Votes and predictions on the map; the contrast where no ridge could be judged."""
+    """Votes and predictions on a map; the contrast where the ridge regression could not be tested."""
     from timesenclip.tasks.draw import scored_places
 
     shown = found.contrast_score if found.ridge_score is None else found.ridge_score

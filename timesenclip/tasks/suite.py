@@ -1,7 +1,7 @@
-"""The evaluation suite: every question that the paper asks, of one checkpoint and one labelled set.
+"""The evaluation suite: every experiment of the paper with one checkpoint on one labelled set.
 
-`run_suite` answers them and writes `report.json`, `tables/` (CSV and LaTeX), `figures/` (SVG and PDF) and one
-`report.html` that stands alone.
+`run_suite` runs them and writes `report.json`, `tables/` (CSV and LaTeX), `figures/` (SVG and PDF) and one
+`report.html` without links to other files.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ __all__ = ["Findings", "Ground", "SuiteResult", "read_ground", "run_suite"]
 _LENGTHS: tuple[Length, ...] = ("month", "quarter", "year")
 _AT_MOST_FOR_MONTHS = 2000
 _AT_MOST_QUERIES = 20_000
-"""Of a large set so many places are asked, drawn at random, of all candidates; `retrieve` itself has no limit."""
+"""Queries drawn at random from a larger set, to limit time; all candidates are kept. `retrieve` itself has no limit."""
 _NEIGHBOURS = 4
 _EXAMPLES = 6
 
@@ -102,25 +102,26 @@ def run_suite(
     cache: EmbeddingCache | None = None,
     progress: Progress | None = None,
 ) -> SuiteResult:
-    """Answer every question of the suite, and write the report.
+    """Run every experiment of the suite and write the report.
 
     Args:
         model: a model or a checkpoint's name; None: the shipped one.
         data: labelled samples, from `labelled_points` or `labelled_cube`.
-        out: folder for the report; it is made, files of an older report are replaced.
+        out: folder for the report; it is created, and files of an earlier report are replaced.
         ground: embedded photographs, for retrieval between the streams.
-        templates: how the classes are put into words.
-        title: heading; default: the taxonomy's, or the phrases.
+        templates: prompt templates, see `prompts_for`.
+        title: heading; default: the title of the taxonomy, or the phrases.
         notes: sentences for the head of the report, such as whether the checkpoint was trained on these places.
-        seed: of every random choice.
-        draws: of the bootstrap.
+        seed: seed of every random choice.
+        draws: draws of the bootstrap.
         external: models of others to compare with.
         cache: embeddings of the same model, to share between several runs on the same places; default: an empty one.
         progress: called with (done, all) parts of the suite.
 
     Raises:
-        InputError: no photograph belongs to a sample, or their dimension is another.
-        CheckpointError: the weights are no Presto.
+        InputError: no photograph belongs to a sample, photographs and checkpoint differ in dimension, or the cache
+            belongs to another model.
+        CheckpointError: the weights for Presto are not those of a Presto model.
         TimeError: a series spans more months than Presto reads.
     """
     chosen = model if isinstance(model, Model) else load(model if model is not None else "default")
@@ -192,7 +193,7 @@ def _find(
     steps = int(some.series.valid.sum(axis=1).max())
     kept = robustness(some, weights, model=model, kept=tuple(range(min(steps, 12), 0, -1)), seed=seed, cache=cache)
     progress(5, parts)
-    lengths = {
+    lengths: dict[str, Metrics] = {
         name: zero_shot_metrics(
             data, coarsen(data.series, name), weights, model=model, draws=draws, seed=seed, cache=cache
         )
@@ -279,14 +280,14 @@ def _heading(data: LabelledSet) -> str:
 
 
 def _some(count: int, seed: int) -> NDArray[np.intp]:
-    """All of `count` rows, or the queries drawn of them."""
+    """Row numbers: all of `count`, or a sample of `_AT_MOST_QUERIES` of them."""
     if count <= _AT_MOST_QUERIES:
         return np.arange(count)
     return np.sort(np.random.default_rng(seed).permutation(count)[:_AT_MOST_QUERIES])
 
 
 def _neighbours(data: LabelledSet, embeddings: NDArray[np.float32]) -> list[tuple[int, list[int]]]:
-    """A typical sample of each of the most frequent classes, and its nearest neighbours in other blocks of land."""
+    """The sample nearest to the mean of each frequent class, with its nearest neighbours in other blocks of land."""
     count = np.bincount(data.truth)
     out = []
     for k in np.argsort(-count, kind="stable")[:_EXAMPLES]:

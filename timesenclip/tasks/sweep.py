@@ -1,8 +1,8 @@
-"""Ablations from one file: every combination of what can be changed, resumable.
+"""Ablations from one file: every combination of checkpoints and questions, resumable.
 
-A finished cell is a file of its own under `cells/`, named by what it is made of; a sweep that is killed and started
-again does only what is missing, and its table is the same. What has to be trained comes in as functions that give a
-checkpoint (`timesenclip.train.ablation`), called one after the other, each just before it is asked.
+The result of each combination is a file under `cells/`, named by a hash of its inputs. A sweep that was killed and is
+started again computes only missing results, and its table is the same. Checkpoints that have to be trained are passed
+as functions (`timesenclip.train.ablation`), which are called one after the other, each just before its evaluation.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ class SweepResult:
     cells: tuple[SweepCell, ...]
     """In the order of the file."""
     computed: int
-    """Cells of this run; the others were there."""
+    """Number of cells that this run computed; the others existed."""
     files: dict[str, Path]
-    """`table`, `json`, and the figures: `curve` where several numbers of months were asked for, others by name."""
+    """`table`, `json` and the figures by name, such as `curve` where the sweep has several numbers of months."""
     entries: tuple[Entry, ...] = ()
     """The checkpoints, in the same order."""
 
@@ -56,17 +56,17 @@ def run_sweep(
     only: Sequence[str] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> SweepResult:
-    """Run what is missing of a sweep, and write its table and curves; the table grows after every checkpoint.
+    """Run the missing cells of a sweep and write its table and figures; the table is updated after every checkpoint.
 
     Args:
         config: from `read_sweep`.
-        out: folder; cells that lie there are kept.
-        trained: functions that give what was trained for this sweep; `timesenclip.train.ablation` makes them.
-        only: ids of the places of a store that count; default: all.
+        out: folder; finished cells in it are kept.
+        trained: functions that train a checkpoint for this sweep; `timesenclip.train.ablation` makes them.
+        only: ids of the places of a store to evaluate; default: all.
         progress: called with (done, all) cells.
 
     Raises:
-        InputError: the file asks for trainings, and none are given; or the data are not what it says.
+        InputError: the file has a `train` section and `trained` is empty, or the data cannot be read as the file says.
     """
     if config.train is not None and not trained:
         raise InputError("This sweep trains; run it with `run_ablation` of timesenclip.train.ablation.")
@@ -148,14 +148,14 @@ def _nothing(wanted: dict[str, Any]) -> SweepCell:
 def _read_cell(file: Path) -> SweepCell | None:
     try:
         return SweepCell(**json.loads(file.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):  # absent, or not one of ours: it is made (again)
+    except (OSError, ValueError, TypeError):  # absent or not readable as a cell: it is computed
         return None
 
 
 def _fingerprint(data: LabelledSet) -> str:
     digest = hashlib.sha256()
     for array in (data.series.reflectance, data.series.valid, data.series.start, data.truth):
-        digest.update(np.ascontiguousarray(array).view(np.uint8).data)  # without a copy of it all
+        digest.update(np.ascontiguousarray(array).view(np.uint8).data)  # without copying the array
     digest.update(repr(data.taxonomy).encode())
     return digest.hexdigest()
 
@@ -168,7 +168,7 @@ def _write(
     config: SweepConfig, cells: Sequence[SweepCell], entries: Sequence[Entry], folder: Path, *, count: int
 ) -> dict[str, Path]:
     named = {entry.name: entry for entry in entries}
-    # Of the settings those that vary, and the seed of the training where there are several.
+    # Settings that vary, and the seed of the training where there are several.
     trained = [entry.settings for entry in entries if entry.settings]
     axes = [axis for axis in (*AXES, "seed") if len({settings[axis] for settings in trained}) > 1]
     retrieval = RETRIEVAL if any(entry.retrieval for entry in entries) else ()
@@ -195,7 +195,7 @@ def _write(
 
 
 def _from(folder: Path, checkpoint: str | None) -> str | None:
-    """A checkpoint below the sweep's folder as it is found from there, so that the folder can be moved."""
+    """Path of a checkpoint relative to the sweep's folder if it is inside, so that the folder can be moved."""
     if checkpoint is None or not Path(checkpoint).is_relative_to(folder):
         return checkpoint
     return str(Path(checkpoint).relative_to(folder))

@@ -1,4 +1,4 @@
-"""The figures of a sweep: what each change costs, curves over what is a number, and robustness to missing months."""
+"""The figures of a sweep: the effect of each change, curves over numeric settings, and robustness to missing months."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def _plain_names(entries: Sequence[Entry]) -> dict[str, list[str]]:
 
 
 def _top(values: Iterable[float]) -> float:
-    """Where an axis from zero ends, so that small differences of small figures can be seen."""
+    """Upper end of an axis that starts at zero, so that small differences between small values can be seen."""
     highest = max((value for value in values if np.isfinite(value)), default=1.0)
     return next((top for top in (0.1, 0.2, 0.3, 0.4, 0.6, 0.8) if highest <= 0.95 * top), 1.0)
 
@@ -129,7 +129,7 @@ def _composites(config: SweepConfig, cells: Sequence[SweepCell], entries: Sequen
 
 
 def _along(config: SweepConfig, axis: str, groups: dict[Any, list[Entry]], cells: Sequence[SweepCell]) -> ReportFigure:
-    """Figures over an axis that is a number."""
+    """Metrics over a numeric axis."""
     asked = _best_asked(config, cells)
     lines = []
     for key, title in _TITLES.items():
