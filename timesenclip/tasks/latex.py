@@ -34,7 +34,7 @@ _SIGNS = {
 }
 _PAGE_LINES = 40
 """Lines that fit one page; a table of more becomes a `longtable`."""
-_PORTRAIT_COLUMNS = 5
+_PORTRAIT_COLUMNS = 4
 """Columns that fit the width of a page in portrait; a `longtable` of more stands in landscape."""
 _LANDSCAPE_COLUMNS = 15
 """Columns that fit the width of a page in landscape; a table of more is shrunk to one page, however long it is."""

@@ -73,6 +73,12 @@ SENTENCE = "Rows of young maize stand in a ploughed field under a grey sky, with
             ((SENTENCE[:50], 100, *[(0.5, 0.25, 0.75)] * 6),) * 44,
         ),
         ReportTable("prompts", "Prompts", ("class", "prompt", "recall"), (("a name", SENTENCE, 0.5),) * 90),
+        ReportTable(
+            "effects",
+            "Prompts",
+            ("class", "prompt", "average class accuracy", "recall", "precision"),
+            ((SENTENCE[:39], SENTENCE, 0.5, 0.5, 0.5),) * 90,
+        ),
         ReportTable("few", "Prompts", ("class", "prompt", "recall"), (("a name", SENTENCE, 0.5),) * 9),
     ],
     ids=lambda table: table.name,
