@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from timesenclip.errors import DataNotFoundError, InputError
 
-__all__ = ["Ground", "read_ground", "rows_of_places"]
+__all__ = ["Ground", "match_samples", "read_ground"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ def read_ground(path: str | Path) -> Ground:
     return Ground(tuple(map(str, table["sample_id"].to_pylist())), vectors / length)
 
 
-def rows_of_places(ground: Ground, sample_id: Sequence[str], dim: int) -> NDArray[np.int64]:
+def match_samples(ground: Ground, sample_id: Sequence[str], dim: int) -> NDArray[np.int64]:
     """Row of the sample that each photograph belongs to, (M,); -1 where there is no such sample.
 
     Args:

@@ -28,7 +28,7 @@ from timesenclip.tasks.draw_geography import class_groups, class_map, country_ba
 from timesenclip.tasks.drawing import ReportFigure
 from timesenclip.tasks.embedding_cache import EmbeddingCache
 from timesenclip.tasks.evaluate import EMBEDDED_PROBE, FOREST, PRIOR_CORRECTED, PROBE, ZERO_SHOT
-from timesenclip.tasks.ground_vectors import rows_of_places
+from timesenclip.tasks.ground_vectors import match_samples
 from timesenclip.tasks.labelled import LabelledSet
 from timesenclip.tasks.labelled_store import labelled_store
 from timesenclip.tasks.peers import PRESTO, TRUE_COLOUR, TRUE_COLOUR_CORRECTED, TRUE_COLOUR_PROBE, ExternalModels
@@ -107,7 +107,7 @@ def run_paper_suite(
     """
     opened = SeriesStore.open(store)
     if ground is not None:  # wrong photographs are refused before the first task
-        rows_of_places(ground, opened.index["sample_id"].astype(str).tolist(), model.config.tower.dim)
+        match_samples(ground, opened.index["sample_id"].astype(str).tolist(), model.config.tower.dim)
     votes = None if scenic is None else evaluate_scenicness(*scenic, model=model, block_deg=block_deg, seed=seed)
     folder, cache = Path(out), EmbeddingCache(model)
     column = "auto" if labels is None else f"{labels}:auto"

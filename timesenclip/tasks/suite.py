@@ -20,7 +20,7 @@ from timesenclip.model.checkpoint import Model, load
 from timesenclip.tasks.embedding_cache import EmbeddingCache
 from timesenclip.tasks.evaluate import Comparison, compare_methods
 from timesenclip.tasks.few_labels import FewShotPoint, few_shot_curve
-from timesenclip.tasks.ground_vectors import Ground, read_ground, rows_of_places
+from timesenclip.tasks.ground_vectors import Ground, match_samples, read_ground
 from timesenclip.tasks.labelled import LabelledSet
 from timesenclip.tasks.metrics import Metrics
 from timesenclip.tasks.months import Length, RobustnessPoint, coarsen, month_contribution, robustness, zero_shot_metrics
@@ -128,7 +128,7 @@ def run_suite(
     if cache is not None and cache.model is not chosen:
         raise InputError(f"The cache holds embeddings of '{cache.model.config.name}'; give one of the model itself.")
     if ground is not None:  # wrong photographs are refused before the work, not after it
-        rows_of_places(ground, data.series.sample_id, chosen.config.tower.dim)
+        match_samples(ground, data.series.sample_id, chosen.config.tower.dim)
     others = predict_external(data, external or ExternalModels(), templates=templates)
     findings = _find(
         chosen,
@@ -244,7 +244,7 @@ def _retrievals(
     ]
     if ground is None:
         return out
-    mine = rows_of_places(ground, ids, embeddings.shape[1])
+    mine = match_samples(ground, ids, embeddings.shape[1])
     photos, photo_class = ground.vectors[mine >= 0], truth[mine[mine >= 0]]
     photo_id = [ids[i] for i in mine[mine >= 0]]
     sides = {

@@ -27,11 +27,11 @@ from timesenclip.tasks.labelled import LabelledSet, labelled_points, parse_mappi
 from timesenclip.tasks.labelled_store import is_store, labelled_store
 from timesenclip.tasks.months import coarsen, keep_random_steps, zero_shot_metrics
 from timesenclip.tasks.sheets import ReportTable, write_json, write_tables
-from timesenclip.tasks.sweep_cells import RETRIEVAL, Entry, SweepCell
+from timesenclip.tasks.sweep_cells import RETRIEVAL, SweepCell, SweepCheckpoint
 from timesenclip.tasks.sweep_figures import sweep_figures
 from timesenclip.tasks.sweep_file import AXES, SweepConfig, TrainAxes, read_sweep
 
-__all__ = ["Entry", "SweepCell", "SweepConfig", "SweepResult", "TrainAxes", "read_sweep", "run_sweep"]
+__all__ = ["SweepCell", "SweepCheckpoint", "SweepConfig", "SweepResult", "TrainAxes", "read_sweep", "run_sweep"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class SweepResult:
     """Number of cells that this run computed; the others existed."""
     files: dict[str, Path]
     """`table`, `json` and the figures by name, such as `curve` where the sweep has several numbers of months."""
-    entries: tuple[Entry, ...] = ()
+    entries: tuple[SweepCheckpoint, ...] = ()
     """The checkpoints, in the same order."""
 
 
@@ -52,7 +52,7 @@ def run_sweep(
     config: SweepConfig,
     out: str | Path,
     *,
-    trained: Sequence[Callable[[], Entry]] = (),
+    trained: Sequence[Callable[[], SweepCheckpoint]] = (),
     only: Sequence[str] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> SweepResult:
@@ -73,12 +73,12 @@ def run_sweep(
     folder = Path(out)
     data = _data(config, only)
     fingerprint = _fingerprint(data)
-    makers: list[Callable[[], Entry]] = [*trained, *(partial(_given, name) for name in config.checkpoints)]
+    makers: list[Callable[[], SweepCheckpoint]] = [*trained, *(partial(_given, name) for name in config.checkpoints)]
     questions = list(
         itertools.product(config.templates, config.composites, sorted(set(config.months_kept)), config.seeds)
     )
     cells: list[SweepCell] = []
-    entries: list[Entry] = []
+    entries: list[SweepCheckpoint] = []
     computed = 0
     for make in makers:
         entry = make()
@@ -106,8 +106,8 @@ def run_sweep(
     return SweepResult(tuple(cells), computed, files | _draw(config, cells, entries, folder), tuple(entries))
 
 
-def _given(name: str) -> Entry:
-    return Entry(name, name)
+def _given(name: str) -> SweepCheckpoint:
+    return SweepCheckpoint(name, name)
 
 
 def _data(config: SweepConfig, only: Sequence[str] | None) -> LabelledSet:
@@ -165,7 +165,7 @@ def _hash(content: Any) -> str:
 
 
 def _write(
-    config: SweepConfig, cells: Sequence[SweepCell], entries: Sequence[Entry], folder: Path, *, count: int
+    config: SweepConfig, cells: Sequence[SweepCell], entries: Sequence[SweepCheckpoint], folder: Path, *, count: int
 ) -> dict[str, Path]:
     named = {entry.name: entry for entry in entries}
     # Settings that vary, and the seed of the training where there are several.
@@ -201,7 +201,9 @@ def _from(folder: Path, checkpoint: str | None) -> str | None:
     return str(Path(checkpoint).relative_to(folder))
 
 
-def _draw(config: SweepConfig, cells: Sequence[SweepCell], entries: Sequence[Entry], folder: Path) -> dict[str, Path]:
+def _draw(
+    config: SweepConfig, cells: Sequence[SweepCell], entries: Sequence[SweepCheckpoint], folder: Path
+) -> dict[str, Path]:
     files = {}
     for drawing in sweep_figures(config, cells, entries):
         drawing.save(folder)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-__all__ = ["RETRIEVAL", "Entry", "SweepCell"]
+__all__ = ["RETRIEVAL", "SweepCell", "SweepCheckpoint"]
 
 RETRIEVAL = tuple(f"{way} R@{k}" for way in ("S2G", "G2S") for k in (1, 5, 10))
 """Columns of held-out retrieval: satellite to ground (S2G), and back (G2S)."""
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class SweepCheckpoint:
     """A checkpoint of a sweep, and how it differs from the others."""
 
     name: str

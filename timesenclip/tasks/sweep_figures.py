@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from timesenclip.tasks.draw import Curve, ReportFigure, curves, dots
-from timesenclip.tasks.sweep_cells import Entry, SweepCell
+from timesenclip.tasks.sweep_cells import SweepCell, SweepCheckpoint
 from timesenclip.tasks.sweep_file import AXES, SweepConfig
 
 __all__ = ["sweep_figures"]
@@ -18,7 +18,9 @@ __all__ = ["sweep_figures"]
 _TITLES = {"balanced_accuracy": "average class accuracy", "accuracy": "accuracy", "macro_f1": "macro F1"}
 
 
-def sweep_figures(config: SweepConfig, cells: Sequence[SweepCell], entries: Sequence[Entry]) -> list[ReportFigure]:
+def sweep_figures(
+    config: SweepConfig, cells: Sequence[SweepCell], entries: Sequence[SweepCheckpoint]
+) -> list[ReportFigure]:
     """All figures that the sweep has values for. Trainings that diverged are left out."""
     entries = [entry for entry in entries if entry.checkpoint is not None]
     cells = [cell for cell in cells if cell.digest]
@@ -43,9 +45,9 @@ def sweep_figures(config: SweepConfig, cells: Sequence[SweepCell], entries: Sequ
     return out
 
 
-def _groups(axis: str, trained: Sequence[Entry], *, cross: bool) -> dict[Any, list[Entry]]:
+def _groups(axis: str, trained: Sequence[SweepCheckpoint], *, cross: bool) -> dict[Any, list[SweepCheckpoint]]:
     """Entries by their value on an axis: those that differ from the recipe in nothing else, or all of a product."""
-    out: dict[Any, list[Entry]] = {}
+    out: dict[Any, list[SweepCheckpoint]] = {}
     for entry in trained:
         if cross or set(entry.changed) <= {axis}:
             out.setdefault(entry.settings[axis], []).append(entry)
@@ -71,7 +73,7 @@ def _spread(values: Sequence[float]) -> tuple[float, float, float]:
     return float(np.mean(values)), *((float("nan"),) * 2 if alone else (min(values), max(values)))
 
 
-def _plain_names(entries: Sequence[Entry]) -> dict[str, list[str]]:
+def _plain_names(entries: Sequence[SweepCheckpoint]) -> dict[str, list[str]]:
     """Names of entries by name without the seed, so that repetitions stand in one row."""
     out: dict[str, list[str]] = {}
     for entry in entries:
@@ -102,7 +104,7 @@ def _label(name: str) -> str:
     return name if "=" in name else Path(name).name
 
 
-def _all_entries(config: SweepConfig, cells: Sequence[SweepCell], entries: Sequence[Entry]) -> ReportFigure:
+def _all_entries(config: SweepConfig, cells: Sequence[SweepCell], entries: Sequence[SweepCheckpoint]) -> ReportFigure:
     rows = _plain_names(entries)
     asked = _best_asked(config, cells)
     values = [_spread([c.balanced_accuracy for c in asked if c.checkpoint in names]) for names in rows.values()]
@@ -110,7 +112,7 @@ def _all_entries(config: SweepConfig, cells: Sequence[SweepCell], entries: Seque
     return _rows("ablation", alt, [_label(name) for name in rows], values, "average class accuracy; bar: seeds")
 
 
-def _retrieval(entries: Sequence[Entry]) -> ReportFigure:
+def _retrieval(entries: Sequence[SweepCheckpoint]) -> ReportFigure:
     rows = _plain_names([entry for entry in entries if entry.retrieval])
     found = {e.name: (e.retrieval["S2G R@10"] + e.retrieval["G2S R@10"]) / 2 for e in entries if e.retrieval}
     values = [_spread([found[name] for name in names]) for names in rows.values()]
@@ -118,7 +120,7 @@ def _retrieval(entries: Sequence[Entry]) -> ReportFigure:
     return _rows("ablation-retrieval", alt, list(rows), values, "held-out Recall@10, mean of both directions")
 
 
-def _composites(config: SweepConfig, cells: Sequence[SweepCell], entries: Sequence[Entry]) -> ReportFigure:
+def _composites(config: SweepConfig, cells: Sequence[SweepCell], entries: Sequence[SweepCheckpoint]) -> ReportFigure:
     labels, values = [], []
     for (name, names), composite in itertools.product(_plain_names(entries).items(), config.composites):
         asked = _best_asked(config, cells, composite=composite)
@@ -128,7 +130,9 @@ def _composites(config: SweepConfig, cells: Sequence[SweepCell], entries: Sequen
     return _rows("composites", alt, labels, values, "average class accuracy; bar: seeds")
 
 
-def _along(config: SweepConfig, axis: str, groups: dict[Any, list[Entry]], cells: Sequence[SweepCell]) -> ReportFigure:
+def _along(
+    config: SweepConfig, axis: str, groups: dict[Any, list[SweepCheckpoint]], cells: Sequence[SweepCell]
+) -> ReportFigure:
     """Metrics over a numeric axis."""
     asked = _best_asked(config, cells)
     lines = []
@@ -144,7 +148,7 @@ def _along(config: SweepConfig, axis: str, groups: dict[Any, list[Entry]], cells
 
 
 def _months_by(
-    config: SweepConfig, axis: str, groups: dict[Any, list[Entry]], cells: Sequence[SweepCell]
+    config: SweepConfig, axis: str, groups: dict[Any, list[SweepCheckpoint]], cells: Sequence[SweepCell]
 ) -> ReportFigure:
     """Robustness to missing months, one line for each value of an axis."""
     lines = []
@@ -161,7 +165,7 @@ def _months_by(
     return _lines(name, alt, lines, x=x, y=_TITLES["balanced_accuracy"], falling=True)
 
 
-def _names(group: Sequence[Entry]) -> set[str]:
+def _names(group: Sequence[SweepCheckpoint]) -> set[str]:
     return {entry.name for entry in group}
 
 

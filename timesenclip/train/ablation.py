@@ -27,7 +27,7 @@ from timesenclip.model.checkpoint import load
 from timesenclip.tasks.labelled_store import is_store
 from timesenclip.tasks.sheets import write_json
 from timesenclip.tasks.sweep import SweepResult, run_sweep
-from timesenclip.tasks.sweep_cells import RETRIEVAL, Entry
+from timesenclip.tasks.sweep_cells import RETRIEVAL, SweepCheckpoint
 from timesenclip.tasks.sweep_file import SweepConfig
 from timesenclip.train.loop import TrainingDivergedError
 from timesenclip.train.pretrain import Progress, architecture_of, pretrain
@@ -105,7 +105,7 @@ def _trained(
     *,
     accelerator: str,
     watch: Callable[[], contextlib.AbstractContextManager[Progress | None]],
-) -> Entry:
+) -> SweepCheckpoint:
     """The checkpoint of a variation, trained now if it is not there."""
     ended = _ended(folder)
     if ended is None:
@@ -119,12 +119,12 @@ def _trained(
             ended = {"name": variation.name, "diverged": str(error)}
         write_json(folder / _DONE, ended)
     if ended["diverged"]:
-        return Entry(variation.name, None, variation.settings, variation.changed)
+        return SweepCheckpoint(variation.name, None, variation.settings, variation.changed)
     best = folder / "best"
     held = load(best).config.training["held_out"]
     recalls = [held[way][str(k)] for way in ("satellite_to_ground", "ground_to_satellite") for k in (1, 5, 10)]
     found = dict(zip(RETRIEVAL, recalls, strict=True))
-    return Entry(variation.name, str(best), variation.settings, variation.changed, found)
+    return SweepCheckpoint(variation.name, str(best), variation.settings, variation.changed, found)
 
 
 def _ended(folder: Path) -> dict[str, Any] | None:
