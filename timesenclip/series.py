@@ -114,6 +114,11 @@ class PixelSeries:
         width = ((self.end - self.start).astype("timedelta64[D]").astype(np.float32)) / np.float32(_DAYS_PER_YEAR)
         return np.stack([start, start + width], axis=-1)  # (N, T, 2)
 
+    def months(self) -> NDArray[np.int64]:
+        """(N, T) month in which the middle of each step lies, counted from January 1970; `% 12` is 0 for January."""
+        middle = self.start + (self.end - self.start) // 2
+        return middle.astype("datetime64[M]").astype(np.int64)
+
     @classmethod
     def from_monthly(
         cls,

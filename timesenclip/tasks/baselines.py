@@ -53,7 +53,7 @@ def forest_features(series: PixelSeries) -> Features:
     red, nir = bands[:, :, band_index("red")], bands[:, :, band_index("nir")]
     ndvi = (nir - red) / np.maximum(nir + red, 1e-6)
     values = np.concatenate([bands, ndvi[..., None]], axis=2)  # (N, T, C + 1)
-    month = ((series.start + (series.end - series.start) // 2).astype("datetime64[M]").astype(int)) % 12
+    month = series.months() % 12
     total = np.zeros((n, 12, values.shape[2]))
     count = np.zeros((n, 12, 1))
     row = np.broadcast_to(np.arange(n)[:, None], month.shape)
