@@ -9,12 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from timesenclip.tasks.drawing import COLOURS, INK, MARKERS, SOFT, WIDTH, ReportFigure, new_figure, short
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 __all__ = [
     "Curve",
@@ -65,13 +68,8 @@ def dots(
             if np.isfinite(low):
                 plot.plot([low, high], [i, i], color=COLOURS[0], linewidth=2, solid_capstyle="butt", alpha=0.55)
             plot.plot([value], [i], "o", color=COLOURS[0], markersize=5.5, clip_on=False)  # not cut at 0 and 1
-        plot.set_yticks(range(len(labels)), [short(label) for label in labels], color=INK)
-        plot.set_ylim(len(labels) - 0.5, -0.5)
         plot.set_xlim(0, top)
-        plot.set_xlabel(axis)
-        plot.grid(axis="x")
-        plot.spines["left"].set_visible(False)
-        plot.tick_params(axis="y", length=0)
+        _label_rows(plot, labels, axis)
         return finish(name, alt)
 
 
@@ -89,13 +87,18 @@ def differences(
             face = COLOURS[value < 0] if sure else "none"
             marker = MARKERS[value < 0]
             plot.plot([value], [i], marker, color=COLOURS[value < 0], markerfacecolor=face, markersize=5.5)
-        plot.set_yticks(range(len(labels)), [short(label) for label in labels], color=INK)
-        plot.set_ylim(len(labels) - 0.5, -0.5)
-        plot.set_xlabel("B less A; filled: the interval does not hold zero")
-        plot.grid(axis="x")
-        plot.spines["left"].set_visible(False)
-        plot.tick_params(axis="y", length=0)
+        _label_rows(plot, labels, "B less A; filled: the interval does not hold zero")
         return finish(name, alt)
+
+
+def _label_rows(plot: Axes, labels: Sequence[str], axis: str) -> None:
+    """One named row for each value, the first on top, and the name of the x axis."""
+    plot.set_yticks(range(len(labels)), [short(label) for label in labels], color=INK)
+    plot.set_ylim(len(labels) - 0.5, -0.5)
+    plot.set_xlabel(axis)
+    plot.grid(axis="x")
+    plot.spines["left"].set_visible(False)
+    plot.tick_params(axis="y", length=0)
 
 
 def curves(

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from timesenclip.errors import InputError
 from timesenclip.tasks.heads import METHODS, Method, fit_vectors
 from timesenclip.tasks.labelled import LabelledSet
+from timesenclip.tasks.metrics import accuracy_ranges
 
 __all__ = ["FewShotPoint", "few_shot_curve"]
 
@@ -77,19 +78,9 @@ def few_shot_curve(
             runs = [_answer(data, embeddings, text, k, method, rng) for _ in range(repeats)]
         except InputError:  # too many classes for a head, or one place with two labels: other points still count
             continue
-        found = np.array([_scores(predicted, data.truth) for predicted, _ in runs])  # (repeats, 2)
-        low, high = found.min(axis=0), found.max(axis=0)
-        out.append(
-            FewShotPoint(
-                method=method,
-                shots=k,
-                examples=float(np.mean([count for _, count in runs])),
-                accuracy=float(found[:, 0].mean()),
-                balanced_accuracy=float(found[:, 1].mean()),
-                accuracy_range=(float(low[0]), float(high[0])),
-                balanced_accuracy_range=(float(low[1]), float(high[1])),
-            )
-        )
+        accuracies = accuracy_ranges([_scores(predicted, data.truth) for predicted, _ in runs])
+        examples = float(np.mean([count for _, count in runs]))
+        out.append(FewShotPoint(method=method, shots=k, examples=examples, **accuracies))
         if progress is not None:
             progress(done + 1, len(methods) * len(wanted))
     return out

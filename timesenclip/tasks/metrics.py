@@ -21,6 +21,7 @@ from timesenclip.tasks.uncertainty import DRAWS, block_draws, percentile_interva
 __all__ = [
     "ClassMetrics",
     "Metrics",
+    "accuracy_ranges",
     "block_sums",
     "compute_metrics",
     "confusion_matrix",
@@ -204,6 +205,22 @@ def confusion_matrix(truth: NDArray[np.integer], predicted: NDArray[np.integer],
     column = np.where(predicted < 0, classes, predicted)
     counts = metrics.confusion_matrix(truth, column, labels=np.arange(classes + 1))  # (K + 1, K + 1)
     return np.asarray(counts[:classes], dtype=np.int64)
+
+
+def accuracy_ranges(runs: Sequence[tuple[float, float]]) -> dict[str, Any]:
+    """Mean, minimum and maximum over repeats, by names of fields of `RobustnessPoint` and `FewShotPoint`.
+
+    Args:
+        runs: accuracy and balanced accuracy of each repeat.
+    """
+    found = np.array(runs)  # (repeats, 2)
+    low, high = found.min(axis=0), found.max(axis=0)
+    return {
+        "accuracy": float(found[:, 0].mean()),
+        "balanced_accuracy": float(found[:, 1].mean()),
+        "accuracy_range": (float(low[0]), float(high[0])),
+        "balanced_accuracy_range": (float(low[1]), float(high[1])),
+    }
 
 
 def reliability(confidence: NDArray[np.floating], right: NDArray[np.bool_]) -> NDArray[np.float64]:

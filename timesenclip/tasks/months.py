@@ -20,7 +20,7 @@ from timesenclip.series import PixelSeries
 from timesenclip.tasks.embedding_cache import EmbeddingCache
 from timesenclip.tasks.explain import step_contribution
 from timesenclip.tasks.labelled import LabelledSet
-from timesenclip.tasks.metrics import Metrics, compute_metrics
+from timesenclip.tasks.metrics import Metrics, accuracy_ranges, compute_metrics
 
 __all__ = ["RobustnessPoint", "coarsen", "keep_random_steps", "month_contribution", "robustness", "zero_shot_metrics"]
 
@@ -113,18 +113,8 @@ def robustness(
             less = keep_random_steps(data.series, count, rng=np.random.default_rng([seed, count, draw]))
             runs.append(zero_shot_metrics(data, less, weights, model=model, cache=cache))
             steps.append(float(less.valid.sum(axis=1).mean()))
-        found = np.array([(run.accuracy, run.balanced_accuracy) for run in runs])
-        low, high = found.min(axis=0), found.max(axis=0)
-        out.append(
-            RobustnessPoint(
-                kept=count,
-                accuracy=float(found[:, 0].mean()),
-                balanced_accuracy=float(found[:, 1].mean()),
-                accuracy_range=(float(low[0]), float(high[0])),
-                balanced_accuracy_range=(float(low[1]), float(high[1])),
-                mean_steps=float(np.mean(steps)),
-            )
-        )
+        accuracies = accuracy_ranges([(run.accuracy, run.balanced_accuracy) for run in runs])
+        out.append(RobustnessPoint(kept=count, mean_steps=float(np.mean(steps)), **accuracies))
         if progress is not None:
             progress(done + 1, len(kept))
     return out
@@ -169,8 +159,7 @@ def month_contribution(
     chosen = np.concatenate([rng.permutation(np.flatnonzero(data.truth == k))[:most] for k in np.unique(data.truth)])
     part = data.take(np.sort(chosen))
     value = step_contribution(part.series, weights, model=model, label_index=part.truth)  # (N, T)
-    middle = part.series.start + (part.series.end - part.series.start) // 2
-    month = middle.astype("datetime64[M]").astype(np.int64) % 12
+    month = part.series.months() % 12
     use = np.isfinite(value)
     total, count = np.zeros((len(data.taxonomy), 12)), np.zeros((len(data.taxonomy), 12))
     kind = np.broadcast_to(part.truth[:, None], month.shape)
