@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from timesenclip import __version__
+from timesenclip._version import __version__
 from timesenclip.cli.adapt import adapt
 from timesenclip.cli.area import map_
 from timesenclip.cli.check import evaluate

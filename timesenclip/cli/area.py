@@ -13,15 +13,12 @@ from timesenclip.cli.console import print_json, print_table, progress_bar
 from timesenclip.errors import InputError
 
 if TYPE_CHECKING:
-    from timesenclip.eo.cube import AreaSource, CubeSource
-    from timesenclip.eo.radiometry import Units
+    from timesenclip.eo.area import AreaSource
     from timesenclip.mapping.result import MapResult
 
-__all__ = ["block_side", "map_", "map_facts", "opened_cube", "refuse_workers_and_cluster", "report_map"]
+__all__ = ["block_side", "map_", "map_facts", "refuse_workers_and_cluster", "report_map"]
 
 _ORIGIN = "Where the pixels come from"
-_SAMPLE_PX = 128
-"""Side of the window in the middle of the area in which the darkest values are looked at."""
 
 Provider = Annotated[
     str | None,
@@ -94,6 +91,7 @@ def map_(
     GeoTIFFs of classes, confidence, clear observations and scores, a picture with legend, a page for the browser, and
     how they came about. An interrupted run is continued by the same command.
     """
+    from timesenclip.eo.cube import open_cube
     from timesenclip.mapping.run import map_cube
 
     src.refuse_both(cube, aoi, catalog)
@@ -117,7 +115,9 @@ def map_(
             units=units,
         )
     else:
-        source = opened_cube(cube, span, units, provider, collection, baseline, offset_dn)
+        source = open_cube(
+            str(cube), units=units, provider=provider, collection=collection, baseline=baseline, offset_dn=offset_dn
+        )
     model = opt.chosen_model(checkpoint)
     if head is not None:
         model, classes = opt.with_head(model, head)
@@ -155,39 +155,6 @@ def refuse_workers_and_cluster(workers: int | None, dask: str | None) -> None:
     """
     if workers is not None and dask is not None:
         raise InputError("--workers and --dask were both given; the cluster decides how many work.")
-
-
-def opened_cube(
-    cube: Path | None,
-    span: str | int | None,
-    units: Units,
-    provider: str | None,
-    collection: str,
-    baseline: str | None,
-    offset_dn: int | None,
-) -> CubeSource:
-    """Open the CUBE of the command line; where nothing says what the offset is, look at the darkest pixels."""
-    from timesenclip.eo.cube import open_cube
-
-    source = open_cube(
-        str(cube), units=units, provider=provider, collection=collection, baseline=baseline, offset_dn=offset_dn
-    )
-    if provider is None and offset_dn is None:
-        _check_offset(source, span)
-    return source
-
-
-def _check_offset(source: CubeSource, period: str | int | None) -> None:
-    """Warn when the darkest values look as if the offset of baseline 04.00 were still in them."""
-    from timesenclip.eo.radiometry import check_dark_level
-
-    window: list[int] = []
-    for size in source.shape:
-        first = max(0, (size - _SAMPLE_PX) // 2)
-        window += [first, min(size, first + _SAMPLE_PX)]
-    sample = source.read((window[0], window[1], window[2], window[3]), period=period)
-    if sample.valid.any():
-        check_dark_level(sample.reflectance.min(axis=1), sample.valid, where=source.where)
 
 
 def report_map(result: MapResult, *, as_json: bool) -> None:

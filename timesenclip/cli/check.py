@@ -57,7 +57,8 @@ def points_(
 
     The forest is trained on other places than those it is tested on. Points never seen clearly do not count.
     """
-    from timesenclip.tasks.evaluate import evaluate_points, parse_mapping
+    from timesenclip.tasks.evaluate import evaluate_points
+    from timesenclip.tasks.labelled import parse_mapping
 
     evaluation = evaluate_points(
         points,
@@ -107,7 +108,8 @@ def map_(
     The forest is trained on other strips of the same area than those it is tested on.
     """
     from timesenclip.eo.cube import read_cube
-    from timesenclip.tasks.evaluate import evaluate_cube, parse_mapping, read_labels
+    from timesenclip.tasks.evaluate import evaluate_cube
+    from timesenclip.tasks.labelled import parse_mapping, read_labels
 
     evaluation = evaluate_cube(
         read_cube(cube, period=opt.chosen_period(period, year), units=units, every=every),

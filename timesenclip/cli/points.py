@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 import typer
 
+from timesenclip._version import __version__
 from timesenclip.cli import options as opt
 from timesenclip.cli.console import note, print_json, print_table, progress_bar
 from timesenclip.errors import DegradedInputWarning, NoClearObservationError
@@ -191,8 +192,6 @@ class _Reading:
 
     def provenance(self, model: Model) -> dict[str, Any]:
         """How the answers came about, for the file's metadata."""
-        from timesenclip import __version__
-
         return {
             "timesenclip": __version__,
             "points": str(self._points),

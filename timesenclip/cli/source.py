@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -11,9 +12,9 @@ from timesenclip.errors import InputError
 
 if TYPE_CHECKING:
     from timesenclip.eo.radiometry import Units
-    from timesenclip.eo.stac import StacSource
+    from timesenclip.eo.stac_source import StacSource
 
-__all__ = ["searched_source"]
+__all__ = ["refuse_both", "refuse_given", "searched_source"]
 
 _SEARCH = "Or search for the pixels"
 
@@ -63,6 +64,24 @@ def refuse_both(cube: Path | None, aoi: str | None, catalog: str | None) -> None
         raise InputError(f"CUBE '{cube}' and --aoi {aoi} were both given; give one of them.")
     if aoi is None and catalog is not None:
         raise InputError(f"--catalog {catalog} searches for an area, but --aoi was not given; say which area.")
+
+
+def refuse_given(context: typer.Context, names: Sequence[str], why: str) -> None:
+    """Refuse options that would have no effect, also where the value given is their default.
+
+    Args:
+        context: of the command.
+        names: parameters of the command.
+        why: end of the sentence that begins with the option and its value.
+
+    Raises:
+        InputError: one of them was given.
+    """
+    for name in names:
+        source = context.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":
+            option = f"--{name.replace('_', '-')} {context.params[name]}"
+            raise InputError(f"{option} {why}; leave it out, or give the pixels that it is meant for.")
 
 
 def searched_source(

@@ -21,7 +21,6 @@ from timesenclip.cli.area import (
     Provider,
     Zones,
     block_side,
-    opened_cube,
     refuse_workers_and_cluster,
     report_map,
 )
@@ -29,7 +28,7 @@ from timesenclip.cli.console import note, print_json, print_table, progress_bar
 from timesenclip.errors import InputError
 
 if TYPE_CHECKING:
-    from timesenclip.eo.cube import AreaSource
+    from timesenclip.eo.area import AreaSource
     from timesenclip.mapping.build import StoreResult
     from timesenclip.mapping.change import ChangeResult
     from timesenclip.mapping.embeddings import EmbeddingStore
@@ -81,6 +80,7 @@ def embed_area(
 
     An interrupted run is continued by the same command.
     """
+    from timesenclip.eo.cube import open_cube
     from timesenclip.mapping import build
     from timesenclip.mapping.plan import plan_area
     from timesenclip.mapping.spread import worker_count
@@ -105,7 +105,9 @@ def embed_area(
             units=units,
         )
     else:
-        source = opened_cube(cube, span, units, provider, collection, baseline, offset_dn)
+        source = open_cube(
+            str(cube), units=units, provider=provider, collection=collection, baseline=baseline, offset_dn=offset_dn
+        )
     model = opt.chosen_model(checkpoint)
     if dry_run:
         from timesenclip.eo.period import as_period
@@ -172,6 +174,7 @@ def ask(
 
 
 def change(
+    context: typer.Context,
     before: Annotated[Path, typer.Argument(metavar="STORE_A", help="The store of the earlier period.")],
     after: Annotated[Path, typer.Argument(metavar="STORE_B", help="The store of the later period, on the same grid.")],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder for the maps.")],
@@ -202,6 +205,7 @@ def change(
     """Show where two periods of one area differ: in the embedding, in the answer, and in which month.
 
     Months need the pixels: of the cubes that the stores were made of, or searched for again with --aoi.
+    --provider, --collection, --baseline and --offset-dn hold for both cubes.
     """
     from timesenclip.eo.cube import open_cube
     from timesenclip.mapping.change import change_stores
@@ -213,10 +217,23 @@ def change(
         raise InputError(f"--cube-a and --aoi {aoi} were both given; give what the stores were made of.")
     if aoi is None and catalog is not None:
         raise InputError(f"--catalog {catalog} searches for an area, but --aoi was not given; say which area.")
+    if aoi is None:
+        src.refuse_given(
+            context, ("max_cloud", "resampling", "readers"), "applies to a search, but --aoi was not given"
+        )
+    if aoi is None and cube_a is None:
+        origin = "tells how pixels are read, but neither --cube-a and --cube-b nor --aoi was given"
+        src.refuse_given(context, ("provider", "collection", "baseline", "offset_dn"), origin)
     first, second = EmbeddingStore.open(before), EmbeddingStore.open(after)
     cubes: tuple[AreaSource, AreaSource] | None = None
     if cube_a is not None and cube_b is not None:
-        cubes = open_cube(cube_a), open_cube(cube_b)
+        how: dict[str, Any] = {
+            "provider": provider,
+            "collection": collection,
+            "baseline": baseline,
+            "offset_dn": offset_dn,
+        }
+        cubes = open_cube(cube_a, **how), open_cube(cube_b, **how)
     elif aoi is not None:
 
         def searched(store: EmbeddingStore) -> AreaSource:

@@ -14,13 +14,12 @@ from timesenclip.cli.console import note, print_json, print_table, progress_bar,
 from timesenclip.errors import InputError, PartialFailureError
 
 if TYPE_CHECKING:
-    from timesenclip.eo.cube import AreaSource
+    from timesenclip.eo.area import AreaSource
+    from timesenclip.eo.radiometry import Units
     from timesenclip.mapping.embeddings import EmbeddingStore
     from timesenclip.tasks.scenic import Correlations
 
 __all__ = ["rgb", "scenic", "sweep"]
-
-_L2A = "sentinel-2-l2a"
 
 
 def scenic(
@@ -51,13 +50,13 @@ def scenic(
 
     From prompts alone, and from a ridge regression that is judged on other places than those it learned from.
     """
-    from timesenclip.cli.area import opened_cube
     from timesenclip.eo.points import read_points
-    from timesenclip.tasks.scenic import BEAUTIFUL, UGLY, evaluate_scenicness, read_votes, write_scenicness
+    from timesenclip.tasks.scenic import evaluate_scenicness, read_votes, write_scenicness
+    from timesenclip.tasks.scenic_score import BEAUTIFUL, UGLY
 
     if area is not None and output is None:
         raise InputError(f"--map {area} draws a map, but no folder was given; add -o DIR.")
-    place = None if area is None else _area(area, lambda: opened_cube(area, period, units, None, _L2A, None, None))
+    place = None if area is None else _area(area, period, units)
     model = opt.chosen_model(checkpoint)
     table = read_votes(votes)
     series = read_points(points, period=period, units=units, every=every, strict=strict)
@@ -91,13 +90,16 @@ def scenic(
         typer.echo(f"Map: {files['map_raster']}, {files['map_picture']}")
 
 
-def _area(path: Path, cube: Callable[[], AreaSource]) -> EmbeddingStore | AreaSource:
-    """A store if it is one, else the cube."""
+def _area(path: Path, period: str | None, units: Units) -> EmbeddingStore | AreaSource:
+    """A store if it is one, else the cube, whose offset is checked now: its pixels are read after all other work."""
+    from timesenclip.eo.cube import open_cube
     from timesenclip.mapping.embeddings import EmbeddingStore
 
     if (path / "zarr.json").is_file() and (path / "vectors").is_dir():
         return EmbeddingStore.open(path)
-    return cube()
+    source = open_cube(path, units=units)
+    source.check_offset(period)
+    return source
 
 
 def rgb(
@@ -158,7 +160,8 @@ def sweep(
     as_json: opt.Json = False,
 ) -> None:
     """Train what a sweep file asks for, and run every combination that is not there yet."""
-    from timesenclip.tasks.sweep import read_sweep, run_sweep
+    from timesenclip.tasks.sweep import run_sweep
+    from timesenclip.tasks.sweep_file import read_sweep
 
     config = read_sweep(file)
     if config.train is None:

@@ -110,10 +110,11 @@ def suite(
 ) -> None:
     """Answer every question about a checkpoint: one report in HTML, JSON, CSV and LaTeX."""
     from timesenclip.ground.towers import load_tower
+    from timesenclip.tasks.ground_vectors import read_ground
     from timesenclip.tasks.labelled_store import ground_views, is_store
     from timesenclip.tasks.paper_suite import run_paper_suite
     from timesenclip.tasks.peers import ExternalModels
-    from timesenclip.tasks.suite import read_ground, run_suite
+    from timesenclip.tasks.suite import run_suite
 
     if (scenic is None) != (votes is None) or (scenic is not None and tasks != "paper"):
         raise InputError("--scenic and --votes go together, and with --suite paper; otherwise use `evaluate scenic`.")

@@ -10,6 +10,7 @@ import typer
 from timesenclip.cli import options as opt
 from timesenclip.cli.console import note, print_json, print_table, progress_bar, quiet_libraries, training_bar
 from timesenclip.errors import InputError, PartialFailureError
+from timesenclip.files import atomic_path, write_text
 
 if TYPE_CHECKING:
     from timesenclip.train.recipe import Recipe
@@ -162,10 +163,8 @@ def pair(
 
     table = read_any_table(photos)
     pairs = join_pairs(SeriesStore.open(store), table, max_distance_m=max_distance, max_days=max_days)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    scratch = out.with_name(f".{out.name}.tmp")
-    pairs.to_csv(scratch, index=False) if out.suffix == ".csv" else pairs.to_parquet(scratch)
-    scratch.replace(out)
+    with atomic_path(out) as scratch:
+        pairs.to_csv(scratch, index=False) if out.suffix == ".csv" else pairs.to_parquet(scratch)
     facts = {"photos": len(table), "pairs": len(pairs), "places": int(pairs["series_id"].nunique()), "output": str(out)}
     if as_json:
         print_json(facts)
@@ -185,18 +184,19 @@ def split(
     as_json: opt.Json = False,
 ) -> None:
     """Split a store by spatial blocks: one list of ids for each part, and how far they are apart."""
-    from timesenclip.data.splits import check_apart, spatial_blocks
+    from timesenclip.data.splits import check_apart
     from timesenclip.data.store import SeriesStore
+    from timesenclip.spatial import spatial_parts
 
     index = SeriesStore.open(store).index
     lon, lat = index["lon"].to_numpy(), index["lat"].to_numpy()
     shares = {"train": 1 - validation - test, "validation": validation, "test": test}
-    part = spatial_blocks(lon, lat, block_deg=block_deg, shares=shares, seed=seed, gap_m=gap)
-    nearest = check_apart(lon, lat, part, min_distance_m=gap)
+    part = spatial_parts(lat_deg=lat, lon_deg=lon, block_deg=block_deg, shares=shares, seed=seed, gap_m=gap)
+    nearest = check_apart(part, lat_deg=lat, lon_deg=lon, min_distance_m=gap)
     out.mkdir(parents=True, exist_ok=True)
     for name in (*shares, "unused"):
         ids = index["sample_id"].astype(str).to_numpy()[part == name]
-        (out / f"{name}.txt").write_text("\n".join(ids) + "\n" * bool(len(ids)), encoding="utf-8")
+        write_text(out / f"{name}.txt", "\n".join(ids) + "\n" * bool(len(ids)))
     counts = {name: int((part == name).sum()) for name in (*shares, "unused")}
     if as_json:
         print_json({"places": counts, "nearest_m": nearest, "output": str(out)})

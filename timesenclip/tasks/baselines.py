@@ -6,9 +6,7 @@ on other blocks of land than those they were trained on (`cross_predicted`).
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -16,11 +14,11 @@ from numpy.typing import NDArray
 
 from timesenclip.bands import band_index
 from timesenclip.series import PixelSeries
+from timesenclip.tasks.heads import expected_of_few
 
 __all__ = [
     "chance",
     "cross_predicted",
-    "expected_of_few",
     "forest",
     "forest_features",
     "majority",
@@ -66,17 +64,6 @@ def forest_features(series: PixelSeries) -> Features:
     filled = np.where(np.isnan(monthly), middle[:, None], monthly)
     ranges = np.percentile(filled, [10, 50, 90], axis=1).transpose(1, 0, 2).reshape(n, -1)
     return np.concatenate([filled.reshape(n, -1), ranges], axis=1).astype(np.float32)
-
-
-@contextmanager
-def expected_of_few() -> Iterator[None]:
-    """Without scikit-learn's warnings about what is meant here: a few samples of many classes, and enough steps."""
-    from sklearn.exceptions import ConvergenceWarning
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        warnings.filterwarnings("ignore", message="The number of unique classes is greater than 50%")
-        yield
 
 
 def forest(*, seed: int = 0, trees: int = 100) -> Learner:

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from timesenclip.errors import InputError
 from timesenclip.ground.prompts import DEFAULT, class_vectors
-from timesenclip.ground.towers import GroundTower
+from timesenclip.ground.tower import GroundTower
+from timesenclip.model.presto import load_presto, presto_features
 from timesenclip.series import Cube, PixelSeries
 from timesenclip.tasks.classify import prior_corrected
 from timesenclip.tasks.labelled import LabelledSet
@@ -94,8 +95,6 @@ def predict_external(
         scores |= {TRUE_COLOUR: cosines, TRUE_COLOUR_CORRECTED: prior_corrected(cosines)}
         notes.append(note)
     if external.presto is not None:
-        from timesenclip.model.presto import load_presto, presto_features
-
         model = load_presto(external.presto)
         features[PRESTO] = presto_features(data.series, model)
         left = ", ".join(f"{part} ({count} tensors)" for part, count in model.ignored.items()) or "nothing"

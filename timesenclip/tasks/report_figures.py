@@ -8,10 +8,11 @@ from numpy.typing import NDArray
 from timesenclip.bands import band_index
 from timesenclip.series import PixelSeries
 from timesenclip.tasks import draw
-from timesenclip.tasks.draw import Curve, ReportFigure
+from timesenclip.tasks.draw import Curve
+from timesenclip.tasks.drawing import ReportFigure
 from timesenclip.tasks.evaluate import PRIOR_CORRECTED, ZERO_SHOT
+from timesenclip.tasks.findings import Findings
 from timesenclip.tasks.metrics import Metrics, confusion_matrix, reliability
-from timesenclip.tasks.suite import Findings
 
 __all__ = ["report_figures"]
 

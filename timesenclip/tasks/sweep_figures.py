@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from timesenclip.tasks.draw import Curve, ReportFigure, curves, dots
+from timesenclip.tasks.draw import Curve, curves, dots
+from timesenclip.tasks.drawing import ReportFigure
 from timesenclip.tasks.sweep_cells import SweepCell, SweepCheckpoint
 from timesenclip.tasks.sweep_file import AXES, SweepConfig
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from timesenclip.ground.taxonomy import taxonomy_from_phrases
-from timesenclip.ground.towers import GroundTower
+from timesenclip.ground.tower import GroundTower
 from timesenclip.model.checkpoint import load
 from timesenclip.tasks.evaluate import PRIOR_CORRECTED, ZERO_SHOT, evaluate_cube, evaluate_points
 from timesenclip.tasks.labelled import LabelledSet, labelled_cube, labelled_points

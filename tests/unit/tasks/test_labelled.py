@@ -10,11 +10,11 @@ import pytest
 
 from timesenclip.errors import DataNotFoundError, GridError, InputError
 from timesenclip.ground.taxonomy import taxonomy_from_phrases
+from timesenclip.series import concatenate
 from timesenclip.tasks.baselines import cross_predicted, forest, probe
 from timesenclip.tasks.compare import compare_answers, write_comparison
 from timesenclip.tasks.labelled import (
     LabelledSet,
-    join_series,
     labelled_cube,
     labelled_points,
     labelled_series,
@@ -130,7 +130,7 @@ def test_series_of_other_lengths_end_in_missing_steps() -> None:
         short.lon_deg,
         short.lat_deg,
     )
-    both = join_series([long, short])
+    both = concatenate([long, short])
     assert both.valid.shape == (5, 12)
     assert not both.valid[3:, 5:].any()
     assert np.array_equal(both.reflectance[3:, :5], short.reflectance)
