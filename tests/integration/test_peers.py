@@ -15,13 +15,13 @@ import torch
 import xarray as xr
 from PIL import Image
 
-from timesenclip.eo.cube import read_cube
+from timesenclip.eo.cube.open import read_cube
 from timesenclip.errors import InputError
+from timesenclip.evaluation.baselines.external import TRUE_COLOUR, ExternalModels, predict_external
+from timesenclip.evaluation.baselines.presto import PrestoEncoder
+from timesenclip.evaluation.baselines.rgb_clip import patches, true_colour
+from timesenclip.evaluation.labels.labelled import labelled_cube
 from timesenclip.ground.taxonomy import taxonomy_from_phrases
-from timesenclip.model.presto import PrestoEncoder
-from timesenclip.tasks.labelled import labelled_cube
-from timesenclip.tasks.peers import TRUE_COLOUR, ExternalModels, predict_external
-from timesenclip.tasks.rgb import patches, true_colour
 
 from .conftest import cube_dataset, maize_dn, wide_frame
 

@@ -7,7 +7,7 @@ import pytest
 from sklearn import metrics as sk
 
 from timesenclip.errors import InputError
-from timesenclip.tasks.metrics import compute_metrics, confusion_matrix, reliability, top_k_hits
+from timesenclip.evaluation.metrics import compute_metrics, confusion_matrix, reliability, top_k_hits
 
 
 def _calibration_error(confidence: np.ndarray, right: np.ndarray, bins: int = 15) -> float:

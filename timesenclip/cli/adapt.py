@@ -51,10 +51,10 @@ def adapt(
     The head belongs to the checkpoint it was made with and is refused by every other.
     """
     from timesenclip import __version__
+    from timesenclip.evaluation.labels.labelled import labelled_points, parse_mapping
     from timesenclip.ground.prompts import class_vectors
     from timesenclip.model.embed import embed
     from timesenclip.tasks.heads import fit_head, save_head
-    from timesenclip.tasks.labelled import labelled_points, parse_mapping
 
     classes = opt.chosen_taxonomy(prompt, taxonomy)
     model = opt.chosen_model(checkpoint)

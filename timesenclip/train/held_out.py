@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from timesenclip.tasks.retrieve import rank_after_ties
+from timesenclip.evaluation.retrieval import rank_after_ties
 from timesenclip.train.batches import Batches
 from timesenclip.train.learner import Learner
 

@@ -7,11 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from timesenclip.evaluation import embedding_cache
+from timesenclip.evaluation.embedding_cache import EmbeddingCache
 from timesenclip.model.checkpoint import load
 from timesenclip.model.embed import embed
 from timesenclip.series import PixelSeries
-from timesenclip.tasks import embedding_cache
-from timesenclip.tasks.embedding_cache import EmbeddingCache
 from timesenclip.testing import random_series
 
 MODEL = load()

@@ -1,0 +1,204 @@
+"""`evaluate scenic` and `evaluate sweep`: how beautiful places are, and ablations from one file."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from timesenclip.cli import options as opt
+from timesenclip.cli.console import note, print_json, print_table, progress_bar, quiet_libraries, training_bar
+from timesenclip.errors import InputError, PartialFailureError
+
+if TYPE_CHECKING:
+    from timesenclip.eo.area import AreaSource
+    from timesenclip.eo.radiometry import Units
+    from timesenclip.evaluation.scenic import Correlations
+    from timesenclip.mapping.store.store import EmbeddingStore
+
+__all__ = ["rgb", "scenic", "sweep"]
+
+
+def scenic(
+    points: opt.Points,
+    votes: Annotated[
+        Path,
+        typer.Option(metavar="FILE", help="ScenicOrNot votes, tab-separated; sample_id is their ID."),
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="DIR", file_okay=False, help="Folder for figures and the scores."),
+    ] = None,
+    beautiful: Annotated[list[str] | None, typer.Option(help="A phrase for beautiful places; repeat it.")] = None,
+    ugly: Annotated[list[str] | None, typer.Option(help="A phrase for ugly places; repeat it.")] = None,
+    area: Annotated[
+        Path | None,
+        typer.Option("--map", metavar="STORE|CUBE", help="Also map the scores: a store of embed-area, or a cube."),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
+    period: opt.PeriodText = None,
+    units: opt.Units = "auto",
+    every: opt.Every = "month",
+    checkpoint: opt.CheckpointName = None,
+    strict: opt.Strict = False,
+    as_json: opt.Json = False,
+) -> None:
+    """Compare scores with people's votes on how beautiful a place is.
+
+    From prompts alone, and from a ridge regression that is judged on other places than those it learned from.
+    """
+    from timesenclip.eo.points.read import read_points
+    from timesenclip.evaluation.scenic import evaluate_scenicness, read_votes, write_scenicness
+    from timesenclip.tasks.scenic_score import BEAUTIFUL, UGLY
+
+    if area is not None and output is None:
+        raise InputError(f"--map {area} draws a map, but no folder was given; add -o DIR.")
+    place = None if area is None else _area(area, period, units)
+    model = opt.chosen_model(checkpoint)
+    table = read_votes(votes)
+    series = read_points(points, period=period, units=units, every=every, strict=strict)
+    found = evaluate_scenicness(
+        series,
+        table,
+        model=model,
+        beautiful=beautiful or BEAUTIFUL,
+        ugly=ugly or UGLY,
+        seed=seed,
+    )
+    files = {} if output is None else write_scenicness(found, series, output)
+    if place is not None and output is not None:
+        from timesenclip.mapping.score_map import map_scores
+
+        with progress_bar("map, pixels") as progress:
+            drawn = map_scores(
+                place, found.scores, model=model, out=output, period=period, every=every, progress=progress
+            )
+        files |= {f"map_{name}": path for name, path in drawn.items()}
+    if as_json:
+        print_json(found.to_dict() | {"files": {name: str(path) for name, path in files.items()}})
+        return
+    rows = [_row("prompts", found.contrast)]
+    rows += [_row("ridge on embeddings", found.ridge)] if found.ridge is not None else []
+    print_table(["score", "Pearson", "Spearman", "Kendall", "95 % interval of Pearson"], rows)
+    typer.echo(f"{found.count} places, {found.blocks} blocks of land" + (f": {output}" if output else ""))
+    for text in found.notes:
+        typer.echo(text)
+    if "map_raster" in files:
+        typer.echo(f"Map: {files['map_raster']}, {files['map_picture']}")
+
+
+def _area(path: Path, period: str | None, units: Units) -> EmbeddingStore | AreaSource:
+    """A store if it is one, else the cube, whose offset is checked now: its pixels are read after all other work."""
+    from timesenclip.eo.cube.open import open_cube
+    from timesenclip.mapping.store.store import EmbeddingStore
+
+    if (path / "zarr.json").is_file() and (path / "vectors").is_dir():
+        return EmbeddingStore.open(path)
+    source = open_cube(path, units=units)
+    source.check_offset(period)
+    return source
+
+
+def rgb(
+    cube: opt.CubePath,
+    labels: Annotated[str, typer.Option(metavar="FILE.tif|FILE.nc:NAME", help="Label raster on the same grid.")],
+    tower: Annotated[str, typer.Option(metavar="NAME|FOLDER", help="A CLIP or SigLIP model: hub id, or a folder.")],
+    mapping: Annotated[list[str], typer.Option(metavar="PAIRS|FILE", help="Which value is which class; repeat it.")],
+    prompt: opt.Prompt = None,
+    taxonomy: opt.TaxonomyName = None,
+    templates: opt.Templates = "default",
+    size_px: Annotated[int, typer.Option(help="Side of a patch in pixels of the cube.")] = 32,
+    most: Annotated[int, typer.Option(help="Labelled pixels that are asked, drawn at random.")] = 1000,
+    seed: Annotated[int, typer.Option(help="Of the draw and of the bootstrap.")] = 0,
+    period: opt.PeriodText = None,
+    units: opt.Units = "auto",
+    every: opt.Every = "month",
+    strict: opt.Strict = False,
+    as_json: opt.Json = False,
+) -> None:
+    """Ask a frozen image-text model of true-colour patches, for comparison.
+
+    The patch around a labelled pixel: median of the clear steps, reflectance 0 to 0.3 as 0 to 255, then the model's own
+    resizing.
+    """
+    from timesenclip.eo.cube.open import read_cube
+    from timesenclip.evaluation.baselines.rgb_clip import labelled_patches, rgb_baseline
+    from timesenclip.evaluation.labels.labelled import parse_mapping, read_labels
+    from timesenclip.ground.load import load_tower
+
+    data = labelled_patches(
+        read_cube(cube, period=period, units=units, every=every),
+        read_labels(labels),
+        taxonomy=opt.chosen_taxonomy(prompt, taxonomy),
+        mapping=[parse_mapping(text) for text in mapping],
+        size_px=size_px,
+        most=most,
+        seed=seed,
+        title=cube.name,
+    )
+    found = rgb_baseline(data, load_tower(tower), templates=templates, seed=seed)
+    methods = {"zero-shot": found.raw, "zero-shot, prior-corrected": found.corrected}
+    if as_json:
+        figures = {name: one.to_dict() for name, one in methods.items()}
+        print_json({"tower": found.tower, "size_px": found.size_px, "methods": figures, "skipped": data.skipped})
+        return
+    rows = [(name, one.accuracy, one.balanced_accuracy, one.macro_f1) for name, one in methods.items()]
+    print_table(["method", "accuracy", "balanced", "macro F1"], rows)
+    typer.echo(f"{len(data)} patches of {found.size_px} x {found.size_px} pixels, {found.tower}")
+
+
+def sweep(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="YAML file of the sweep (docs/cli.md).")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="DIR", file_okay=False, help="Folder; what lies there is kept.")
+    ],
+    accelerator: Annotated[Literal["auto", "cpu", "gpu"], typer.Option(help="Where to train, if it trains.")] = "auto",
+    strict: opt.Strict = False,
+    as_json: opt.Json = False,
+) -> None:
+    """Train what a sweep file asks for, and run every combination that is not there yet."""
+    from timesenclip.evaluation.sweep.config import read_sweep
+    from timesenclip.evaluation.sweep.run import run_sweep
+
+    config = read_sweep(file)
+    if config.train is None:
+        with progress_bar("sweep, cells") as progress:
+            found = run_sweep(config, output, progress=progress)
+    else:
+        from timesenclip.train.ablation import run_ablation
+
+        with quiet_libraries():
+            found = run_ablation(config, output, accelerator=accelerator, watch=_training)
+    if as_json:
+        from dataclasses import asdict
+
+        files = {name: str(path) for name, path in found.files.items()}
+        entries = [asdict(entry) for entry in found.entries]
+        cells = [asdict(cell) for cell in found.cells]
+        print_json({"computed": found.computed, "entries": entries, "cells": cells, "files": files})
+        return
+    rows = [
+        (c.checkpoint, c.templates, c.composite, c.months_kept, c.seed, c.accuracy, c.balanced_accuracy)
+        for c in found.cells
+    ]
+    print_table(["checkpoint", "templates", "composite", "kept", "seed", "accuracy", "balanced"], rows)
+    typer.echo(f"{len(found.cells)} cells, {found.computed} of them now: {found.files['table']}")
+    diverged = [entry.name for entry in found.entries if entry.checkpoint is None]
+    if diverged:
+        raise PartialFailureError(f"Training diverged for {', '.join(diverged)}; the other rows are complete.")
+
+
+@contextlib.contextmanager
+def _training(name: str, number: int, count: int) -> Iterator[Callable[[int, int, dict[str, float]], None]]:
+    note(f"training {number} of {count}: {name}")
+    with training_bar() as progress:
+        yield progress
+
+
+def _row(name: str, found: Correlations) -> tuple[object, ...]:
+    low, high = found.intervals.get("pearson", (float("nan"), float("nan")))
+    spread = f"{low:.3f} to {high:.3f}" if found.intervals else "-"
+    return (name, found.pearson, found.spearman, found.kendall, spread)

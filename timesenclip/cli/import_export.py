@@ -1,0 +1,177 @@
+"""`import`, `export` and `hub`: checkpoints from and for others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from timesenclip.cli import options as opt
+from timesenclip.cli.console import print_json
+from timesenclip.errors import InputError
+
+__all__ = ["export", "hub", "import_"]
+
+import_ = typer.Typer(help="Read other people's weights.", no_args_is_help=True)
+export = typer.Typer(help="Write weights for other people's code.", no_args_is_help=True)
+hub = typer.Typer(help="Share a checkpoint on the Hugging Face hub.", no_args_is_help=True)
+
+
+@import_.command("official")
+def import_official_(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The authors' .pt or .ckpt.")],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FOLDER", help="Checkpoint folder to write.")],
+    tower: Annotated[
+        str, typer.Option(metavar="NAME", help="Ground tower it was trained to meet.")
+    ] = "openai/clip-vit-base-patch32",
+    as_json: opt.Json = False,
+) -> None:
+    """Turn the authors' weights into a checkpoint folder; no pickled code runs."""
+    from timesenclip.model.checkpoint import save
+    from timesenclip.model.official import import_official
+
+    found = import_official(file, tower=tower)
+    save(found.model, out, card=_card(file, found.prefix))
+    count = sum(p.numel() for p in found.model.encoder.parameters())
+    patch = found.model.encoder.config.patch_size
+    if as_json:
+        print_json(
+            {
+                "output": str(out),
+                "parameters": count,
+                "patch_size": patch,
+                "prefix": found.prefix,
+                "used": len(found.used),
+                "ignored": found.ignored,
+                "notes": found.notes,
+            }
+        )
+        return
+    where = f"'{found.prefix}*'" if found.prefix else "bare names"
+    typer.echo(f"{len(found.used)} tensors read from {where}: {count:,} parameters, patch {patch} x {patch}")
+    for part, tensors in found.ignored.items():
+        typer.echo(f"ignored: {part} ({tensors} tensors)")
+    for line in found.notes:
+        typer.echo(f"note: {line}")
+    typer.echo(f"Use it: timesenclip classify POINTS --checkpoint {out}")
+
+
+@import_.command("clip")
+def import_clip_(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="CLIP weights as open_clip or OpenAI name them.")],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FOLDER", help="Folder to write, for --tower.")],
+    tokenizer: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|FOLDER",
+            help="A CLIP (hub id or folder) whose tokenizer is taken; default: openai/clip-vit-base-patch32.",
+        ),
+    ] = None,
+    text_from: Annotated[
+        str | None,
+        typer.Option(metavar="NAME|FOLDER", help="A CLIP whose text side is taken, for files with an image side only."),
+    ] = None,
+    activation: Annotated[
+        Literal["quick_gelu", "gelu"],
+        typer.Option(help="quick_gelu: OpenAI's weights and what was fine-tuned from them; gelu: most of LAION's."),
+    ] = "quick_gelu",
+    mean: Annotated[
+        str | None, typer.Option(metavar="R,G,B", help="Of the training photographs, 0..1; default: OpenAI's.")
+    ] = None,
+    std: Annotated[str | None, typer.Option(metavar="R,G,B", help="As --mean.")] = None,
+    prefix: Annotated[
+        str | None, typer.Option(help="Where the model stands in a file that holds several: 'student.'.")
+    ] = None,
+    as_json: opt.Json = False,
+) -> None:
+    """Turn RemoteCLIP, GeoRSCLIP, SkyCLIP or SenCLIP weights into a folder for `--tower`; no pickled code runs."""
+    from timesenclip.ground.import_clip import import_clip
+
+    colours = {name: _three(text, name) for name, text in (("mean", mean), ("std", std)) if text is not None}
+    found = import_clip(
+        file, out, tokenizer=tokenizer, text_from=text_from, activation=activation, prefix=prefix, **colours
+    )
+    if as_json:
+        print_json(
+            {
+                "output": str(out),
+                "kind": found.kind,
+                "prefix": found.prefix,
+                "dim": found.dim,
+                "image": found.image,
+                "text": {key: found.text[key] for key in _TEXT_SIZES if key in found.text},
+                "text_from": found.text_from,
+                "activation": found.activation,
+                "used": len(found.used),
+                "ignored": found.ignored,
+                "notes": found.notes,
+            }
+        )
+        return
+    where = f"'{found.prefix}*'" if found.prefix else "bare names"
+    image = ", ".join(f"{key} {value}" for key, value in found.image.items() if key in _IMAGE_SIZES)
+    typer.echo(f"{len(found.used)} tensors read from {where}: {found.kind} with {image}, vectors of {found.dim}")
+    for part, tensors in found.ignored.items():
+        typer.echo(f"ignored: {part} ({tensors} tensors)")
+    for line in found.notes:
+        typer.echo(f"note: {line}")
+    typer.echo(f"Use it: timesenclip evaluate rgb CUBE --tower {out} ...")
+
+
+_IMAGE_SIZES = (
+    "hidden_size",
+    "num_hidden_layers",
+    "num_attention_heads",
+    "patch_size",
+    "image_size",
+    "layers",
+    "width",
+)
+_TEXT_SIZES = ("hidden_size", "num_hidden_layers", "num_attention_heads", "vocab_size", "max_position_embeddings")
+
+
+def _three(text: str, name: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError as error:
+        raise InputError(f"--{name} is '{text}'; expected three numbers such as 0.48,0.46,0.41.") from error
+
+
+def _card(file: Path, prefix: str) -> str:
+    return f"""# {file.stem}
+
+Weights of the authors of TimeSenCLIP (Jain et al., arXiv 2508.11919), read from `{file.name}`
+(prefix `{prefix or "none"}`) by `timesenclip import official`. Their code is MIT licensed; the licence of the weights
+is the one that came with the file.
+
+Composites: they were trained on the authors' own (`timesenclip data sen4map --compositing authors`), whose medians take
+clouded values as 0. Clear composites are another input; measure before you trust the answers. Probabilities are not
+calibrated.
+"""
+
+
+@export.command("official")
+def export_official_(
+    checkpoint: Annotated[str, typer.Argument(metavar="CHECKPOINT", help="As for --checkpoint.")],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help=".pt file to write.")],
+) -> None:
+    """Write an encoder of the preset `paper` in the authors' layout."""
+    from timesenclip.model.checkpoint import load
+    from timesenclip.model.official import export_official
+
+    typer.echo(str(export_official(load(checkpoint), out)))
+
+
+@hub.command("push")
+def push_(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Checkpoint folder.")],
+    repo: Annotated[str, typer.Argument(metavar="OWNER/NAME", help="Repository on the hub.")],
+    public: Annotated[bool, typer.Option("--public", help="Make a new repository public.")] = False,
+    revision: Annotated[str | None, typer.Option(help="Branch.")] = None,
+) -> None:
+    """Upload a checkpoint folder with its model card."""
+    from timesenclip.model.hub import push
+
+    typer.echo(push(folder, repo, private=not public, revision=revision))
+    typer.echo(f"Use it: timesenclip classify POINTS --checkpoint hf-hub:{repo}")

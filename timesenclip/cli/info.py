@@ -1,0 +1,134 @@
+"""`demo`, `doctor`, `info` and `taxonomies`: see what it does, what is installed and what is shipped."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from timesenclip.cli import options as opt
+from timesenclip.cli.console import note, print_json, print_table, progress_bar
+
+__all__ = ["demo", "doctor", "info", "taxonomies"]
+
+_MARKS = {"ok": "ok  ", "warning": "warn", "failed": "FAIL"}
+
+
+def demo(
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Folder for the results.")] = Path("demo-out"),
+    checkpoint: opt.CheckpointName = None,
+    strict: opt.Strict = False,
+    as_json: opt.Json = False,
+) -> None:
+    """Map a simulated landscape from words: offline, in under a minute."""
+    from timesenclip.cli.map import map_facts
+    from timesenclip.demo import run_demo
+
+    model = opt.chosen_model(checkpoint)
+    with progress_bar("map, pixels") as progress:
+        result = run_demo(out, model=model, progress=progress)
+    files = result.map.files
+    if as_json:
+        found = [asdict(row) for row in result.found]
+        print_json({"agreement": result.agreement, "found": found} | map_facts(result.map))
+        return
+    rows = [(row.phrase, *(_percent(x) for x in (row.share, row.precision, row.recall))) for row in result.found]
+    print_table(["asked for", "share of map", "right", "found"], rows)
+    typer.echo(
+        f"\n{result.agreement:.0%} of the pixels of a simulated landscape got the right one of {len(rows)} phrases."
+    )
+    typer.echo(f"\nPicture: {files['picture']}\nPage:    {files['page']}   (open it in a browser)")
+
+
+def _percent(share: float) -> str:
+    return "-" if math.isnan(share) else f"{share:.0%}"
+
+
+def doctor(as_json: opt.Json = False) -> None:
+    """Check the installation; exit code 1 when something will not work."""
+    from timesenclip.doctor import diagnose
+
+    checks = diagnose()
+    failed = [check.name for check in checks if check.status == "failed"]
+    if as_json:
+        rows = [{"name": c.name, "status": c.status, "detail": c.detail, "remedy": c.remedy} for c in checks]
+        print_json({"ok": not failed, "checks": rows})
+    else:
+        for check in checks:
+            typer.echo(f"{_MARKS[check.status]}  {check.name}: {check.detail}")
+            if check.remedy:
+                typer.echo(f"      -> {check.remedy}")
+    if failed:
+        note(f"error: {len(failed)} of {len(checks)} checks failed: {', '.join(failed)}")
+        raise typer.Exit(1)
+
+
+def info(
+    checkpoint: Annotated[str, typer.Argument(metavar="CHECKPOINT", help="As for --checkpoint.")] = "default",
+    as_json: opt.Json = False,
+) -> None:
+    """Show what a checkpoint is: its encoder, its words, how it was trained and calibrated."""
+    model = opt.chosen_model(checkpoint)
+    facts = {
+        "checkpoint": checkpoint,
+        "digest": model.digest,
+        "parameters": sum(parameter.numel() for parameter in model.encoder.parameters()),
+        **model.config.model_dump(mode="json"),
+    }
+    if as_json:
+        print_json(facts)
+        return
+    for name, value in facts.items():
+        if isinstance(value, dict):
+            typer.echo(f"{name}:")
+            for key, item in value.items():
+                typer.echo(f"  {key}: {item}")
+        else:
+            typer.echo(f"{name}: {value}")
+
+
+taxonomies = typer.Typer(help="List the class lists that are shipped, or show one.", invoke_without_command=True)
+
+
+@taxonomies.callback()
+def _list_by_default(context: typer.Context) -> None:
+    if context.invoked_subcommand is None:
+        list_(as_json=False)
+
+
+@taxonomies.command("list")
+def list_(as_json: opt.Json = False) -> None:
+    """List every shipped class list."""
+    from timesenclip.ground.taxonomy import list_taxonomies, load_taxonomy
+
+    shipped = [load_taxonomy(name) for name in list_taxonomies()]
+    if as_json:
+        rows = [{"name": t.name, "title": t.title, "classes": len(t.classes), "source": t.source} for t in shipped]
+        print_json({"taxonomies": rows})
+    else:
+        print_table(["name", "classes", "title"], [(t.name, len(t.classes), t.title) for t in shipped])
+
+
+@taxonomies.command("show")
+def show(
+    name: Annotated[str, typer.Argument(metavar="NAME|FILE", help="As for --taxonomy.")],
+    as_json: opt.Json = False,
+) -> None:
+    """Show the classes of one list, with their codes and synonyms."""
+    from timesenclip.ground.taxonomy import load_taxonomy
+
+    taxonomy = load_taxonomy(name)
+    if as_json:
+        rows = [
+            {"name": c.name, "code": c.code, "colour": c.colour, "synonyms": c.synonyms, "prompts": c.prompts}
+            for c in taxonomy.classes
+        ]
+        head = {"name": taxonomy.name, "title": taxonomy.title, "source": taxonomy.source}
+        print_json({**head, "classes": rows})
+        return
+    rows_ = [(c.name, c.code or "", len(c.prompts), ", ".join(c.synonyms)) for c in taxonomy.classes]
+    print_table(["class", "code", "prompts", "synonyms"], rows_, title=taxonomy.title)
+    typer.echo(f"Source: {taxonomy.source}")
