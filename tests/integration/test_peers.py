@@ -17,7 +17,7 @@ from PIL import Image
 
 from timesenclip.eo.cube.open import read_cube
 from timesenclip.errors import InputError
-from timesenclip.evaluation.baselines.external import TRUE_COLOUR, Peers, peer_answers
+from timesenclip.evaluation.baselines.external import TRUE_COLOUR, ExternalModels, predict_external
 from timesenclip.evaluation.baselines.presto import PrestoEncoder
 from timesenclip.evaluation.baselines.rgb_clip import patches, true_colour
 from timesenclip.evaluation.labels.labelled import labelled_cube
@@ -117,7 +117,7 @@ def test_a_patch_under_cloud_counts_the_steps_of_its_middle(tmp_path: Path) -> N
     labels = np.tile([1, 1, 1, 2, 2, 2], (6, 1))
     classes, codes = taxonomy_from_phrases(["maize", "lake"]), {"1": "maize", "2": "lake"}
     data = labelled_cube(cube, labels, taxonomy=classes, mapping=codes, title="cube.nc")
-    found = peer_answers(data, Peers(tower=tower, cube=cube, size_px=3))
+    found = predict_external(data, ExternalModels(tower=tower, cube=cube, size_px=3))
     assert found.scores[TRUE_COLOUR].shape == (len(data), 2)
     assert "were never clear as a whole" in found.notes[0]
     # The picture of a pixel is cut around it; at the edge the patch is moved inside.
@@ -126,7 +126,7 @@ def test_a_patch_under_cloud_counts_the_steps_of_its_middle(tmp_path: Path) -> N
     assert np.array_equal(np.asarray(tower.seen[row]), np.asarray(wanted))
     assert {image.size for image in tower.seen} == {(3, 3)}
     with pytest.raises(InputError, match="holds single pixels"):
-        peer_answers(data, Peers(tower=tower))
+        predict_external(data, ExternalModels(tower=tower))
 
 
 class _Recorder:

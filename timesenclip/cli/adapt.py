@@ -7,7 +7,6 @@ from typing import Annotated, Literal
 
 import typer
 
-from timesenclip._version import __version__
 from timesenclip.cli import options as opt
 from timesenclip.cli.console import left_out, note, print_json, print_table
 
@@ -51,8 +50,9 @@ def adapt(
 
     The head belongs to the checkpoint it was made with and is refused by every other.
     """
+    from timesenclip import __version__
     from timesenclip.evaluation.labels.labelled import labelled_points, parse_mapping
-    from timesenclip.ground.prompts import class_weights
+    from timesenclip.ground.prompts import class_vectors
     from timesenclip.model.embed import embed
     from timesenclip.tasks.heads import fit_head, save_head
 
@@ -74,7 +74,7 @@ def adapt(
         classes,
         model=model,
         method=method,
-        text=class_weights(classes, model.tower, templates) if method != "probe" else None,
+        text=class_vectors(classes, model.tower, templates) if method != "probe" else None,
         about={
             "templates": templates,
             "points": str(points),

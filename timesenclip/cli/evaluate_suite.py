@@ -109,7 +109,7 @@ def suite(
     as_json: opt.Json = False,
 ) -> None:
     """Answer every question about a checkpoint: one report in HTML, JSON, CSV and LaTeX."""
-    from timesenclip.evaluation.baselines.external import Peers
+    from timesenclip.evaluation.baselines.external import ExternalModels
     from timesenclip.evaluation.labels.ground_vectors import read_ground
     from timesenclip.evaluation.labels.store import ground_views, is_store
     from timesenclip.evaluation.suite.paper import run_paper_suite
@@ -121,7 +121,7 @@ def suite(
     photographs = None
     if ground is not None:
         photographs = (read_ground if ground.suffix == ".parquet" else ground_views)(ground)
-    peers = Peers(presto=presto, tower=None if rgb is None else load_tower(rgb), size_px=size_px)
+    external = ExternalModels(presto=presto, tower=None if rgb is None else load_tower(rgb), size_px=size_px)
     if tasks == "paper":
         if mapping or prompt or taxonomy:
             raise InputError("--suite paper asks its own class lists; leave --mapping, --prompt and --taxonomy out.")
@@ -135,7 +135,7 @@ def suite(
                 labels=None if labels == "auto" else labels.removesuffix(":auto"),
                 ground=photographs,
                 templates=templates,
-                peers=peers,
+                external=external,
                 scenic=None if scenic is None or votes is None else _voted(scenic, votes, period, units, every, strict),
                 block_deg=block_deg,
                 seed=seed,
@@ -157,7 +157,7 @@ def suite(
             title=title,
             seed=seed,
             draws=draws,
-            peers=replace(peers, cube=cube),
+            external=replace(external, cube=cube),
             progress=progress,
         )
     if as_json:

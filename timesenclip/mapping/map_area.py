@@ -23,7 +23,7 @@ from timesenclip.eo.period import Every, Period, as_period
 from timesenclip.errors import InputError, NoClearObservationError
 from timesenclip.files import remove_temporary_files, write_json
 from timesenclip.grid import Window, resolution_m
-from timesenclip.ground.prompts import class_weights, prompts_for
+from timesenclip.ground.prompts import class_vectors, prompts_for
 from timesenclip.ground.taxonomy import Taxonomy, as_taxonomy
 from timesenclip.manifest import Manifest
 from timesenclip.mapping.output.class_map import AreaTally, answer_writers, cog_writers, write_answers
@@ -91,7 +91,7 @@ def map_cube(
     _check(classes, min_clear, block, zones, source)
     check_offset(source, period)
     folder = map_folder(out)
-    weights = class_weights(classes, chosen.tower, templates)
+    weights = class_vectors(classes, chosen.tower, templates)
     plain = Model(chosen.encoder, chosen.config, digest=chosen.digest)  # without its tower, which blocks do not need
     parts = folder.resolve() / ".map.partial"
     job = MapJob(source, plain, weights, as_period(period), every, min_clear, scores, parts)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from timesenclip.errors import InputError, TowerError
 from timesenclip.ground.load import load_tower
-from timesenclip.ground.prompts import class_weights, prompts_for
+from timesenclip.ground.prompts import class_vectors, prompts_for
 from timesenclip.ground.taxonomy import TaxonClass, Taxonomy, as_taxonomy, colour_cycle
 from timesenclip.ground.tower import GroundTower
 from timesenclip.mapping.store.store import EmbeddingStore
@@ -70,7 +70,7 @@ def question_of(
         words: dict[str, Any] = {taxon.name: str(path) for taxon, path in zip(classes.classes, photos, strict=True)}
     else:
         classes = as_taxonomy(taxonomy if taxonomy is not None else [])
-        vectors = class_weights(classes, reader, templates)
+        vectors = class_vectors(classes, reader, templates)
         words = {taxon.name: prompts_for(taxon, templates) for taxon in classes.classes}
     if len(classes) > MAX_CLASSES:
         raise InputError(f"{len(classes)} classes; a class map holds at most {MAX_CLASSES}. Ask in several maps.")

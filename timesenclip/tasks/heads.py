@@ -27,7 +27,6 @@ from numpy.typing import NDArray
 
 from timesenclip.errors import CheckpointError, InputError, PromptError, TowerError
 from timesenclip.files import atomic_folder, write_json
-from timesenclip.ground.prompts import class_weights
 from timesenclip.ground.taxonomy import TaxonClass, Taxonomy
 from timesenclip.model.checkpoint import Model
 
@@ -105,6 +104,8 @@ def fit_head(
         InputError: nothing to learn from, or a single class.
         CheckpointError: the model was never saved, so that a head could not be tied to it.
     """
+    from timesenclip.ground.prompts import class_vectors
+
     if model.digest == "unsaved":
         raise CheckpointError("The model is not saved, so a head cannot be tied to it; save it and load it again.")
     seen = np.isfinite(embeddings).all(axis=1)
@@ -113,7 +114,7 @@ def fit_head(
     if len(present) < 2:
         only = taxonomy.names[int(present[0])] if len(present) else "none"
         raise InputError(f"{len(y)} examples of {len(present)} class ({only}); a head needs at least two classes.")
-    words = class_weights(taxonomy, model.tower) if text is None and method != "probe" else text
+    words = class_vectors(taxonomy, model.tower) if text is None and method != "probe" else text
     vectors, temperature = fit_vectors(x, y, len(taxonomy), method=method, text=words)
     kept = present if method == "probe" else np.arange(len(taxonomy))
     classes = tuple(taxonomy.classes[int(k)] for k in kept)

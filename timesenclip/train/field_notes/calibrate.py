@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timesenclip.evaluation.baselines.simple import chance, majority, random_forest
-from timesenclip.evaluation.metrics import Figures, figures
-from timesenclip.ground.prompts import class_weights
+from timesenclip.evaluation.metrics import Metrics, compute_metrics
+from timesenclip.ground.prompts import class_vectors
 from timesenclip.ground.taxonomy import Taxonomy, load_taxonomy, taxonomy_from_phrases
 from timesenclip.model.checkpoint import Calibration, Model, save
 from timesenclip.model.embed import embed
@@ -62,7 +62,7 @@ class Measured:
 
     title: str
     """What was asked, and of what."""
-    methods: dict[str, Figures]
+    methods: dict[str, Metrics]
     """Zero-shot and what it is compared with."""
 
 
@@ -74,7 +74,7 @@ def calibrate(model: Model, real: RealPoints | None, *, seed: int) -> Model:
     most 2 % of those places lie.
     """
     taxonomy = load_taxonomy("lucas-land-cover")
-    weights = class_weights(taxonomy, model.tower)
+    weights = class_vectors(taxonomy, model.tower)
     sets = [_simulated(seed)]
     if real is not None:
         chosen = real.take(real.part == "calibrate")
@@ -150,15 +150,15 @@ def _negative_log_likelihood(logits: NDArray[np.float64], truth: NDArray[np.int6
     return float((log_total - logits[np.arange(len(truth)), truth]).mean())
 
 
-def _zero_shot(model: Model, series: PixelSeries, truth: NDArray[np.int64], taxonomy: Taxonomy) -> Figures:
+def _zero_shot(model: Model, series: PixelSeries, truth: NDArray[np.int64], taxonomy: Taxonomy) -> Metrics:
     calibration = model.config.calibration
     answers = classify_embeddings(
         embed(series, model=model),
-        class_weights(taxonomy, model.tower),
+        class_vectors(taxonomy, model.tower),
         temperature=calibration.temperature,
         unknown_score=calibration.unknown_score,
     )
-    return figures(truth, answers.label_index, names=taxonomy.names, confidence=answers.confidence)
+    return compute_metrics(truth, answers.label_index, names=taxonomy.names, confidence=answers.confidence)
 
 
 def _beside_forest(
@@ -180,7 +180,7 @@ def _beside_forest(
         "chance": chance(len(mine), len(taxonomy)),
     }
     methods = {"zero-shot": _zero_shot(model, test.series, mine, taxonomy)}
-    return Measured(title, methods | {n: figures(mine, p, names=taxonomy.names) for n, p in predicted.items()})
+    return Measured(title, methods | {n: compute_metrics(mine, p, names=taxonomy.names) for n, p in predicted.items()})
 
 
 def _table(task: Measured) -> str:
