@@ -88,7 +88,7 @@ def test_batches_do_not_change_the_answer(run, tmp_path: Path, monkeypatch):
     wide_frame(maize_dn(7)).to_parquet(tmp_path / "points.parquet")
     answers = []
     for size in (65_536, 2):
-        monkeypatch.setattr("timesenclip.cli.points._BATCH", size)
+        monkeypatch.setattr("timesenclip.cli.classify._BATCH", size)
         ask(run, "classify", tmp_path / "points.parquet", "-o", tmp_path / "out.parquet")
         answers.append(pd.read_parquet(tmp_path / "out.parquet"))
     pd.testing.assert_frame_equal(*answers, atol=1e-5)

@@ -11,16 +11,16 @@ import typer
 
 from timesenclip import __version__
 from timesenclip.cli.adapt import adapt
-from timesenclip.cli.area import map_
-from timesenclip.cli.check import evaluate
+from timesenclip.cli.ask import ask, change, embed_area
+from timesenclip.cli.classify import classify, embed
 from timesenclip.cli.console import OneLineGroup
-from timesenclip.cli.exchange import export, hub, import_
-from timesenclip.cli.look import demo, doctor, info, taxonomies
-from timesenclip.cli.points import classify, embed
-from timesenclip.cli.store import ask, change, embed_area
-from timesenclip.cli.studies import rgb, scenic, sweep
-from timesenclip.cli.suite import compare, suite
-from timesenclip.cli.training import data, ground, train
+from timesenclip.cli.evaluate import evaluate
+from timesenclip.cli.evaluate_studies import rgb, scenic, sweep
+from timesenclip.cli.evaluate_suite import compare, suite
+from timesenclip.cli.import_export import export, hub, import_
+from timesenclip.cli.info import demo, doctor, info, taxonomies
+from timesenclip.cli.map import map_
+from timesenclip.cli.train import data, ground, train
 
 __all__ = ["app", "main"]
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import rasterio
 
-from timesenclip.cli.area import report_map
+from timesenclip.cli.map import report_map
 from timesenclip.eo.cube import open_cube
 from timesenclip.errors import InputError, NoClearObservationError
 from timesenclip.ground.taxonomy import taxonomy_from_phrases

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from timesenclip.cli import area_options as src
 from timesenclip.cli import options as opt
-from timesenclip.cli import source as src
-from timesenclip.cli.area import (
+from timesenclip.cli.console import note, print_json, print_table, progress_bar
+from timesenclip.cli.map import (
     Baseline,
     BlockSide,
     BlockWorkers,
@@ -25,7 +26,6 @@ from timesenclip.cli.area import (
     refuse_workers_and_cluster,
     report_map,
 )
-from timesenclip.cli.console import note, print_json, print_table, progress_bar
 from timesenclip.errors import InputError
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ def demo(
     as_json: opt.Json = False,
 ) -> None:
     """Map a simulated landscape from words: offline, in under a minute."""
-    from timesenclip.cli.area import map_facts
+    from timesenclip.cli.map import map_facts
     from timesenclip.demo import run_demo
 
     model = opt.chosen_model(checkpoint)

@@ -72,7 +72,7 @@ def classify(
 
     Without --prompt or --taxonomy the classes are the eight LUCAS land covers.
     """
-    from timesenclip.cli import tables
+    from timesenclip.tasks import parquet as tables
     from timesenclip.tasks.classify import classify as ask
 
     tables.check_output(output)
@@ -127,8 +127,8 @@ def embed(
     as_json: opt.Json = False,
 ) -> None:
     """Turn each point of a table into a vector of unit length, for your own models and searches."""
-    from timesenclip.cli import tables
     from timesenclip.model.embed import embed as embed_series
+    from timesenclip.tasks import parquet as tables
 
     tables.check_output(output)
     model = opt.chosen_model(checkpoint)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from timesenclip.cli import area_options as src
 from timesenclip.cli import options as opt
-from timesenclip.cli import source as src
 from timesenclip.cli.console import print_json, print_table, progress_bar
 from timesenclip.errors import InputError
 

@@ -51,7 +51,7 @@ def scenic(
 
     From prompts alone, and from a ridge regression that is judged on other places than those it learned from.
     """
-    from timesenclip.cli.area import opened_cube
+    from timesenclip.cli.map import opened_cube
     from timesenclip.eo.points import read_points
     from timesenclip.tasks.scenic import BEAUTIFUL, UGLY, evaluate_scenicness, read_votes, write_scenicness
 

@@ -156,9 +156,9 @@ def pair(
     as_json: opt.Json = False,
 ) -> None:
     """Join photographs to pixel years by place and time."""
-    from timesenclip.cli.tables import read_any_table
     from timesenclip.data.pairs import join_pairs
     from timesenclip.data.store import SeriesStore
+    from timesenclip.tasks.parquet import read_any_table
 
     table = read_any_table(photos)
     pairs = join_pairs(SeriesStore.open(store), table, max_distance_m=max_distance, max_days=max_days)
