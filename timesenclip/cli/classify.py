@@ -1,4 +1,4 @@
-"""`classify` and `embed`: put a question to the points of a table, or keep their vectors."""
+"""`classify`: put a question to the points of a table."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from timesenclip.series import PixelSeries
     from timesenclip.tasks.classify import Classification
 
-__all__ = ["classify", "embed"]
+__all__ = ["OffsetDn", "Reading", "Step", "classify"]
 
 _BATCH = 20_000
 """Series read at once: some 10 MB of reflectance for twelve months, whatever the size of the table."""
@@ -84,7 +84,7 @@ def classify(
     chosen = "name" if head is not None else templates or "default"
     summary = _Summary(classes.names)
     options = {"period": period, "units": units, "offset_dn": offset_dn, "every": every, "step": step, "strict": strict}
-    reading = _Reading(points, options)
+    reading = Reading(points, options)
     question = {
         "taxonomy": classes.name,
         "templates": chosen,
@@ -114,43 +114,7 @@ def classify(
     summary.report(output, as_json=as_json)
 
 
-def embed(
-    points: opt.Points,
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="Parquet file to write.")],
-    period: opt.PeriodText = None,
-    units: opt.Units = "auto",
-    offset_dn: OffsetDn = 0,
-    every: opt.Every = "month",
-    step: Step = "month",
-    checkpoint: opt.CheckpointName = None,
-    strict: opt.Strict = False,
-    as_json: opt.Json = False,
-) -> None:
-    """Turn each point of a table into a vector of unit length, for your own models and searches."""
-    from timesenclip.model.embed import embed as embed_series
-    from timesenclip.tasks import parquet as tables
-
-    tables.check_output(output)
-    model = opt.chosen_model(checkpoint)
-    dim = model.encoder.config.embed_dim
-    options = {"period": period, "units": units, "offset_dn": offset_dn, "every": every, "step": step, "strict": strict}
-    reading = _Reading(points, options)
-    count = 0
-    with tables.open_table(output, tables.embed_schema()) as table, progress_bar("embed") as progress:
-        assert table is not None  # `output` is required here
-        for series in reading.batches():
-            vectors = embed_series(series, model=model, missing="nan")
-            table.write(series, {"embedding": tables.embedding_column(vectors)})
-            count += len(series)
-            progress(count, 0)
-        table.finish(reading.provenance(model))
-    if as_json:
-        print_json({"count": count, "dim": dim, "output": output})
-    else:
-        typer.echo(f"{count} embeddings of {dim} numbers: {output}")
-
-
-class _Reading:
+class Reading:
     """A table that is read in pieces of bounded size, and what is to be said of it afterwards."""
 
     def __init__(self, points: Path, options: dict[str, Any]) -> None:

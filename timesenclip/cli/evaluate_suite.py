@@ -1,4 +1,4 @@
-"""`evaluate suite` and `compare`: the whole report about a checkpoint, and two checkpoints against each other."""
+"""`evaluate suite`: the whole report about a checkpoint."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from timesenclip.tasks.paper_suite import PaperSuite
     from timesenclip.tasks.scenic import Votes
 
-__all__ = ["compare", "suite"]
+__all__ = ["BlockDeg", "Data", "Draws", "Labels", "Seed", "labelled", "suite", "tell_skipped"]
 
 _TRUTH = "The truth"
 _PEERS = "To compare with"
@@ -143,7 +143,7 @@ def suite(
             )
         _tell_paper(answers, as_json)
         return
-    found, cube = _labelled(
+    found, cube = labelled(
         data, labels, mapping, opt.chosen_taxonomy(prompt, taxonomy), block_deg, period, units, every, strict
     )
     with progress_bar("suite") as progress:
@@ -170,7 +170,7 @@ def suite(
         for name, one in result.findings.comparison.methods.items()
     ]
     print_table(["method", "accuracy", "balanced", "macro F1"], rows)
-    _tell_skipped(found)
+    tell_skipped(found)
     typer.echo(f"\nReport: {result.files['report']}\nTables: {result.files['tables']}")
 
 
@@ -204,53 +204,7 @@ def _tell_paper(result: PaperSuite, as_json: bool) -> None:
     typer.echo(f"\nReport: {result.files['report']}\nTables: {result.files['tables']}")
 
 
-def compare(
-    first: Annotated[str, typer.Argument(metavar="A", help="A checkpoint.")],
-    second: Annotated[str, typer.Argument(metavar="B", help="Another checkpoint.")],
-    data: Data,
-    labels: Labels,
-    output: Annotated[
-        Path | None,
-        typer.Option("--output", "-o", metavar="DIR", file_okay=False, help="Folder for the page and tables."),
-    ] = None,
-    mapping: Mappings = None,
-    prompt: opt.Prompt = None,
-    taxonomy: opt.TaxonomyName = None,
-    templates: opt.Templates = "default",
-    block_deg: BlockDeg = 0.25,
-    seed: Seed = 0,
-    draws: Draws = 1000,
-    period: opt.PeriodText = None,
-    units: opt.Units = "auto",
-    every: opt.Every = "month",
-    strict: opt.Strict = False,
-    as_json: opt.Json = False,
-) -> None:
-    """Say what changed between two checkpoints: paired, over blocks of land, class by class."""
-    from timesenclip.tasks.compare import compare_checkpoints, write_comparison
-
-    found, _ = _labelled(
-        data, labels, mapping, opt.chosen_taxonomy(prompt, taxonomy), block_deg, period, units, every, strict
-    )
-    result = compare_checkpoints(
-        opt.chosen_model(first), opt.chosen_model(second), found, templates=templates, seed=seed, draws=draws
-    )
-    files = {} if output is None else write_comparison(result, output)
-    if as_json:
-        print_json(result.to_dict() | {"files": {name: str(path) for name, path in files.items()}})
-        return
-    rows: list[Any] = [
-        (row.name, row.first, row.second, f"{row.difference:+.3f}", row.range_text, row.verdict) for row in result.rows
-    ]
-    print_table(["", "A", "B", "B - A", "95 % interval", ""], rows)
-    _tell_skipped(found)
-    for text in result.notes:
-        typer.echo(text)
-    if files:
-        typer.echo(f"\nPage: {files['page']}")
-
-
-def _labelled(
+def labelled(
     data: list[Path],
     labels: str,
     mapping: list[str] | None,
@@ -297,6 +251,7 @@ def _labelled(
     return found, None
 
 
-def _tell_skipped(found: LabelledSet) -> None:
+def tell_skipped(found: LabelledSet) -> None:
+    """Say which labels are no class, on stderr."""
     if found.skipped:
         note(left_out("samples", found.skipped))

@@ -9,54 +9,27 @@ import typer
 
 from timesenclip.cli import area_options as src
 from timesenclip.cli import options as opt
+from timesenclip.cli.area_options import (
+    Baseline,
+    BlockSide,
+    BlockWorkers,
+    Collection,
+    DaskAddress,
+    MinClear,
+    OffsetDn,
+    Provider,
+    Zones,
+    block_side,
+    opened_cube,
+    refuse_workers_and_cluster,
+)
 from timesenclip.cli.console import print_json, print_table, progress_bar
-from timesenclip.errors import InputError
 
 if TYPE_CHECKING:
-    from timesenclip.eo.cube import AreaSource, CubeSource
-    from timesenclip.eo.radiometry import Units
+    from timesenclip.eo.cube import AreaSource
     from timesenclip.mapping.result import MapResult
 
-__all__ = ["block_side", "map_", "map_facts", "opened_cube", "refuse_workers_and_cluster", "report_map"]
-
-_ORIGIN = "Where the pixels come from"
-_SAMPLE_PX = 128
-"""Side of the window in the middle of the area in which the darkest values are looked at."""
-
-Provider = Annotated[
-    str | None,
-    typer.Option(help="earth-search, planetary-computer, cdse, ... : decides the offset.", rich_help_panel=_ORIGIN),
-]
-Collection = Annotated[str, typer.Option(help="Collection at that provider.", rich_help_panel=_ORIGIN)]
-Baseline = Annotated[
-    str | None, typer.Option(help="Processing baseline, such as 05.09.", rich_help_panel=_ORIGIN, metavar="NN.NN")
-]
-_WORK = "How the work is done"
-BlockWorkers = Annotated[
-    int | None,
-    typer.Option("--workers", metavar="N", help="Blocks at a time; default: one a core.", min=1, rich_help_panel=_WORK),
-]
-BlockSide = Annotated[
-    int | None,
-    typer.Option(
-        "--block",
-        metavar="PX",
-        help="Side of a block, a multiple of 16; default: 256, with --aoi 512.",
-        min=16,
-        rich_help_panel=_WORK,
-        show_default=False,
-    ),
-]
-DaskAddress = Annotated[
-    str | None,
-    typer.Option("--dask", metavar="ADDRESS", help="tcp://host:port, or local:N processes.", rich_help_panel=_WORK),
-]
-MinClear = Annotated[int, typer.Option(metavar="N", help="Pixels with fewer clear observations are nodata.", min=0)]
-Zones = Annotated[Path | None, typer.Option(metavar="FILE", help="Polygons in which the answers are counted apart.")]
-OffsetDn = Annotated[
-    int | None,
-    typer.Option(metavar="DN", help="Subtract this from DN, instead of deciding it.", rich_help_panel=_ORIGIN),
-]
+__all__ = ["map_", "map_facts", "report_map"]
 
 
 def map_(
@@ -140,54 +113,6 @@ def map_(
             progress=progress,
         )
     report_map(result, as_json=as_json)
-
-
-def block_side(block: int | None, aoi: str | None) -> int:
-    """Side of a block: scenes come in tiles of 512 or 1,024 pixels, each of which a small block decodes anew."""
-    return block or (512 if aoi is not None else 256)
-
-
-def refuse_workers_and_cluster(workers: int | None, dask: str | None) -> None:
-    """Either threads or a cluster.
-
-    Raises:
-        InputError: both were given.
-    """
-    if workers is not None and dask is not None:
-        raise InputError("--workers and --dask were both given; the cluster decides how many work.")
-
-
-def opened_cube(
-    cube: Path | None,
-    span: str | int | None,
-    units: Units,
-    provider: str | None,
-    collection: str,
-    baseline: str | None,
-    offset_dn: int | None,
-) -> CubeSource:
-    """Open the CUBE of the command line; where nothing says what the offset is, look at the darkest pixels."""
-    from timesenclip.eo.cube import open_cube
-
-    source = open_cube(
-        str(cube), units=units, provider=provider, collection=collection, baseline=baseline, offset_dn=offset_dn
-    )
-    if provider is None and offset_dn is None:
-        _check_offset(source, span)
-    return source
-
-
-def _check_offset(source: CubeSource, period: str | int | None) -> None:
-    """Warn when the darkest values look as if the offset of baseline 04.00 were still in them."""
-    from timesenclip.eo.radiometry import check_dark_level
-
-    window: list[int] = []
-    for size in source.shape:
-        first = max(0, (size - _SAMPLE_PX) // 2)
-        window += [first, min(size, first + _SAMPLE_PX)]
-    sample = source.read((window[0], window[1], window[2], window[3]), period=period)
-    if sample.valid.any():
-        check_dark_level(sample.reflectance.min(axis=1), sample.valid, where=source.where)
 
 
 def report_map(result: MapResult, *, as_json: bool) -> None:
