@@ -17,12 +17,13 @@ from timesenclip.ground.taxonomy import Taxonomy
 from timesenclip.mapping.answers import AreaTally, BlockAnswers, answer_writers, cog_writers, write_answers
 from timesenclip.mapping.embeddings import BlockData, EmbeddingStore
 from timesenclip.mapping.quantise import score_rows
-from timesenclip.mapping.question import Question, question_of
+from timesenclip.mapping.question import Question, question_of, question_of_head
 from timesenclip.mapping.result import ClassArea, MapResult, illustrated, write_json
 from timesenclip.mapping.score import in_threads
 from timesenclip.mapping.write import map_folder, write_class_sidecars
 from timesenclip.model.checkpoint import Model, load
 from timesenclip.tasks.classify import Answers, classify_scores
+from timesenclip.tasks.heads import Head
 
 __all__ = ["answer_block", "area_pixel_m", "ask_store"]
 
@@ -33,6 +34,7 @@ def ask_store(
     *,
     out: str | Path,
     photos: Sequence[str | Path] = (),
+    head: Head | str | Path | None = None,
     model: Model | str | Path | None = None,
     templates: str | Sequence[str] = "default",
     unknown_below: float | None = None,
@@ -49,6 +51,7 @@ def ask_store(
         taxonomy: a taxonomy, its name, a YAML file, or a list of phrases.
         out: folder for the files; it is made.
         photos: photographs taken on the ground, instead of words.
+        head: a head that was learned from labelled points (`fit_head`), or its folder, instead of words.
         model: a checkpoint to ask with; its tower must be the store's. Default: the store's tower.
         templates: prompt templates.
         unknown_below: cosine below which a pixel is unknown, instead of the checkpoint's; -1: never.
@@ -60,6 +63,7 @@ def ask_store(
 
     Raises:
         InputError: the store is not complete, or the question cannot be asked.
+        CheckpointError: the head was made for another checkpoint than the store.
         NoClearObservationError: no pixel has enough clear observations.
         TowerError: the model's tower is not the store's.
     """
@@ -70,7 +74,12 @@ def ask_store(
     if unknown_below is not None and not -1 <= unknown_below <= 1:
         raise InputError(f"unknown_below is {unknown_below:g}; a cosine is -1..1, and -1 calls nothing unknown.")
     asker = model if model is None or isinstance(model, Model) else load(model)
-    question = question_of(opened, taxonomy, photos=photos, model=asker, templates=templates)
+    if head is None:
+        question = question_of(opened, taxonomy, photos=photos, model=asker, templates=templates)
+    elif taxonomy is not None or photos or asker is not None:
+        raise InputError("A head brings its own classes and checkpoint; ask with it alone.")
+    else:
+        question, templates = question_of_head(opened, head), "name"
     if zones is not None:
         from timesenclip.mapping.zones import check_zones
 
@@ -125,7 +134,7 @@ def answer_block(
     masked = seen & (data.clear < min_clear)
     scale = np.where(masked, np.float32(0), data.scale).reshape(-1)
     scores = score_rows(data.vectors.reshape(-1, data.vectors.shape[-1]), scale, question.weights)  # (N, K)
-    calibration = store.info.calibration
+    calibration = question.calibration or store.info.calibration
     threshold = calibration.unknown_score if unknown_below is None else unknown_below
     with np.errstate(invalid="ignore"):
         answers = classify_scores(scores, temperature=calibration.temperature, unknown_score=threshold)
@@ -167,8 +176,8 @@ def _provenance(
     return {
         "timesenclip": __version__,
         "store": str(store.path),
-        "checkpoint": {"name": info.checkpoint, "digest": info.digest, "tower": info.tower},
-        "calibration": info.calibration.model_dump(),
+        "checkpoint": {"name": info.checkpoint, "digest": info.digest, "tower": question.tower or info.tower},
+        "calibration": (question.calibration or info.calibration).model_dump(),
         "dimensions": {"full": info.full_dims, "kept": info.dims, "share_of_length": info.kept},
         "taxonomy": question.taxonomy.name,
         "templates": templates,
