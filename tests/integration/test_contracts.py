@@ -88,7 +88,7 @@ def test_batches_do_not_change_the_answer(run, tmp_path: Path, monkeypatch):
     wide_frame(maize_dn(7)).to_parquet(tmp_path / "points.parquet")
     answers = []
     for size in (65_536, 2):
-        monkeypatch.setattr("timesenclip.cli.classify._BATCH", size)
+        monkeypatch.setattr("timesenclip.tasks.point_tables._BATCH", size)
         ask(run, "classify", tmp_path / "points.parquet", "-o", tmp_path / "out.parquet")
         answers.append(pd.read_parquet(tmp_path / "out.parquet"))
     pd.testing.assert_frame_equal(*answers, atol=1e-5)
@@ -120,13 +120,13 @@ def test_evaluate_points_stands_beside_chance_majority_and_a_forest(run, tmp_pat
     lat = 50.0 + 0.25 * np.tile(np.arange(4), 10)
     frame.assign(lat=lat, crop=["1200"] * 20 + ["W"] * 20).to_parquet(tmp_path / "points.parquet")
     question = ["-p", "maize", "-p", "water", "--mapping", "1200=maize,W=water"]
-    said = ask(run, "evaluate", "points", tmp_path / "points.parquet", "--labels", "crop", *question)
+    said = ask(run, "evaluate", "suite", tmp_path / "points.parquet", "--labels", "crop", *question)
     methods = list(said["methods"])
     assert methods[0] == "zero-shot"
     assert {"chance", "majority", "random forest (with labels)", "linear probe on embeddings"} < {*methods}
     assert said["methods"]["random forest (with labels)"]["accuracy"] == 1.0
     assert said["methods"]["zero-shot"]["accuracy"] > 0.9
-    shown = run("evaluate", "points", tmp_path / "points.parquet", "--labels", "crop", *question)
+    shown = run("evaluate", "suite", tmp_path / "points.parquet", "--labels", "crop", *question)
     assert all(method in shown.stdout for method in said["methods"])
 
 
@@ -134,7 +134,7 @@ def test_evaluate_map_reads_labels_from_a_variable(run, cube: Path, tmp_path: Pa
     labels = xr.Dataset({"CT": (("y", "x"), np.array([[1200, 1200, 7, 0]] * 4, dtype=np.uint16))})
     labels.to_netcdf(tmp_path / "labels.nc", engine="h5netcdf")
     where = ["--labels", f"{tmp_path / 'labels.nc'}:CT", "--mapping", "1200=maize,7=water"]
-    said = ask(run, "evaluate", "map", cube, "--year", 2020, "-p", "maize", "-p", "water", *where)
+    said = ask(run, "evaluate", "suite", cube, "--year", 2020, "-p", "maize", "-p", "water", *where)
     assert said["methods"]["zero-shot"]["count"] == 12
     assert said["skipped"] == {"0": 4}
 

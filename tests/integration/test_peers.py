@@ -49,7 +49,7 @@ def test_presto_is_a_row_of_the_suite(run, tmp_path: Path) -> None:
     frame = wide_frame(np.concatenate([maize_dn(count // 2), water]))
     kind = ["maize field"] * (count // 2) + ["deep lake"] * (count // 2)
     frame.assign(kind=kind, lat=50 + 0.3 * (np.arange(count) % 8), lon=3.0).to_parquet(tmp_path / "points.parquet")
-    base = ["evaluate", "suite", "default", "--data", tmp_path / "points.parquet", "--labels", "kind", "--draws", "20"]
+    base = ["evaluate", "suite", tmp_path / "points.parquet", "--labels", "kind", "--draws", "20"]
     base += ["-p", "maize field", "-p", "deep lake", "-o", tmp_path / "report"]
     said = run(*base, "--presto", tmp_path / "default_model.pt", "--json")
     assert said.exit_code == 0, said.stderr
@@ -76,7 +76,7 @@ def test_imported_weights_answer_for_patches(run, tmp_path: Path) -> None:
     torch.save({"state_dict": theirs._theirs(tiny).state_dict()}, tmp_path / "epoch_20.pt")
     said = run("import", "clip", tmp_path / "epoch_20.pt", "-o", tmp_path / "sky", "--tokenizer", tiny)
     assert said.exit_code == 0, said.stderr
-    assert f"Use it: timesenclip evaluate rgb CUBE --tower {tmp_path / 'sky'}" in said.stdout
+    assert f"Use it: timesenclip evaluate suite CUBE --rgb {tmp_path / 'sky'}" in said.stdout
     cube = cube_dataset()
     side = cube.sizes["y"], cube.sizes["x"]
     labels = np.where(np.arange(side[1]) < side[1] // 2, 1, 2)[None].repeat(side[0], axis=0)
@@ -94,7 +94,7 @@ def test_imported_weights_answer_for_patches(run, tmp_path: Path) -> None:
     assert facts["tower"] == str(tmp_path / "sky")
     assert facts["size_px"] == 4
     words = ("--mapping", "1=maize,2=lake", "-p", "maize", "-p", "lake", "--rgb", tmp_path / "sky")
-    suite = ("evaluate", "suite", "default", "--data", tmp_path / "cube.nc", "--draws", "10", *words)
+    suite = ("evaluate", "suite", tmp_path / "cube.nc", "--draws", "10", *words)
     suite += ("--labels", f"{tmp_path / 'labels.nc'}:lc", "-o", tmp_path / "report", "--json")
     said = run(*suite, "--size-px", "4")
     assert said.exit_code == 0, said.stderr

@@ -127,7 +127,7 @@ def test_published_embeddings_are_ground_views(files: Path) -> None:
 
 @pytest.mark.slow
 def test_all_tasks_of_the_paper_are_asked_at_once(files: Path, tmp_path: Path) -> None:
-    arguments = ["evaluate", "suite", "default", "--suite", "paper", "--data", files / "test.zarr", "--labels", "auto"]
+    arguments = ["evaluate", "paper", files / "test.zarr", "--labels", "auto"]
     torch.save(PrestoEncoder().state_dict(), tmp_path / "presto.pt")
     arguments += ["--presto", tmp_path / "presto.pt"]
     arguments += ["--templates", "a field note of {name}"]
@@ -183,7 +183,7 @@ def test_photographs_of_some_places_do_not_stop_the_other_tasks(files: Path, tmp
     vectors = np.random.default_rng(0).normal(size=(2, 256))
     photos = {f"BE_{point}N": vector for point, vector in zip(IDS[5:7], vectors, strict=True)}  # none in Malta
     ground = write_lucas_embeddings(tmp_path / "photos.pt", photos)
-    base = ["evaluate", "suite", "default", "--suite", "paper", "--data", files / "test.zarr", "--draws", "5"]
+    base = ["evaluate", "paper", files / "test.zarr", "--draws", "5"]
     more = ["--labels", labels, "--ground", ground, "-o", tmp_path / "r", "--json"]
     found = CliRunner().invoke(app, [str(a) for a in [*base, *more]])
     assert found.exit_code == 0, found.output
@@ -200,14 +200,14 @@ def test_photographs_of_some_places_do_not_stop_the_other_tasks(files: Path, tmp
     assert found.exit_code == 2
     assert "None of the 1 ground vectors belongs to a sample" in found.output
     assert not (tmp_path / "x").exists()
-    hdf5 = ["evaluate", "suite", "default", "--data", files / "test.h5", "--labels", "lc1", "-o", tmp_path / "x"]
+    hdf5 = ["evaluate", "suite", files / "test.h5", "--labels", "lc1", "-o", tmp_path / "x"]
     found = CliRunner().invoke(app, [str(a) for a in [*hdf5, "-t", "lucas-land-cover"]])
     assert found.exit_code == 2
     assert "timesenclip data sen4map" in found.output
 
 
 def test_the_suite_runs_on_a_store_with_retrieval(files: Path, tmp_path: Path) -> None:
-    arguments = ["evaluate", "suite", "default", "--data", files / "test.zarr", "--labels", "auto", "--draws", "20"]
+    arguments = ["evaluate", "suite", files / "test.zarr", "--labels", "auto", "--draws", "20"]
     more = ["--taxonomy", "lucas-land-cover", "--ground", files / "ground.pt", "-o", tmp_path / "r", "--json"]
     found = CliRunner().invoke(app, [str(a) for a in [*arguments, *more]])
     assert found.exit_code == 0, found.output

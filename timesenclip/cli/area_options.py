@@ -1,24 +1,30 @@
-"""Where the pixels of an area come from: a cube on disk, or a search."""
+"""Options of areas: where the pixels come from (a cube on disk, or a search), and how the work is done."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from timesenclip.cli import options as opt
+from timesenclip.cli.console import note
 from timesenclip.errors import InputError
 
 if TYPE_CHECKING:
-    from timesenclip.eo.cube import CubeSource
+    from timesenclip.eo.cube import AreaSource, CubeSource
     from timesenclip.eo.radiometry import Units
     from timesenclip.eo.stac import StacSource
 
-__all__ = ["block_side", "opened_cube", "refuse_workers_and_cluster", "searched_source"]
+__all__ = ["AreaOptions", "WorkOptions", "open_area", "opened_cube", "search_area"]
 
+_ORIGIN = "Where the pixels come from"
 _SEARCH = "Or search for the pixels"
+_SAMPLE_PX = 128
+"""Side of the window in the middle of the area in which the darkest values are looked at."""
 
-MaybeCubePath = Annotated[
+CubePath = Annotated[
     Path | None,
     typer.Argument(
         metavar="CUBE",
@@ -26,83 +32,179 @@ MaybeCubePath = Annotated[
         show_default=False,
     ),
 ]
-AoiText = Annotated[
-    str | None,
-    typer.Option(
-        "--aoi",
-        metavar="FILE|W,S,E,N|TILE",
-        help="The area: polygons (GeoJSON, GeoPackage, shapefile, GeoParquet), a box in degrees, or a tile (31UFS).",
-        rich_help_panel=_SEARCH,
-    ),
+MinClear = Annotated[
+    int, typer.Option("--min-clear", metavar="N", help="Pixels with fewer clear observations are nodata.", min=0)
 ]
-Catalog = Annotated[
-    str | None,
-    typer.Option(
-        metavar="NAME|URL|PATH",
-        help="planetary-computer (default), earth-search, cdse, a STAC API, a catalog.json, a folder of .SAFE or COGs.",
-        rich_help_panel=_SEARCH,
-    ),
+Zones = Annotated[
+    Path | None,
+    typer.Option("--zones", metavar="FILE", help="Polygons in which the answers are counted apart."),
 ]
-MaxCloud = Annotated[
-    float, typer.Option(metavar="PERCENT", help="Leave out cloudier tiles.", rich_help_panel=_SEARCH, show_default=True)
-]
-Resample = Annotated[Literal["nearest", "bilinear"], typer.Option(help="20 m bands to 10 m.", rich_help_panel=_SEARCH)]
-Readers = Annotated[
-    int, typer.Option(metavar="N", help="Scenes that a block reads at the same time.", rich_help_panel=_SEARCH, min=1)
-]
+Scores = Annotated[bool, typer.Option("--scores/--no-scores", help="Write one score band per phrase.")]
 
 
-def refuse_both(cube: Path | None, aoi: str | None, catalog: str | None) -> None:
+@dataclass(frozen=True, slots=True)
+class AreaOptions:
+    """Where the pixels of an area come from."""
+
+    provider: Annotated[
+        str | None,
+        typer.Option(
+            "--provider",
+            help="earth-search, planetary-computer, cdse, ... : decides the offset.",
+            rich_help_panel=_ORIGIN,
+        ),
+    ] = None
+    collection: Annotated[
+        str, typer.Option("--collection", help="Collection at that provider.", rich_help_panel=_ORIGIN)
+    ] = "sentinel-2-l2a"
+    baseline: Annotated[
+        str | None,
+        typer.Option(
+            "--baseline", help="Processing baseline, such as 05.09.", rich_help_panel=_ORIGIN, metavar="NN.NN"
+        ),
+    ] = None
+    offset_dn: opt.OffsetDn = None
+    aoi: Annotated[
+        str | None,
+        typer.Option(
+            "--aoi",
+            metavar="FILE|W,S,E,N|TILE",
+            help="The area: polygons (GeoJSON, GeoPackage, shapefile, GeoParquet), a box in degrees, or a tile "
+            "(31UFS).",
+            rich_help_panel=_SEARCH,
+        ),
+    ] = None
+    catalog: Annotated[
+        str | None,
+        typer.Option(
+            "--catalog",
+            metavar="NAME|URL|PATH",
+            help="planetary-computer (default), earth-search, cdse, a STAC API, a catalog.json, a folder of .SAFE or "
+            "COGs.",
+            rich_help_panel=_SEARCH,
+        ),
+    ] = None
+    max_cloud: Annotated[
+        float,
+        typer.Option("--max-cloud", metavar="PERCENT", help="Leave out cloudier tiles.", rich_help_panel=_SEARCH),
+    ] = 80.0
+    resampling: Annotated[
+        Literal["nearest", "bilinear"],
+        typer.Option("--resampling", help="20 m bands to 10 m.", rich_help_panel=_SEARCH),
+    ] = "nearest"
+    readers: Annotated[
+        int,
+        typer.Option(
+            "--readers",
+            metavar="N",
+            help="Scenes that a block reads at the same time.",
+            rich_help_panel=_SEARCH,
+            min=1,
+        ),
+    ] = 4
+
+    def refuse_catalog_alone(self) -> None:
+        """A catalogue is searched for an area.
+
+        Raises:
+            InputError: there is none.
+        """
+        if self.aoi is None and self.catalog is not None:
+            raise InputError(f"--catalog {self.catalog} searches for an area, but --aoi was not given; say which area.")
+
+
+@dataclass(frozen=True, slots=True)
+class WorkOptions:
+    """How the blocks of an area are done."""
+
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            "--workers", metavar="N", help="Blocks at a time; default: one a core.", min=1, rich_help_panel=opt.WORK
+        ),
+    ] = None
+    dask: Annotated[
+        str | None,
+        typer.Option(
+            "--dask", metavar="ADDRESS", help="tcp://host:port, or local:N processes.", rich_help_panel=opt.WORK
+        ),
+    ] = None
+    block: Annotated[
+        int | None,
+        typer.Option(
+            "--block",
+            metavar="PX",
+            help="Side of a block, a multiple of 16; default: 256, with --aoi 512.",
+            min=16,
+            rich_help_panel=opt.WORK,
+            show_default=False,
+        ),
+    ] = None
+
+    def check(self) -> None:
+        """Either threads or a cluster.
+
+        Raises:
+            InputError: both were given.
+        """
+        if self.workers is not None and self.dask is not None:
+            raise InputError("--workers and --dask were both given; the cluster decides how many work.")
+
+    def side(self, area: AreaOptions) -> int:
+        """Side of a block: scenes come in tiles of 512 or 1,024 pixels, each of which a small block decodes anew."""
+        return self.block or (512 if area.aoi is not None else 256)
+
+
+def refuse_both(cube: Path | None, area: AreaOptions) -> None:
     """Exactly one of CUBE and --aoi says where the pixels come from.
 
     Raises:
         InputError: neither, or both; or a catalogue without an area.
     """
-    if cube is None and aoi is None:
+    if cube is None and area.aoi is None:
         raise InputError("Neither CUBE nor --aoi was given; give a cube on disk, or an area to search for.")
-    if cube is not None and aoi is not None:
-        raise InputError(f"CUBE '{cube}' and --aoi {aoi} were both given; give one of them.")
-    if aoi is None and catalog is not None:
-        raise InputError(f"--catalog {catalog} searches for an area, but --aoi was not given; say which area.")
+    if cube is not None and area.aoi is not None:
+        raise InputError(f"CUBE '{cube}' and --aoi {area.aoi} were both given; give one of them.")
+    area.refuse_catalog_alone()
 
 
-def searched_source(
-    aoi: str,
-    span: str | int | None,
-    *,
-    catalog: str | None,
-    collection: str,
-    max_cloud: float,
-    resampling: Literal["nearest", "bilinear"],
-    workers: int,
-    provider: str | None,
-    baseline: str | None,
-    offset_dn: int | None,
-    units: Units,
-) -> StacSource:
-    """Search for an area, and say on stderr what was found.
+def open_area(cube: Path | None, area: AreaOptions, read: opt.InputOptions) -> AreaSource:
+    """Open the CUBE of the command line, or search for --aoi.
 
     Raises:
-        InputError: no period, or units that scenes do not have.
+        InputError: neither or both were given, or options that do not go together.
     """
-    from timesenclip.cli.console import note
+    refuse_both(cube, area)
+    if cube is None:
+        return search_area(area, read.span, units=read.units)
+    return opened_cube(cube, area, read.span, read.units)
+
+
+def search_area(area: AreaOptions, span: str | int | None, *, units: Units = "auto") -> StacSource:
+    """Search for --aoi, and say on stderr what was found.
+
+    Raises:
+        InputError: no area, no period, or units that scenes do not have.
+    """
     from timesenclip.eo.stac import DEFAULT_CATALOG, open_stac
 
+    if area.aoi is None:
+        raise InputError("--aoi was not given; say which area.")
     if span is None:
         raise InputError("--aoi needs a time: give --period 2023, or a stretch such as 2022-11..2023-10.")
     if units == "reflectance":
         raise InputError("--units reflectance does not go with --aoi: scenes hold digital numbers.")
     source = open_stac(
-        aoi,
+        area.aoi,
         span,
-        catalog=catalog or DEFAULT_CATALOG,
-        collection=collection,
-        max_cloud=max_cloud,
-        provider=provider,
-        baseline=baseline,
-        offset_dn=offset_dn,
-        resampling=resampling,
-        workers=workers,
+        catalog=area.catalog or DEFAULT_CATALOG,
+        collection=area.collection,
+        max_cloud=area.max_cloud,
+        provider=area.provider,
+        baseline=area.baseline,
+        offset_dn=area.offset_dn,
+        resampling=area.resampling,
+        workers=area.readers,
     )
     size = " x ".join(map(str, source.shape))
     scenes, days = len(source.scenes), len(source.dates)
@@ -111,98 +213,19 @@ def searched_source(
     return source
 
 
-_ORIGIN = "Where the pixels come from"
-
-
-_SAMPLE_PX = 128
-"""Side of the window in the middle of the area in which the darkest values are looked at."""
-
-
-Provider = Annotated[
-    str | None,
-    typer.Option(help="earth-search, planetary-computer, cdse, ... : decides the offset.", rich_help_panel=_ORIGIN),
-]
-
-
-Collection = Annotated[str, typer.Option(help="Collection at that provider.", rich_help_panel=_ORIGIN)]
-
-
-Baseline = Annotated[
-    str | None, typer.Option(help="Processing baseline, such as 05.09.", rich_help_panel=_ORIGIN, metavar="NN.NN")
-]
-
-
-_WORK = "How the work is done"
-
-
-BlockWorkers = Annotated[
-    int | None,
-    typer.Option("--workers", metavar="N", help="Blocks at a time; default: one a core.", min=1, rich_help_panel=_WORK),
-]
-
-
-BlockSide = Annotated[
-    int | None,
-    typer.Option(
-        "--block",
-        metavar="PX",
-        help="Side of a block, a multiple of 16; default: 256, with --aoi 512.",
-        min=16,
-        rich_help_panel=_WORK,
-        show_default=False,
-    ),
-]
-
-
-DaskAddress = Annotated[
-    str | None,
-    typer.Option("--dask", metavar="ADDRESS", help="tcp://host:port, or local:N processes.", rich_help_panel=_WORK),
-]
-
-
-MinClear = Annotated[int, typer.Option(metavar="N", help="Pixels with fewer clear observations are nodata.", min=0)]
-
-
-Zones = Annotated[Path | None, typer.Option(metavar="FILE", help="Polygons in which the answers are counted apart.")]
-
-
-OffsetDn = Annotated[
-    int | None,
-    typer.Option(metavar="DN", help="Subtract this from DN, instead of deciding it.", rich_help_panel=_ORIGIN),
-]
-
-
-def block_side(block: int | None, aoi: str | None) -> int:
-    """Side of a block: scenes come in tiles of 512 or 1,024 pixels, each of which a small block decodes anew."""
-    return block or (512 if aoi is not None else 256)
-
-
-def refuse_workers_and_cluster(workers: int | None, dask: str | None) -> None:
-    """Either threads or a cluster.
-
-    Raises:
-        InputError: both were given.
-    """
-    if workers is not None and dask is not None:
-        raise InputError("--workers and --dask were both given; the cluster decides how many work.")
-
-
-def opened_cube(
-    cube: Path | None,
-    span: str | int | None,
-    units: Units,
-    provider: str | None,
-    collection: str,
-    baseline: str | None,
-    offset_dn: int | None,
-) -> CubeSource:
+def opened_cube(cube: Path, area: AreaOptions, span: str | int | None, units: Units) -> CubeSource:
     """Open the CUBE of the command line; where nothing says what the offset is, look at the darkest pixels."""
     from timesenclip.eo.cube import open_cube
 
     source = open_cube(
-        str(cube), units=units, provider=provider, collection=collection, baseline=baseline, offset_dn=offset_dn
+        str(cube),
+        units=units,
+        provider=area.provider,
+        collection=area.collection,
+        baseline=area.baseline,
+        offset_dn=area.offset_dn,
     )
-    if provider is None and offset_dn is None:
+    if area.provider is None and area.offset_dn is None:
         _check_offset(source, span)
     return source
 

@@ -1,63 +1,66 @@
-"""`ask`: put a question to a store, for every pixel of it."""
+"""`ask`: put a question to every pixel of a store."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Any
 
 import typer
 
+from timesenclip.cli import area_options as src
 from timesenclip.cli import options as opt
-from timesenclip.cli.area_options import MinClear, Zones
 from timesenclip.cli.console import progress_bar
+from timesenclip.cli.groups import with_groups
 from timesenclip.cli.map import report_map
 from timesenclip.errors import InputError
 
-if TYPE_CHECKING:
-    pass
-
 __all__ = ["ask"]
 
-_QUESTION = "The question"
 
-StorePath = Annotated[Path, typer.Argument(metavar="STORE", help="An embedding store, made by `embed-area`.")]
-
-
+@with_groups
 def ask(
-    store: StorePath,
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder for the maps.")],
-    prompt: opt.Prompt = None,
-    taxonomy: opt.TaxonomyName = None,
+    store: opt.StorePath,
+    output: Annotated[Path, opt.output("FOLDER", "Folder for the maps.")],
+    query: opt.QueryOptions,
     photo: Annotated[
         list[Path] | None,
-        typer.Option(metavar="FILE", help="A photograph of what to look for; repeat it.", rich_help_panel=_QUESTION),
+        typer.Option(metavar="FILE", help="A photograph of what to look for; repeat it.", rich_help_panel=opt.QUESTION),
     ] = None,
-    templates: opt.Templates = "default",
-    unknown_below: opt.UnknownBelow = None,
-    min_clear: MinClear = 0,
-    zones: Zones = None,
-    scores: Annotated[bool, typer.Option("--scores/--no-scores", help="Write one score band per phrase.")] = True,
-    checkpoint: opt.CheckpointName = None,
+    min_clear: src.MinClear = 0,
+    zones: src.Zones = None,
+    scores: src.Scores = True,
     strict: opt.Strict = False,
     as_json: opt.Json = False,
 ) -> None:
     """Answer a question for every pixel of a store, within seconds."""
     from timesenclip.mapping.ask import ask_store
 
-    if photo and (prompt or taxonomy):
-        raise InputError("--photo was given with --prompt or --taxonomy; ask with one of them.")
-    question = {"photos": photo} if photo else {"taxonomy": opt.chosen_taxonomy(prompt, taxonomy)}
+    asked: dict[str, Any]
+    if photo:
+        if query.prompt or query.taxonomy or query.head is not None:
+            raise InputError("--photo was given with --prompt, --taxonomy or --head; ask with one of them.")
+        asked = {"photos": photo}
+    elif query.head is not None:
+        query.classes()  # refuses words beside it
+        if query.checkpoint is not None:
+            raise InputError(
+                f"--head was given with --checkpoint {query.checkpoint}; a store is asked as it was made, leave "
+                "--checkpoint out."
+            )
+        asked = {"head": query.head}
+    else:
+        asked = {"taxonomy": query.classes()}
     with progress_bar("ask, pixels") as progress:
         result = ask_store(
             store,
             out=output,
-            model=opt.chosen_model(checkpoint) if checkpoint else None,
-            templates=templates,
-            unknown_below=unknown_below,
+            model=opt.chosen_model(query.checkpoint) if query.checkpoint else None,
+            templates=query.sentences,
+            unknown_below=query.unknown_below,
             min_clear=min_clear,
             zones=zones,
             scores=scores,
             progress=progress,
-            **question,
+            **asked,
         )
     report_map(result, as_json=as_json)

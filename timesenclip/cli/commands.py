@@ -17,8 +17,6 @@ from timesenclip.cli.data import data, ground
 from timesenclip.cli.embed import embed
 from timesenclip.cli.embed_area import embed_area
 from timesenclip.cli.evaluate import evaluate
-from timesenclip.cli.evaluate_studies import rgb, scenic, sweep
-from timesenclip.cli.evaluate_suite import suite
 from timesenclip.cli.import_export import export, hub, import_
 from timesenclip.cli.info import demo, doctor, info, taxonomies
 from timesenclip.cli.map import map_
@@ -38,7 +36,6 @@ app = typer.Typer(
     cls=OneLineGroup,
     help="Ask a satellite archive a question in plain words.",
     epilog="Exit codes: 0 done, 1 partly done, 2 not done (one line on stderr says why). Contracts: docs/cli.md",
-    add_completion=False,
     invoke_without_command=True,
     pretty_exceptions_enable=False,  # an exception that reaches the user is a bug: Python's traceback serves the report
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -66,10 +63,6 @@ app.command("adapt", rich_help_panel=_ASK)(adapt)
 app.command("embed-area", rich_help_panel=_STORE)(embed_area)
 app.command("ask", rich_help_panel=_STORE)(ask)
 app.command("change", rich_help_panel=_STORE)(change)
-evaluate.command("suite")(suite)
-evaluate.command("sweep")(sweep)
-evaluate.command("scenic")(scenic)
-evaluate.command("rgb")(rgb)
 app.command("compare", rich_help_panel=_CHECK)(compare)
 app.add_typer(evaluate, name="evaluate", rich_help_panel=_CHECK)
 app.add_typer(taxonomies, name="taxonomies", rich_help_panel=_CHECK)

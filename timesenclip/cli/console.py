@@ -28,7 +28,6 @@ __all__ = [
     "EXIT_CODES",
     "INTERRUPTED",
     "OneLineGroup",
-    "SuiteByDefault",
     "left_out",
     "note",
     "print_json",
@@ -80,17 +79,6 @@ class OneLineGroup(TyperGroup):
         if standalone_mode:
             sys.exit(code)
         return code
-
-
-class SuiteByDefault(TyperGroup):
-    """`evaluate CHECKPOINT --data ...` is `evaluate suite CHECKPOINT --data ...`."""
-
-    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """Find the command that the arguments name; before options with --data it may be a checkpoint."""
-        asks = any(option.split("=")[0] == "--data" for option in args[1:]) and args[1].startswith("-")
-        if asks and args[0] not in self.commands:
-            args = ["suite", *args]
-        return super().resolve_command(ctx, args)
 
 
 def _report(error: BaseException) -> int:

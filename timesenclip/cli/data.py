@@ -24,16 +24,13 @@ data = typer.Typer(help="Make training data: pixel years in one store, paired an
 ground = typer.Typer(help="Embed photographs taken on the ground.", no_args_is_help=True)
 
 
-Out = Annotated[Path, typer.Option("--out", "-o", metavar="PATH", help="What to write.")]
-
-
 _SHOWN = 5
 
 
 @data.command("sen4map")
 def sen4map(
     files: Annotated[list[Path], typer.Argument(metavar="FILES...", help="Sen4Map .h5 files.")],
-    out: Out,
+    output: Annotated[Path, opt.output("STORE", "The training store: a folder, x.zarr.")],
     patch: Annotated[int, typer.Option(help="Side of the patch in pixels: 1, 5, 9.")] = 1,
     compositing: Annotated[
         Literal["clear", "authors"], typer.Option(help="Clear observations only, or exactly as the authors.")
@@ -50,15 +47,15 @@ def sen4map(
     ids = read_ids(only) if only is not None else None
     with progress_bar("convert, places") as progress:
         done = convert_sen4map(
-            files, out, patch_size=patch, compositing=compositing, only=ids, workers=workers, progress=progress
+            files, output, patch_size=patch, compositing=compositing, only=ids, workers=workers, progress=progress
         )
-    _report(len(done.store), "places", str(out), done.failed, as_json=as_json)
+    _report(len(done.store), "places", str(output), done.failed, as_json=as_json)
 
 
 @data.command("points")
 def points(
     table: opt.Points,
-    out: Out,
+    output: Annotated[Path, opt.output("STORE", "The training store: a folder, x.zarr.")],
     period: opt.PeriodText = None,
     year: opt.Year = None,
     units: opt.Units = "auto",
@@ -74,15 +71,15 @@ def points(
     if span is None:
         raise InputError("A training store needs one period for all points; give --year 2018 or --period.")
     series = composite_series(read_points(table, period=span, units=units), every="month", period=span)
-    store = store_points([series], out, source=str(table))
-    _report(len(store), "places", str(out), {}, as_json=as_json)
+    store = store_points([series], output, source=str(table))
+    _report(len(store), "places", str(output), {}, as_json=as_json)
 
 
 @data.command("pair")
 def pair(
-    store: Annotated[Path, typer.Argument(metavar="STORE", help="Training store.")],
+    store: opt.TrainingStore,
     photos: Annotated[Path, typer.Argument(metavar="PHOTOS", help="Table with photo_id, lon, lat and, maybe, date.")],
-    out: Out,
+    output: Annotated[Path, opt.output("FILE", "Table of pairs: .parquet or .csv.")],
     max_distance: Annotated[float, typer.Option(metavar="METRES", help="Farther photographs are left out.")] = 30.0,
     max_days: Annotated[
         int | None, typer.Option(metavar="DAYS", help="So are those taken longer before or after the series.")
@@ -90,63 +87,48 @@ def pair(
     as_json: opt.Json = False,
 ) -> None:
     """Join photographs to pixel years by place and time."""
-    from timesenclip.data.pairs import join_pairs
+    from timesenclip.data.pairs import join_pairs, read_photo_table, write_pairs
     from timesenclip.data.store import SeriesStore
-    from timesenclip.tasks.parquet import read_any_table
 
-    table = read_any_table(photos)
+    table = read_photo_table(photos)
     pairs = join_pairs(SeriesStore.open(store), table, max_distance_m=max_distance, max_days=max_days)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    scratch = out.with_name(f".{out.name}.tmp")
-    pairs.to_csv(scratch, index=False) if out.suffix == ".csv" else pairs.to_parquet(scratch)
-    scratch.replace(out)
-    facts = {"photos": len(table), "pairs": len(pairs), "places": int(pairs["series_id"].nunique()), "output": str(out)}
+    write_pairs(pairs, output)
+    places = int(pairs["series_id"].nunique())
+    facts = {"photos": len(table), "pairs": len(pairs), "places": places, "output": str(output)}
     if as_json:
         print_json(facts)
     else:
-        typer.echo(f"{facts['pairs']:,} of {facts['photos']:,} photographs at {facts['places']:,} places: {out}")
+        typer.echo(f"{facts['pairs']:,} of {facts['photos']:,} photographs at {facts['places']:,} places: {output}")
 
 
 @data.command("split")
 def split(
-    store: Annotated[Path, typer.Argument(metavar="STORE", help="Training store.")],
-    out: Out,
+    store: opt.TrainingStore,
+    output: Annotated[Path, opt.output("FOLDER", "Folder for the lists of ids.")],
     block_deg: Annotated[float, typer.Option(metavar="DEGREES", help="Side of a block.")] = 0.5,
     validation: Annotated[float, typer.Option(help="Share of the blocks.")] = 0.05,
     test: Annotated[float, typer.Option(help="Share of the blocks.")] = 0.05,
     gap: Annotated[float, typer.Option(metavar="METRES", help="Training places nearer to others are unused.")] = 2000.0,
-    seed: Annotated[int, typer.Option(help="Which block falls where.")] = 0,
+    seed: opt.Seed = 0,
     as_json: opt.Json = False,
 ) -> None:
     """Split a store by spatial blocks: one list of ids for each part, and how far they are apart."""
-    from timesenclip.data.splits import check_apart, spatial_blocks
-    from timesenclip.data.store import SeriesStore
+    from timesenclip.data.split_store import split_store
 
-    index = SeriesStore.open(store).index
-    lon, lat = index["lon"].to_numpy(), index["lat"].to_numpy()
-    shares = {"train": 1 - validation - test, "validation": validation, "test": test}
-    part = spatial_blocks(lon, lat, block_deg=block_deg, shares=shares, seed=seed, gap_m=gap)
-    nearest = check_apart(lon, lat, part, min_distance_m=gap)
-    out.mkdir(parents=True, exist_ok=True)
-    for name in (*shares, "unused"):
-        ids = index["sample_id"].astype(str).to_numpy()[part == name]
-        (out / f"{name}.txt").write_text("\n".join(ids) + "\n" * bool(len(ids)), encoding="utf-8")
-    counts = {name: int((part == name).sum()) for name in (*shares, "unused")}
+    found = split_store(store, output, block_deg=block_deg, validation=validation, test=test, gap_m=gap, seed=seed)
     if as_json:
-        print_json({"places": counts, "nearest_m": nearest, "output": str(out)})
+        print_json({"places": found.places, "nearest_m": found.nearest_m, "output": str(output)})
         return
-    print_table(["part", "places"], [(name, f"{count:,}") for name, count in counts.items()])
-    typer.echo(f"nearest held-out place: {nearest:,.0f} m from a training place; lists in {out}")
+    print_table(["part", "places"], [(name, f"{count:,}") for name, count in found.places.items()])
+    typer.echo(f"nearest held-out place: {found.nearest_m:,.0f} m from a training place; lists in {output}")
 
 
 @ground.command("embed")
 def ground_embed(
     photos: Annotated[Path, typer.Argument(metavar="PHOTOS", help="LUCAS photo tree, or a table with a column photo.")],
-    out: Out,
-    tower: Annotated[
-        str, typer.Option(metavar="NAME", help="CLIP-like model: a hub id or a folder.")
-    ] = "openai/clip-vit-base-patch32",
-    revision: Annotated[str | None, typer.Option(help="Commit, tag or branch on the hub.")] = None,
+    output: Annotated[Path, opt.output("STORE", "The ground store: a folder.")],
+    tower: opt.Tower = opt.DEFAULT_TOWER,
+    revision: opt.Revision = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Photographs at a time.")] = 32,
     strict: opt.Strict = False,
     as_json: opt.Json = False,
@@ -161,19 +143,19 @@ def ground_embed(
         note(f"{len(found.ignored)} images are not named after a point and view, such as {found.ignored[0]}: left out")
     with progress_bar("embed, photographs") as progress:
         done = embed_photos(
-            found.photos, out, tower=load_tower(tower, revision=revision), batch_size=batch_size, progress=progress
+            found.photos, output, tower=load_tower(tower, revision=revision), batch_size=batch_size, progress=progress
         )
     if done.known and not as_json:
         note(f"{done.known:,} photographs were embedded before")
-    _report(done.written, "photographs", str(out), done.failed, as_json=as_json)
+    _report(done.written, "photographs", str(output), done.failed, as_json=as_json)
 
 
-def _report(count: int, what: str, out: str, failed: dict[str, str], *, as_json: bool) -> None:
+def _report(count: int, what: str, output: str, failed: dict[str, str], *, as_json: bool) -> None:
     """Say what was written; name what failed, and leave with exit code 1 if anything did."""
     if as_json:
-        print_json({"count": count, "failed": failed, "output": out})
+        print_json({"count": count, "failed": failed, "output": output})
     else:
-        typer.echo(f"{count:,} {what}: {out}")
+        typer.echo(f"{count:,} {what}: {output}")
     for reason in list(failed.values())[:_SHOWN]:
         note(f"left out: {reason}")
     if failed:

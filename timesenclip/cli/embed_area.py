@@ -10,64 +10,28 @@ import typer
 
 from timesenclip.cli import area_options as src
 from timesenclip.cli import options as opt
-from timesenclip.cli.area_options import (
-    Baseline,
-    BlockSide,
-    BlockWorkers,
-    Collection,
-    DaskAddress,
-    OffsetDn,
-    Provider,
-    block_side,
-    opened_cube,
-    refuse_workers_and_cluster,
-)
 from timesenclip.cli.console import note, print_json, print_table, progress_bar
+from timesenclip.cli.groups import with_groups
 
 if TYPE_CHECKING:
-    from timesenclip.eo.cube import AreaSource
     from timesenclip.mapping.build import StoreResult
     from timesenclip.mapping.plan import AreaPlan
 
-
 __all__ = ["embed_area"]
 
-_WORK = "How the work is done"
 
-
-Dims = Annotated[
-    int | None,
-    typer.Option(metavar="N", help="Keep this many dimensions, such as 128 or 64; default: all.", min=1),
-]
-
-
-DryRun = Annotated[
-    bool,
-    typer.Option("--dry-run", help="Say what it would cost, from a sample, and do nothing.", rich_help_panel=_WORK),
-]
-
-
+@with_groups
 def embed_area(
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="STORE", help="The store: a folder, x.zarr.")],
-    cube: src.MaybeCubePath = None,
-    dims: Dims = None,
-    period: opt.PeriodText = None,
-    year: opt.Year = None,
-    units: opt.Units = "auto",
-    every: opt.Every = "month",
-    provider: Provider = None,
-    collection: Collection = "sentinel-2-l2a",
-    baseline: Baseline = None,
-    offset_dn: OffsetDn = None,
-    aoi: src.AoiText = None,
-    catalog: src.Catalog = None,
-    max_cloud: src.MaxCloud = 80.0,
-    resampling: src.Resample = "nearest",
-    readers: src.Readers = 4,
-    workers: BlockWorkers = None,
-    dask: DaskAddress = None,
-    block: BlockSide = None,
-    dry_run: DryRun = False,
+    output: Annotated[Path, opt.output("STORE", "The store: a folder, x.zarr.")],
+    read: opt.InputOptions,
+    area: src.AreaOptions,
+    work: src.WorkOptions,
+    cube: src.CubePath = None,
+    dims: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Keep this many dimensions, such as 128 or 64; default: all.", min=1),
+    ] = None,
+    dry_run: opt.DryRun = False,
     checkpoint: opt.CheckpointName = None,
     strict: opt.Strict = False,
     as_json: opt.Json = False,
@@ -76,38 +40,25 @@ def embed_area(
 
     An interrupted run is continued by the same command.
     """
+    from timesenclip.eo.period import as_period
     from timesenclip.mapping import build
     from timesenclip.mapping.plan import plan_area
     from timesenclip.mapping.spread import worker_count
 
-    refuse_workers_and_cluster(workers, dask)
-    side = block_side(block, aoi)
-    src.refuse_both(cube, aoi, catalog)
-    span = opt.chosen_period(period, year)
-    source: AreaSource
-    if aoi is not None:
-        source = src.searched_source(
-            aoi,
-            span,
-            catalog=catalog,
-            collection=collection,
-            max_cloud=max_cloud,
-            resampling=resampling,
-            workers=readers,
-            provider=provider,
-            baseline=baseline,
-            offset_dn=offset_dn,
-            units=units,
-        )
-    else:
-        source = opened_cube(cube, span, units, provider, collection, baseline, offset_dn)
+    work.check()
+    source = src.open_area(cube, area, read)
     model = opt.chosen_model(checkpoint)
+    side = work.side(area)
     if dry_run:
-        from timesenclip.eo.period import as_period
-
-        count = worker_count(workers, dask)
-        kept = dims or model.encoder.config.embed_dim
-        plan = plan_area(source, model, dims=kept, period=as_period(span), every=every, block=side, workers=count)
+        plan = plan_area(
+            source,
+            model,
+            dims=dims or model.encoder.config.embed_dim,
+            period=as_period(read.span),
+            every=read.every,
+            block=side,
+            workers=worker_count(work.workers, work.dask),
+        )
         _report_plan(plan, as_json=as_json)
         return
     with progress_bar("embed, pixels") as progress:
@@ -115,12 +66,12 @@ def embed_area(
             source,
             output,
             model=model,
-            period=span,
-            every=every,
+            period=read.span,
+            every=read.every,
             dims=dims,
             block=side,
-            workers=workers,
-            dask=dask,
+            workers=work.workers,
+            dask=work.dask,
             progress=progress,
         )
     _report_store(result, as_json=as_json)

@@ -9,56 +9,26 @@ import typer
 
 from timesenclip.cli import area_options as src
 from timesenclip.cli import options as opt
-from timesenclip.cli.area_options import (
-    Baseline,
-    BlockSide,
-    BlockWorkers,
-    Collection,
-    DaskAddress,
-    MinClear,
-    OffsetDn,
-    Provider,
-    Zones,
-    block_side,
-    opened_cube,
-    refuse_workers_and_cluster,
-)
 from timesenclip.cli.console import print_json, print_table, progress_bar
+from timesenclip.cli.groups import with_groups
 
 if TYPE_CHECKING:
-    from timesenclip.eo.cube import AreaSource
     from timesenclip.mapping.result import MapResult
 
 __all__ = ["map_", "map_facts", "report_map"]
 
 
+@with_groups
 def map_(
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder for the maps.")],
-    cube: src.MaybeCubePath = None,
-    prompt: opt.Prompt = None,
-    taxonomy: opt.TaxonomyName = None,
-    templates: opt.TemplatesOrHead = None,
-    head: opt.HeadFolder = None,
-    period: opt.PeriodText = None,
-    year: opt.Year = None,
-    units: opt.Units = "auto",
-    every: opt.Every = "month",
-    provider: Provider = None,
-    collection: Collection = "sentinel-2-l2a",
-    baseline: Baseline = None,
-    offset_dn: OffsetDn = None,
-    aoi: src.AoiText = None,
-    catalog: src.Catalog = None,
-    max_cloud: src.MaxCloud = 80.0,
-    resampling: src.Resample = "nearest",
-    readers: src.Readers = 4,
-    workers: BlockWorkers = None,
-    dask: DaskAddress = None,
-    block: BlockSide = None,
-    min_clear: MinClear = 0,
-    zones: Zones = None,
-    scores: Annotated[bool, typer.Option("--scores/--no-scores", help="Write one score band per phrase.")] = True,
-    checkpoint: opt.CheckpointName = None,
+    output: Annotated[Path, opt.output("FOLDER", "Folder for the maps.")],
+    query: opt.QueryOptions,
+    read: opt.InputOptions,
+    area: src.AreaOptions,
+    work: src.WorkOptions,
+    cube: src.CubePath = None,
+    min_clear: src.MinClear = 0,
+    zones: src.Zones = None,
+    scores: src.Scores = True,
     strict: opt.Strict = False,
     as_json: opt.Json = False,
 ) -> None:
@@ -69,47 +39,27 @@ def map_(
     """
     from timesenclip.mapping.run import map_cube
 
-    src.refuse_both(cube, aoi, catalog)
-    refuse_workers_and_cluster(workers, dask)
-    opt.refuse_beside_head(head, prompt=prompt, taxonomy=taxonomy, templates=templates)
-    span = opt.chosen_period(period, year)
-    classes = opt.chosen_taxonomy(prompt, taxonomy)
-    source: AreaSource
-    if aoi is not None:
-        source = src.searched_source(
-            aoi,
-            span,
-            catalog=catalog,
-            collection=collection,
-            max_cloud=max_cloud,
-            resampling=resampling,
-            workers=readers,
-            provider=provider,
-            baseline=baseline,
-            offset_dn=offset_dn,
-            units=units,
-        )
-    else:
-        source = opened_cube(cube, span, units, provider, collection, baseline, offset_dn)
-    model = opt.chosen_model(checkpoint)
-    if head is not None:
-        model, classes = opt.with_head(model, head)
-    chosen = "name" if head is not None else templates or "default"
+    src.refuse_both(cube, area)
+    work.check()
+    classes = query.classes()
+    source = src.open_area(cube, area, read)
+    model = query.model()
     with progress_bar("map, pixels") as progress:
         result = map_cube(
             source,
             classes,
             out=output,
             model=model,
-            period=span,
-            every=every,
-            templates=chosen,
+            period=read.span,
+            every=read.every,
+            templates=query.sentences,
+            unknown_below=query.unknown_below,
             min_clear=min_clear,
             scores=scores,
             zones=zones,
-            block=block_side(block, aoi),
-            workers=workers,
-            dask=dask,
+            block=work.side(area),
+            workers=work.workers,
+            dask=work.dask,
             progress=progress,
         )
     report_map(result, as_json=as_json)

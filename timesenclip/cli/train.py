@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,13 +18,15 @@ __all__ = ["train"]
 
 def train(
     recipe: Annotated[Path, typer.Argument(metavar="RECIPE", help="YAML: configs/paper.yaml, configs/better.yaml.")],
-    out: Annotated[Path | None, typer.Option("--out", "-o", metavar="RUN", help="Folder; a run in it goes on.")] = None,
+    output: Annotated[
+        Path | None, opt.output("RUN", "Folder; a run in it goes on. Default: runs/NAME of the recipe.")
+    ] = None,
     change: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change the recipe: data.series=my.zarr")
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan, train nothing.")] = False,
+    dry_run: opt.DryRun = False,
     devices: Annotated[int, typer.Option(min=1, help="Processes, one a device.")] = 1,
-    accelerator: Annotated[Literal["auto", "cpu", "gpu"], typer.Option(help="Where to train.")] = "auto",
+    accelerator: opt.Accelerator = "auto",
     strict: opt.Strict = False,
     as_json: opt.Json = False,
 ) -> None:
@@ -37,7 +39,7 @@ def train(
         return
     from timesenclip.train.pretrain import pretrain
 
-    folder = out if out is not None else Path("runs") / chosen.name
+    folder = output if output is not None else Path("runs") / chosen.name
     with quiet_libraries(), training_bar() as progress:
         trained = pretrain(chosen, folder, accelerator=accelerator, devices=devices, progress=progress)
     if trained.rank:
