@@ -18,12 +18,13 @@ from PIL import Image
 from timesenclip.eo.cube import read_cube
 from timesenclip.errors import InputError
 from timesenclip.ground.taxonomy import taxonomy_from_phrases
+from timesenclip.ground.towers import load_tower
 from timesenclip.model.presto import PrestoEncoder
-from timesenclip.tasks.labelled import labelled_cube
+from timesenclip.tasks.labelled import labelled_cube, read_labels
 from timesenclip.tasks.peers import TRUE_COLOUR, Peers, peer_answers
-from timesenclip.tasks.rgb import patches, true_colour
+from timesenclip.tasks.rgb import labelled_patches, patches, rgb_baseline, true_colour
 
-from .conftest import cube_dataset, maize_dn, wide_frame
+from .conftest import as_json, cube_dataset, maize_dn, wide_frame
 
 TESTS = Path(__file__).parents[1]
 
@@ -85,14 +86,26 @@ def test_imported_weights_answer_for_patches(run, tmp_path: Path) -> None:
         tmp_path / "labels.nc", engine="h5netcdf"
     )
     said = run(
-        *("evaluate", "rgb", tmp_path / "cube.nc", "--labels", f"{tmp_path / 'labels.nc'}:lc", "--json"),
-        *("--tower", tmp_path / "sky", "--mapping", "1=maize,2=lake", "-p", "maize", "-p", "lake"),
-        *("--size-px", "4", "--most", "20"),
+        *("evaluate", "suite", tmp_path / "cube.nc", "--labels", f"{tmp_path / 'labels.nc'}:lc", "--json"),
+        *("--rgb", tmp_path / "sky", "--mapping", "1=maize,2=lake", "-p", "maize", "-p", "lake"),
+        *("--size-px", "4", "--most", "12"),
     )
     assert said.exit_code == 0, said.stderr
     facts = json.loads(said.stdout)
-    assert facts["tower"] == str(tmp_path / "sky")
-    assert facts["size_px"] == 4
+    assert any("4 x 4 pixels" in note and str(tmp_path / "sky") in note for note in facts["notes"])
+    # The rows are those of the library's baseline on the same draw.
+    asked = labelled_patches(
+        read_cube(tmp_path / "cube.nc"),
+        read_labels(f"{tmp_path / 'labels.nc'}:lc"),
+        taxonomy=taxonomy_from_phrases(["maize", "lake"]),
+        mapping={"1": "maize", "2": "lake"},
+        size_px=4,
+        most=12,
+    )
+    found = rgb_baseline(asked, load_tower(str(tmp_path / "sky")))
+    assert facts["methods"]["true-colour patches, words"] == as_json(found.raw.to_dict())
+    assert facts["methods"]["true-colour patches, words, prior-corrected"] == as_json(found.corrected.to_dict())
+    assert facts["methods"]["zero-shot"]["count"] == found.raw.count == 12
     words = ("--mapping", "1=maize,2=lake", "-p", "maize", "-p", "lake", "--rgb", tmp_path / "sky")
     suite = ("evaluate", "suite", tmp_path / "cube.nc", "--draws", "10", *words)
     suite += ("--labels", f"{tmp_path / 'labels.nc'}:lc", "-o", tmp_path / "report", "--json")

@@ -216,7 +216,24 @@ def test_adapt_learns_and_classify_and_map_use_it(run, tmp_path: Path) -> None:
     shares = {row["label"]: row["share"] for row in json.loads(drawn.stdout)["classes"]}
     assert shares["maize field"] == 1.0
     assert "a head learned from labelled points" in (tmp_path / "map" / "map.html").read_text()
-    for command in (("classify", table), ("map", tmp_path / "cube.nc", "-o", tmp_path / "map3")):
+    truth = ("--labels", "kind", "--mapping", "m=maize field,w=deep lake")
+    found = run("evaluate", "suite", table, *truth, "--head", head, "--json")
+    assert found.exit_code == 0, found.stderr
+    assert json.loads(found.stdout)["methods"]["zero-shot"]["accuracy"] == 1.0
+    stored = run("embed-area", tmp_path / "cube.nc", "--year", "2020", "-o", tmp_path / "area.zarr")
+    assert stored.exit_code == 0, stored.stderr
+    asked = run("ask", tmp_path / "area.zarr", "--head", head, "-o", tmp_path / "answer", "--json")
+    assert asked.exit_code == 0, asked.stderr
+    assert {row["label"]: row["share"] for row in json.loads(asked.stdout)["classes"]} == shares
+    mapped, answered = (json.loads(one.stdout)["classes"][0]["mean_confidence"] for one in (drawn, asked))
+    assert answered == pytest.approx(mapped, abs=0.01)  # the head's temperature, on vectors of eight bits
+    assert "a head learned from labelled points" in (tmp_path / "answer" / "map.html").read_text()
+    for command in (
+        ("classify", table),
+        ("map", tmp_path / "cube.nc", "-o", tmp_path / "map3"),
+        ("ask", tmp_path / "area.zarr", "-o", tmp_path / "map3"),
+        ("evaluate", "suite", table, "--labels", "kind"),
+    ):
         for templates in ("name", "default"):  # the default too, where somebody asks for it
             worded = run(*command, "--head", head, "--templates", templates)
             assert worded.exit_code == 2
@@ -230,6 +247,9 @@ def test_adapt_learns_and_classify_and_map_use_it(run, tmp_path: Path) -> None:
     content["checkpoint"]["digest"] = "000000000000"
     (head / "head.json").write_text(json.dumps(content))
     foreign = run("map", tmp_path / "cube.nc", "--year", "2020", "--head", head, "-o", tmp_path / "map2")
+    assert foreign.exit_code == 2
+    assert "made for checkpoint" in foreign.stderr
+    foreign = run("ask", tmp_path / "area.zarr", "--head", head, "-o", tmp_path / "map2")
     assert foreign.exit_code == 2
     assert "made for checkpoint" in foreign.stderr
 

@@ -29,7 +29,7 @@ _SHOWN = 5
 
 @data.command("sen4map")
 def sen4map(
-    files: Annotated[list[Path], typer.Argument(metavar="FILES...", help="Sen4Map .h5 files.")],
+    files: Annotated[list[Path], typer.Argument(metavar="FILES", help="Sen4Map .h5 files.")],
     output: Annotated[Path, opt.output("STORE", "The training store: a folder, x.zarr.")],
     patch: Annotated[int, typer.Option(help="Side of the patch in pixels: 1, 5, 9.")] = 1,
     compositing: Annotated[

@@ -26,7 +26,7 @@ def suite(
     data: Annotated[
         list[Path],
         typer.Argument(
-            metavar="DATA...",
+            metavar="DATA",
             help="Labelled points (several tables are joined), or one cube, or one training store.",
         ),
     ],
@@ -77,7 +77,6 @@ def suite(
     found = found if most is None else found.drawn(most, seed=sampling.seed)
     model = with_unknown_below(query.model(), query.unknown_below)
     others = replace(models, cube=found.cube)
-    drawn = {"seed": sampling.seed, "draws": sampling.draws}
     if output is None:
         theirs = peer_answers(found.samples, others, templates=query.sentences)
         evaluation = evaluate_labelled(
@@ -88,7 +87,8 @@ def suite(
             others=theirs.features,
             asked=theirs.scores,
             notes=theirs.notes,
-            **drawn,
+            seed=sampling.seed,
+            draws=sampling.draws,
         )
         _report_table(evaluation, as_json=as_json)
         return
@@ -102,7 +102,8 @@ def suite(
             title=title,
             peers=others,
             progress=progress,
-            **drawn,
+            seed=sampling.seed,
+            draws=sampling.draws,
         )
     _report_suite(result, as_json=as_json)
 

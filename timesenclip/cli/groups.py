@@ -17,7 +17,7 @@ def with_groups(command: Callable[..., None]) -> Callable[..., None]:
     `def map_(area: AreaOptions)` gets --aoi, --catalog and so on, and is called with one `AreaOptions`.
     """
     hints = get_type_hints(command, include_extras=True)
-    groups = {name: kind for name, kind in hints.items() if is_dataclass(kind)}
+    groups: dict[str, Any] = {name: kind for name, kind in hints.items() if is_dataclass(kind)}
     parameters: list[inspect.Parameter] = []
     for name, parameter in inspect.signature(command).parameters.items():
         if name in groups:
