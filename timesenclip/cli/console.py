@@ -1,4 +1,4 @@
-"""How the command line speaks: one line for an error, one for a warning, a bar for long work, one object for --json.
+"""Output of the command line: one line for an error, one for a warning, a bar for long work, one object for --json.
 
 stdout carries the answer and nothing else; everything said on the way goes to stderr.
 """
@@ -224,7 +224,7 @@ def _on_terminal(bars: Bars, console: Console) -> contextlib.AbstractContextMana
 
 @contextlib.contextmanager
 def quiet_libraries() -> Iterator[None]:
-    """Lightning and TensorBoard warn about one another's deprecations, which nobody here can mend; ours are shown."""
+    """Hide deprecation warnings that Lightning and TensorBoard cause in each other; our own warnings are shown."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module=r"(lightning|torch|tensorboard)\.")
         yield

@@ -76,10 +76,8 @@ def ask_store(
     asker = model if model is None or isinstance(model, Model) else load(model)
     if head is None:
         question = question_of(opened, taxonomy, photos=photos, model=asker, templates=templates)
-    elif taxonomy is not None or photos or asker is not None:
-        raise InputError("A head brings its own classes and checkpoint; ask with it alone.")
     else:
-        question, templates = question_of_head(opened, head), "name"
+        question, templates = _question_of_head(opened, head, (taxonomy, *photos, asker)), "name"
     if zones is not None:
         from timesenclip.mapping.zones import check_zones
 
@@ -115,6 +113,13 @@ def ask_store(
     files["provenance"] = write_json(folder / "provenance.json", about)
     result = MapResult(folder, files, question.taxonomy, areas, count.nodata, count.preview, (), about)
     return illustrated(result)
+
+
+def _question_of_head(store: EmbeddingStore, head: Head | str | Path, others: Sequence[object]) -> Question:
+    """The question of a head, which is asked alone: `others` are what words or another checkpoint were given."""
+    if any(other is not None for other in others):
+        raise InputError("A head brings its own classes and checkpoint; ask with it alone.")
+    return question_of_head(store, head)
 
 
 class _Block(NamedTuple):
