@@ -19,7 +19,6 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -29,8 +28,10 @@ import rasterio
 import torch
 
 from timesenclip.eo.composite import composite_cube
-from timesenclip.eo.cube import CubeSource, Window, open_cube
+from timesenclip.eo.cube import open_cube
+from timesenclip.eo.cube_source import CubeSource
 from timesenclip.eo.period import Every, Period
+from timesenclip.grid import Transform, Window
 from timesenclip.manifest import read_manifest
 from timesenclip.mapping.ask import ask_store
 from timesenclip.mapping.block import block_data
@@ -61,7 +62,7 @@ class Repeated:
         return self.patch.crs
 
     @property
-    def transform(self) -> tuple[float, float, float, float, float, float]:
+    def transform(self) -> Transform:
         """As the patch."""
         return self.patch.transform
 
@@ -123,10 +124,6 @@ class Repeated:
             self.seconds["read"] += loaded - began
             self.seconds["composite"] += time.perf_counter() - loaded
         return done
-
-    def blocks(self, size: int = 256, **how: Any) -> Iterator[tuple[Window, Cube]]:
-        """As `CubeSource.blocks`."""
-        raise NotImplementedError(size, how)
 
 
 def main() -> None:

@@ -20,7 +20,8 @@ import numpy as np
 
 from timesenclip.eo.cube import open_cube
 from timesenclip.mapping.build import embed_area
-from timesenclip.mapping.embeddings import BlockData, EmbeddingStore
+from timesenclip.mapping.embeddings import EmbeddingStore
+from timesenclip.mapping.info import BlockData
 from timesenclip.mapping.question import question_of
 from timesenclip.mapping.score import load_area, score_area
 from timesenclip.model.checkpoint import load

@@ -32,13 +32,12 @@ from timesenclip.data.ground_views import embed_photos, read_ground_views
 from timesenclip.data.photos import find_photos
 from timesenclip.data.sen4map import convert_sen4map
 from timesenclip.data.store import SeriesStore
-from timesenclip.eo.simulate import simulate_series
+from timesenclip.eo.simulate.series import simulate_series
 from timesenclip.ground.towers import load_tower
 from timesenclip.model.checkpoint import load
 from timesenclip.model.embed import embed
 from timesenclip.series import PixelSeries
-from timesenclip.testing import write_sen4map
-from timesenclip.testing.training import write_lucas_photos
+from timesenclip.testing.training import write_lucas_photos, write_sen4map
 from timesenclip.train.recipe import Recipe
 
 COVERS = [
@@ -112,13 +111,15 @@ def measure(
     root: Path, checkpoint: Path, learner_state: Path, covers: list[str], config: Recipe, seed: int
 ) -> dict[str, float]:
     """Figures on the test blocks, which nothing has seen."""
-    from timesenclip.data.splits import spatial_blocks
+    from timesenclip.spatial import spatial_parts
 
     store = SeriesStore.open(root / "series.zarr")
     split = config.split
     shares = {"train": 1 - split.validation - split.test, "validation": split.validation, "test": split.test}
     lon, lat = store.index["lon"].to_numpy(), store.index["lat"].to_numpy()
-    part = spatial_blocks(lon, lat, block_deg=split.block_deg, shares=shares, seed=split.seed, gap_m=split.gap_m)
+    part = spatial_parts(
+        lat_deg=lat, lon_deg=lon, block_deg=split.block_deg, shares=shares, seed=split.seed, gap_m=split.gap_m
+    )
     truth = {f"4{i:07d}": COVERS.index(cover) for i, cover in enumerate(covers)}
     rows = np.flatnonzero(part == "test")
     series = store.series(rows)

@@ -24,10 +24,10 @@ from timesenclip.eo.cube import read_cube
 from timesenclip.errors import TimeSenCLIPWarning
 from timesenclip.ground.taxonomy import load_taxonomy, taxonomy_from_phrases
 from timesenclip.series import PixelSeries
+from timesenclip.spatial import spatial_blocks, spatial_choice, spatial_folds
 from timesenclip.tasks.labelled import LabelledSet, labelled_cube, labelled_points, parse_mapping, read_labels
 from timesenclip.tasks.suite import run_suite
-from timesenclip.tasks.uncertainty import spatial_blocks, spatial_folds
-from timesenclip.train.real import spatial_part
+from timesenclip.train.real import PARTS
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 _COVER = (
@@ -118,7 +118,7 @@ def dynamic_world(name: str) -> Found:
     taxonomy = load_taxonomy("dynamic-world")
     truth = np.array([_named(taxonomy.names, _DYNAMIC_WORLD[k]) for k in counts.argmax(axis=1)])
     keep = (counts.max(axis=1) > 0) & valid.any(axis=1)
-    block = spatial_blocks(series.lat_deg, series.lon_deg)
+    block = spatial_blocks(lat_deg=series.lat_deg, lon_deg=series.lon_deg)
     skipped = {"none": int((~keep).sum())} if (~keep).any() else {}
     data = LabelledSet(
         name, series, truth, taxonomy, block, spatial_folds(block, folds=4), "blocks of 0.25 degrees", skipped
@@ -159,7 +159,8 @@ def main() -> None:
 
 
 def _held_out(data: LabelledSet) -> LabelledSet:
-    return data.take(spatial_part(data.series.lat_deg, data.series.lon_deg) == "test")
+    part = spatial_choice(PARTS, lat_deg=data.series.lat_deg, lon_deg=data.series.lon_deg)
+    return data.take(part == "test")
 
 
 def _named(names: tuple[str, ...], start: str) -> int:

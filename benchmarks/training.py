@@ -30,7 +30,7 @@ from timesenclip.data.pairs import pair_by_id
 from timesenclip.data.sen4map import convert_sen4map
 from timesenclip.model.augment import TSMixAug
 from timesenclip.model.encoder import PRESETS
-from timesenclip.testing import write_lucas_embeddings, write_sen4map, write_sen4map_crops
+from timesenclip.testing.training import write_lucas_embeddings, write_sen4map, write_sen4map_crops
 from timesenclip.train.batches import Batch, Batches
 from timesenclip.train.learner import Learner
 from timesenclip.train.pretrain import _precision_on_cpu

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 from pathlib import Path
 
@@ -20,6 +21,31 @@ SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--online", action="store_true", help="also run the tests that need the network")
+
+
+def slow_tests() -> list[str]:
+    """Names of the tests that are marked as slow, read from the files, as `file::test`."""
+    root = Path(__file__).parent
+    found = []
+    for file in sorted(root.rglob("test_*.py")):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef) and any("mark.slow" in ast.unparse(d) for d in node.decorator_list):
+                found.append(f"{file.relative_to(root)}::{node.name}")
+    return found
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Say which slow tests this run includes, before the first of them makes somebody wait."""
+    config = session.config
+    if hasattr(config, "workerinput") or "not slow" in (config.getoption("-m") or "") or config.args != ["tests"]:
+        return
+    names = slow_tests()
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    reporter.write_line(
+        f"{len(names)} slow tests (over ten seconds each) are among these; -m 'not slow' leaves them out:"
+    )
+    for name in names:
+        reporter.write_line(f"  {name}")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

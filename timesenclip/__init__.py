@@ -15,8 +15,10 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from timesenclip._version import __version__
+
 if TYPE_CHECKING:
-    from timesenclip.eo.cube import read_cube
+    from timesenclip.eo.cube import open_cube, read_cube
     from timesenclip.eo.points import read_points
     from timesenclip.eo.stac import open_stac
     from timesenclip.ground.taxonomy import load_taxonomy
@@ -27,8 +29,6 @@ if TYPE_CHECKING:
     from timesenclip.model.embed import embed
     from timesenclip.series import Cube, PixelSeries
     from timesenclip.tasks.classify import classify
-
-__version__ = "0.1.0"
 
 __all__ = [
     "Cube",
@@ -41,6 +41,7 @@ __all__ = [
     "load",
     "load_taxonomy",
     "map_cube",
+    "open_cube",
     "open_stac",
     "read_cube",
     "read_points",
@@ -56,6 +57,7 @@ _HOMES = {
     "load": "timesenclip.model.checkpoint",
     "load_taxonomy": "timesenclip.ground.taxonomy",
     "map_cube": "timesenclip.mapping.run",
+    "open_cube": "timesenclip.eo.cube",
     "open_stac": "timesenclip.eo.stac",
     "read_cube": "timesenclip.eo.cube",
     "read_points": "timesenclip.eo.points",

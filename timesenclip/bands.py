@@ -178,8 +178,10 @@ class Normalisation:
         shape = (1, 1, -1) + (1,) * (reflectance.ndim - 3)
         low = np.asarray(self.low_dn, dtype=np.float32).reshape(shape) * np.float32(1e-4)
         scale = np.asarray(self.scale_dn, dtype=np.float32).reshape(shape) * np.float32(1e-4)
-        linear = np.clip((reflectance - low) / scale, 0.0, 1.0)
-        return np.asarray(linear if self.power == 1.0 else linear**self.power, dtype=np.float32)
+        x = reflectance - low
+        x /= scale  # in place, as below: batches of patches are large
+        np.clip(x, 0.0, 1.0, out=x)
+        return np.asarray(x if self.power == 1.0 else x**self.power, dtype=np.float32)
 
 
 _PAPER_LOW = (67.0, 122.0, 93.27, 158.5, 160.77, 174.27, 162.27, 149.0, 84.5, 66.27)

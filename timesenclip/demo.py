@@ -10,7 +10,7 @@ import numpy as np
 import rasterio
 from numpy.typing import NDArray
 
-from timesenclip.eo.simulate import SimulatedScene, simulate_scene
+from timesenclip.eo.simulate.scene import SimulatedScene, simulate_scene
 from timesenclip.ground.taxonomy import TaxonClass, Taxonomy
 from timesenclip.mapping.result import MapResult
 from timesenclip.mapping.run import map_cube

@@ -5,13 +5,16 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import importlib.util
-import os
 import platform
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+
+from timesenclip._version import __version__
+from timesenclip.messages import reason_of
+from timesenclip.settings import cpu_count
 
 __all__ = ["Check", "diagnose"]
 
@@ -51,7 +54,6 @@ def diagnose(*, out: Path | None = None) -> list[Check]:
 
 
 def _versions() -> Check:
-    from timesenclip import __version__
 
     found = [f"timesenclip {__version__}", f"Python {platform.python_version()}"]
     for name in _PACKAGES:
@@ -68,16 +70,11 @@ def _torch() -> Check:
     except Exception as error:  # a broken binary raises OSError, RuntimeError or ImportError
         return Check("torch", "failed", _brief(error), "pip install -c constraints.txt --force-reinstall torch")
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU"
-    threads, cores = torch.get_num_threads(), _cores()
+    threads, cores = torch.get_num_threads(), cpu_count()
     detail = f"{device}, {threads} threads on {cores} cores"
     if threads > cores:
         return Check("torch", "warning", detail, f"set TIMESENCLIP_THREADS={cores}: more threads than cores is slower")
     return Check("torch", "ok", detail)
-
-
-def _cores() -> int:
-    """Cores that this process may use, which in a container are fewer than the machine has."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _torchvision() -> Check:
@@ -136,4 +133,4 @@ def _writable(folder: Path) -> Check:
 
 
 def _brief(error: BaseException) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())[:160]}"
+    return f"{type(error).__name__}: {reason_of(error)}"

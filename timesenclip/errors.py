@@ -6,12 +6,15 @@
     |  |- UnitsError                      DN where reflectance was declared, or the reverse
     |  |- TimeError                       dates missing, unsorted, duplicate, or outside the period
     |  |- GridError                       no CRS, or rasters that do not share a grid
+    |  |- LeakageError                    training and held-out places closer than they may be
     |  |- PromptError                     an empty prompt or a broken prompt file
     |  '- TaxonomyError                   an unknown taxonomy, or a taxonomy file that is broken
     |- DataNotFoundError (FileNotFoundError)   a file or folder is not there, or cannot be read
     |- NoClearObservationError (ValueError)    every observation is cloudy or missing
     |- CheckpointError (ValueError)       a checkpoint is absent, broken or of another version
     |- TowerError (RuntimeError)          a ground tower cannot be loaded, or cannot do what is asked
+    |- RunStoppedError (OSError)          training cannot go on; the last saved state is kept
+    |- TrainingDivergedError (FloatingPointError)   the loss is not finite
     |- MissingExtraError (ImportError)    an optional dependency is not installed
     '- PartialFailureError (RuntimeError) some of the work failed; the rest is kept (exit code 1)
 
@@ -20,16 +23,11 @@
     '- CalibrationWarning                 a probability is shown where none was fitted
 
 A message says the value seen, what was expected, and what to do next, in one line.
-On the command line every error ends with exit code 2, `PartialFailureError` with 1.
+On the command line every error ends with exit code 2, `PartialFailureError` with 1. A private exception that the same
+module raises and catches is not listed.
 """
 
 from __future__ import annotations
-
-from textwrap import shorten
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 __all__ = [
     "BandError",
@@ -39,15 +37,18 @@ __all__ = [
     "DegradedInputWarning",
     "GridError",
     "InputError",
+    "LeakageError",
     "MissingExtraError",
     "NoClearObservationError",
     "PartialFailureError",
     "PromptError",
+    "RunStoppedError",
     "TaxonomyError",
     "TimeError",
     "TimeSenCLIPError",
     "TimeSenCLIPWarning",
     "TowerError",
+    "TrainingDivergedError",
     "UnitsError",
 ]
 
@@ -76,6 +77,10 @@ class GridError(InputError):
     """A raster has no CRS, or rasters do not share a grid."""
 
 
+class LeakageError(InputError):
+    """Training and held-out places are closer than they may be."""
+
+
 class PromptError(InputError):
     """A prompt is empty, or a prompt file is broken."""
 
@@ -100,6 +105,14 @@ class TowerError(TimeSenCLIPError, RuntimeError):
     """A ground tower cannot be loaded, or cannot do what was asked of it."""
 
 
+class RunStoppedError(TimeSenCLIPError, OSError):
+    """Training cannot go on, for instance because the disk is full; the last saved state is kept."""
+
+
+class TrainingDivergedError(TimeSenCLIPError, FloatingPointError):
+    """The loss is not finite; the message says at which step."""
+
+
 class MissingExtraError(TimeSenCLIPError, ImportError):
     """An optional dependency is not installed; the message names the extra to install."""
 
@@ -118,14 +131,3 @@ class DegradedInputWarning(TimeSenCLIPWarning):
 
 class CalibrationWarning(TimeSenCLIPWarning):
     """A probability is shown where no calibration was fitted for this checkpoint or class list."""
-
-
-def reason_of(error: BaseException, most: int = 160) -> str:
-    """What somebody else's error says, in one line of at most so many characters, cut at a word."""
-    return shorten(str(error), most, placeholder=" ...") or type(error).__name__
-
-
-def some_of(names: Sequence[str], most: int = 3) -> str:
-    """The first of what a message names, and how many more there are."""
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return "; ".join(names[:most]) + more

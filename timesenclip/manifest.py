@@ -7,10 +7,9 @@ recorded completely or not at all.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Literal
@@ -18,6 +17,7 @@ from typing import Any, BinaryIO, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from timesenclip.errors import DataNotFoundError, InputError
+from timesenclip.files import file_lock, plain
 
 __all__ = ["Entry", "Manifest", "read_manifest"]
 
@@ -54,26 +54,28 @@ class Manifest:
         """
         self.path = path
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._file: BinaryIO = path.open("a+b")
+        self._open = ExitStack()
+        self._file: BinaryIO = self._open.enter_context(path.open("a+b"))
         try:
-            _lock(self._file, path)
+            if not self._open.enter_context(file_lock(path.with_name(f".{path.name}.lock"))):
+                raise InputError(f"Another process is writing '{path}'; wait for it, or give another output.")
             if fresh:
                 self._file.truncate(0)
             entries = _parse(path, _cut_torn_line(self._file))
-            mine = {"format_version": FORMAT_VERSION, **json.loads(json.dumps(dict(job), default=str))}
+            mine = {"format_version": FORMAT_VERSION, **plain(job)}
             if not entries:
                 self._append(Entry(kind="job", key=kind, facts=mine))
             else:
                 _check_same(path, entries[0], kind, mine)
         except BaseException:
-            self._file.close()
+            self.close()
             raise
         self.done: dict[str, dict[str, Any]] = _done(entries)
         """Facts of every finished piece."""
 
     def add(self, key: str, facts: Mapping[str, Any] | None = None) -> None:
         """Record that a piece is done; its files must stand under their final names already."""
-        kept = json.loads(json.dumps(dict(facts or {}), default=str))
+        kept: dict[str, Any] = plain(facts or {})
         self._append(Entry(kind="done", key=key, facts=kept))
         self.done[key] = kept
 
@@ -84,7 +86,7 @@ class Manifest:
 
     def close(self) -> None:
         """Close the file, which another process may then open."""
-        self._file.close()
+        self._open.close()
 
     def __enter__(self) -> Manifest:
         return self
@@ -157,16 +159,3 @@ def _check_same(path: Path, first: Entry, kind: str, mine: Mapping[str, Any]) ->
                 f"{path} records a job with {key} {first.facts.get(key)!r}, this one has {mine.get(key)!r}; give "
                 "another output, or remove the old one."
             )
-
-
-def _lock(file: BinaryIO, path: Path) -> None:
-    """Let one process write; where the system has no such locks (Windows, some network drives) go without."""
-    with suppress(ImportError):
-        import fcntl
-
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise InputError(f"Another process is writing '{path}'; wait for it, or give another output.") from error
-        except OSError:
-            return

@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 
 from timesenclip.bands import BAND_NAMES
 from timesenclip.errors import InputError, TimeError, UnitsError
+from timesenclip.grid import Transform, pixel_lonlat
 
-__all__ = ["Cube", "PixelSeries", "year_fraction"]
+__all__ = ["Cube", "PixelSeries", "calendar_intervals", "concatenate", "year_fraction"]
 
 _DAYS_PER_YEAR = 365.25
 _MAX_REFLECTANCE = 3.0
@@ -31,6 +32,21 @@ def year_fraction(dates: NDArray[np.datetime64]) -> NDArray[np.float32]:
     first = years.astype("datetime64[D]")
     length = (years + 1).astype("datetime64[D]") - first
     return np.asarray((days - first) / length, dtype=np.float32)
+
+
+def calendar_intervals(start: NDArray[np.datetime64], end: NDArray[np.datetime64]) -> NDArray[np.float32]:
+    """Intervals of dates as positions in the calendar.
+
+    Args:
+        start: (..., T) datetime64[D], first day of each interval.
+        end: (..., T) datetime64[D], first day after it.
+
+    Returns:
+        (..., T, 2) float32: start and end in years, start in [0, 1); end may pass 1 across New Year.
+    """
+    first = year_fraction(start)
+    width = ((end - start).astype("timedelta64[D]").astype(np.float32)) / np.float32(_DAYS_PER_YEAR)
+    return np.stack([first, first + width], axis=-1)  # (..., T, 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,10 +125,8 @@ class PixelSeries:
         )
 
     def calendar(self) -> NDArray[np.float32]:
-        """(N, T, 2) float32: start and end of each step in years, start in [0, 1); end may pass 1 across New Year."""
-        start = year_fraction(self.start)
-        width = ((self.end - self.start).astype("timedelta64[D]").astype(np.float32)) / np.float32(_DAYS_PER_YEAR)
-        return np.stack([start, start + width], axis=-1)  # (N, T, 2)
+        """(N, T, 2) float32: start and end of each step in years, as `calendar_intervals`."""
+        return calendar_intervals(self.start, self.end)
 
     @classmethod
     def from_monthly(
@@ -152,6 +166,39 @@ class PixelSeries:
         )
 
 
+def concatenate(parts: Sequence[PixelSeries], *, provenance: Mapping[str, Any] | None = None) -> PixelSeries:
+    """Join series along N; those with fewer steps than the longest end in missing steps.
+
+    Args:
+        parts: pixels or patches of one size, in order.
+        provenance: of the result; default: that of a single part, else a list of all under `joined`.
+
+    Raises:
+        InputError: there is nothing to join, or the sizes of pixels and patches differ.
+    """
+    if len({part.reflectance.shape[2:] for part in parts}) != 1:
+        raise InputError(f"Cannot join series of pixel shapes {[part.reflectance.shape[2:] for part in parts]}.")
+    if len(parts) == 1:
+        return parts[0] if provenance is None else replace(parts[0], provenance=provenance)
+    steps = max(part.steps for part in parts)
+
+    def stack(arrays: Sequence[NDArray[Any]], mode: Any) -> NDArray[Any]:
+        return np.concatenate(
+            [np.pad(a, [(0, 0), (0, steps - a.shape[1])] + [(0, 0)] * (a.ndim - 2), mode=mode) for a in arrays]
+        )  # (N, T, ...)
+
+    return PixelSeries(
+        reflectance=stack([part.reflectance for part in parts], "constant"),
+        valid=stack([part.valid for part in parts], "constant"),
+        start=stack([part.start for part in parts], "edge"),
+        end=stack([part.end for part in parts], "edge"),
+        sample_id=tuple(name for part in parts for name in part.sample_id),
+        lon_deg=np.concatenate([part.lon_deg for part in parts]),
+        lat_deg=np.concatenate([part.lat_deg for part in parts]),
+        provenance={"joined": [dict(part.provenance) for part in parts]} if provenance is None else provenance,
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Cube:
     """An area seen over T dates (or composites) in ten bands, on one grid."""
@@ -166,7 +213,7 @@ class Cube:
     """(T,) datetime64[D], first day after it."""
     crs: str
     """CRS as an authority string (`EPSG:32631`) or WKT; never implied."""
-    transform: tuple[float, float, float, float, float, float]
+    transform: Transform
     """Affine (a, b, c, d, e, f) from (column, row) of the pixel's upper left corner to CRS units."""
     provenance: Mapping[str, Any] = field(default_factory=dict)
     """Where it came from and what was done. JSON-able."""
@@ -192,8 +239,6 @@ class Cube:
 
     def pixel_series(self) -> PixelSeries:
         """Every pixel as a series, row by row: N = Y * X. Longitude and latitude are of pixel centres."""
-        from timesenclip.eo.grid import pixel_lonlat
-
         t, c, y, x = self.reflectance.shape
         lon, lat = pixel_lonlat(self.crs, self.transform, (y, x))
         return PixelSeries(

@@ -1,10 +1,12 @@
-"""What the environment may say: the only place in the package that reads it.
+"""What the environment may say: the only module of the package that reads environment variables.
 
-Every variable starts with `TIMESENCLIP_` and has a command-line option or a keyword that wins over it.
+Ours start with `TIMESENCLIP_`, and each has a command-line option or a keyword that wins over it. Of others' variables
+one is read here, `HF_HUB_OFFLINE`; libraries read theirs themselves.
 """
 
 from __future__ import annotations
 
+import os
 from functools import cache
 
 from pydantic import Field, ValidationError
@@ -12,7 +14,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from timesenclip.errors import InputError
 
-__all__ = ["Settings", "settings"]
+__all__ = ["Settings", "cpu_count", "hub_is_offline", "settings"]
 
 _PREFIX = "TIMESENCLIP_"
 
@@ -41,3 +43,13 @@ def settings() -> Settings:
         first = error.errors()[0]
         name = _PREFIX + str(first["loc"][0]).upper()
         raise InputError(f"{name}={first['input']!r}: {first['msg'].lower()}; correct or unset it.") from error
+
+
+def cpu_count() -> int:
+    """Cores that this process may use, which in a container are fewer than the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def hub_is_offline() -> bool:
+    """Whether `HF_HUB_OFFLINE` is set to anything but 0; read anew each time, since it may be set late."""
+    return os.environ.get("HF_HUB_OFFLINE", "") not in ("", "0")

@@ -14,7 +14,7 @@ from pyproj import CRS
 from typer.testing import CliRunner, Result
 
 from timesenclip.bands import BAND_NAMES, BANDS, SCL_NAME
-from timesenclip.cli import app
+from timesenclip.cli.commands import app
 
 MONTHS = pd.date_range("2020-01-01", periods=12, freq="MS")
 

@@ -205,7 +205,8 @@ def test_outputs_and_addresses_that_cannot_be_used_are_said(run, world: Path, ca
 def test_a_plan_counts_the_workers_of_a_cluster():
     from distributed import LocalCluster
 
-    from timesenclip.mapping.spread import cpu_count, worker_count
+    from timesenclip.mapping.spread import worker_count
+    from timesenclip.settings import cpu_count
 
     quiet = {"dashboard_address": None, "scheduler_kwargs": {"dashboard_address": "127.0.0.1:0"}}
     with LocalCluster(n_workers=1, threads_per_worker=3, processes=True, **quiet) as cluster:

@@ -18,9 +18,11 @@ import rasterio
 from rio_cogeo.cogeo import cog_validate
 from shapely.geometry import box
 
-from timesenclip.eo.cube import AreaSource, open_cube
-from timesenclip.eo.simulate import simulate_scene
+from timesenclip.eo.area import AreaSource
+from timesenclip.eo.cube import open_cube
+from timesenclip.eo.simulate.scene import simulate_scene
 from timesenclip.errors import DataNotFoundError, InputError, NoClearObservationError, PartialFailureError
+from timesenclip.files import TEMPORARY_SUFFIX
 from timesenclip.mapping.result import MapResult
 from timesenclip.mapping.run import map_cube
 from timesenclip.model.checkpoint import Model, load
@@ -104,6 +106,13 @@ def test_failed_blocks_are_named_and_only_they_are_done_again(source, whole, mod
     assert files_of(tmp_path) == files_of(whole.folder)
 
 
+def test_an_error_of_the_program_is_not_tried_again(source, model, tmp_path: Path) -> None:
+    area = Broken(source, {(16, 16)}, TypeError("unsupported operand"))
+    with pytest.raises(PartialFailureError, match=r"1 of 9 blocks failed .*TypeError: unsupported operand"):
+        map_cube(area, PHRASES, out=tmp_path, model=model, block=16, workers=1)
+    assert area.read_count == 9
+
+
 def test_when_no_block_works_its_error_is_said_and_nothing_stays(source, model, tmp_path: Path) -> None:
     everywhere = {(row, column) for row in (0, 16, 32) for column in (0, 16, 32)}
     area = Broken(source, everywhere, DataNotFoundError("The archive is gone."))
@@ -137,7 +146,7 @@ def test_a_raster_that_cannot_be_written_whole_does_not_appear(run, source, tmp_
     assert re.search(r"^error: Cannot write '.*scores.tif' .* run the same command again", said.stderr, re.MULTILINE)
     there = {path.name for path in (tmp_path / "map").iterdir()}
     assert ".map.partial" in there
-    assert not [name for name in there if name.startswith("scores") or name.endswith((".part.tif", ".scratch.tif"))]
+    assert not [name for name in there if name.startswith("scores") or name.endswith(TEMPORARY_SUFFIX)]
     again = run("map", *how)
     assert again.exit_code == 0, again.stderr
     assert "scores.tif" in files_of(tmp_path / "map")

@@ -18,14 +18,8 @@ from typer.testing import Result
 
 from tests.integration.stac_world import SHOTS, A, write_world
 from timesenclip.model.encoder import PRESETS, SeriesEncoder
-from timesenclip.testing import (
-    random_cube,
-    random_series,
-    write_lucas_embeddings,
-    write_netcdf_cube,
-    write_sen4map_crops,
-    write_wide_table,
-)
+from timesenclip.testing import random_cube, random_series, write_netcdf_cube, write_wide_table
+from timesenclip.testing.training import write_lucas_embeddings, write_sen4map_crops
 
 README = Path(__file__).parents[2] / "README.md"
 TEXT = README.read_text(encoding="utf-8")

@@ -9,7 +9,8 @@ import pytest
 
 from timesenclip.eo.cube import read_cube
 from timesenclip.ground.taxonomy import taxonomy_from_phrases
-from timesenclip.tasks.evaluate import FOREST, ZERO_SHOT, evaluate_cube, read_labels
+from timesenclip.tasks.evaluate import FOREST, ZERO_SHOT, evaluate_cube
+from timesenclip.tasks.labelled import read_labels
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 WORLDCEREAL, FLANDERS = DATA / "worldcereal", DATA / "s2-flanders-2018"

@@ -18,9 +18,9 @@ from pyproj import Transformer
 from timesenclip.bands import BAND_NAMES, SCL_NAME
 from timesenclip.eo.aoi import open_aoi
 from timesenclip.eo.composite import composite_cube
-from timesenclip.eo.cube_layers import Grid
 from timesenclip.eo.stac import open_stac
 from timesenclip.errors import DataNotFoundError, DegradedInputWarning, MissingExtraError, TimeError
+from timesenclip.grid import Grid
 from timesenclip.mapping.run import map_cube
 from timesenclip.series import Cube
 

@@ -24,8 +24,9 @@ import xarray as xr
 from rio_cogeo.cogeo import cog_validate
 
 from timesenclip.demo import QUESTION
-from timesenclip.eo.cube import AreaSource, open_cube
-from timesenclip.eo.simulate import simulate_scene
+from timesenclip.eo.area import AreaSource
+from timesenclip.eo.cube import open_cube
+from timesenclip.eo.simulate.scene import simulate_scene
 from timesenclip.errors import (
     CheckpointError,
     DegradedInputWarning,

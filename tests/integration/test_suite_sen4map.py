@@ -10,7 +10,7 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from timesenclip.cli import app
+from timesenclip.cli.commands import app
 from timesenclip.data.sen4map import convert_sen4map
 from timesenclip.errors import DegradedInputWarning, InputError
 from timesenclip.ground.taxonomy import load_taxonomy
@@ -18,7 +18,8 @@ from timesenclip.model.presto import PrestoEncoder
 from timesenclip.tasks.labelled_store import ground_views, labelled_store
 from timesenclip.tasks.paper_suite import TASKS
 from timesenclip.tasks.peers import PRESTO
-from timesenclip.testing import random_series, write_lucas_embeddings, write_sen4map_crops, write_test_labels
+from timesenclip.testing import random_series
+from timesenclip.testing.training import write_lucas_embeddings, write_sen4map_crops, write_test_labels
 
 from .conftest import maize_dn, wide_frame
 

@@ -18,7 +18,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from typer.testing import CliRunner
 
-from timesenclip.cli import app
+from timesenclip.cli.commands import app
 from timesenclip.errors import CheckpointError, DataNotFoundError, InputError, TowerError
 from timesenclip.ground.clip_import import import_clip
 from timesenclip.ground.towers import load_tower

@@ -8,7 +8,6 @@ from sklearn import metrics as sk
 
 from timesenclip.errors import InputError
 from timesenclip.tasks.metrics import calibration_error, confusion_matrix, figures, reliability, top_k_hits
-from timesenclip.tasks.uncertainty import spatial_blocks
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -110,13 +109,3 @@ def test_block_bootstrap_equals_drawing_the_samples_of_whole_blocks() -> None:
     alone = figures(truth, predicted, names="abc", block=np.arange(len(block)), seed=4)
     width = [np.diff(run.intervals["accuracy"])[0] for run in (found, alone)]
     assert width[0] > 1.5 * width[1]  # neighbours agree, so single samples promise too much
-
-
-def test_spatial_blocks_and_unknown_places() -> None:
-    lat = np.array([50.1, 50.2, 50.3, np.nan, np.nan])
-    lon = np.array([4.1, 4.2, 4.1, 4.1, 4.1])
-    block = spatial_blocks(lat, lon)
-    assert block[0] == block[1]
-    assert len(set(block)) == 4
-    with pytest.raises(InputError, match="above 0"):
-        spatial_blocks(lat, lon, block_deg=0)

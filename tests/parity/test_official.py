@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from timesenclip.errors import CheckpointError, DataNotFoundError, InputError
 from timesenclip.model.checkpoint import load, save
-from timesenclip.model.official import export_official, import_official, read_tensors
+from timesenclip.model.official import export_official, import_official
+from timesenclip.safe_torch_load import read_tensors
 
 BANDS, DIM, HEADS, FFN, DEPTH = 10, 512, 8, 256, 6
 

@@ -13,7 +13,7 @@ import typer
 from typer.testing import CliRunner, Result
 
 import timesenclip
-from timesenclip.cli import app
+from timesenclip.cli.commands import app
 
 COMMANDS = ["demo", "doctor", "classify", "map", "embed", "evaluate", "taxonomies", "info"]
 COMMANDS += ["adapt", "ask", "change", "compare", "embed-area", "train", "data", "ground", "import", "export", "hub"]

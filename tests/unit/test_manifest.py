@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -76,3 +78,36 @@ def test_a_file_that_is_no_manifest_is_named(tmp_path: Path) -> None:
         read_manifest(path)
     with pytest.raises(DataNotFoundError, match="No manifest"):
         read_manifest(tmp_path / "none.jsonl")
+
+
+HOLD = """
+import sys
+import subprocess
+import sys
+from pathlib import Path
+from timesenclip.manifest import Manifest
+with Manifest(Path(sys.argv[1]), "embed", {}) as manifest:
+    print("begun", flush=True)
+    sys.stdin.readline()
+"""
+
+
+def test_the_manifest_of_another_process_is_refused_until_that_process_ends(tmp_path: Path) -> None:
+    path = tmp_path / "job.jsonl"
+    command = [sys.executable, "-c", HOLD, str(path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as writer:
+        assert writer.stdout is not None
+        assert writer.stdout.readline() == "begun\n"
+        with pytest.raises(InputError, match="Another process is writing"):
+            Manifest(path, "embed", {})
+        writer.kill()
+    Manifest(path, "embed", {}).close()
+    assert [file.name for file in tmp_path.iterdir()] == ["job.jsonl"]
+
+
+def test_a_job_that_is_not_finite_is_the_same_job_the_next_time(tmp_path: Path) -> None:
+    path = tmp_path / "job.jsonl"
+    for _ in range(2):
+        with Manifest(path, "embed", {"threshold": float("nan")}) as manifest:
+            manifest.add("a", {"seconds": float("inf")})
+            assert manifest.done == {"a": {"seconds": None}}

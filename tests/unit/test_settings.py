@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
+import timesenclip
 from timesenclip.errors import InputError
-from timesenclip.settings import settings
+from timesenclip.settings import hub_is_offline, settings
 
 
 @pytest.fixture(autouse=True)
@@ -25,3 +29,17 @@ def test_a_bad_value_is_named(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("TIMESENCLIP_THREADS", "many")
     with pytest.raises(InputError, match=r"TIMESENCLIP_THREADS='many': .*integer"):
         settings()
+
+
+@pytest.mark.parametrize(("value", "offline"), [(None, False), ("", False), ("0", False), ("1", True), ("yes", True)])
+def test_the_hub_is_offline_where_its_variable_says_so(value: str | None, offline: bool, monkeypatch):
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    if value is not None:
+        monkeypatch.setenv("HF_HUB_OFFLINE", value)
+    assert hub_is_offline() is offline
+
+
+def test_no_other_module_reads_the_environment():
+    package = Path(timesenclip.__file__).parent
+    reading = {path.name for path in package.rglob("*.py") if re.search(r"\benviron\b|\bgetenv\b", path.read_text())}
+    assert reading == {"settings.py"}

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from timesenclip._version import __version__
 from timesenclip.cli import options as opt
 from timesenclip.cli.console import left_out, note, print_json, print_table
 from timesenclip.cli.groups import with_groups
@@ -40,7 +41,6 @@ def adapt(
 
     The head belongs to the checkpoint it was made with and is refused by every other.
     """
-    from timesenclip import __version__
     from timesenclip.ground.prompts import class_weights
     from timesenclip.model.embed import embed
     from timesenclip.tasks.heads import fit_head, save_head

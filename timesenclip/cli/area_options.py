@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -13,16 +14,15 @@ from timesenclip.cli.console import note
 from timesenclip.errors import InputError
 
 if TYPE_CHECKING:
-    from timesenclip.eo.cube import AreaSource, CubeSource
+    from timesenclip.eo.area import AreaSource
+    from timesenclip.eo.cube_source import CubeSource
     from timesenclip.eo.radiometry import Units
-    from timesenclip.eo.stac import StacSource
+    from timesenclip.eo.stac_source import StacSource
 
-__all__ = ["AreaOptions", "WorkOptions", "open_area", "opened_cube", "search_area"]
+__all__ = ["AreaOptions", "WorkOptions", "open_area", "open_cube_of", "refuse_given", "search_area"]
 
 _ORIGIN = "Where the pixels come from"
 _SEARCH = "Or search for the pixels"
-_SAMPLE_PX = 128
-"""Side of the window in the middle of the area in which the darkest values are looked at."""
 
 CubePath = Annotated[
     Path | None,
@@ -177,7 +177,7 @@ def open_area(cube: Path | None, area: AreaOptions, read: opt.InputOptions) -> A
     refuse_both(cube, area)
     if cube is None:
         return search_area(area, read.span, units=read.units)
-    return opened_cube(cube, area, read.span, read.units)
+    return open_cube_of(cube, area, read.units)
 
 
 def search_area(area: AreaOptions, span: str | int | None, *, units: Units = "auto") -> StacSource:
@@ -213,11 +213,11 @@ def search_area(area: AreaOptions, span: str | int | None, *, units: Units = "au
     return source
 
 
-def opened_cube(cube: Path, area: AreaOptions, span: str | int | None, units: Units) -> CubeSource:
-    """Open the CUBE of the command line; where nothing says what the offset is, look at the darkest pixels."""
+def open_cube_of(cube: Path, area: AreaOptions, units: Units = "auto") -> CubeSource:
+    """Open a cube of the command line, with the options that say how its pixels are read."""
     from timesenclip.eo.cube import open_cube
 
-    source = open_cube(
+    return open_cube(
         str(cube),
         units=units,
         provider=area.provider,
@@ -225,19 +225,21 @@ def opened_cube(cube: Path, area: AreaOptions, span: str | int | None, units: Un
         baseline=area.baseline,
         offset_dn=area.offset_dn,
     )
-    if area.provider is None and area.offset_dn is None:
-        _check_offset(source, span)
-    return source
 
 
-def _check_offset(source: CubeSource, period: str | int | None) -> None:
-    """Warn when the darkest values look as if the offset of baseline 04.00 were still in them."""
-    from timesenclip.eo.radiometry import check_dark_level
+def refuse_given(context: typer.Context, names: Sequence[str], why: str) -> None:
+    """Refuse options that would have no effect, also where the value given is their default.
 
-    window: list[int] = []
-    for size in source.shape:
-        first = max(0, (size - _SAMPLE_PX) // 2)
-        window += [first, min(size, first + _SAMPLE_PX)]
-    sample = source.read((window[0], window[1], window[2], window[3]), period=period)
-    if sample.valid.any():
-        check_dark_level(sample.reflectance.min(axis=1), sample.valid, where=source.where)
+    Args:
+        context: of the command.
+        names: parameters of the command.
+        why: end of the sentence that begins with the option and its value.
+
+    Raises:
+        InputError: one of them was given.
+    """
+    for name in names:
+        source = context.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":
+            option = f"--{name.replace('_', '-')} {context.params[name]}"
+            raise InputError(f"{option} {why}; leave it out, or give the pixels that it is meant for.")

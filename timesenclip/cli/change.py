@@ -15,7 +15,7 @@ from timesenclip.cli.groups import with_groups
 from timesenclip.errors import InputError
 
 if TYPE_CHECKING:
-    from timesenclip.eo.cube import AreaSource
+    from timesenclip.eo.area import AreaSource
     from timesenclip.mapping.change import ChangeResult
     from timesenclip.mapping.embeddings import EmbeddingStore
     from timesenclip.mapping.question import Question
@@ -25,6 +25,7 @@ __all__ = ["change"]
 
 @with_groups
 def change(
+    context: typer.Context,
     before: Annotated[Path, typer.Argument(metavar="STORE_A", help="The store of the earlier period.")],
     after: Annotated[Path, typer.Argument(metavar="STORE_B", help="The store of the later period, on the same grid.")],
     output: Annotated[Path, opt.output("FOLDER", "Folder for the maps.")],
@@ -47,6 +48,7 @@ def change(
     """Show where two periods of one area differ: in the embedding, in the answer, and in which month.
 
     Months need the pixels: of the cubes that the stores were made of, or searched for again with --aoi.
+    --provider, --collection, --baseline and --offset-dn hold for both cubes.
     """
     from timesenclip.mapping.change import change_stores
     from timesenclip.mapping.embeddings import EmbeddingStore
@@ -56,6 +58,12 @@ def change(
     if cube_a is not None and area.aoi is not None:
         raise InputError(f"--cube-a and --aoi {area.aoi} were both given; give what the stores were made of.")
     area.refuse_catalog_alone()
+    if area.aoi is None:
+        search = ("max_cloud", "resampling", "readers")
+        src.refuse_given(context, search, "applies to a search, but --aoi was not given")
+    if area.aoi is None and cube_a is None:
+        origin = "tells how pixels are read, but neither --cube-a and --cube-b nor --aoi was given"
+        src.refuse_given(context, ("provider", "collection", "baseline", "offset_dn"), origin)
     first, second = EmbeddingStore.open(before), EmbeddingStore.open(after)
     cubes = _cubes(first, second, cube_a, cube_b, area)
     with progress_bar("change, pixels") as progress:
@@ -76,10 +84,8 @@ def _cubes(
     first: EmbeddingStore, second: EmbeddingStore, cube_a: Path | None, cube_b: Path | None, area: src.AreaOptions
 ) -> tuple[AreaSource, AreaSource] | None:
     """The pixels of both stores, or None where nothing says where they are."""
-    from timesenclip.eo.cube import open_cube
-
     if cube_a is not None and cube_b is not None:
-        return open_cube(cube_a), open_cube(cube_b)
+        return src.open_cube_of(cube_a, area), src.open_cube_of(cube_b, area)
     if area.aoi is not None:
         return src.search_area(area, first.info.period), src.search_area(area, second.info.period)
     return None

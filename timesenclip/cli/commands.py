@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from timesenclip import __version__
+from timesenclip._version import __version__
 from timesenclip.cli.adapt import adapt
 from timesenclip.cli.ask import ask
 from timesenclip.cli.change import change

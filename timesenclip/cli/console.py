@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import json
 import re
 import sys
 import warnings
@@ -19,6 +18,8 @@ from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
 from timesenclip.errors import PartialFailureError, TimeSenCLIPError, TimeSenCLIPWarning
+from timesenclip.files import json_text
+from timesenclip.messages import some_of
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -140,26 +141,13 @@ def note(text: str) -> None:
 
 def left_out(what: str, labels: Mapping[str, int]) -> str:
     """What has a label that is no class: how many, and the most frequent labels with their counts."""
-    listed = ", ".join(f"{label} ({count})" for label, count in list(labels.items())[:12])
-    more = f", and {len(labels) - 12} more" if len(labels) > 12 else ""
-    return f"{sum(labels.values())} {what} left out: no class for the labels {listed}{more}"
+    listed = some_of([f"{label} ({count})" for label, count in labels.items()], 12, separator=", ")
+    return f"{sum(labels.values())} {what} left out: no class for the labels {listed}"
 
 
 def print_json(answer: Mapping[str, Any]) -> None:
     """Print the one JSON object that --json promises; what is not finite becomes null."""
-    typer.echo(json.dumps(_finite(answer), ensure_ascii=False, allow_nan=False, indent=2))
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(key): _finite(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_finite(item) for item in value]
-    if hasattr(value, "tolist"):  # a NumPy scalar or array
-        return _finite(value.tolist())
-    if isinstance(value, float) and not -float("inf") < value < float("inf"):
-        return None
-    return value if isinstance(value, (bool, int, float, str, type(None))) else str(value)
+    typer.echo(json_text(answer, indent=2))
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, title: str | None = None) -> None:

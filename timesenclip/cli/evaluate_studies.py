@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from timesenclip.cli import options as opt
-from timesenclip.cli.area_options import AreaOptions, opened_cube
 from timesenclip.cli.console import note, print_json, print_table, progress_bar, quiet_libraries, training_bar
 from timesenclip.cli.groups import with_groups
 from timesenclip.errors import InputError, PartialFailureError
 
 if TYPE_CHECKING:
-    from timesenclip.eo.cube import AreaSource
+    from timesenclip.eo.area import AreaSource
     from timesenclip.mapping.embeddings import EmbeddingStore
     from timesenclip.tasks.scenic import Correlations, Scenicness
 
@@ -45,7 +44,8 @@ def scenic(
     From prompts alone, and from a ridge regression that is judged on other places than those it learned from.
     """
     from timesenclip.eo.points import read_points
-    from timesenclip.tasks.scenic import BEAUTIFUL, UGLY, evaluate_scenicness, read_votes, write_scenicness
+    from timesenclip.tasks.scenic import evaluate_scenicness, read_votes, write_scenicness
+    from timesenclip.tasks.scenic_score import BEAUTIFUL, UGLY
 
     if area is not None and output is None:
         raise InputError(f"--map {area} draws a map, but no folder was given; add -o FOLDER.")
@@ -88,12 +88,15 @@ def _report_scenic(found: Scenicness, files: dict[str, Path], output: Path | Non
 
 
 def _area(path: Path, read: opt.InputOptions) -> EmbeddingStore | AreaSource:
-    """A store if it is one, else the cube."""
+    """A store if it is one, else the cube, whose offset is checked now: its pixels are read after all other work."""
+    from timesenclip.eo.cube import open_cube
     from timesenclip.mapping.embeddings import EmbeddingStore
 
     if (path / "zarr.json").is_file() and (path / "vectors").is_dir():
         return EmbeddingStore.open(path)
-    return opened_cube(path, AreaOptions(), read.span, read.units)
+    source = open_cube(path, units=read.units)
+    source.check_offset(read.span)
+    return source
 
 
 def sweep(
@@ -106,7 +109,8 @@ def sweep(
     as_json: opt.Json = False,
 ) -> None:
     """Train what a sweep file asks for, and run every combination that is not there yet."""
-    from timesenclip.tasks.sweep import read_sweep, run_sweep
+    from timesenclip.tasks.sweep import run_sweep
+    from timesenclip.tasks.sweep_file import read_sweep
 
     config = read_sweep(file)
     if config.train is None:

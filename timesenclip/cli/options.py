@@ -19,8 +19,8 @@ from timesenclip.errors import InputError
 if TYPE_CHECKING:
     from timesenclip.ground.taxonomy import Taxonomy
     from timesenclip.model.checkpoint import Model
+    from timesenclip.tasks.ground_vectors import Ground
     from timesenclip.tasks.peers import Peers
-    from timesenclip.tasks.suite import Ground
 
 __all__ = [
     "DEFAULT_TAXONOMY",
@@ -338,8 +338,8 @@ class PeerOptions:
         """The vectors of --ground."""
         if self.ground is None:
             return None
+        from timesenclip.tasks.ground_vectors import read_ground
         from timesenclip.tasks.labelled_store import ground_views
-        from timesenclip.tasks.suite import read_ground
 
         return (read_ground if self.ground.suffix == ".parquet" else ground_views)(self.ground)
 

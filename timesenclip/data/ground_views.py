@@ -18,9 +18,11 @@ from numpy.typing import NDArray
 
 from timesenclip.data.photos import Photo
 from timesenclip.errors import DataNotFoundError, InputError, TimeSenCLIPError
+from timesenclip.files import atomic_path, write_json
+from timesenclip.messages import reason_of
 
 if TYPE_CHECKING:
-    from timesenclip.ground.towers import GroundTower
+    from timesenclip.ground.tower import GroundTower
 
 __all__ = ["Embedded", "GroundViews", "embed_photos", "read_ground_views"]
 
@@ -155,8 +157,9 @@ def _read_published(path: Path) -> GroundViews:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
-        reason = str(error).strip().split("\n", 1)[0].split(". ", 1)[0][:120]
-        raise DataNotFoundError(f"'{path}' is no dictionary of tensors ({reason}); fetch it again.") from error
+        raise DataNotFoundError(
+            f"'{path}' is no dictionary of tensors ({reason_of(error)}); fetch it again."
+        ) from error
     if not isinstance(content, dict) or not content:
         raise InputError(f"'{path}' holds a {type(content).__name__}; expected a dictionary of tensors.")
     keys = sorted(map(str, content))
@@ -240,10 +243,7 @@ def _begin(folder: Path, tower: GroundTower) -> None:
                 f"'{tower.name}' ({tower.dim}); give another folder."
             )
         return
-    folder.mkdir(parents=True, exist_ok=True)
-    scratch = folder / ".ground.json.tmp"
-    scratch.write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
-    scratch.replace(file)
+    write_json(file, about)
 
 
 def _about(folder: Path) -> dict[str, Any]:
@@ -276,6 +276,5 @@ def _write_part(path: Path, rows: Sequence[tuple[Photo, NDArray[np.float32]]], d
             "vector": pa.FixedSizeListArray.from_arrays(pa.array(flat), dim),
         }
     )
-    scratch = path.with_suffix(".tmp")
-    pq.write_table(table, scratch)
-    scratch.replace(path)
+    with atomic_path(path) as scratch:
+        pq.write_table(table, scratch)

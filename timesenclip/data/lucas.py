@@ -18,7 +18,9 @@ from numpy.typing import NDArray
 
 from timesenclip.data.places import settle_lonlat
 from timesenclip.errors import DataNotFoundError, InputError
+from timesenclip.extras import require
 from timesenclip.ground.taxonomy import Taxonomy, load_taxonomy
+from timesenclip.messages import reason_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -182,22 +184,19 @@ def _read(path: Path) -> pd.DataFrame:
             head = file.readline()
         return pd.read_csv(path, sep=max(",;\t", key=head.count), low_memory=False, encoding="utf-8-sig")
     except (ValueError, UnicodeDecodeError, OSError) as error:  # pandas' parser errors are ValueErrors
-        raise DataNotFoundError(f"'{path}' is no table ({error}); give CSV, GeoPackage or Parquet.") from error
+        raise DataNotFoundError(
+            f"'{path}' is no table ({reason_of(error)}); give CSV, GeoPackage or Parquet."
+        ) from error
 
 
 def _read_vector(path: Path) -> pd.DataFrame:
-    from timesenclip.errors import MissingExtraError
-
-    try:
-        import pyogrio
-    except ImportError as error:
-        raise MissingExtraError("GeoPackages need pyogrio; pip install 'timesenclip[train]'.") from error
     import pandas as pd
 
+    pyogrio = require("train", "pyogrio", needed_by="GeoPackages")
     try:  # without geopandas, which `read_dataframe` would need
         about, _, _, columns = pyogrio.raw.read(path, read_geometry=False)
     except pyogrio.errors.DataSourceError as error:
-        raise DataNotFoundError(f"'{path}' cannot be read ({error}); fetch it again.") from error
+        raise DataNotFoundError(f"'{path}' cannot be read ({reason_of(error)}); fetch it again.") from error
     return pd.DataFrame(dict(zip(about["fields"], columns, strict=True)))
 
 

@@ -12,8 +12,8 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from timesenclip.data.store import MISSING_DN
 from timesenclip.eo.masking import clear_mask
+from timesenclip.eo.radiometry import MISSING_DN
 
 __all__ = ["Compositing", "authors_months", "clear_months"]
 

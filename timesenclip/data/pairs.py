@@ -20,9 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timesenclip.data.ground_views import GroundViews
-from timesenclip.data.places import nearest_m
 from timesenclip.data.store import SeriesStore
 from timesenclip.errors import DataNotFoundError, InputError
+from timesenclip.spatial import nearest_m
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -240,7 +240,12 @@ def join_pairs(
     lon, lat = (photos[c].to_numpy(dtype=np.float64) for c in ("lon", "lat"))
     here = np.isfinite(lon) & np.isfinite(lat)
     distance, nearest = np.full(len(photos), np.inf), np.zeros(len(photos), dtype=np.intp)
-    distance[here], nearest[here] = nearest_m(lon[here], lat[here], index["lon"].to_numpy(), index["lat"].to_numpy())
+    distance[here], nearest[here] = nearest_m(
+        lat_deg=lat[here],
+        lon_deg=lon[here],
+        to_lat_deg=index["lat"].to_numpy(),
+        to_lon_deg=index["lon"].to_numpy(),
+    )
     keep = distance <= max_distance_m
     if max_days is not None:
         first = store.first_month()[known][nearest]

@@ -1,4 +1,4 @@
-"""Coordinates of places: which of two columns is the longitude, and how far apart points are."""
+"""Coordinates of places: which of two columns is the longitude, and numbers in the attributes of files."""
 
 from __future__ import annotations
 
@@ -10,10 +10,7 @@ from numpy.typing import NDArray
 
 from timesenclip.errors import DegradedInputWarning, InputError
 
-__all__ = ["EARTH_RADIUS_M", "nearest_m", "numbers_in", "settle_lonlat", "unit_vectors"]
-
-EARTH_RADIUS_M = 6_371_008.8
-"""Mean radius. Source: IUGG."""
+__all__ = ["numbers_in", "settle_lonlat"]
 
 _EUROPE = (-32.0, 27.0, 46.0, 72.5)
 """West, south, east, north of the countries of LUCAS, with the Azores, Madeira, the Canaries and Cyprus."""
@@ -75,19 +72,3 @@ def numbers_in(value: object) -> list[float]:
         return [float(x) for x in array.ravel()]
     items = (item if isinstance(item, (str, bytes)) else str(item) for item in array.ravel().tolist())
     return [number for item in items for number in numbers_in(item)]
-
-
-def unit_vectors(lon_deg: NDArray[np.float64], lat_deg: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(N, 3) points on the unit sphere: distances there grow with distances on Earth, across every meridian."""
-    lon, lat = np.radians(lon_deg), np.radians(lat_deg)
-    return np.stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)], axis=-1)
-
-
-def nearest_m(
-    lon_deg: NDArray[np.float64], lat_deg: NDArray[np.float64], to_lon: NDArray[np.float64], to_lat: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
-    """Distance in metres from each of N points to the nearest of M others, and which one that is."""
-    from scipy.spatial import cKDTree
-
-    chord, index = cKDTree(unit_vectors(to_lon, to_lat)).query(unit_vectors(lon_deg, lat_deg))
-    return 2 * EARTH_RADIUS_M * np.arcsin(np.clip(chord / 2, 0, 1)), index

@@ -25,7 +25,8 @@ from numpy.typing import NDArray
 from timesenclip.bands import BAND_NAMES, SCL_NAME, canonical_band
 from timesenclip.data.monthly import Compositing, authors_months, clear_months
 from timesenclip.data.places import numbers_in, settle_lonlat
-from timesenclip.data.store import MISSING_DN, SeriesStore, StoreWriter
+from timesenclip.data.store import SeriesStore, StoreWriter
+from timesenclip.eo.radiometry import MISSING_DN
 from timesenclip.errors import DataNotFoundError, InputError
 
 if TYPE_CHECKING:

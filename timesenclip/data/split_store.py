@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from timesenclip.data.splits import check_apart, spatial_blocks
+from timesenclip.data.splits import check_apart
 from timesenclip.data.store import SeriesStore
+from timesenclip.files import write_text
+from timesenclip.spatial import spatial_parts
 
 __all__ = ["StoreSplit", "split_store"]
 
@@ -49,12 +51,12 @@ def split_store(
     index = SeriesStore.open(store).index
     lon, lat = index["lon"].to_numpy(), index["lat"].to_numpy()
     shares = {"train": 1 - validation - test, "validation": validation, "test": test}
-    part = spatial_blocks(lon, lat, block_deg=block_deg, shares=shares, seed=seed, gap_m=gap_m)
-    nearest = check_apart(lon, lat, part, min_distance_m=gap_m)
+    part = spatial_parts(lat_deg=lat, lon_deg=lon, block_deg=block_deg, shares=shares, seed=seed, gap_m=gap_m)
+    nearest = check_apart(part, lat_deg=lat, lon_deg=lon, min_distance_m=gap_m)
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
     parts = (*shares, "unused")
     for name in parts:
         ids = index["sample_id"].astype(str).to_numpy()[part == name]
-        (folder / f"{name}.txt").write_text("\n".join(ids) + "\n" * bool(len(ids)), encoding="utf-8")
+        write_text(folder / f"{name}.txt", "\n".join(ids) + "\n" * bool(len(ids)))
     return StoreSplit(folder, {name: int((part == name).sum()) for name in parts}, nearest)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import warnings
 from collections.abc import Mapping, Sequence
@@ -11,70 +10,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from timesenclip.data.places import nearest_m
-from timesenclip.errors import DataNotFoundError, DegradedInputWarning, InputError
+from timesenclip.errors import DataNotFoundError, DegradedInputWarning, InputError, LeakageError
+from timesenclip.messages import reason_of
+from timesenclip.spatial import nearest_m
 
-__all__ = ["LeakageError", "check_apart", "named_split", "read_ids", "spatial_blocks"]
+__all__ = ["check_apart", "named_split", "read_ids"]
 
 PARTS = ("train", "validation", "test")
 """Names of the parts."""
-
-
-class LeakageError(InputError):
-    """Training and held-out places are closer than they may be."""
-
-
-def spatial_blocks(
-    lon_deg: NDArray[np.float64],
-    lat_deg: NDArray[np.float64],
-    *,
-    block_deg: float = 0.5,
-    shares: Mapping[str, float] | None = None,
-    seed: int = 0,
-    gap_m: float = 0.0,
-) -> NDArray[np.str_]:
-    """Give whole blocks of the globe to one part each.
-
-    Args:
-        lon_deg, lat_deg: (N,) EPSG:4326.
-        block_deg: side of a block in degrees.
-        shares: share of the blocks by part; default: 90 % train, 5 % validation, 5 % test.
-        seed: which block falls where; the same place always falls into the same part, whatever else is in the table.
-        gap_m: training places nearer than this to a held-out one become "unused".
-
-    Returns:
-        (N,) names of parts.
-
-    Raises:
-        InputError: a place has no coordinates, or shares do not sum to 1.
-    """
-    wanted = {"train": 0.9, "validation": 0.05, "test": 0.05} if shares is None else dict(shares)
-    if abs(sum(wanted.values()) - 1) > 1e-6 or min(wanted.values()) < 0:
-        raise InputError(f"Shares {wanted} sum to {sum(wanted.values()):g}; expected shares of 0..1 that sum to 1.")
-    if block_deg <= 0:
-        raise InputError(f"block_deg is {block_deg:g}; expected a positive number of degrees.")
-    known = np.isfinite(lon_deg) & np.isfinite(lat_deg)
-    if not known.all():
-        raise InputError(
-            f"{int((~known).sum())} places have no coordinates (the first is number {int((~known).argmax()) + 1}); "
-            "spatial blocks need them. Split by lists of ids instead."
-        )
-    blocks = np.stack([np.floor(lat_deg / block_deg), np.floor(lon_deg / block_deg)], axis=1).astype(np.int64)
-    unique, inverse = np.unique(blocks, axis=0, return_inverse=True)
-    edges = np.cumsum(list(wanted.values()))
-    draw = [_uniform(f"{seed}:{block_deg:g}:{y}:{x}") for y, x in unique]
-    names = np.array(list(wanted), dtype="U10")
-    part = names[np.minimum(np.searchsorted(edges, draw, side="right"), len(names) - 1)][inverse.reshape(-1)]
-    if gap_m > 0:
-        held = part != "train"
-        if held.any() and (~held).any():
-            distance, _ = nearest_m(lon_deg[~held], lat_deg[~held], lon_deg[held], lat_deg[held])
-            part[np.flatnonzero(~held)[distance < gap_m]] = "unused"
-    return part
-
-
-def _uniform(text: str) -> float:
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") / 2**64
 
 
 def named_split(sample_id: Sequence[str], lists: Mapping[str, Sequence[str]]) -> NDArray[np.str_]:
@@ -98,18 +41,18 @@ def named_split(sample_id: Sequence[str], lists: Mapping[str, Sequence[str]]) ->
 
 
 def check_apart(
-    lon_deg: NDArray[np.float64],
-    lat_deg: NDArray[np.float64],
     part: NDArray[np.str_],
     *,
+    lat_deg: NDArray[np.float64],
+    lon_deg: NDArray[np.float64],
     min_distance_m: float,
     refuse: bool = True,
 ) -> float:
     """Check that no training place is too close to a held-out one.
 
     Args:
-        lon_deg, lat_deg: (N,) degrees; places without coordinates are not checked.
         part: (N,) names; "unused" does not count.
+        lat_deg, lon_deg: (N,) degrees; places without coordinates are not checked.
         min_distance_m: what is too close.
         refuse: raise; else warn.
 
@@ -126,7 +69,9 @@ def check_apart(
     train, held = known & (part == "train"), known & np.isin(part, PARTS[1:])
     if not train.any() or not held.any():
         return float("inf")
-    distance, _ = nearest_m(lon_deg[held], lat_deg[held], lon_deg[train], lat_deg[train])
+    distance, _ = nearest_m(
+        lat_deg=lat_deg[held], lon_deg=lon_deg[held], to_lat_deg=lat_deg[train], to_lon_deg=lon_deg[train]
+    )
     close = int((distance < min_distance_m).sum())
     if close:
         message = (
@@ -158,7 +103,7 @@ def read_ids(path: str | Path) -> list[str]:
             ids = file.read_text(encoding="utf-8").split()
     except (ValueError, TypeError) as error:
         hint = " It holds pickled objects, which are never read: save it as text." if "pickle" in str(error) else ""
-        raise InputError(f"'{file}' is not a list of ids ({error}).{hint}") from error
+        raise InputError(f"'{file}' is not a list of ids ({reason_of(error)}).{hint}") from error
     names = [point_id_of(name.decode() if isinstance(name, bytes) else str(name)) for name in ids]
     return [name for name in names if name]
 

@@ -20,28 +20,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timesenclip.bands import BAND_NAMES
-from timesenclip.errors import DataNotFoundError, InputError, MissingExtraError
-from timesenclip.series import PixelSeries
+from timesenclip.eo.radiometry import MISSING_DN, QUANTIFICATION
+from timesenclip.errors import DataNotFoundError, InputError
+from timesenclip.extras import require
+from timesenclip.files import atomic_path, json_text, plain, write_json
+from timesenclip.series import PixelSeries, concatenate
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["MISSING_DN", "SeriesStore", "StoreWriter", "store_points", "write_index"]
-
-MISSING_DN = 65535
-"""DN of a step that was not observed."""
+__all__ = ["SeriesStore", "StoreWriter", "store_points", "stored_reflectance", "write_index"]
 
 FORMAT_VERSION = 1
 _CHUNK, _SHARD = 512, 8192
-_DN_PER_UNIT = 10_000
 
 
 def _zarr() -> Any:
-    try:
-        import zarr
-    except ImportError as error:
-        raise MissingExtraError("Training stores need zarr; pip install 'timesenclip[train]'.") from error
-    return zarr
+    return require("train", "zarr", needed_by="Training stores")
 
 
 @dataclass(frozen=True)
@@ -112,9 +107,8 @@ class SeriesStore:
         months = chosen["first_month"].to_numpy().astype("datetime64[M]")[:, None] + np.arange(dn.shape[1] + 1)
         days = months.astype("datetime64[D]")  # (n, T + 1)
         valid = observations > 0
-        keep = valid.reshape(*valid.shape, *(1,) * (dn.ndim - 2))
         return PixelSeries(
-            reflectance=np.where(keep, dn.astype(np.float32) / np.float32(_DN_PER_UNIT), np.float32(0)),
+            reflectance=stored_reflectance(dn, valid),
             valid=valid,
             start=days[:, :-1].copy(),
             end=days[:, 1:].copy(),
@@ -123,6 +117,14 @@ class SeriesStore:
             lat_deg=chosen["lat"].to_numpy(dtype=np.float64),
             provenance={"source": str(self.folder), **{k: v for k, v in self.attributes.items() if k != "bands"}},
         )
+
+
+def stored_reflectance(dn: NDArray[np.uint16], valid: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Reflectance float32, 0 where missing, of stored DN (N, T, C) or (N, T, C, Y, X); `valid` is (N, T)."""
+    reflectance = dn.astype(np.float32)
+    reflectance /= np.float32(QUANTIFICATION)
+    reflectance[~valid] = 0.0
+    return reflectance
 
 
 class StoreWriter:
@@ -158,7 +160,7 @@ class StoreWriter:
             "steps": steps,
             "patch_size": patch_size,
         }
-        described = json.loads(json.dumps({"plan": plan, "count": count} | self._attributes, default=str))
+        described = plain({"plan": plan, "count": count} | self._attributes)
         if self.scratch.is_dir():
             self._check_plan(described)
             self._group = _zarr().open_group(str(self.scratch), mode="r+")
@@ -169,7 +171,7 @@ class StoreWriter:
         per = max(1, _CHUNK // patch_size**2)
         self._create("dn", (count, steps, *tail), per, "uint16", MISSING_DN)
         self._create("observations", (count, steps), _CHUNK, "uint8", 0)
-        _atomic_text(self.scratch / "plan.json", json.dumps(described, indent=2))
+        write_json(self.scratch / "plan.json", described)
 
     def _create(self, name: str, shape: tuple[int, ...], chunk: int, dtype: str, fill: int) -> None:
         self._group.create_array(
@@ -217,9 +219,8 @@ class StoreWriter:
         self._group["dn"][first : first + len(dn)] = dn
         self._group["observations"][first : first + len(dn)] = observations
         target = self._part_file(part)
-        scratch = target.with_suffix(".tmp")
-        rows.to_parquet(scratch)
-        scratch.replace(target)
+        with atomic_path(target) as scratch:
+            rows.to_parquet(scratch)
 
     def finish(self) -> SeriesStore:
         """Write the index and give the store its name.
@@ -239,7 +240,7 @@ class StoreWriter:
                 f"{len(double)} places are given twice, such as '{double.iloc[0]}'; give each file once, or remove "
                 f"'{self.scratch}' and leave one of them out."
             )
-        self._group.attrs.update(self._attributes)
+        self._group.attrs.update(plain(self._attributes))
         write_index(index, self.scratch / "index.parquet")
         for file in self._parts.iterdir():
             file.unlink()
@@ -267,19 +268,12 @@ def write_index(index: pd.DataFrame, path: Path) -> None:
     wkb = [b"\x01\x01\x00\x00\x00" + x.tobytes() + y.tobytes() if ok else None for x, y, ok in zip(lon, lat, known)]  # noqa: B905
     table = pa.Table.from_pandas(index, preserve_index=False).append_column("geometry", pa.array(wkb, type=pa.binary()))
     geo = {"version": "1.1.0", "primary_column": "geometry", "columns": {"geometry": _GEOMETRY}}
-    table = table.replace_schema_metadata({**(table.schema.metadata or {}), b"geo": json.dumps(geo).encode()})
-    scratch = path.with_name(f".{path.name}.tmp")
-    pq.write_table(table, scratch)
-    scratch.replace(path)
+    table = table.replace_schema_metadata({**(table.schema.metadata or {}), b"geo": json_text(geo).encode()})
+    with atomic_path(path) as scratch:
+        pq.write_table(table, scratch)
 
 
 _GEOMETRY: dict[str, Any] = {"encoding": "WKB", "geometry_types": ["Point"]}
-
-
-def _atomic_text(path: Path, text: str) -> None:
-    scratch = path.with_name(f".{path.name}.tmp")
-    scratch.write_text(text, encoding="utf-8")
-    scratch.replace(path)
 
 
 def store_points(
@@ -303,6 +297,9 @@ def store_points(
     import pandas as pd
 
     pieces = list(series)
+    if len({piece.reflectance.shape[1:] for piece in pieces}) != 1:
+        shapes = sorted({str(piece.reflectance.shape[1:]) for piece in pieces})
+        raise InputError(f"Series differ in shape: {', '.join(shapes)}; read them over one period, in months.")
     steps, patch = pieces[0].steps, 1 if pieces[0].reflectance.ndim == 3 else pieces[0].reflectance.shape[-1]
     total = sum(map(len, pieces))
     writer = StoreWriter(
@@ -313,7 +310,7 @@ def store_points(
         plan={"source": source, "places": total},
         attributes={"source": source, "compositing": "as given"},
     )
-    size, joined = writer.part_size(patch), _concatenate(pieces)
+    size, joined = writer.part_size(patch), concatenate(pieces, provenance=pieces[0].provenance)
     months = joined.start.astype("datetime64[M]")
     if (np.diff(months.astype(np.int64), axis=1) != 1).any():
         raise InputError(f"{source}: steps are not consecutive calendar months; composite to months over one period.")
@@ -322,7 +319,8 @@ def store_points(
             continue
         piece = joined.take(slice(first, first + size))
         keep = piece.valid.reshape(*piece.valid.shape, *(1,) * (piece.reflectance.ndim - 2))
-        dn = np.where(keep, np.rint(piece.reflectance * _DN_PER_UNIT), MISSING_DN).clip(0, MISSING_DN).astype(np.uint16)
+        rounded = np.rint(piece.reflectance * QUANTIFICATION)
+        dn = np.where(keep, rounded, MISSING_DN).clip(0, MISSING_DN).astype(np.uint16)
         rows = pd.DataFrame(
             {
                 "row": np.arange(first, first + len(piece)),
@@ -336,19 +334,3 @@ def store_points(
             rows = pd.concat([rows, labels.iloc[first : first + size].reset_index(drop=True)], axis=1)
         writer.write(part, first, dn, piece.valid.astype(np.uint8), rows)
     return writer.finish()
-
-
-def _concatenate(pieces: Sequence[PixelSeries]) -> PixelSeries:
-    if len({piece.reflectance.shape[1:] for piece in pieces}) != 1:
-        shapes = sorted({str(piece.reflectance.shape[1:]) for piece in pieces})
-        raise InputError(f"Series differ in shape: {', '.join(shapes)}; read them over one period, in months.")
-    return PixelSeries(
-        reflectance=np.concatenate([piece.reflectance for piece in pieces]),
-        valid=np.concatenate([piece.valid for piece in pieces]),
-        start=np.concatenate([piece.start for piece in pieces]),
-        end=np.concatenate([piece.end for piece in pieces]),
-        sample_id=tuple(name for piece in pieces for name in piece.sample_id),
-        lon_deg=np.concatenate([piece.lon_deg for piece in pieces]),
-        lat_deg=np.concatenate([piece.lat_deg for piece in pieces]),
-        provenance=pieces[0].provenance,
-    )

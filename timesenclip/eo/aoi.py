@@ -10,16 +10,11 @@ from math import floor
 from pathlib import Path
 from typing import Any
 
-from timesenclip.eo.cube_layers import Grid
 from timesenclip.eo.mgrs import TILE_M, is_tile_id, tile_corner, utm_epsg
-from timesenclip.errors import (
-    DataNotFoundError,
-    DegradedInputWarning,
-    GridError,
-    InputError,
-    MissingExtraError,
-    reason_of,
-)
+from timesenclip.errors import DataNotFoundError, DegradedInputWarning, GridError, InputError
+from timesenclip.extras import require
+from timesenclip.grid import Grid
+from timesenclip.messages import reason_of
 
 __all__ = ["Aoi", "open_aoi"]
 
@@ -86,7 +81,7 @@ def open_aoi(what: str | Path | Sequence[float]) -> Aoi:
         DataNotFoundError: no such file, or it cannot be read.
         MissingExtraError: geopandas and shapely are not installed.
     """
-    _require_stac_extra()
+    require("stac", "geopandas", "shapely", needed_by="Areas of interest")
     if not isinstance(what, (str, Path)):
         return _from_box([float(value) for value in what])
     box = _BOX.fullmatch(str(what))
@@ -248,11 +243,3 @@ def _say_stretched(bounds: tuple[float, float, float, float], epsg: int, name: s
             DegradedInputWarning,
             stacklevel=4,
         )
-
-
-def _require_stac_extra() -> None:
-    try:
-        import geopandas  # noqa: F401
-        import shapely  # noqa: F401
-    except ImportError as error:
-        raise MissingExtraError("Areas of interest need geopandas: pip install 'timesenclip[stac]'.") from error

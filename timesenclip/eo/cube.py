@@ -20,14 +20,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timesenclip.bands import require_bands
-from timesenclip.eo.cube_layers import Layer, Opened, Window
-from timesenclip.eo.cube_source import AreaSource, CubeSource
+from timesenclip.eo import cube_geotiff, cube_netcdf
+from timesenclip.eo.cube_layers import Opened
+from timesenclip.eo.cube_source import CubeSource
 from timesenclip.eo.period import Every, Period, as_period
-from timesenclip.eo.radiometry import Units, check_dark_level, offsets_for
+from timesenclip.eo.radiometry import Units, offsets_for
 from timesenclip.errors import DataNotFoundError, DegradedInputWarning, InputError, NoClearObservationError, TimeError
+from timesenclip.grid import Window
 from timesenclip.series import Cube
 
-__all__ = ["AreaSource", "CubeSource", "Layer", "Window", "open_cube", "read_cube"]
+__all__ = ["CubeSource", "open_cube", "read_cube"]
 
 
 def open_cube(
@@ -49,7 +51,7 @@ def open_cube(
         units: whether values are `dn` or `reflectance`; `auto` looks at them.
         provider, collection, baseline: where the pixels come from, to decide the offset of baseline 04.00; one baseline
             for all images, or one for each in the order of the file; default: as ESA's names of GeoTIFFs say. Without a
-            provider no offset is removed and `read_cube` checks the darkest values.
+            provider no offset is removed, and the darkest pixels are checked for it when they are first read.
         offset_dn: DN to subtract, instead of deciding by provider.
         dilate_px: how far clouds and shadows grow, in pixels of the SCL's grid.
 
@@ -87,6 +89,7 @@ def open_cube(
         dilate_px=dilate_px,
         where=str(where),
         notes={**opened.notes, **policy},
+        offset_stated=provider is not None or offset_dn is not None,
     )
 
 
@@ -124,15 +127,11 @@ def read_cube(
             f"'{path}' has no clear observation{f' in {as_period(period)}' if period is not None else ''}; choose "
             "another period, or read with mask=False to see what is there."
         )
-    if provider is None and offset_dn is None:
-        check_dark_level(cube.reflectance.min(axis=1), cube.valid, where=str(path), dates=cube.start)
     return cube
 
 
 def _open(path: Path) -> Opened:
     """Choose the reader by what is there."""
-    from timesenclip.eo import cube_geotiff, cube_netcdf
-
     if path.suffix.lower() in (".parquet", ".geoparquet", ".csv"):
         raise DataNotFoundError(f"'{path}' is a table of points, not a cube; ask it with `classify` or `embed`.")
     if path.is_file():

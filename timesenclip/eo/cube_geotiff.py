@@ -14,8 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timesenclip.bands import BAND_NAMES, SCL_NAME, canonical_band
-from timesenclip.eo.cube_layers import Grid, Opened, Window, place_layers
+from timesenclip.eo.cube_layers import Opened, place_layers
 from timesenclip.errors import BandError, DataNotFoundError, GridError, TimeError
+from timesenclip.grid import Grid, Window
+from timesenclip.messages import reason_of, some_of
 
 __all__ = ["open_files"]
 
@@ -70,8 +72,9 @@ def open_files(folder: Path, files: Sequence[Path]) -> Opened:
     for band in [name for name in (*BAND_NAMES, SCL_NAME) if name in table]:
         gone = [str(date) for date in dates if date not in table[band]]
         if gone:
-            more = f" and {len(gone) - 3} more" if len(gone) > 3 else ""
-            raise BandError(f"{folder}: {band} is missing for {', '.join(gone[:3])}{more}; add it or leave them out.")
+            raise BandError(
+                f"{folder}: {band} is missing for {some_of(gone, separator=', ')}; add it or leave them out."
+            )
     found = {}
     for band, by_date in table.items():
         stack = _first(tuple(by_date[date] for date in dates))
@@ -177,5 +180,4 @@ def _opened(path: Path) -> Iterator[Any]:
             with rasterio.open(path) as file:
                 yield file
     except RasterioError as error:
-        reason = str(error).strip().split("\n", 1)[0][:160]
-        raise DataNotFoundError(f"Cannot read '{path}' ({reason}); the file may be cut short.") from error
+        raise DataNotFoundError(f"Cannot read '{path}' ({reason_of(error)}); the file may be cut short.") from error

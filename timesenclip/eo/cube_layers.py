@@ -1,7 +1,4 @@
-"""Layers of a cube: each band on its own grid, placed on the finest one by coordinates.
-
-A window is (first row, last row, first column, last column), the last ones exclusive.
-"""
+"""Layers of a cube: each band on its own grid, placed on the finest one by coordinates."""
 
 from __future__ import annotations
 
@@ -12,49 +9,10 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from timesenclip.eo.grid import Transform
 from timesenclip.errors import GridError
+from timesenclip.grid import ALIGNED_PX, Grid, Window
 
-__all__ = ["Grid", "Layer", "Opened", "Stack", "Window", "place_layers"]
-
-Window = tuple[int, int, int, int]
-"""First and last row (exclusive), first and last column (exclusive)."""
-
-_ALIGNED = 0.01
-"""How far, in pixels of the finest grid, a coarser one may lie off it: coordinates are rounded in many files."""
-
-
-@dataclass(frozen=True, slots=True)
-class Grid:
-    """Where a raster's pixels are."""
-
-    x0: float
-    """Left edge, in CRS units."""
-    y0: float
-    """Upper edge, in CRS units."""
-    dx: float
-    """Width of a pixel."""
-    dy: float
-    """Height of a pixel, negative: rows run south."""
-    shape: tuple[int, int]
-    """(Y, X) in pixels."""
-
-    @property
-    def transform(self) -> Transform:
-        """Affine (a, b, c, d, e, f)."""
-        return self.dx, 0.0, self.x0, 0.0, self.dy, self.y0
-
-    def matches(self, other: Grid) -> bool:
-        """Whether both have the same pixels."""
-        near = _ALIGNED * abs(self.dx)
-        ends = (self.x0 - other.x0, self.y0 - other.y0, (self.dx - other.dx) * self.shape[1])
-        return self.shape == other.shape and all(
-            abs(gap) < near for gap in (*ends, (self.dy - other.dy) * self.shape[0])
-        )
-
-    def __str__(self) -> str:
-        """`32 x 32 pixels of 20 from (501360, 5629680)`."""
-        return f"{self.shape[0]} x {self.shape[1]} pixels of {self.dx:g} from ({self.x0:.10g}, {self.y0:.10g})"
+__all__ = ["Layer", "Opened", "Stack", "place_layers"]
 
 
 class Stack(Protocol):
@@ -164,9 +122,9 @@ def place_layers(found: Mapping[str, tuple[Stack, Grid, str]], *, where: str) ->
         factor = max(round(grid.dx / finest.dx), 1)
         row, column = (grid.y0 - finest.y0) / finest.dy, (grid.x0 - finest.x0) / finest.dx
         nests = (
-            abs(grid.dx / finest.dx - factor) < _ALIGNED / max(grid.shape)
-            and abs(grid.dy / finest.dy - factor) < _ALIGNED / max(grid.shape)
-            and max(abs(row - round(row)), abs(column - round(column))) < _ALIGNED
+            abs(grid.dx / finest.dx - factor) < ALIGNED_PX / max(grid.shape)
+            and abs(grid.dy / finest.dy - factor) < ALIGNED_PX / max(grid.shape)
+            and max(abs(row - round(row)), abs(column - round(column))) < ALIGNED_PX
         )
         if not nests:
             raise GridError(

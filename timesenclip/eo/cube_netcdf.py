@@ -11,8 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timesenclip.bands import BAND_NAMES, SCL_NAME, canonical_band
-from timesenclip.eo.cube_layers import Grid, Opened, Window, place_layers
-from timesenclip.errors import BandError, DataNotFoundError, GridError, MissingExtraError, TimeError, UnitsError
+from timesenclip.eo.cube_layers import Opened, place_layers
+from timesenclip.errors import BandError, DataNotFoundError, GridError, TimeError, UnitsError
+from timesenclip.extras import require
+from timesenclip.grid import Grid, Window
+from timesenclip.messages import reason_of
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -54,7 +57,8 @@ class _Variable:
             return np.asarray(self.data[chosen, window[0] : window[1], window[2] : window[3]].values)
         except _UNREADABLE as error:
             raise DataNotFoundError(
-                f"Cannot read '{self.where}' ({_line(error)}); the file may be damaged, fetch it again."
+                f"Cannot read '{self.where}' ({type(error).__name__}: {reason_of(error)}); the file may be damaged, "
+                "fetch it again."
             ) from error
 
 
@@ -71,16 +75,15 @@ def open_zarr(path: Path) -> Opened:
         MissingExtraError: the package zarr is not installed.
         DataNotFoundError: the store cannot be read.
     """
-    import importlib.util
-
     import xarray as xr
 
-    if importlib.util.find_spec("zarr") is None:
-        raise MissingExtraError(f"Reading '{path}' needs the package zarr: pip install 'timesenclip[zarr]'.")
+    require("zarr", "zarr", needed_by=f"Zarr stores such as '{path}'")
     try:
         dataset = xr.open_zarr(path, mask_and_scale=False, chunks=None, consolidated=_is_consolidated(path))
     except Exception as error:  # zarr raises many kinds; all mean that it cannot be read
-        raise DataNotFoundError(f"Cannot read '{path}' as Zarr ({_line(error)}); expected an xarray store.") from error
+        raise DataNotFoundError(
+            f"Cannot read '{path}' as Zarr ({type(error).__name__}: {reason_of(error)}); expected an xarray store."
+        ) from error
     return _combine([(path.name, dataset)], where=str(path))
 
 
@@ -100,18 +103,14 @@ def open_netcdf(file: Path) -> xr.Dataset:
         )
     except Exception as error:  # h5py, h5netcdf and scipy raise many kinds; all mean that it cannot be read
         raise DataNotFoundError(
-            f"Cannot read '{file}' as netCDF ({_line(error)}); the file may be cut short, fetch it again."
+            f"Cannot read '{file}' as netCDF ({type(error).__name__}: {reason_of(error)}); the file may be cut short, "
+            "fetch it again."
         ) from error
 
 
 def _is_consolidated(path: Path) -> bool:
     head = path / "zarr.json"
     return (path / ".zmetadata").is_file() or (head.is_file() and "consolidated_metadata" in head.read_text("utf-8"))
-
-
-def _line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0] if lines else 'no reason given'}"[:160]
 
 
 def _combine(datasets: list[tuple[str, xr.Dataset]], *, where: str) -> Opened:

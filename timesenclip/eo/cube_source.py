@@ -5,80 +5,36 @@ from __future__ import annotations
 import hashlib
 import warnings
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from timesenclip.bands import BAND_NAMES, SCL_NAME
+from timesenclip.eo.area import AreaSource, checked_window, read_blocks, window_transform
 from timesenclip.eo.composite import composite_cube, composite_dn, describe_composite
-from timesenclip.eo.cube_layers import Layer, Window
-from timesenclip.eo.grid import Transform
+from timesenclip.eo.cube_layers import Layer
 from timesenclip.eo.masking import DROPPED_SCL, clear_mask
+from timesenclip.eo.offset_check import OffsetCheck
 from timesenclip.eo.period import Every, Period, as_period
-from timesenclip.eo.radiometry import (
-    NODATA_DN,
-    QUANTIFICATION,
-    SATURATED,
-    Units,
-    clean_reflectance,
-    detect_units,
-    to_reflectance,
-)
-from timesenclip.errors import DegradedInputWarning, InputError, TimeError
+from timesenclip.eo.radiometry import Units, clean_dn, detect_units, usable_reflectance
+from timesenclip.errors import DataNotFoundError, DegradedInputWarning, TimeError
+from timesenclip.grid import Transform, Window
 from timesenclip.series import Cube
 
-__all__ = ["AreaSource", "CubeSource"]
+__all__ = ["CubeSource", "check_offset"]
 
-_SAMPLE_PX = 64
-_SAMPLE_DATES = 6
-
-
-class AreaSource(Protocol):
-    """An area that can be read window by window: what `map_cube` needs to know of where pixels come from."""
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """(Y, X) in pixels."""
-
-    @property
-    def crs(self) -> str:
-        """Authority string or WKT."""
-
-    @property
-    def transform(self) -> Transform:
-        """Affine (a, b, c, d, e, f) of the grid."""
-
-    @property
-    def where(self) -> str:
-        """Name for messages."""
-
-    @property
-    def identity(self) -> str:
-        """Name, and a digest that changes where the pixels do: two runs of one job must have the same."""
-
-    def read(
-        self,
-        window: Window | None = None,
-        *,
-        period: Period | str | int | None = None,
-        every: Every | None = "month",
-        mask: bool = True,
-    ) -> Cube:
-        """Read a window (first row, past last row, first column, past last column); default: all of it."""
-
-    def blocks(
-        self,
-        size: int = 256,
-        *,
-        period: Period | str | int | None = None,
-        every: Every | None = "month",
-        mask: bool = True,
-    ) -> Iterator[tuple[Window, Cube]]:
-        """Read square blocks, row by row; memory holds one."""
+_UNITS_PX = 64
+"""Side of a window in which the units are looked at."""
+_UNITS_DATES = 6
+_OFFSET_PX = 128
+"""Side of a window in which the darkest pixels are looked at before an area is worked on."""
+_PLACES = ((0.5, 0.5), (0.2, 0.2), (0.2, 0.8), (0.8, 0.2), (0.8, 0.8))
+"""Where samples lie, as shares of the rows and columns; the first that has observations is taken."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +61,9 @@ class CubeSource:
     """Name for messages."""
     notes: dict[str, Any] = field(default_factory=dict)
     """More provenance."""
+    offset_stated: bool = False
+    """Whether the caller said what the offset is; otherwise the darkest pixels are checked for it."""
+    _offset_check: OffsetCheck = field(default_factory=OffsetCheck, compare=False, repr=False)
 
     @cached_property
     def identity(self) -> str:
@@ -135,10 +94,48 @@ class CubeSource:
         Raises:
             TimeError: the period has no date.
             InputError: the window is empty or reaches beyond the cube.
+
+        Warns:
+            DegradedInputWarning: there is no SCL, or the offset of baseline 04.00 seems to be in the pixels and nobody
+                said what it is; each once for an opened cube.
         """
         span = as_period(period)
+        cube = self._read(window, span, every, mask)
+        if not self.offset_stated:
+            self._offset_check.look(cube, span, where=self.where)
+        return cube
+
+    def check_offset(self, period: Period | str | int | None = None) -> None:
+        """Look for an offset that was left in, before work begins: in a small window with enough observations.
+
+        Nothing is read where the offset was stated or the period was looked at before. A window that cannot be read is
+        passed over; whoever reads it for the work names the file.
+
+        Raises:
+            TimeError: the period has no date.
+
+        Warns:
+            DegradedInputWarning: as `read`.
+        """
+        span = as_period(period)
+        if self.offset_stated:
+            return
+        for box in self._sample_boxes(_OFFSET_PX):
+            if not self._offset_check.is_due(span):
+                return
+            with suppress(DataNotFoundError, OSError):
+                self._offset_check.look(self._read(box, span, "month", True), span, where=self.where)
+
+    def _sample_boxes(self, size_px: int) -> Iterator[Window]:
+        """Small windows: in the middle, then towards the corners."""
+        rows, columns = (max(size - size_px, 0) for size in self.shape)
+        for down, right in _PLACES:
+            top, left = int(rows * down), int(columns * right)
+            yield top, min(top + size_px, self.shape[0]), left, min(left + size_px, self.shape[1])
+
+    def _read(self, window: Window | None, span: Period | None, every: Every | None, mask: bool) -> Cube:
         chosen = self._dates_in(span)
-        box = self._checked(window)
+        box = checked_window(self, window)
         masked = mask and SCL_NAME in self.layers
         if mask and not masked:
             self._say_unmasked  # noqa: B018  (once for all windows)
@@ -159,7 +156,7 @@ class CubeSource:
             start=self.dates[chosen],
             end=self.dates[chosen] + np.timedelta64(1, "D"),
             crs=self.crs,
-            transform=_shifted(self.transform, box),
+            transform=window_transform(self.transform, box),
             provenance=self._provenance(masked=masked),
         )
         return cube if every is None else composite_cube(cube, every=every, period=span)
@@ -176,13 +173,11 @@ class CubeSource:
     ) -> Cube:
         """Composite whole numbers before they become reflectance: the same bits in a fraction of time and memory."""
         dn = np.empty((len(chosen), len(BAND_NAMES), *valid.shape[1:]), dtype=np.uint16)
-        offset = np.broadcast_to(np.asarray(self.offset_dn), self.dates.shape)[chosen][:, None, None]
+        offset = self._offsets(chosen)
         for i, name in enumerate(BAND_NAMES):
-            values, seen = self.layers[name].read(chosen, box)  # (T, Y, X)
-            for fill in NODATA_DN:
-                seen = seen & (values != fill)
-            dn[:, i] = np.where(values > offset, values - offset, 0) if offset.any() else values
-            valid &= seen & (dn[:, i] <= SATURATED * QUANTIFICATION)
+            values, there = self.layers[name].read(chosen, box)  # (T, Y, X)
+            dn[:, i], seen = clean_dn(values, offset_dn=offset)
+            valid &= there & seen
         made = composite_dn(dn, valid, self.dates[chosen], every=every, period=span)
         window = as_period(span)
         return Cube(
@@ -191,7 +186,7 @@ class CubeSource:
             start=made.start,
             end=made.end,
             crs=self.crs,
-            transform=_shifted(self.transform, box),
+            transform=window_transform(self.transform, box),
             provenance={**self._provenance(masked=masked), "composite": describe_composite(every, window)},
             observations=made.observations,
         )
@@ -205,12 +200,7 @@ class CubeSource:
         mask: bool = True,
     ) -> Iterator[tuple[Window, Cube]]:
         """Read the cube in square blocks, row by row; memory holds one block. Arguments as `read`."""
-        if size < 1:
-            raise InputError(f"A block of {size} pixels; expected 1 or more.")
-        for row in range(0, self.shape[0], size):
-            for column in range(0, self.shape[1], size):
-                box = (row, min(row + size, self.shape[0]), column, min(column + size, self.shape[1]))
-                yield box, self.read(box, period=period, every=every, mask=mask)
+        return read_blocks(self, size, period=period, every=every, mask=mask)
 
     def _dates_in(self, span: Period | None) -> NDArray[np.intp]:
         if span is None:
@@ -223,24 +213,17 @@ class CubeSource:
             )
         return inside
 
-    def _checked(self, window: Window | None) -> Window:
-        rows, columns = self.shape
-        box = window or (0, rows, 0, columns)
-        if not (0 <= box[0] < box[1] <= rows and 0 <= box[2] < box[3] <= columns):
-            raise InputError(f"The window {box} is not inside the {rows} x {columns} pixels of {self.where}.")
-        return box
-
     def _calibrated(
         self, layer: Layer, chosen: NDArray[np.intp], box: Window
     ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """Reflectance of one band, and where it was observed: (T, Y, X) both."""
         values, there = layer.read(chosen, box)
-        if self._units == "reflectance":
-            reflectance, seen = clean_reflectance(values)
-        else:
-            offset = np.broadcast_to(np.asarray(self.offset_dn), self.dates.shape)[chosen][:, None, None]
-            reflectance, seen = to_reflectance(values, offset_dn=offset)
-        return reflectance, there & seen & (reflectance <= SATURATED)
+        reflectance, seen = usable_reflectance(values, units=self._units, offset_dn=self._offsets(chosen))
+        return reflectance, there & seen
+
+    def _offsets(self, chosen: NDArray[np.intp]) -> NDArray[np.integer]:
+        """(T, 1, 1) DN to subtract from each of some dates."""
+        return np.broadcast_to(np.asarray(self.offset_dn), self.dates.shape)[chosen][:, None, None]
 
     @cached_property
     def _say_unmasked(self) -> None:
@@ -250,7 +233,7 @@ class CubeSource:
                 f"{self.where} has no {SCL_NAME}, so clouds are not masked; add it, or read with mask=False if the "
                 "images are composites of clear observations.",
                 DegradedInputWarning,
-                stacklevel=4,
+                stacklevel=5,
             )
 
     @property
@@ -261,13 +244,10 @@ class CubeSource:
     @cached_property
     def _units(self) -> Units:
         """Units by a sample: the first of five places that has any observation."""
-        some = np.unique(np.linspace(0, len(self.dates) - 1, _SAMPLE_DATES).astype(int))
+        some = np.unique(np.linspace(0, len(self.dates) - 1, _UNITS_DATES).astype(int))
         bands = [self.layers[name] for name in BAND_NAMES[:3]]
-        rows, columns = (max(size - _SAMPLE_PX, 0) for size in self.shape)
         sample = np.zeros(0, dtype=bands[0].stack.dtype)
-        for down, right in ((0.5, 0.5), (0.2, 0.2), (0.2, 0.8), (0.8, 0.2), (0.8, 0.8)):
-            top, left = int(rows * down), int(columns * right)
-            box = (top, min(top + _SAMPLE_PX, self.shape[0]), left, min(left + _SAMPLE_PX, self.shape[1]))
+        for box in self._sample_boxes(_UNITS_PX):
             parts = [values[there] for values, there in (layer.read(some, box) for layer in bands)]
             sample = np.concatenate(parts)
             if (np.isfinite(sample) & (sample != 0)).any():
@@ -297,6 +277,10 @@ class CubeSource:
         }
 
 
-def _shifted(transform: Transform, box: Window) -> Transform:
-    a, b, c, d, e, f = transform
-    return a, b, c + a * box[2] + b * box[0], d, e, f + d * box[2] + e * box[0]
+def check_offset(source: AreaSource, period: Period | str | int | None = None) -> None:
+    """Check an area for an offset that was left in, before work begins (`CubeSource.check_offset`).
+
+    Scenes of a search need no such look: their offset is decided one by one, and each window is compared with it.
+    """
+    if isinstance(source, CubeSource):
+        source.check_offset(period)

@@ -22,6 +22,7 @@ from timesenclip.eo.points_window import select_window
 from timesenclip.eo.radiometry import Units, check_dark_level
 from timesenclip.eo.tables import attributes_of, columns_of, iter_columns, iter_frames, read_frame, table_shape
 from timesenclip.errors import InputError, NoClearObservationError, TimeError
+from timesenclip.messages import some_of
 from timesenclip.series import PixelSeries
 
 if TYPE_CHECKING:
@@ -129,9 +130,9 @@ def read_attributes(path: str | Path, columns: Sequence[str]) -> pd.DataFrame:
     for column in columns:
         if column not in have:
             others = attributes_of(have)
-            more = f" and {len(others) - 40} more" if len(others) > 40 else ""
             raise InputError(
-                f"{path} has no column '{column}'; beside bands and steps it has: {', '.join(others[:40])}{more}."
+                f"{path} has no column '{column}'; beside bands and steps it has: "
+                f"{some_of(others, 40, separator=', ')}."
             )
     wide = table_shape(have, where=str(path)).wide
     keys = [name for name in ("sample_id", "lat", "lon", "latitude", "longitude", "lat_deg", "lon_deg") if name in have]

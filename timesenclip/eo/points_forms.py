@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from timesenclip.eo.period import Every
 from timesenclip.eo.tables import TableShape
 from timesenclip.errors import InputError, TimeError
+from timesenclip.messages import reason_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -87,7 +88,9 @@ def timestamps(frame: pd.DataFrame, *, where: str) -> NDArray[np.datetime64]:
     try:
         when = pd.to_datetime(frame["timestamp"], utc=True).dt.tz_localize(None).to_numpy().astype("datetime64[D]")
     except (ValueError, TypeError) as error:
-        raise TimeError(f"{where}: column 'timestamp' holds no dates ({error}); expected 2018-07-01.") from error
+        raise TimeError(
+            f"{where}: column 'timestamp' holds no dates ({reason_of(error)}); expected 2018-07-01."
+        ) from error
     if np.isnat(when).any():
         raise TimeError(f"{where}: row {int(np.isnat(when).argmax())} has no timestamp; give each row a date.")
     return np.asarray(when)
@@ -106,7 +109,9 @@ def wide_dates(frame: pd.DataFrame, steps: Sequence[int], step: Every | int, *, 
     try:
         first = pd.to_datetime(frame["start_date"]).to_numpy().astype("datetime64[D]")
     except (ValueError, TypeError) as error:
-        raise TimeError(f"{where}: column 'start_date' holds no dates ({error}); expected 2018-01-01.") from error
+        raise TimeError(
+            f"{where}: column 'start_date' holds no dates ({reason_of(error)}); expected 2018-01-01."
+        ) from error
     if np.isnat(first).any():
         raise TimeError(f"{where}: row {int(np.isnat(first).argmax())} has no start_date; give each row a date.")
     number = np.asarray(steps)
@@ -151,4 +156,6 @@ def _numbers(frame: pd.DataFrame, columns: Sequence[str], where: str) -> NDArray
     try:
         return frame[list(columns)].to_numpy(dtype=np.float32, na_value=np.nan)
     except (ValueError, TypeError) as error:
-        raise InputError(f"{where}: band columns such as '{columns[0]}' hold no numbers ({error}).") from error
+        raise InputError(
+            f"{where}: band columns such as '{columns[0]}' hold no numbers ({reason_of(error)})."
+        ) from error

@@ -10,7 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timesenclip.bands import require_bands
-from timesenclip.eo.radiometry import NODATA_DN, SATURATED, Units, clean_reflectance, detect_units, to_reflectance
+from timesenclip.eo.radiometry import (
+    MISSING_DN,
+    NODATA_DN,
+    Units,
+    detect_units,
+    usable_reflectance,
+)
 from timesenclip.errors import BandError, DegradedInputWarning, InputError
 
 if TYPE_CHECKING:
@@ -19,7 +25,6 @@ if TYPE_CHECKING:
 __all__ = ["calibrate", "complete_bands", "places", "sample_ids"]
 
 _SUBSTITUTE, _SUBSTITUTED = "B08", "B8A"
-_FILL_DN = 65535
 _WKB_POINT = np.dtype([("order", "u1"), ("kind", "<u4"), ("x", "<f8"), ("y", "<f8")])
 
 
@@ -74,11 +79,8 @@ def calibrate(
         UnitsError: the declared units cannot be true.
     """
     found = detect_units(raw, declared=units, where=where)
-    if found == "dn":
-        reflectance, seen = to_reflectance(raw, offset_dn=offset_dn, nodata=(_FILL_DN,))
-    else:
-        reflectance, seen = clean_reflectance(raw)
-    valid: NDArray[np.bool_] = np.asarray((seen & (reflectance <= SATURATED)).all(axis=2))
+    reflectance, seen = usable_reflectance(raw, units=found, offset_dn=offset_dn, nodata=(MISSING_DN,))
+    valid: NDArray[np.bool_] = np.asarray(seen.all(axis=2))
     # Harmonised tables clip dark water to 0 in single bands; only a step of nothing but zeros is a missing one.
     valid &= (raw != 0).any(axis=2)
     return np.where(valid[..., None], reflectance, 0.0).astype(np.float32), valid, found

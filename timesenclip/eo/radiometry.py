@@ -1,4 +1,7 @@
-"""Digital numbers to surface reflectance. The only module that knows DN.
+"""Digital numbers (DN) to surface reflectance: the only module that decides what DN mean.
+
+Offset, scale, fill values and units are settled here. DN themselves are kept as whole numbers where they are composited
+(`composite.py`, `data/monthly.py`) and in training stores (`data/store.py`), with the constants of this module.
 
 Source: ESA, Sentinel-2 Products Specification 14.9 and processing baseline 04.00 (25 January 2022): L2A reflectance is
 (DN + BOA_ADD_OFFSET) / 10000, with an offset of -1000 from that baseline on.
@@ -18,24 +21,32 @@ from numpy.typing import NDArray
 from timesenclip.errors import DegradedInputWarning, InputError, UnitsError
 
 __all__ = [
+    "ENOUGH_TO_TELL",
+    "MISSING_DN",
     "NODATA_DN",
+    "QUANTIFICATION",
     "SATURATED",
     "OffsetPolicy",
     "Units",
     "check_dark_level",
+    "clean_dn",
     "clean_reflectance",
     "contradicts_offset",
     "detect_units",
     "offset_for",
     "offsets_for",
     "to_reflectance",
+    "usable_reflectance",
 ]
 
 Units = Literal["auto", "dn", "reflectance"]
 
 QUANTIFICATION = 10_000.0
-NODATA_DN = (0, 65535)
-"""DN that stand for "no observation": 0 in ESA's products, 65535 in WorldCereal's tables."""
+"""DN of a reflectance of 1."""
+MISSING_DN = 65535
+"""DN of what was not observed in WorldCereal's tables and in our training stores."""
+NODATA_DN = (0, MISSING_DN)
+"""DN that stand for "no observation"; 0 in ESA's products."""
 
 LOWEST_DN = -1000
 """No observation can be as low: the darkest DN is 1, and 1000 the largest offset ever subtracted from it. What is below
@@ -48,7 +59,8 @@ OFFSET_DAY = np.datetime64("2022-01-25")
 """First day of processing baseline 04.00."""
 
 _BASELINE_WITH_OFFSET = (4, 0)
-_ENOUGH = 100
+ENOUGH_TO_TELL = 100
+"""Observations from which on the darkest of them say whether the offset is in the data."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +158,49 @@ def clean_reflectance(values: NDArray[np.generic]) -> tuple[NDArray[np.float32],
     return np.where(valid, np.maximum(given, 0.0), 0.0).astype(np.float32), valid
 
 
+def usable_reflectance(
+    values: NDArray[np.generic],
+    *,
+    units: Units,
+    offset_dn: int | NDArray[np.integer] = 0,
+    nodata: tuple[int, ...] = NODATA_DN,
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Reflectance of values as a file holds them, and where there is a usable observation: what every reader calls.
+
+    Args:
+        values: any shape, as `units` says: `dn`, or `reflectance`.
+        units: what the values are; decided before (`detect_units`).
+        offset_dn, nodata: as `to_reflectance`; without effect on reflectance.
+
+    Returns:
+        Reflectance float32, never below 0, and a boolean array: False where missing or above `SATURATED`.
+    """
+    if units == "reflectance":
+        reflectance, seen = clean_reflectance(values)
+    else:
+        reflectance, seen = to_reflectance(values, offset_dn=offset_dn, nodata=nodata)
+    return reflectance, seen & (reflectance <= SATURATED)
+
+
+def clean_dn(
+    values: NDArray[np.uint16], *, offset_dn: NDArray[np.integer]
+) -> tuple[NDArray[np.uint16], NDArray[np.bool_]]:
+    """DN without their offset, and where there is a usable observation; `usable_reflectance` for whole numbers.
+
+    Args:
+        values: any shape, uint16.
+        offset_dn: DN to subtract; broadcasts to `values`.
+
+    Returns:
+        DN, 0 where the offset is larger, and a boolean array: False where missing or above `SATURATED`.
+    """
+    seen = np.ones(values.shape, dtype=np.bool_)
+    for fill in NODATA_DN:
+        seen &= values != fill
+    dn = np.where(values > offset_dn, values - offset_dn, 0).astype(np.uint16) if offset_dn.any() else values
+    return dn, seen & (dn <= SATURATED * QUANTIFICATION)
+
+
 def detect_units(values: NDArray[np.generic], *, declared: Units, where: str) -> Literal["dn", "reflectance"]:
     """Decide whether values are DN or reflectance, and refuse a declaration that cannot be true.
 
@@ -185,7 +240,8 @@ def check_dark_level(
     *,
     where: str,
     dates: NDArray[np.datetime64] | None = None,
-) -> None:
+    stacklevel: int = 2,
+) -> bool:
     """Warn where the darkest observations suggest that the +1000 offset was left in.
 
     Without the offset the first percentile of a whole series is below 0.08 almost everywhere, since shadow, water,
@@ -196,6 +252,10 @@ def check_dark_level(
         valid: same shape, True = use.
         where: file or table, for the message.
         dates: (T,) of axis 0; with them a rise by 0.1 on 25 January 2022, when the offset came, is looked for too.
+        stacklevel: as of `warnings.warn`, counted from the caller.
+
+    Returns:
+        Whether there was something to warn of.
     """
     dark = _dark(reflectance, valid)
     if 0.1 <= dark < 0.2:
@@ -203,11 +263,11 @@ def check_dark_level(
             f"{where}: the darkest 1 % of reflectances is {dark:.3f}, just above 0.1; the offset of 1000 DN of "
             "baseline 04.00 may still be in the data. Say the baseline or the offset.",
             DegradedInputWarning,
-            stacklevel=3,
+            stacklevel=stacklevel + 1,
         )
-        return
+        return True
     if dates is None:
-        return
+        return False
     late = dates >= OFFSET_DAY
     rise = _dark(reflectance[late], valid[late]) - _dark(reflectance[~late], valid[~late])
     if 0.07 <= rise <= 0.13:
@@ -215,8 +275,10 @@ def check_dark_level(
             f"{where}: the darkest 1 % of reflectances rises by {rise:.3f} on {OFFSET_DAY}, when baseline 04.00 "
             "brought an offset of 1000 DN; images from then on seem to hold it still. Say the provider and baselines.",
             DegradedInputWarning,
-            stacklevel=3,
+            stacklevel=stacklevel + 1,
         )
+        return True
+    return False
 
 
 def contradicts_offset(lowest_dn: NDArray[np.float32], offset_dn: int) -> str | None:
@@ -231,7 +293,7 @@ def contradicts_offset(lowest_dn: NDArray[np.float32], offset_dn: int) -> str | 
     Returns:
         What the pixels show, for a message; None where they agree or are too few to tell.
     """
-    if lowest_dn.size < _ENOUGH:
+    if lowest_dn.size < ENOUGH_TO_TELL:
         return None
     low, some = (float(value) for value in np.percentile(lowest_dn, [1, 5]))
     if offset_dn == 0 and 1000 <= low < 2000:
@@ -244,4 +306,4 @@ def contradicts_offset(lowest_dn: NDArray[np.float32], offset_dn: int) -> str | 
 def _dark(reflectance: NDArray[np.float32], valid: NDArray[np.bool_]) -> float:
     """First percentile of the valid values; NaN, which no comparison meets, where they are too few to tell."""
     seen = reflectance[valid]
-    return float(np.percentile(seen, 1)) if seen.size >= _ENOUGH else float("nan")
+    return float(np.percentile(seen, 1)) if seen.size >= ENOUGH_TO_TELL else float("nan")

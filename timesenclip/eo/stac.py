@@ -25,7 +25,8 @@ from timesenclip.eo.stac_load import Failure, Resampling, SceneReader
 from timesenclip.eo.stac_providers import PROVIDERS, Signer, provider_for, signer_for
 from timesenclip.eo.stac_search import find_items
 from timesenclip.eo.stac_source import StacSource
-from timesenclip.errors import DataNotFoundError, DegradedInputWarning, InputError, some_of
+from timesenclip.errors import DataNotFoundError, DegradedInputWarning, InputError
+from timesenclip.messages import some_of
 
 __all__ = ["Aoi", "Failure", "Scene", "StacSource", "open_aoi", "open_stac"]
 

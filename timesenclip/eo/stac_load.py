@@ -9,7 +9,6 @@ the warper's approximated transform.
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -19,12 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timesenclip.bands import BANDS, SCL_NAME
-from timesenclip.eo.cube_layers import Grid, Window
 from timesenclip.eo.masking import clear_mask
-from timesenclip.eo.radiometry import SATURATED, to_reflectance
+from timesenclip.eo.radiometry import usable_reflectance
 from timesenclip.eo.stac_items import Scene
 from timesenclip.eo.stac_providers import Signer
 from timesenclip.errors import InputError
+from timesenclip.grid import Grid, Window
+from timesenclip.retries import with_retries
 
 __all__ = ["Failure", "Resampling", "SceneReader", "SceneWindow"]
 
@@ -153,8 +153,8 @@ class SceneReader:
                 return _sampled(raster, places, way)
 
             values, there = self._try(scene, band.name, box, take)
-            reflectance[i], seen = to_reflectance(values, offset_dn=scene.offset.offset_dn)
-            valid &= there & seen & (reflectance[i] <= SATURATED)
+            reflectance[i], seen = usable_reflectance(values, units="dn", offset_dn=scene.offset.offset_dn)
+            valid &= there & seen
             np.minimum(lowest, values, out=lowest, where=there & seen)
             if not valid.any():
                 return None
@@ -169,25 +169,32 @@ class SceneReader:
         return np.asarray(_nearest(clear, rows, columns, first, outside=False))
 
     def _try(self, scene: Scene, band: str, box: Window, read: Callable[[Any], T]) -> T:
-        """Open a file of a scene and read it; sign again where access is refused, and try again whatever failed."""
+        """Open a file of a scene and read it; sign again where access is refused, and try again what may pass."""
         import rasterio
-        from rasterio.errors import RasterioError
 
         address = scene.assets[band]
-        renew, reason = False, ""
-        for attempt in range(1 if address in self.broken else self.retries + 1):
-            if attempt and _is_remote(address):
-                time.sleep(self.wait_s * 2 ** (attempt - 1))
+        retries = 0 if address in self.broken else self.retries
+        passing = (rasterio.errors.RasterioError, OSError)  # requests' errors, when signing fails, are OSErrors
+        renew = False
+
+        def attempt(number: int) -> T:
+            nonlocal renew
             try:
                 signed = self.sign(address, renew)
-                with _fresh(signed, attempt), rasterio.open(_gdal_path(signed)) as raster:
+                with _fresh(signed, number), rasterio.open(_gdal_path(signed)) as raster:
                     return read(raster)
-            except InputError as error:  # the file can be read, but is not what it should be: no use to try again
-                reason = str(error)
-                break
-            except (RasterioError, OSError, ValueError) as error:  # requests' errors, when signing fails, are OSErrors
-                reason = _plain(error)
-                renew = bool(_REFUSED.search(reason))
+            except passing as error:
+                renew = bool(_REFUSED.search(_plain(error)))
+                raise
+
+        try:
+            return with_retries(
+                attempt, retries=retries, errors=passing, wait_s=self.wait_s if _is_remote(address) else 0.0
+            )
+        except InputError as error:  # the file can be read, but is not what it should be: no use to try again
+            reason = str(error)
+        except (*passing, ValueError) as error:  # rasterio says that a CRS is broken by a ValueError
+            reason = _plain(error)
         self.broken.add(address)
         raise _Unreadable(Failure(scene.id, band, address.split("?", 1)[0], box, reason))
 

@@ -20,7 +20,8 @@ import numpy as np
 
 from timesenclip.bands import BANDS, SCL_NAME, canonical_band
 from timesenclip.eo.radiometry import OFFSET_DAY, offset_for
-from timesenclip.errors import InputError, MissingExtraError
+from timesenclip.errors import InputError
+from timesenclip.extras import require
 
 __all__ = [
     "PROVIDERS",
@@ -211,12 +212,6 @@ def _sign_planetary_computer(address: str, renew: bool) -> str:
 def _planetary_computer() -> Any:
     import warnings
 
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)
-            from planetary_computer import sas
-    except ImportError as error:
-        raise MissingExtraError(
-            "The Planetary Computer needs planetary-computer: pip install 'timesenclip[stac]'."
-        ) from error
-    return sas
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return require("stac", "planetary_computer.sas", needed_by="The Planetary Computer")

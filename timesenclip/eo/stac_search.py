@@ -17,7 +17,10 @@ import numpy as np
 from timesenclip.eo.aoi import Aoi
 from timesenclip.eo.period import Period
 from timesenclip.eo.stac_items import footprint
-from timesenclip.errors import DataNotFoundError, MissingExtraError, reason_of
+from timesenclip.eo.stac_local import local_items
+from timesenclip.errors import DataNotFoundError
+from timesenclip.extras import require
+from timesenclip.messages import reason_of
 
 __all__ = ["find_items"]
 
@@ -83,13 +86,11 @@ def _slim(item: Item) -> Item:
 
 
 def _client(url: str, wait_s: float) -> Any:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)
-            from pystac_client import Client
-            from pystac_client.stac_api_io import StacApiIO
-    except ImportError as error:
-        raise MissingExtraError("Searching needs pystac-client: pip install 'timesenclip[stac]'.") from error
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        require("stac", "pystac_client", needed_by="Searching a STAC API")
+        from pystac_client import Client
+        from pystac_client.stac_api_io import StacApiIO
     from urllib3.util.retry import Retry
 
     # `allowed_methods=None`: the default of urllib3 repeats no POST, which is how searches are sent.
@@ -130,8 +131,6 @@ def _network_errors(url: str) -> Iterator[None]:
 
 
 def _read_local(path: Path, collection: str) -> list[Item]:
-    from timesenclip.eo.stac_local import local_items
-
     if path.is_dir():
         inside = [path / name for name in ("catalog.json", "collection.json") if (path / name).is_file()]
         if not inside:
@@ -162,7 +161,7 @@ def _crawl(path: Path, seen: set[Path]) -> list[Item]:
         found = json.loads(path.read_text(encoding="utf-8"))
         kind = found.get("type")
     except (OSError, ValueError, AttributeError) as error:
-        raise DataNotFoundError(f"Cannot read '{path}' ({error}); expected STAC as JSON.") from error
+        raise DataNotFoundError(f"Cannot read '{path}' ({reason_of(error)}); expected STAC as JSON.") from error
     if kind == "Feature":
         return [_absolute(found, path)]
     if kind == "FeatureCollection":

@@ -18,15 +18,16 @@ from numpy.typing import NDArray
 
 from timesenclip.bands import BANDS, SCL_NAME
 from timesenclip.eo.aoi import Aoi
+from timesenclip.eo.area import checked_window, read_blocks, window_transform
 from timesenclip.eo.composite import composite_cube, describe_composite
-from timesenclip.eo.cube_layers import Window
-from timesenclip.eo.grid import Transform
 from timesenclip.eo.masking import DROPPED_SCL
 from timesenclip.eo.period import Every, Period, as_period, interval_edges
 from timesenclip.eo.radiometry import contradicts_offset
 from timesenclip.eo.stac_items import Scene
 from timesenclip.eo.stac_load import Failure, SceneReader, SceneWindow
-from timesenclip.errors import DataNotFoundError, DegradedInputWarning, InputError, TimeError, some_of
+from timesenclip.errors import DataNotFoundError, DegradedInputWarning, TimeError
+from timesenclip.grid import Transform, Window
+from timesenclip.messages import some_of
 from timesenclip.series import Cube
 
 __all__ = ["StacSource"]
@@ -77,8 +78,7 @@ class StacSource:
     @property
     def transform(self) -> Transform:
         """Affine of the area's grid."""
-        grid = self.aoi.grid
-        return grid.dx, 0.0, grid.x0, 0.0, grid.dy, grid.y0
+        return self.aoi.grid.transform
 
     @property
     def dates(self) -> NDArray[np.datetime64]:
@@ -119,7 +119,7 @@ class StacSource:
             DataNotFoundError: none of the files could be read.
         """
         span = self._span(period)
-        box = self._checked(window)
+        box = checked_window(self, window)
         days = self.dates[(self.dates >= span.start) & (self.dates < span.end)]
         if days.size == 0:
             raise TimeError(
@@ -154,12 +154,7 @@ class StacSource:
         mask: bool = True,
     ) -> Iterator[tuple[Window, Cube]]:
         """Read the area in square blocks, row by row; memory holds one block. Arguments as `read`."""
-        if size < 1:
-            raise InputError(f"A block of {size} pixels; expected 1 or more.")
-        for row in range(0, self.shape[0], size):
-            for column in range(0, self.shape[1], size):
-                box = (row, min(row + size, self.shape[0]), column, min(column + size, self.shape[1]))
-                yield box, self.read(box, period=period, every=every, mask=mask)
+        return read_blocks(self, size, period=period, every=every, mask=mask)
 
     def expected_observations(self, period: Period | str | int | None = None) -> float:
         """Pixels of all scenes within the area, by their outlines: what there is to read, before clouds.
@@ -192,13 +187,6 @@ class StacSource:
         if span.start < self.period.start or span.end > self.period.end:
             raise TimeError(f"{self.where} was searched for {self.period}, not for {span}; open it with that period.")
         return span
-
-    def _checked(self, window: Window | None) -> Window:
-        rows, columns = self.shape
-        box = window or (0, rows, 0, columns)
-        if not (0 <= box[0] < box[1] <= rows and 0 <= box[2] < box[3] <= columns):
-            raise InputError(f"The window {box} is not inside the {rows} x {columns} pixels of {self.where}.")
-        return box
 
     @cached_property
     def _has_scl(self) -> bool:
@@ -262,9 +250,8 @@ class StacSource:
                     take = found.valid & inside & ~valid[i]  # the first valid pixel wins
                     reflectance[i][:, take] = found.reflectance[:, take]
                     valid[i] |= take
-        a, _, c, _, e, f = self.transform
-        place_of = (a, 0.0, c + a * box[2], 0.0, e, f + e * box[0])
-        return Cube(reflectance, valid, days, days + np.timedelta64(1, "D"), self.crs, place_of, {})
+        transform = window_transform(self.transform, box)
+        return Cube(reflectance, valid, days, days + np.timedelta64(1, "D"), self.crs, transform, {})
 
     def _in_order(
         self, scenes: list[Scene], box: Window, masked: bool, pool: ThreadPoolExecutor

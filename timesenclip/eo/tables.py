@@ -13,6 +13,7 @@ import numpy as np
 
 from timesenclip.bands import BAND_NAMES, canonical_band
 from timesenclip.errors import BandError, DataNotFoundError, InputError, TimeError, TimeSenCLIPError
+from timesenclip.messages import reason_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -205,8 +206,9 @@ def _guarded(path: Path, read: Callable[[], _T]) -> _T:
     except TimeSenCLIPError:
         raise
     except (OSError, ValueError) as error:  # ArrowInvalid, ParserError and UnicodeDecodeError are ValueErrors
-        reason = str(error).strip().split("\n", 1)[0][:160]
-        raise DataNotFoundError(f"Cannot read '{path}' as a table ({reason}); expected Parquet or CSV.") from error
+        raise DataNotFoundError(
+            f"Cannot read '{path}' as a table ({reason_of(error)}); expected Parquet or CSV."
+        ) from error
 
 
 def _whole_points(pieces: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:

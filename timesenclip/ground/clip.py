@@ -16,13 +16,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from timesenclip.errors import DegradedInputWarning, MissingExtraError, PromptError, TowerError, reason_of
+from timesenclip.errors import DegradedInputWarning, PromptError, TowerError
+from timesenclip.extras import require
+from timesenclip.messages import reason_of
 
 if TYPE_CHECKING:
     import torch
 
     from timesenclip.ground.images import Preprocessing
-    from timesenclip.ground.towers import ImageLike
+    from timesenclip.ground.tower import ImageLike
 
 __all__ = ["ClipTower", "broken_torchvision", "import_transformers"]
 
@@ -261,14 +263,7 @@ def import_transformers() -> Any:
             f"The installed torchvision does not work with this torch ({reason}) and keeps transformers from loading; "
             "TimeSenCLIP does not need it: pip uninstall torchvision"
         )
-    try:
-        transformers = importlib.import_module("transformers")
-        importlib.import_module("PIL")
-    except ImportError as error:
-        raise MissingExtraError(
-            f"CLIP towers need an optional package ({reason_of(error)}): pip install 'timesenclip[clip]'"
-        ) from error
-    return transformers
+    return require("clip", "transformers", "PIL", needed_by="CLIP towers")
 
 
 @contextmanager

@@ -7,7 +7,6 @@ what was fine-tuned from them use QuickGELU, most of LAION's use GELU, and the t
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,13 +15,14 @@ from typing import Any, Literal
 
 from torch import Tensor
 
-from timesenclip.errors import CheckpointError, InputError, TowerError, reason_of
-from timesenclip.folders import whole_folder
-from timesenclip.foreign import read_tensors
+from timesenclip.errors import CheckpointError, InputError, TowerError
+from timesenclip.files import atomic_folder, write_json
 from timesenclip.ground.clip import ClipTower, import_transformers
 from timesenclip.ground.clip_layout import NO_WEIGHTS, Part, Tensors, read_text, read_vit, whole_prefix
 from timesenclip.ground.clip_resnet import MODEL_TYPE, read_resnet
 from timesenclip.ground.towers import load_tower
+from timesenclip.messages import reason_of
+from timesenclip.safe_torch_load import read_tensors
 
 __all__ = ["TOKENIZER", "Activation", "ImportedClip", "import_clip"]
 
@@ -240,9 +240,9 @@ def _write(
     from safetensors.torch import save_file
 
     target, side = found.folder, found.image["image_size"]
-    with whole_folder(target) as scratch:
+    with atomic_folder(target) as scratch:
         save_file(state, scratch / "model.safetensors", metadata={"format": "pt"})
-        _json(scratch / "config.json", _config(found, text, activation))
+        write_json(scratch / "config.json", _config(found, text, activation))
         picture = {
             "image_processor_type": "CLIPImageProcessor",
             "do_resize": True,
@@ -257,7 +257,7 @@ def _write(
             "image_mean": list(mean),
             "image_std": list(std),
         }
-        _json(scratch / "preprocessor_config.json", picture)
+        write_json(scratch / "preprocessor_config.json", picture)
         (scratch / "README.md").write_text(card, encoding="utf-8")
         pieces.save_pretrained(scratch)
         _try(scratch, side)
@@ -283,10 +283,6 @@ def _try(folder: Path, side: int) -> None:
     vectors = [tower.encode_text(["a field"]), tower.encode_images([Image.new("RGB", (side, side), (90, 120, 60))])]
     if not all(np.isfinite(one).all() for one in vectors):
         raise CheckpointError("The imported model gives NaN for a field; the weights are damaged, fetch them again.")
-
-
-def _json(file: Path, content: dict[str, Any]) -> None:
-    file.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
 def _card(file: Path, found: ImportedClip) -> str:

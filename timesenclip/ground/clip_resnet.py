@@ -20,9 +20,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from timesenclip.errors import TowerError, reason_of
+from timesenclip.errors import TowerError
 from timesenclip.ground.clip import ClipTower, import_transformers
 from timesenclip.ground.clip_layout import NO_WEIGHTS, Part, Tensors
+from timesenclip.messages import reason_of
 
 __all__ = ["MODEL_TYPE", "ModifiedResNet", "ResNetClipTower", "read_resnet"]
 
@@ -172,7 +173,9 @@ class ResNetClipTower(ClipTower):
             self._visual = {key: config["visual"][key] for key in ("layers", "width", "image_size", "dim")}
             text = self._transformers.CLIPTextConfig(**config["text_config"])
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise TowerError(f"{source}: config.json cannot be read ({error}); import the weights again.") from error
+            raise TowerError(
+                f"{source}: config.json cannot be read ({reason_of(error)}); import the weights again."
+            ) from error
         self._config: Any = SimpleNamespace(text_config=text, projection_dim=self._visual["dim"])
 
     @cached_property

@@ -14,10 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timesenclip.errors import PromptError, TowerError
-from timesenclip.ground.towers import COMPACT_FOLDER
+from timesenclip.ground.tower import COMPACT_FOLDER
+from timesenclip.messages import reason_of
 
 if TYPE_CHECKING:
-    from timesenclip.ground.towers import ImageLike
+    from timesenclip.ground.tower import ImageLike
 
 __all__ = ["CompactTextTower"]
 
@@ -48,7 +49,9 @@ class CompactTextTower:
             config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
             self._model = StaticModel.from_pretrained(folder)
         except Exception as error:  # safetensors and tokenizers raise bare exceptions of their own
-            raise TowerError(f"{folder}: the compact text tower is broken ({error}); reinstall timesenclip.") from error
+            raise TowerError(
+                f"{folder}: the compact text tower is broken ({reason_of(error)}); reinstall timesenclip."
+            ) from error
         self._name = str(config.get("name", folder.name))
 
     @property

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from timesenclip.errors import PromptError
 from timesenclip.ground.taxonomy import TaxonClass, Taxonomy
-from timesenclip.ground.towers import GroundTower
+from timesenclip.ground.tower import GroundTower
 
 __all__ = ["DEFAULT", "DESCRIPTIVE", "class_weights", "load_templates", "prompts_for", "template_sets"]
 

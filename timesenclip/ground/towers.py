@@ -1,61 +1,19 @@
-"""What a ground tower is, and how one is found by name.
-
-A ground tower puts words and (if it can) photographs taken on the ground into one space of unit vectors, into which the
-satellite encoder is trained. It is never trained itself.
-"""
+"""How a ground tower is found by name."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
-
-import numpy as np
-from numpy.typing import NDArray
 
 from timesenclip.errors import TowerError
+from timesenclip.ground.clip import ClipTower
+from timesenclip.ground.compact import CompactTextTower
+from timesenclip.ground.tower import GroundTower
 
-if TYPE_CHECKING:
-    from PIL import Image
-
-    ImageLike: TypeAlias = "Image.Image | str | Path"
-
-__all__ = ["COMPACT_FOLDER", "GroundTower", "is_compact_folder", "load_tower"]
-
-COMPACT_FOLDER = Path(__file__).parents[1] / "weights" / "compact-text"
-"""The compact text tower that travels with the package."""
+__all__ = ["is_compact_folder", "load_tower"]
 
 _COMPACT_NAMES = ("compact", "compact-text", "compact-text-v1")
 _LOCAL, _HUB = "local-dir:", "hf-hub:"
-
-
-@runtime_checkable
-class GroundTower(Protocol):
-    """Embeds text and ground photographs into one space; every vector has unit length."""
-
-    @property
-    def name(self) -> str:
-        """What is stored with a checkpoint: `compact-text-v1`, or the hub id or folder it was loaded from."""
-
-    @property
-    def dim(self) -> int:
-        """Length D of a vector."""
-
-    def encode_text(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """(P, D) unit vectors of P texts.
-
-        Raises:
-            PromptError: a text is empty, or holds nothing that the tower knows.
-        """
-
-    def encode_images(self, images: Sequence[ImageLike]) -> NDArray[np.float32]:
-        """(P, D) unit vectors of P photographs (PIL images or paths).
-
-        Raises:
-            TowerError: the tower reads text only.
-            InputError: an image is broken or too large; the message names it.
-        """
 
 
 def is_compact_folder(folder: Path) -> bool:
@@ -77,12 +35,12 @@ def load_tower(name: str | Path = "compact", *, revision: str | None = None) -> 
     """
     given = str(name)
     if given in _COMPACT_NAMES:
-        return _compact(COMPACT_FOLDER)
+        return CompactTextTower()
     if given.startswith(_HUB):
         return _clip(given.removeprefix(_HUB), revision)
     folder = Path(given.removeprefix(_LOCAL)).expanduser()
     if given and folder.is_dir():
-        return _compact(folder) if is_compact_folder(folder) else _clip(str(folder), None)
+        return CompactTextTower(folder) if is_compact_folder(folder) else _clip(str(folder), None)
     hub_like = given.count("/") == 1 and not given.startswith((".", "/", "~", _LOCAL))
     if hub_like and not isinstance(name, Path):
         return _clip(given, revision)
@@ -101,18 +59,9 @@ def _model_type(folder: Path) -> str | None:
     return config.get("model_type") if isinstance(config, dict) else None
 
 
-def _compact(folder: Path) -> GroundTower:
-    from timesenclip.ground.compact import CompactTextTower
-
-    return CompactTextTower(folder)
-
-
 def _clip(source: str, revision: str | None) -> GroundTower:
-    from timesenclip.ground.clip import ClipTower
-
     if _model_type(Path(source)) == "timesenclip_clip_resnet":
-        from timesenclip.ground.clip_resnet import ResNetClipTower
+        from timesenclip.ground.clip_resnet import ResNetClipTower  # needs torch, and `load_tower('compact')` does not
 
         return ResNetClipTower(source)
-
     return ClipTower(source, revision=revision)

@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from timesenclip.eo.cube import Window
-from timesenclip.eo.grid import Transform
+from timesenclip.grid import Transform, Window
 from timesenclip.ground.taxonomy import Taxonomy
 from timesenclip.mapping.result import ClassArea, Preview
 from timesenclip.mapping.write import CLASS_NODATA, SCORE_NODATA, CogWriter, block_values, class_colours

@@ -10,18 +10,23 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from timesenclip.eo.cube import Window
-from timesenclip.eo.grid import resolution_m
+from timesenclip._version import __version__
+from timesenclip.eo.area import window_transform
 from timesenclip.errors import InputError, NoClearObservationError
+from timesenclip.files import write_json
+from timesenclip.grid import Window, resolution_m
 from timesenclip.ground.taxonomy import Taxonomy
 from timesenclip.mapping.answers import AreaTally, BlockAnswers, answer_writers, cog_writers, write_answers
-from timesenclip.mapping.embeddings import BlockData, EmbeddingStore
+from timesenclip.mapping.embeddings import EmbeddingStore
+from timesenclip.mapping.illustrate import illustrated
+from timesenclip.mapping.info import BlockData
 from timesenclip.mapping.quantise import score_rows
 from timesenclip.mapping.question import Question, question_of, question_of_head
-from timesenclip.mapping.result import ClassArea, MapResult, illustrated, write_json
+from timesenclip.mapping.result import ClassArea, MapResult
 from timesenclip.mapping.score import in_threads
 from timesenclip.mapping.write import map_folder, write_class_sidecars
-from timesenclip.model.checkpoint import Model, load
+from timesenclip.mapping.zones import check_zones, write_zones
+from timesenclip.model.checkpoint import Model, as_model
 from timesenclip.tasks.classify import Answers, classify_scores
 from timesenclip.tasks.heads import Head
 
@@ -73,14 +78,12 @@ def ask_store(
         raise InputError(f"min_clear is {min_clear}; expected 0 or more.")
     if unknown_below is not None and not -1 <= unknown_below <= 1:
         raise InputError(f"unknown_below is {unknown_below:g}; a cosine is -1..1, and -1 calls nothing unknown.")
-    asker = model if model is None or isinstance(model, Model) else load(model)
+    asker = None if model is None else as_model(model)
     if head is None:
         question = question_of(opened, taxonomy, photos=photos, model=asker, templates=templates)
     else:
         question, templates = _question_of_head(opened, head, (taxonomy, *photos, asker)), "name"
     if zones is not None:
-        from timesenclip.mapping.zones import check_zones
-
         check_zones(zones, shape=opened.shape, crs=opened.info.crs, transform=opened.transform)
     count = AreaTally(opened.shape, len(question.taxonomy))
     folder = map_folder(out)
@@ -106,8 +109,6 @@ def ask_store(
     write_class_sidecars(files["classes"], question.taxonomy)
     areas = count.areas(question.taxonomy, area_pixel_m(opened))
     if zones is not None:
-        from timesenclip.mapping.zones import write_zones
-
         files |= write_zones(zones, folder, question.taxonomy, pixel_m=area_pixel_m(opened))
     about = _provenance(opened, question, areas, count, templates, min_clear)
     files["provenance"] = write_json(folder / "provenance.json", about)
@@ -161,10 +162,9 @@ def require_complete(store: EmbeddingStore) -> None:
 
 def area_pixel_m(store: EmbeddingStore) -> float:
     """Side of a pixel in metres, in the middle of the area."""
-    a, b, c, d, e, f = store.transform
     row, column = store.shape[0] // 2, store.shape[1] // 2
-    middle = (a, b, c + a * column + b * row, d, e, f + d * column + e * row)
-    return resolution_m(store.info.crs, middle, (1, 1))
+    middle = (row, row + 1, column, column + 1)
+    return resolution_m(store.info.crs, window_transform(store.transform, middle), (1, 1))
 
 
 def _provenance(
@@ -175,7 +175,6 @@ def _provenance(
     templates: str | Sequence[str],
     min_clear: int,
 ) -> dict[str, Any]:
-    from timesenclip import __version__
 
     info = store.info
     return {

@@ -12,17 +12,20 @@ import torch
 from numpy.typing import NDArray
 
 from timesenclip.bands import band_index
+from timesenclip.eo.area import AreaSource
 from timesenclip.eo.composite import masked_median
-from timesenclip.eo.cube import AreaSource, Window
 from timesenclip.eo.period import Every, Period
-from timesenclip.errors import NoClearObservationError, TimeSenCLIPError
-from timesenclip.mapping.embeddings import BlockData, EmbeddingStore
+from timesenclip.errors import NoClearObservationError
+from timesenclip.grid import Window
+from timesenclip.mapping.embeddings import EmbeddingStore
+from timesenclip.mapping.info import BlockData
 from timesenclip.mapping.quantise import quantise
 from timesenclip.model.checkpoint import Model
 from timesenclip.model.embed import embed
+from timesenclip.retries import with_retries
 from timesenclip.series import Cube
 
-__all__ = ["BlockJob", "block_data", "clear_count", "colour_bytes", "tried_again"]
+__all__ = ["BlockJob", "block_data", "clear_count", "colour_bytes", "run_block"]
 
 _BATCH = 512
 _FIRST_WAIT_S = 0.5
@@ -30,24 +33,18 @@ _RETRIES = 2
 Facts = TypeVar("Facts")
 
 
-def tried_again(once: Callable[[], Facts]) -> Facts:
-    """Do one block with one thread of torch; an error that may pass is tried again twice.
+def run_block(once: Callable[[], Facts]) -> Facts:
+    """Do one block with one thread of torch; a read or write that fails is tried again twice.
 
     Raises:
-        TimeSenCLIPError: what is wrong will be wrong the next time, too.
-        Exception: the last attempt failed.
+        OSError: the last attempt failed, too.
+        Exception: any other error, at once: it would come again.
     """
     # A worker of a cluster has its own number of threads; with one, sums are the same everywhere.
     if torch.get_num_threads() != 1:
         torch.set_num_threads(1)
-    for attempt in range(_RETRIES):
-        try:
-            return once()
-        except (TimeSenCLIPError, Warning):
-            raise
-        except Exception:  # a network, a disk, a library: any of them may have had a bad moment
-            time.sleep(_FIRST_WAIT_S * 2**attempt)
-    return once()
+    # rasterio's, zarr's and h5py's errors of input and output are OSErrors.
+    return with_retries(lambda _: once(), retries=_RETRIES, errors=(OSError,), wait_s=_FIRST_WAIT_S)
 
 
 @dataclass(frozen=True)
@@ -69,10 +66,10 @@ class BlockJob:
         """Do one block, and say how it went.
 
         Raises:
-            TimeSenCLIPError: what is wrong will be wrong the next time, too.
-            Exception: the last of several attempts failed.
+            OSError: the last of several attempts failed.
+            Exception: any other error, after the first attempt.
         """
-        return tried_again(lambda: self._once(window))
+        return run_block(lambda: self._once(window))
 
     def read(self, window: Window) -> Cube:
         """Composites of a window."""

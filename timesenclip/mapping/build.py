@@ -6,7 +6,6 @@ their names only when they are complete, so a second run does what is missing an
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,12 +14,17 @@ from typing import Any
 import numpy as np
 import torch
 
-from timesenclip.eo.cube import AreaSource, Window
+from timesenclip._version import __version__
+from timesenclip.eo.area import AreaSource
+from timesenclip.eo.cube_source import check_offset
 from timesenclip.eo.period import Every, Period, as_period
 from timesenclip.errors import InputError
+from timesenclip.files import write_json
+from timesenclip.grid import Window
 from timesenclip.manifest import Manifest
 from timesenclip.mapping.block import BlockJob
-from timesenclip.mapping.embeddings import EmbeddingStore, StoreInfo, chunk_side
+from timesenclip.mapping.embeddings import EmbeddingStore
+from timesenclip.mapping.info import StoreInfo, chunk_side
 from timesenclip.mapping.pieces import Progress, block_key, input_of, pixels_of, run_pieces
 from timesenclip.mapping.plan import fitting_block, sample_area
 from timesenclip.mapping.pyramid import write_overview
@@ -28,7 +32,7 @@ from timesenclip.mapping.quantise import Projection, fit_projection
 from timesenclip.mapping.spread import Spread, spread_over
 from timesenclip.mapping.stac_item import stac_item
 from timesenclip.mapping.write import output_folder
-from timesenclip.model.checkpoint import Model, load
+from timesenclip.model.checkpoint import Model, as_model
 
 __all__ = ["StoreResult", "embed_area", "item_path", "manifest_path"]
 
@@ -96,14 +100,17 @@ def embed_area(
         InputError: `out` holds a store of another checkpoint, period or grid, or another process is writing it.
         PartialFailureError: some blocks failed; the others are kept, and the same call does what is missing.
     """
-    chosen = model if isinstance(model, Model) else load(model if model is not None else "default")
+    chosen = as_model(model)
     plain = Model(chosen.encoder, chosen.config, digest=chosen.digest)  # without its tower, which blocks do not need
+    span = as_period(period)
+    check_offset(source, span)
     path = Path(out).resolve()
     output_folder(path.parent)
-    span = as_period(period)
     info = _info(source, plain, span, every, dims, fitting_block(source.shape, block))
     known = EmbeddingStore.open(path) if (path / "zarr.json").is_file() else None
     if known is not None:
+        if known.info.tower_revision == "":  # an early store, whose manifest does not say it either
+            info = info.model_copy(update={"tower_revision": ""})
         _check_same(known, info)
     elif path.exists():
         raise InputError(f"'{path}' exists and is no embedding store; give another output, or remove it.")
@@ -164,6 +171,7 @@ def _info(
         checkpoint=model.config.name,
         digest=model.digest,
         tower=model.config.tower.name,
+        tower_revision=model.config.tower.revision,
         full_dims=full,
         dims=kept,
         calibration=model.config.calibration,
@@ -179,7 +187,8 @@ def _info(
 
 
 def _identity(info: StoreInfo) -> dict[str, Any]:
-    return info.model_dump(mode="json", exclude={"format_version", "kept", "calibration", "chunk"})
+    unsaid = {"tower_revision"} if info.tower_revision == "" else set()
+    return info.model_dump(mode="json", exclude={"format_version", "kept", "calibration", "chunk"} | unsaid)
 
 
 def _check_same(store: EmbeddingStore, info: StoreInfo) -> None:
@@ -205,13 +214,12 @@ def _create(
 
 
 def _remove_torn_files(path: Path) -> None:
-    """Remove what a killed process left under temporary names."""
+    """Remove the files that a killed process left under the temporary names of Zarr."""
     for part in path.rglob("*.partial"):
         part.unlink(missing_ok=True)
 
 
 def _finish(store: EmbeddingStore, manifest: Manifest, reused: int, period: Period | None) -> StoreResult:
-    from timesenclip import __version__
 
     windows = list(store.blocks())
     facts = [manifest.done[block_key(0, window)] for window in windows]
@@ -219,7 +227,7 @@ def _finish(store: EmbeddingStore, manifest: Manifest, reused: int, period: Peri
     _remove_torn_files(store.path)  # of a worker of a cluster that was lost on the way
     store.finish({"timesenclip": __version__, "torch": torch.__version__, "input": input_of(facts)})
     item = item_path(store.path)
-    _write_json(item, stac_item(store, start=start, end=end))
+    write_json(item, stac_item(store, start=start, end=end))
     return StoreResult(
         store=store,
         blocks=len(windows),
@@ -237,9 +245,3 @@ def _days(period: Period | None, facts: Iterable[dict[str, Any]]) -> tuple[str, 
         return str(period.start), str(period.end - np.timedelta64(1, "D"))
     days = [day for fact in facts for day in fact["days"]]
     return (min(days), max(days)) if days else ("1970-01-01", "1970-01-01")
-
-
-def _write_json(path: Path, content: dict[str, Any]) -> None:
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(json.dumps(content, indent=2, default=str) + "\n", encoding="utf-8")
-    part.replace(path)

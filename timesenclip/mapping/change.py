@@ -7,7 +7,6 @@ distance that stands out from the bulk of all distances (median + 3 robust stand
 from __future__ import annotations
 
 import calendar
-import json
 import math
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -19,11 +18,15 @@ import numpy as np
 import rasterio
 from numpy.typing import NDArray
 
-from timesenclip.eo.cube import AreaSource, Window
+from timesenclip.eo.area import AreaSource
+from timesenclip.eo.cube_source import check_offset
 from timesenclip.errors import CheckpointError, GridError, InputError, NoClearObservationError
+from timesenclip.files import write_json
+from timesenclip.grid import Window
 from timesenclip.mapping.answers import cog_writers
 from timesenclip.mapping.ask import answer_block, area_pixel_m, require_complete
-from timesenclip.mapping.embeddings import BlockData, EmbeddingStore
+from timesenclip.mapping.embeddings import EmbeddingStore
+from timesenclip.mapping.info import BlockData
 from timesenclip.mapping.months import month_of_change
 from timesenclip.mapping.question import Question
 from timesenclip.mapping.score import in_threads
@@ -123,6 +126,8 @@ def change_stores(
             )
     if threshold is not None and not 0 <= threshold <= 2:
         raise InputError(f"threshold is {threshold:g}; a cosine distance is 0..2.")
+    for cube, store in zip(cubes or (), (first, second), strict=False):
+        check_offset(cube, _period_of(store))
     folder = map_folder(out)
     pair = _Pair(first, second, question, min_clear)
     histogram = np.zeros(_BINS, dtype=np.int64)
@@ -303,10 +308,14 @@ def _read_cubes(
     cubes: tuple[AreaSource, AreaSource], stores: tuple[EmbeddingStore, EmbeddingStore], window: Window
 ) -> tuple[Cube, Cube]:
     one, other = (
-        cube.read(window, period=None if store.info.period == "all" else store.info.period, every="month")
-        for cube, store in zip(cubes, stores, strict=True)
+        cube.read(window, period=_period_of(store), every="month") for cube, store in zip(cubes, stores, strict=True)
     )
     return one, other
+
+
+def _period_of(store: EmbeddingStore) -> str | None:
+    """What was read of the store's area, as sources take it."""
+    return None if store.info.period == "all" else store.info.period
 
 
 def _standing_out(histogram: NDArray[np.int64]) -> float:
@@ -345,7 +354,4 @@ def _write_statistics(result: ChangeResult, first: EmbeddingStore, second: Embed
     }
     if not math.isfinite(result.threshold):
         raise InputError("The threshold is not a number; give one with --threshold.")
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    part.replace(path)
-    return path
+    return write_json(path, content)

@@ -27,106 +27,20 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
-from timesenclip.eo.cube import Window
-from timesenclip.eo.grid import Transform
-from timesenclip.errors import DataNotFoundError, InputError, MissingExtraError
-from timesenclip.mapping.quantise import Projection, dequantise, score_rows
-from timesenclip.model.checkpoint import Calibration
+from timesenclip.eo.area import block_windows
+from timesenclip.errors import DataNotFoundError, InputError
+from timesenclip.extras import require
+from timesenclip.files import plain, temporary_path
+from timesenclip.grid import Transform, Window
+from timesenclip.mapping.info import BLOCK_ARRAYS, FORMAT_VERSION, BlockData, StoreInfo
+from timesenclip.mapping.layout import write_layout
+from timesenclip.mapping.quantise import Projection, score_rows
 
-__all__ = ["BLOCK_ARRAYS", "BlockData", "EmbeddingStore", "StoreInfo", "block_windows", "chunk_side"]
+__all__ = ["EmbeddingStore"]
 
-FORMAT_VERSION = 1
 _KEY, _STATUS = "timesenclip", "timesenclip_status"
-_LEAST_PX = 256
-BLOCK_ARRAYS = ("vectors", "colour", "clear", "scale")
-"""Arrays that every block writes one shard or chunk of."""
-
-
-class StoreInfo(BaseModel):
-    """What a store is; fixed when it is made."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    format_version: int = FORMAT_VERSION
-    """Version of the layout."""
-    checkpoint: str
-    """Name of the checkpoint."""
-    digest: str
-    """Digest of its weights."""
-    tower: str
-    """Where words are embedded."""
-    full_dims: int
-    """D, dimensions of the tower."""
-    dims: int
-    """d, dimensions kept."""
-    kept: float = 1.0
-    """Share of the squared length that the projection keeps, on the sample it was fitted on."""
-    calibration: Calibration
-    """How scores become answers."""
-    source: str = ""
-    """What its pixels come from, with a digest; empty in early stores."""
-    period: str
-    """First and last day, or `all`."""
-    every: str
-    """Composite length."""
-    shape: tuple[int, int]
-    """(Y, X)"""
-    crs: str
-    """Authority string or WKT."""
-    transform: Transform
-    """Affine (a, b, c, d, e, f)."""
-    block: int
-    """Side of a block, which is one shard, in pixels."""
-    chunk: int
-    """Side of a chunk within a shard."""
-
-    @property
-    def level_shapes(self) -> tuple[tuple[int, int], ...]:
-        """(Y, X) of every level; the first is full resolution, the last fits into 256 pixels."""
-        shapes = [self.shape]
-        while max(shapes[-1]) > _LEAST_PX:
-            y, x = shapes[-1]
-            shapes.append((-(-y // 2), -(-x // 2)))
-        return tuple(shapes)
-
-
-@dataclass(frozen=True, slots=True)
-class BlockData:
-    """What a store holds of one window."""
-
-    vectors: NDArray[np.int8]
-    """(Y, X, d)"""
-    scale: NDArray[np.float32]
-    """(Y, X), 0 = not seen."""
-    clear: NDArray[np.uint16]
-    """(Y, X) clear observations."""
-    colour: NDArray[np.uint8]
-    """(Y, X, 3) sqrt(reflectance) x 255."""
-
-    def unpacked(self) -> NDArray[np.float32]:
-        """(Y, X, d) float32; NaN where not seen."""
-        return dequantise(self.vectors, self.scale)
-
-
-def chunk_side(block: int) -> int:
-    """Side of a chunk: the largest of 128, 64, 32, 16 that divides the block.
-
-    Raises:
-        InputError: none does.
-    """
-    for side in (128, 64, 32, 16):
-        if block % side == 0 and block >= side:
-            return side
-    raise InputError(f"Blocks of {block} pixels; give a multiple of 16, such as 256.")
-
-
-def block_windows(shape: tuple[int, int], block: int) -> Iterator[Window]:
-    """Blocks of an area, row by row."""
-    for row in range(0, shape[0], block):
-        for column in range(0, shape[1], block):
-            yield row, min(row + block, shape[0]), column, min(column + block, shape[1])
 
 
 @dataclass(frozen=True)
@@ -170,10 +84,8 @@ class EmbeddingStore:
     @classmethod
     def create(cls, path: str | Path, info: StoreInfo, projection: Projection | None) -> EmbeddingStore:
         """Make an empty store, under another name until its metadata are complete."""
-        from timesenclip.mapping.layout import write_layout
-
         where = Path(path)
-        part = where.with_name(f".{where.name}.part")
+        part = temporary_path(where)
         shutil.rmtree(part, ignore_errors=True)
         part.parent.mkdir(parents=True, exist_ok=True)
         group = _zarr().open_group(part, mode="w", zarr_format=3)
@@ -203,7 +115,7 @@ class EmbeddingStore:
     def finish(self, provenance: dict[str, Any]) -> None:
         """Mark the store as complete."""
         group = _zarr().open_group(self.path, mode="r+")
-        group.attrs.update({_STATUS: {"complete": True, "provenance": provenance}})
+        group.attrs.update({_STATUS: {"complete": True, "provenance": plain(provenance)}})
 
     @cached_property
     def projection(self) -> Projection | None:
@@ -262,8 +174,4 @@ class EmbeddingStore:
 
 
 def _zarr() -> Any:
-    try:
-        import zarr
-    except ImportError as error:
-        raise MissingExtraError("A store needs zarr; install it with: pip install 'timesenclip[zarr]'") from error
-    return zarr
+    return require("zarr", "zarr", needed_by="Embedding stores")

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from timesenclip.eo.grid import Transform
-from timesenclip.mapping.embeddings import StoreInfo
+from timesenclip.grid import Transform
+from timesenclip.mapping.info import StoreInfo
 from timesenclip.mapping.quantise import Projection
 
 __all__ = ["write_layout"]

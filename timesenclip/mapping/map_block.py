@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,17 +12,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timesenclip.bands import band_index
-from timesenclip.eo.cube import AreaSource, Window
+from timesenclip.eo.area import AreaSource
 from timesenclip.eo.period import Every, Period
 from timesenclip.errors import NoClearObservationError
+from timesenclip.files import atomic_file
+from timesenclip.grid import Window
 from timesenclip.ground.taxonomy import Taxonomy
 from timesenclip.mapping.answers import BlockAnswers
-from timesenclip.mapping.block import clear_count, colour_bytes, tried_again
+from timesenclip.mapping.block import clear_count, colour_bytes, run_block
 from timesenclip.mapping.pieces import pixels_of
 from timesenclip.mapping.result import Example
 from timesenclip.model.checkpoint import Model
 from timesenclip.model.embed import embed
-from timesenclip.series import PixelSeries
+from timesenclip.series import PixelSeries, concatenate
 from timesenclip.tasks.classify import Answers, classify_embeddings
 from timesenclip.tasks.explain import step_contribution
 
@@ -67,10 +68,10 @@ class MapJob:
         """Do one block, and say how it went.
 
         Raises:
-            TimeSenCLIPError: what is wrong will be wrong the next time, too.
-            Exception: the last of several attempts failed.
+            OSError: the last of several attempts failed.
+            Exception: any other error, after the first attempt.
         """
-        return tried_again(lambda: self._once(window))
+        return run_block(lambda: self._once(window))
 
     def path(self, window: Window) -> Path:
         """Where a block is kept."""
@@ -130,15 +131,12 @@ class MapJob:
             "typical_class": np.array(list(typical), dtype=np.int64),
             "typical_count": np.array([count for count, _ in typical.values()], dtype=np.int64),
         }
+        pixels = concatenate([series for _, series in typical.values()]) if typical else None
         for name in ("reflectance", "valid", "start", "end", "lon_deg", "lat_deg"):
-            parts = [getattr(series, name) for _, series in typical.values()]
-            arrays[f"typical_{name}"] = np.concatenate(parts) if parts else np.zeros(0)
-        path = self.path(window)
-        # Named by the process, for a worker that was thought lost may still be writing the same block.
-        part = path.with_name(f".{path.stem}.{os.getpid()}.part")
-        with part.open("wb") as file:
+            arrays[f"typical_{name}"] = np.zeros(0) if pixels is None else getattr(pixels, name)
+        # Shared, for a worker that was thought lost may still be writing the same block.
+        with atomic_file(self.path(window), shared=True) as file:
             np.savez(file, **{name: array for name, array in arrays.items() if array is not None})
-        part.replace(path)
 
 
 class Examples:

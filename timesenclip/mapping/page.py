@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import base64
-import json
 from html import escape
 from importlib import resources
 from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING
 
+from timesenclip.files import json_text, write_text
 from timesenclip.mapping.picture import class_picture, confidence_picture, png_bytes, true_colour_picture
 
 if TYPE_CHECKING:
@@ -61,17 +61,12 @@ def write_page(result: MapResult, path: Path, *, title: str | None = None, extra
         pixels="\n".join(map(_pixel, result.examples)) or _NO_SERIES,
         caution=escape(_caution(str(checkpoint["tower"]))),
         extra=extra,
-        prompts=escape(json.dumps(result.provenance["prompts"], indent=1, ensure_ascii=False)),
+        prompts=escape(json_text(result.provenance["prompts"], indent=1)),
         provenance=escape(
-            json.dumps(
-                {k: v for k, v in result.provenance.items() if k not in ("prompts", "areas")}, indent=1, default=str
-            )
+            json_text({k: v for k, v in result.provenance.items() if k not in ("prompts", "areas")}, indent=1)
         ),
     )
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(page, encoding="utf-8")
-    part.replace(path)
-    return path
+    return write_text(path, page)
 
 
 def _nodata(result: MapResult) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from timesenclip.files import atomic_path
 from timesenclip.mapping.write import CLASS_NODATA, class_colours
 
 if TYPE_CHECKING:
@@ -87,9 +88,8 @@ def write_picture(result: MapResult, path: Path) -> Path:
     _colour_bar(figure, axes[2])
     patches = [Patch(facecolor=area.colour, label=f"{area.name}  {area.share:.0%}") for area in shown]
     figure.legend(handles=patches, loc="lower center", ncols=min(4, len(patches)), fontsize=11, frameon=False)
-    part = path.with_name(f".{path.name}.part")
-    figure.savefig(part, dpi=110, format="png")
-    part.replace(path)
+    with atomic_path(path) as part:
+        figure.savefig(part, dpi=110, format="png")
     return path
 
 

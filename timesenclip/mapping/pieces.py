@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from timesenclip.eo.cube import Window
-from timesenclip.errors import DegradedInputWarning, PartialFailureError, some_of
+from timesenclip.errors import DegradedInputWarning, PartialFailureError
+from timesenclip.files import json_text
+from timesenclip.grid import Window
 from timesenclip.manifest import Manifest
 from timesenclip.mapping.spread import Spread
+from timesenclip.messages import reason_of, some_of
 
 __all__ = ["Progress", "block_key", "input_of", "pixels_of", "run_pieces"]
 
@@ -61,7 +62,7 @@ def run_pieces(
     total = sum(map(pixels_of, windows))
     done = total - sum(map(pixels_of, missing))
     failed: dict[str, Exception] = {}
-    known = json.dumps(next((facts["input"] for facts in manifest.done.values() if facts.get("input")), None))
+    known = json_text(next((facts["input"] for facts in manifest.done.values() if facts.get("input")), None))
     unheard: list[dict[str, Any]] = []
     for outcome in spread(job, missing):
         key = block_key(level, outcome.piece)
@@ -87,10 +88,9 @@ def _say_failed(failed: dict[str, Exception], blocks: int, where: Path) -> None:
     first = next(iter(failed.values()))
     if len(failed) == blocks:
         raise first  # nothing worked, and most likely for one reason
-    some = "; ".join(f"{key} ({type(error).__name__}: {error})" for key, error in list(failed.items())[:3])
-    more = f"; and {len(failed) - 3} more" if len(failed) > 3 else ""
+    some = some_of([f"{key} ({type(error).__name__}: {reason_of(error, 400)})" for key, error in failed.items()])
     raise PartialFailureError(
-        f"{len(failed)} of {blocks} blocks failed and are missing in '{where}': {some}{more}. The others are kept; run "
+        f"{len(failed)} of {blocks} blocks failed and are missing in '{where}': {some}. The others are kept; run "
         "the same command again to do these."
     ) from first
 
@@ -127,7 +127,7 @@ def _lean(facts: Mapping[str, Any], known: str) -> tuple[dict[str, Any], str]:
     for trouble in _TROUBLES:
         if own.get(trouble):
             lean[trouble], own[trouble] = own[trouble], type(own[trouble])()
-    text = json.dumps(own, default=str)
+    text = json_text(own)
     lean["input"] = {} if text == known else own
     return lean, known if known != "null" else text
 

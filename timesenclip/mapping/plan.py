@@ -11,11 +11,13 @@ import torch
 from numpy.typing import NDArray
 
 from timesenclip.bands import BANDS, SCL_NAME
-from timesenclip.eo.cube import AreaSource, Window
+from timesenclip.eo.area import AreaSource, block_windows
+from timesenclip.eo.cube_source import check_offset
 from timesenclip.eo.period import Every, Period
 from timesenclip.eo.stac_source import StacSource
 from timesenclip.errors import InputError, NoClearObservationError
-from timesenclip.mapping.embeddings import block_windows, chunk_side
+from timesenclip.grid import Window
+from timesenclip.mapping.info import chunk_side
 from timesenclip.model.checkpoint import Model
 from timesenclip.model.embed import embed
 
@@ -135,6 +137,7 @@ def plan_area(
     if not 1 <= dims <= full:
         raise InputError(f"{dims} dimensions were asked for; the embeddings of '{model.config.name}' have {full}.")
     side = fitting_block(source.shape, block)
+    check_offset(source, period)
     sample = sample_area(source, model, period=period, every=every, block=side)
     rows, columns = source.shape
     pixels = rows * columns

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from timesenclip.eo.cube import Window
-from timesenclip.mapping.embeddings import BlockData, EmbeddingStore
+from timesenclip.grid import Window
+from timesenclip.mapping.embeddings import EmbeddingStore
+from timesenclip.mapping.info import BlockData
 from timesenclip.mapping.quantise import quantise
 
 __all__ = ["pool", "write_overview"]

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from timesenclip.errors import CheckpointError, InputError, TowerError
 from timesenclip.ground.prompts import class_weights, prompts_for
 from timesenclip.ground.taxonomy import TaxonClass, Taxonomy, as_taxonomy, colour_cycle
-from timesenclip.ground.towers import GroundTower, load_tower
+from timesenclip.ground.tower import GroundTower
+from timesenclip.ground.towers import load_tower
 from timesenclip.mapping.embeddings import EmbeddingStore
 from timesenclip.model.checkpoint import Calibration, Model
 from timesenclip.tasks.heads import Head, load_head
@@ -107,17 +108,25 @@ def tower_of(store: EmbeddingStore, model: Model | None = None) -> GroundTower:
     """The tower that a store is asked with.
 
     Raises:
-        TowerError: the model's is another; the message names both.
+        TowerError: the model's is another, or another revision of it; the message names both.
     """
+    info = store.info
     if model is None:
-        return load_tower(store.info.tower)
-    if model.config.tower.name != store.info.tower:
+        return load_tower(info.tower, revision=info.tower_revision or None)
+    theirs = model.config.tower
+    # An early store does not record the revision: nothing is known that would contradict.
+    same = theirs.name == info.tower and info.tower_revision in ("", theirs.revision)
+    if not same:
         raise TowerError(
-            f"The store '{store.path}' was made with the tower '{store.info.tower}' (checkpoint "
-            f"'{store.info.checkpoint}'), but checkpoint '{model.config.name}' has '{model.config.tower.name}'; ask "
-            "without --checkpoint, or embed the area again."
+            f"The store '{store.path}' was made with the tower '{_with_revision(info.tower, info.tower_revision)}' "
+            f"(checkpoint '{info.checkpoint}'), but checkpoint '{model.config.name}' has "
+            f"'{_with_revision(theirs.name, theirs.revision)}'; ask without --checkpoint, or embed the area again."
         )
     return model.tower
+
+
+def _with_revision(name: str, revision: str | None) -> str:
+    return f"{name}@{revision}" if revision else name
 
 
 def _photo_classes(paths: Sequence[Path]) -> Taxonomy:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 
 from timesenclip.ground.taxonomy import Taxonomy
 
-__all__ = ["ClassArea", "Example", "MapResult", "Preview", "illustrated", "write_json"]
+__all__ = ["ClassArea", "Example", "MapResult", "Preview"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,21 +93,3 @@ class MapResult:
     def clipped(self) -> bool:
         """Whether the area is a polygon, outside of which pixels are nodata."""
         return bool(self.provenance["input"].get("area", {}).get("clipped"))
-
-
-def write_json(path: Path, content: dict[str, Any]) -> Path:
-    """Write a JSON file under a temporary name, and rename it."""
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(json.dumps(content, indent=2, default=str) + "\n", encoding="utf-8")
-    part.replace(path)
-    return path
-
-
-def illustrated(result: MapResult) -> MapResult:
-    """Add the picture and the page."""
-    from timesenclip.mapping.page import write_page
-    from timesenclip.mapping.picture import write_picture
-
-    result.files["picture"] = write_picture(result, result.folder / "map.png")
-    result.files["page"] = write_page(result, result.folder / "map.html")
-    return result

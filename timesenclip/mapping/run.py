@@ -9,29 +9,32 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
-from timesenclip.eo.cube import AreaSource, Window
-from timesenclip.eo.grid import Transform, resolution_m
+from timesenclip._version import __version__
+from timesenclip.eo.area import AreaSource, CubeInMemory, block_windows
+from timesenclip.eo.cube_source import check_offset
 from timesenclip.eo.period import Every, Period, as_period
 from timesenclip.errors import InputError, NoClearObservationError
+from timesenclip.files import remove_temporary_files, write_json
+from timesenclip.grid import Window, resolution_m
 from timesenclip.ground.prompts import class_weights, prompts_for
 from timesenclip.ground.taxonomy import Taxonomy, as_taxonomy
 from timesenclip.manifest import Manifest
 from timesenclip.mapping.answers import AreaTally, answer_writers, cog_writers, write_answers
-from timesenclip.mapping.embeddings import block_windows
+from timesenclip.mapping.illustrate import illustrated
 from timesenclip.mapping.map_block import Examples, MapJob
 from timesenclip.mapping.pieces import Progress, block_key, input_of, run_pieces
-from timesenclip.mapping.result import MapResult, illustrated, write_json
+from timesenclip.mapping.result import MapResult
 from timesenclip.mapping.spread import spread_over
 from timesenclip.mapping.write import map_folder, write_class_sidecars
-from timesenclip.model.checkpoint import Model, load
+from timesenclip.mapping.zones import check_zones, write_zones
+from timesenclip.model.checkpoint import Model, as_model
 from timesenclip.series import Cube
 from timesenclip.tasks.heads import with_unknown_below
 
@@ -85,12 +88,11 @@ def map_cube(
         InputError: too many classes, the encoder reads patches, or another map was begun in `out`.
         PartialFailureError: some blocks failed; the others are kept, and the same call does what is missing.
     """
-    chosen = with_unknown_below(
-        model if isinstance(model, Model) else load(model if model is not None else "default"), unknown_below
-    )
+    chosen = with_unknown_below(as_model(model), unknown_below)
     classes = as_taxonomy(taxonomy)
-    source = _InMemory(cube) if isinstance(cube, Cube) else cube
+    source = CubeInMemory(cube) if isinstance(cube, Cube) else cube
     _check(classes, min_clear, block, zones, source)
+    check_offset(source, period)
     folder = map_folder(out)
     weights = class_weights(classes, chosen.tower, templates)
     plain = Model(chosen.encoder, chosen.config, digest=chosen.digest)  # without its tower, which blocks do not need
@@ -115,8 +117,6 @@ def _check(classes: Taxonomy, min_clear: int, block: int, zones: str | Path | No
     if block < 1:
         raise InputError(f"A block of {block} pixels; expected 1 or more.")
     if zones is not None:
-        from timesenclip.mapping.zones import check_zones
-
         check_zones(zones, shape=source.shape, crs=source.crs, transform=source.transform)
 
 
@@ -125,11 +125,10 @@ def _answer(
 ) -> dict[Window, dict[str, Any]]:
     """Do every block that is missing; what is known of each, in order."""
     windows = list(block_windows(job.source.shape, block))
-    in_memory = isinstance(job.source, _InMemory)
+    in_memory = isinstance(job.source, CubeInMemory)
     threads = torch.get_num_threads()
     with Manifest(job.folder / "manifest.jsonl", "map", _identity(job, classes, block), fresh=in_memory) as manifest:
-        for torn in job.folder.glob("*.part"):
-            torn.unlink(missing_ok=True)
+        remove_temporary_files(job.folder)
         missing = [w for w in windows if not job.has(w, manifest.done.get(block_key(0, w)))]
         torch.set_num_threads(1)  # blocks run beside each other, and sums are the same in every surrounding
         try:
@@ -190,8 +189,6 @@ def _assemble(
     pixel_m = resolution_m(source.crs, source.transform, source.shape)
     areas = tally.areas(classes, pixel_m)
     if zones is not None:
-        from timesenclip.mapping.zones import write_zones
-
         files |= write_zones(zones, folder, classes, pixel_m=pixel_m)
     about = {
         **_origin(model, classes, templates),
@@ -207,7 +204,6 @@ def _assemble(
 
 
 def _origin(model: Model, classes: Taxonomy, templates: str | Sequence[str]) -> dict[str, Any]:
-    from timesenclip import __version__
 
     return {
         "timesenclip": __version__,
@@ -218,55 +214,3 @@ def _origin(model: Model, classes: Taxonomy, templates: str | Sequence[str]) -> 
         "templates": templates,
         "prompts": {taxon.name: prompts_for(taxon, templates) for taxon in classes.classes},
     }
-
-
-@dataclass(frozen=True)
-class _InMemory:
-    """A cube that is there already, as a source."""
-
-    cube: Cube
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        return self.cube.shape
-
-    @property
-    def crs(self) -> str:
-        return self.cube.crs
-
-    @property
-    def transform(self) -> Transform:
-        return self.cube.transform
-
-    @property
-    def where(self) -> str:
-        return "cube in memory"
-
-    @property
-    def identity(self) -> str:
-        return self.where
-
-    def read(self, window: Window | None = None, **_: Any) -> Cube:
-        """A window, as it is: period, composites and mask were chosen when the cube was made."""
-        row, row_end, column, column_end = window or (0, self.shape[0], 0, self.shape[1])
-        a, b, c, d, e, f = self.transform
-        box = np.s_[..., row:row_end, column:column_end]
-
-        def part(values: NDArray[Any]) -> NDArray[Any]:
-            return values[box]
-
-        return Cube(
-            reflectance=part(self.cube.reflectance),
-            valid=part(self.cube.valid),
-            start=self.cube.start,
-            end=self.cube.end,
-            crs=self.crs,
-            transform=(a, b, c + a * column + b * row, d, e, f + d * column + e * row),
-            provenance=self.cube.provenance,
-            observations=None if self.cube.observations is None else part(self.cube.observations),
-        )
-
-    def blocks(self, size: int = 256, **_: Any) -> Any:
-        """Square blocks, row by row."""
-        for window in block_windows(self.shape, size):
-            yield window, self.read(window)

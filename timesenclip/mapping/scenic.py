@@ -9,18 +9,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from timesenclip.eo.cube import AreaSource, Window
+from timesenclip.eo.area import AreaSource, block_windows
+from timesenclip.eo.cube_source import check_offset
 from timesenclip.eo.period import Every, Period, as_period
 from timesenclip.errors import CheckpointError, InputError, NoClearObservationError
+from timesenclip.grid import Window
 from timesenclip.mapping.answers import cog_writers
 from timesenclip.mapping.ask import require_complete
-from timesenclip.mapping.embeddings import EmbeddingStore, block_windows
+from timesenclip.mapping.embeddings import EmbeddingStore
 from timesenclip.mapping.score import in_threads
 from timesenclip.mapping.write import SCORE_NODATA, CogWriter, map_folder
 from timesenclip.model.checkpoint import Model
 from timesenclip.model.embed import embed
 from timesenclip.tasks.drawing import figure_of
-from timesenclip.tasks.scenic import LinearScore
+from timesenclip.tasks.scenic_score import LinearScore
 
 __all__ = ["map_scores"]
 
@@ -66,6 +68,7 @@ def map_scores(
         crs, transform = area.info.crs, area.transform
         blocks = _of_store(area, weights, model, workers)
     else:
+        check_offset(area, period)
         crs, transform = area.crs, area.transform
         blocks = _of_source(area, weights, model, as_period(period), every, block)
     folder, shape = map_folder(out), area.shape

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from timesenclip.mapping.embeddings import EmbeddingStore
 from timesenclip.mapping.quantise import score_rows
-from timesenclip.mapping.spread import cpu_count
+from timesenclip.settings import cpu_count
 
 __all__ = ["LoadedArea", "in_threads", "load_area", "score_area"]
 

@@ -5,9 +5,7 @@ At any time only a few pieces are under way, so that neither memory nor the sche
 
 from __future__ import annotations
 
-import importlib
 import multiprocessing
-import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -16,9 +14,12 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Protocol, TypeVar
 
-from timesenclip.errors import InputError, MissingExtraError, TimeSenCLIPWarning
+from timesenclip.errors import InputError, TimeSenCLIPWarning
+from timesenclip.extras import require
+from timesenclip.messages import reason_of
+from timesenclip.settings import cpu_count
 
-__all__ = ["Outcome", "Spread", "cpu_count", "spread_over", "worker_count"]
+__all__ = ["Outcome", "Spread", "spread_over", "worker_count"]
 
 Piece = TypeVar("Piece")
 _PER_WORKER = 2
@@ -44,11 +45,6 @@ class Spread(Protocol):
 
     def __call__(self, job: Any, pieces: Iterable[Any]) -> Iterator[Outcome]:
         """Run; an iterator that is left early stops handing out pieces."""
-
-
-def cpu_count() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def spread_over(workers: int | None, dask: str | None) -> AbstractContextManager[Spread]:
@@ -122,10 +118,7 @@ def _dask(address: str) -> Iterator[Spread]:
 
 
 def _distributed() -> Any:
-    try:
-        return importlib.import_module("distributed")
-    except ImportError as error:
-        raise MissingExtraError("--dask needs Dask; install it with: pip install 'timesenclip[distributed]'") from error
+    return require("distributed", "distributed", needed_by="Dask clusters")
 
 
 def _processes(address: str) -> int:
@@ -143,7 +136,9 @@ def _client(address: str, distributed: Any) -> Any:
     try:
         return distributed.Client(address, timeout=30)
     except (OSError, ValueError) as error:
-        raise InputError(f"--dask {address}: no scheduler answers ({error}); start one, or use local:N.") from error
+        raise InputError(
+            f"--dask {address}: no scheduler answers ({reason_of(error)}); start one, or use local:N."
+        ) from error
 
 
 def _on_client(client: Any, as_completed: Any) -> Spread:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from timesenclip.errors import GridError
+from timesenclip.grid import Transform
 from timesenclip.mapping.embeddings import EmbeddingStore
 
 __all__ = ["stac_item"]
@@ -65,9 +66,7 @@ def stac_item(store: EmbeddingStore, *, start: str, end: str) -> dict[str, Any]:
     }
 
 
-def _outline(
-    crs: str, transform: tuple[float, float, float, float, float, float], shape: tuple[int, int]
-) -> list[list[float]]:
+def _outline(crs: str, transform: Transform, shape: tuple[int, int]) -> list[list[float]]:
     """The area's edge in degrees, closed, counter-clockwise seen from above (north up); five points a side."""
     from pyproj import CRS, Transformer
     from pyproj.exceptions import CRSError

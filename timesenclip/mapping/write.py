@@ -14,7 +14,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 from xml.sax.saxutils import escape
 
 import numpy as np
@@ -24,10 +23,11 @@ import rasterio.shutil
 from numpy.typing import NDArray
 from rasterio.windows import Window as RasterWindow
 
-from timesenclip.eo.cube import Window
-from timesenclip.eo.grid import Transform
 from timesenclip.errors import InputError
+from timesenclip.files import atomic_path, temporary_path, write_text
+from timesenclip.grid import Transform, Window
 from timesenclip.ground.taxonomy import Taxonomy
+from timesenclip.messages import reason_of
 
 __all__ = ["CLASS_NODATA", "SCORE_NODATA", "CogWriter", "map_folder", "output_folder", "write_class_sidecars"]
 
@@ -59,7 +59,7 @@ def output_folder(path: str | Path) -> Path:
     folder = Path(path)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / f".{uuid4().hex}.part"
+        probe = temporary_path(folder / "probe", shared=True)
         probe.touch()
         probe.unlink()
     except OSError as error:
@@ -87,8 +87,7 @@ class CogWriter:
     ) -> None:
         """Open a scratch file beside `path`."""
         self.path, self._overviews = path, overviews
-        self._scratch = path.with_name(f".{path.stem}.scratch.tif")
-        self._part = path.with_name(f".{path.stem}.part.tif")
+        self._scratch = temporary_path(path.with_name(f"{path.stem}.blocks.tif"))
         self._sums: dict[Window, int] = {}
         self._file = rasterio.open(
             self._scratch,
@@ -125,13 +124,13 @@ class CogWriter:
         Raises:
             OSError: it could not be written, or does not hold what was written.
         """
-        with self._named():
+        with self._named(), atomic_path(self.path) as part:
             self._file.close()
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
                 rasterio.shutil.copy(
                     self._scratch,
-                    self._part,
+                    part,
                     driver="COG",
                     COMPRESS="DEFLATE",
                     BLOCKSIZE=_TILE,
@@ -139,11 +138,10 @@ class CogWriter:
                     STATISTICS="YES",
                     BIGTIFF="IF_SAFER",
                 )
-            with rasterio.open(self._part) as made:
+            with rasterio.open(part) as made:
                 for window, expected in self._sums.items():
                     if zlib.crc32(made.read(window=_raster_window(window))) != expected:
                         raise OSError(f"rows {window[0]}-{window[1]} columns {window[2]}-{window[3]} were lost")
-            self._part.replace(self.path)
         self._scratch.unlink()
         return self.path
 
@@ -153,7 +151,7 @@ class CogWriter:
         try:
             yield
         except Exception as error:
-            reason = " ".join(str(error.__cause__ or error).split())
+            reason = reason_of(error.__cause__ or error)
             free = shutil.disk_usage(self.path.parent).free / 1e6
             raise OSError(
                 f"Cannot write '{self.path}' ({reason}); {free:,.0f} MB are free there. Make room and run the same "
@@ -164,7 +162,6 @@ class CogWriter:
         """Leave nothing behind; harmless after `finish`."""
         self._file.close()
         self._scratch.unlink(missing_ok=True)
-        self._part.unlink(missing_ok=True)
 
 
 def class_colours(taxonomy: Taxonomy) -> dict[int, tuple[int, int, int]]:
@@ -208,10 +205,7 @@ def write_class_sidecars(path: Path, taxonomy: Taxonomy) -> list[Path]:
     )
     out = []
     for target, text in ((path.with_name(path.name + ".aux.xml"), aux), (path.with_suffix(".qml"), qml)):
-        part = target.with_name(f".{target.name}.part")
-        part.write_text(text, encoding="utf-8")
-        part.replace(target)
-        out.append(target)
+        out.append(write_text(target, text))
     return out
 
 

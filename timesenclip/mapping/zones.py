@@ -13,17 +13,13 @@ import rasterio
 from numpy.typing import NDArray
 from rasterio.windows import Window as RasterWindow
 
-from timesenclip.eo.grid import Transform
-from timesenclip.errors import (
-    DataNotFoundError,
-    DegradedInputWarning,
-    GridError,
-    InputError,
-    MissingExtraError,
-    reason_of,
-)
+from timesenclip.errors import DataNotFoundError, DegradedInputWarning, GridError, InputError
+from timesenclip.extras import require
+from timesenclip.files import atomic_path
+from timesenclip.grid import Transform
 from timesenclip.ground.taxonomy import Taxonomy
 from timesenclip.mapping.write import CLASS_NODATA
+from timesenclip.messages import reason_of
 
 __all__ = ["check_zones", "read_zones", "write_zones"]
 
@@ -68,12 +64,11 @@ def write_zones(zones: str | Path, folder: Path, taxonomy: Taxonomy, *, pixel_m:
         frame[name] = [row[name] for row in rows]
     outputs = {"zones": folder / "zones.parquet", "zones_csv": folder / "zones.csv"}
     for name, path in outputs.items():
-        part = path.with_name(f".{path.name}.part")
-        if name == "zones":
-            frame.to_parquet(part)
-        else:
-            frame.drop(columns=frame.geometry.name).to_csv(part, index=False)
-        part.replace(path)
+        with atomic_path(path) as part:
+            if name == "zones":
+                frame.to_parquet(part)
+            else:
+                frame.drop(columns=frame.geometry.name).to_csv(part, index=False)
     return outputs
 
 
@@ -108,10 +103,7 @@ def check_zones(zones: str | Path, *, shape: tuple[int, int], crs: str, transfor
 
 def read_zones(zones: str | Path) -> Any:
     """Read polygons as a GeoDataFrame; errors as `write_zones`."""
-    try:
-        import geopandas
-    except ImportError as error:
-        raise MissingExtraError("--zones needs geopandas; install it with: pip install 'timesenclip[stac]'") from error
+    geopandas = require("stac", "geopandas", needed_by="Zones")
     path = Path(zones)
     if not path.exists():
         raise DataNotFoundError(f"No zones at '{path}'; give a GeoPackage, GeoJSON, shapefile or GeoParquet.")

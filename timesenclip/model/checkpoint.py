@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -19,13 +18,26 @@ from safetensors.torch import load_file, save_file
 
 from timesenclip.bands import BAND_NAMES, NORMALISATIONS, band_index
 from timesenclip.errors import CheckpointError, TimeSenCLIPError
-from timesenclip.folders import whole_folder
+from timesenclip.files import atomic_folder
+from timesenclip.ground.towers import load_tower
+from timesenclip.messages import reason_of
 from timesenclip.model.encoder import EncoderConfig, SeriesEncoder
+from timesenclip.settings import hub_is_offline
 
 if TYPE_CHECKING:
-    from timesenclip.ground.towers import GroundTower
+    from timesenclip.ground.tower import GroundTower
 
-__all__ = ["FORMAT_VERSION", "Calibration", "CheckpointConfig", "Model", "TowerRef", "load", "save", "shipped_names"]
+__all__ = [
+    "FORMAT_VERSION",
+    "Calibration",
+    "CheckpointConfig",
+    "Model",
+    "TowerRef",
+    "as_model",
+    "load",
+    "save",
+    "shipped_names",
+]
 
 FORMAT_VERSION = 1
 """Version of the folder layout; a checkpoint of another version is refused."""
@@ -138,9 +150,7 @@ class Model:
             TowerError: it cannot be loaded.
         """
         if self._tower is None:
-            from timesenclip.ground.towers import load_tower
-
-            tower = load_tower(self.config.tower.name)
+            tower = load_tower(self.config.tower.name, revision=self.config.tower.revision)
             if tower.dim != self.config.tower.dim:
                 raise CheckpointError(
                     f"The tower '{tower.name}' has {tower.dim} dimensions; checkpoint '{self.config.name}' was trained "
@@ -185,13 +195,22 @@ def load(name: str | Path = "default") -> Model:
         tensors = {key: value.float() for key, value in load_file(weights).items()}
     except SafetensorError as error:
         raise CheckpointError(
-            f"'{weights}' is not a safetensors file or is cut short ({error}); fetch it again."
+            f"'{weights}' is not a safetensors file or is cut short ({reason_of(error)}); fetch it again."
         ) from error
     except (TypeError, TimeSenCLIPError) as error:
         raise CheckpointError(f"'{folder / _CONFIG}' describes no encoder of ours: {error}") from error
     _fill(encoder, tensors, weights)
     digest = hashlib.sha256(weights.read_bytes()).hexdigest()[:12]
     return Model(encoder, config, digest=digest)
+
+
+def as_model(model: Model | str | Path | None = None) -> Model:
+    """The model itself, or the one that a checkpoint's name or folder stands for; None is the default checkpoint.
+
+    Raises:
+        CheckpointError: as `load`.
+    """
+    return model if isinstance(model, Model) else load("default" if model is None else model)
 
 
 def save(model: Model, folder: str | Path, *, card: str | None = None) -> Path:
@@ -206,7 +225,7 @@ def save(model: Model, folder: str | Path, *, card: str | None = None) -> Path:
         The folder.
     """
     target = Path(folder)
-    with whole_folder(target) as scratch:
+    with atomic_folder(target) as scratch:
         dtype = getattr(torch, model.config.weights_dtype)
         tensors = {key: value.detach().to(dtype).contiguous() for key, value in model.encoder.state_dict().items()}
         save_file(tensors, scratch / _WEIGHTS)
@@ -251,20 +270,18 @@ def _from_hub(name: str) -> Path:
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     repo, _, revision = name.partition("@")
-    offline = os.environ.get("HF_HUB_OFFLINE", "") not in ("", "0")
     try:
         return Path(
             snapshot_download(
                 repo,
                 revision=revision or None,
                 allow_patterns=[_WEIGHTS, _CONFIG, _CARD],
-                local_files_only=offline,
+                local_files_only=hub_is_offline(),
             )
         )
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
-        reason = str(error).strip().split("\n", 1)[0]
         raise CheckpointError(
-            f"Cannot fetch '{repo}' from the hub ({type(error).__name__}: {reason}); check the name and the "
+            f"Cannot fetch '{repo}' from the hub ({type(error).__name__}: {reason_of(error)}); check the name and the "
             "connection, or give a folder."
         ) from error
 
@@ -276,7 +293,7 @@ def _read_config(folder: Path) -> CheckpointConfig:
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise CheckpointError(f"'{file}' is not JSON ({error}); fetch the checkpoint again.") from error
+        raise CheckpointError(f"'{file}' is not JSON ({reason_of(error)}); fetch the checkpoint again.") from error
     version = content.get("format_version") if isinstance(content, dict) else None
     if version != FORMAT_VERSION:
         raise CheckpointError(

@@ -1,4 +1,4 @@
-"""Embed pixel series: the one place where reflectance becomes encoder input."""
+"""Embed pixel series: batches of them, through `encoder_input` and the encoder, to unit vectors."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from timesenclip.bands import NORMALISATIONS
 from timesenclip.errors import InputError, NoClearObservationError
-from timesenclip.model.checkpoint import Model, load
-from timesenclip.model.inputs import cut
+from timesenclip.model.checkpoint import Model, as_model
+from timesenclip.model.inputs import encoder_input
 from timesenclip.series import PixelSeries
 
 __all__ = ["embed"]
@@ -43,7 +42,7 @@ def embed(
         NoClearObservationError: a series has no valid step and `missing` is "error".
         InputError: the encoder reads larger patches, or there are too many steps.
     """
-    chosen = model if isinstance(model, Model) else load(model if model is not None else "default")
+    chosen = as_model(model)
     if batch_size < 1:
         raise InputError(f"batch_size is {batch_size}; expected 1 or more.")
     clear = series.valid.any(axis=1)
@@ -67,17 +66,17 @@ def _embed_batch(series: PixelSeries, rows: NDArray[np.intp], model: Model) -> N
     contiguous = rows[-1] - rows[0] + 1 == len(rows)
     part = series.take(slice(int(rows[0]), int(rows[-1]) + 1) if contiguous else rows)
     steps = part.valid.any(axis=0)  # steps that no series of the batch has cost time and change nothing
-    calendar = part.calendar()[:, steps]
-    if model.config.hemisphere_shift:
-        calendar[part.lat_deg < 0] += 0.5
-    names = model.config.band_names
-    seen = cut(part.reflectance[:, steps], band_names=names, patch_size=model.encoder.config.patch_size)
-    x = NORMALISATIONS[model.config.normalisation].of(names)(seen)
+    given = encoder_input(
+        part.reflectance[:, steps],
+        valid=part.valid[:, steps],
+        calendar=part.calendar()[:, steps],
+        lat_deg=part.lat_deg,
+        normalisation=model.config.normalisation,
+        band_names=model.config.band_names,
+        patch_size=model.encoder.config.patch_size,
+        hemisphere_shift=model.config.hemisphere_shift,
+    )
     with torch.inference_mode():
-        vectors = model.encoder(
-            torch.from_numpy(x),
-            torch.from_numpy(calendar),
-            torch.from_numpy(np.ascontiguousarray(part.valid[:, steps])),
-        )
+        vectors = model.encoder(*given)
         unit = torch.nn.functional.normalize(vectors, dim=-1)
     return unit.numpy()

@@ -1,19 +1,73 @@
-"""What an encoder reads of a pixel series: which of the ten bands, and how much of the patch around the pixel.
+"""What an encoder is given of a pixel series: the only place where reflectance becomes encoder input.
 
-Training and embedding both cut here, so that an encoder is asked of exactly what it was shown.
+Embedding, training on photographs and training on field notes all call `encoder_input`, so that an encoder is asked
+with the same numbers, bit for bit, as it was trained with. (Presto, an encoder to compare with, has input of its own:
+`model/presto.py`.)
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
-from timesenclip.bands import band_index
+from timesenclip.bands import NORMALISATIONS, band_index
 from timesenclip.errors import InputError
 
-__all__ = ["cut"]
+__all__ = ["EncoderInput", "cut", "encoder_input"]
+
+_HALF_A_YEAR = np.float32(0.5)
+
+
+class EncoderInput(NamedTuple):
+    """The arguments of `SeriesEncoder.forward`, in its order."""
+
+    x: Tensor
+    """(N, T, C') or (N, T, C', p, p) float32, normalised reflectance; 0 where not valid."""
+    calendar: Tensor
+    """(N, T, 2) float32, start and end of each step in years; half a year later in the south where so configured."""
+    valid: Tensor
+    """(N, T) bool, True = use."""
+
+
+def encoder_input(
+    reflectance: NDArray[np.float32],
+    *,
+    valid: NDArray[np.bool_],
+    calendar: NDArray[np.float32],
+    lat_deg: NDArray[np.float64],
+    normalisation: str,
+    band_names: Sequence[str] | None,
+    patch_size: int,
+    hemisphere_shift: bool,
+) -> EncoderInput:
+    """Turn series into what an encoder reads: its bands, its patch, normalised, with their dates.
+
+    No setting has a default: a caller that forgot one would give the encoder something it was not trained on.
+
+    Args:
+        reflectance: (N, T, C) or (N, T, C, Y, X), all ten bands, 0..1. It is not changed.
+        valid: (N, T) True = use.
+        calendar: (N, T, 2) start and end of each step in years, as `PixelSeries.calendar`. It is not changed.
+        lat_deg: (N,) latitude, EPSG:4326; NaN (unknown) counts as north.
+        normalisation: name in `timesenclip.bands.NORMALISATIONS`.
+        band_names: bands that the encoder reads, in its order; None: all ten, in table order.
+        patch_size: p, side of the patch that the encoder reads; 1 for single pixels.
+        hemisphere_shift: add half a year to the calendar south of the equator, so that a date tells the season.
+
+    Raises:
+        InputError: the patches are smaller than what the encoder reads.
+    """
+    seen = cut(reflectance, band_names=band_names, patch_size=patch_size)
+    x = NORMALISATIONS[normalisation].of(band_names)(seen)  # (N, T, C'[, p, p])
+    x[~valid] = 0.0
+    if hemisphere_shift:
+        calendar = calendar + np.where(lat_deg < 0, _HALF_A_YEAR, np.float32(0))[:, None, None]  # (N, T, 2)
+    return EncoderInput(torch.from_numpy(x), torch.from_numpy(calendar), torch.from_numpy(np.ascontiguousarray(valid)))
 
 
 def cut(array: NDArray[Any], *, band_names: Sequence[str] | None = None, patch_size: int) -> NDArray[Any]:

@@ -19,9 +19,10 @@ import torch
 from torch import Tensor
 
 from timesenclip.errors import CheckpointError, InputError
-from timesenclip.foreign import read_tensors
+from timesenclip.files import atomic_path
 from timesenclip.model.checkpoint import Calibration, CheckpointConfig, Model, TowerRef, encoder_fields
 from timesenclip.model.encoder import PRESETS, EncoderConfig, SeriesEncoder
+from timesenclip.safe_torch_load import read_tensors
 
 __all__ = ["Imported", "export_official", "import_official", "read_tensors"]
 
@@ -129,10 +130,8 @@ def export_official(model: Model, path: str | Path) -> Path:
             "the preset `paper` with monthly positions can."
         )
     target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    scratch = target.with_name(f".{target.name}.tmp")
-    torch.save({key: value.detach().float().clone() for key, value in model.encoder.state_dict().items()}, scratch)
-    scratch.replace(target)
+    with atomic_path(target) as scratch:
+        torch.save({key: value.detach().float().clone() for key, value in model.encoder.state_dict().items()}, scratch)
     return target
 
 

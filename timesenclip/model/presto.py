@@ -27,7 +27,7 @@ from torch.nn import functional
 
 from timesenclip.bands import band_index
 from timesenclip.errors import CheckpointError, InputError, NoClearObservationError, TimeError
-from timesenclip.foreign import read_tensors
+from timesenclip.safe_torch_load import read_tensors
 from timesenclip.series import PixelSeries
 
 __all__ = ["GROUPS", "INPUTS", "Presto", "PrestoEncoder", "load_presto", "presto_features", "presto_input"]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from timesenclip.errors import CheckpointError, InputError
+from timesenclip.messages import reason_of
 from timesenclip.model.checkpoint import load
+from timesenclip.settings import hub_is_offline
 
 __all__ = ["push"]
 
@@ -36,7 +37,7 @@ def push(folder: str | Path, repo: str, *, private: bool = True, revision: str |
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
     root = Path(folder)
-    if os.environ.get("HF_HUB_OFFLINE", "") not in ("", "0"):
+    if hub_is_offline():
         raise InputError(f"HF_HUB_OFFLINE is set, so '{root}' cannot be pushed; unset it, or copy the folder instead.")
     if repo.count("/") != 1:
         raise InputError(f"'{repo}' is no name on the hub; expected OWNER/NAME.")
@@ -54,8 +55,7 @@ def push(folder: str | Path, repo: str, *, private: bool = True, revision: str |
             commit_message=message or f"TimeSenCLIP checkpoint {root.name}",
         )
     except (HfHubHTTPError, HFValidationError, OSError) as error:
-        reason = str(error).strip().split("\n", 1)[0]
         raise CheckpointError(
-            f"The hub did not take '{repo}' ({reason}); check the name, the connection and `hf auth login`."
+            f"The hub did not take '{repo}' ({reason_of(error)}); check the name, the connection and `hf auth login`."
         ) from error
     return str(commit.commit_url)

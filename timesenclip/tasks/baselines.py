@@ -6,22 +6,19 @@ on other blocks of land than those they learned from (`cross_predicted`).
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from timesenclip.bands import band_index
-from timesenclip.errors import MissingExtraError
 from timesenclip.series import PixelSeries
+from timesenclip.tasks.heads import expected_of_few
 
 __all__ = [
     "chance",
     "cross_predicted",
-    "expected_of_few",
     "forest",
     "forest_features",
     "majority",
@@ -69,27 +66,9 @@ def forest_features(series: PixelSeries) -> Features:
     return np.concatenate([filled.reshape(n, -1), ranges], axis=1).astype(np.float32)
 
 
-@contextmanager
-def expected_of_few() -> Iterator[None]:
-    """Without scikit-learn's warnings about what is meant here: a few samples of many classes, and enough steps."""
-    from sklearn.exceptions import ConvergenceWarning
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        warnings.filterwarnings("ignore", message="The number of unique classes is greater than 50%")
-        yield
-
-
 def forest(*, seed: int = 0, trees: int = 100) -> Learner:
-    """A random forest, classes weighted evenly.
-
-    Raises:
-        MissingExtraError: scikit-learn is not installed.
-    """
-    try:
-        from sklearn.ensemble import RandomForestClassifier
-    except ImportError as error:
-        raise MissingExtraError("The random forest needs scikit-learn: pip install scikit-learn") from error
+    """A random forest, classes weighted evenly."""
+    from sklearn.ensemble import RandomForestClassifier
 
     def fit(features: Features, labels: NDArray[np.int64]) -> Any:
         with expected_of_few():
@@ -150,10 +129,6 @@ def cross_predicted(
 def random_forest(
     train: PixelSeries, labels: NDArray[np.integer], test: PixelSeries, *, seed: int = 0, trees: int = 300
 ) -> NDArray[np.int64]:
-    """Predictions (N,) of a forest trained with labels, classes weighted evenly.
-
-    Raises:
-        MissingExtraError: scikit-learn is not installed.
-    """
+    """Predictions (N,) of a forest trained with labels, classes weighted evenly."""
     model = forest(seed=seed, trees=trees)(forest_features(train), np.asarray(labels, np.int64))
     return np.asarray(model.predict(forest_features(test)), dtype=np.int64)

@@ -16,12 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timesenclip.errors import InputError
+from timesenclip.ground.prompts import class_weights
 from timesenclip.ground.taxonomy import Taxonomy, as_taxonomy
+from timesenclip.model.checkpoint import Model, as_model
+from timesenclip.model.embed import embed
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from timesenclip.model.checkpoint import Model
     from timesenclip.series import PixelSeries
 
 __all__ = [
@@ -163,11 +165,7 @@ def classify(
         unknown_below: cosine below which a series is unknown, instead of the checkpoint's; -1 switches it off.
         progress: called with (done, N).
     """
-    from timesenclip.ground.prompts import class_weights
-    from timesenclip.model.checkpoint import Model, load
-    from timesenclip.model.embed import embed
-
-    chosen = model if isinstance(model, Model) else load(model if model is not None else "default")
+    chosen = as_model(model)
     classes = as_taxonomy(taxonomy)
     weights = class_weights(classes, chosen.tower, templates)
     embeddings = embed(series, model=chosen, missing="nan", progress=progress)

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from timesenclip.files import write_json, write_text
 from timesenclip.ground.prompts import DEFAULT, class_weights
 from timesenclip.model.checkpoint import Model
 from timesenclip.model.embed import embed
@@ -24,7 +25,7 @@ from timesenclip.tasks import draw
 from timesenclip.tasks.classify import classify_embeddings
 from timesenclip.tasks.labelled import LabelledSet
 from timesenclip.tasks.metrics import block_sums, figures_of_sums
-from timesenclip.tasks.sheets import Sheet, write_json, write_sheets, write_text
+from timesenclip.tasks.sheets import Sheet, write_sheets
 from timesenclip.tasks.uncertainty import DRAWS, block_draws, percentile_interval
 
 __all__ = ["Change", "CheckpointComparison", "compare_answers", "compare_checkpoints", "write_comparison"]
@@ -227,7 +228,7 @@ def write_comparison(found: CheckpointComparison, out: str | Path) -> dict[str, 
         foot="",
     )
     return {
-        "page": write_text(folder / "compare.html", page),
-        "json": write_json(folder / "compare.json", found.to_dict()),
+        "page": write_text(folder / "compare.html", page, shared=True),
+        "json": write_json(folder / "compare.json", found.to_dict(), shared=True),
         "table": folder / "compare.csv",
     }

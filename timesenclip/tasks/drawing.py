@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,6 +10,8 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from timesenclip.files import write_bytes
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -79,14 +80,10 @@ class Drawing:
 
     def save(self, folder: Path) -> list[Path]:
         """Write NAME.svg and NAME.pdf."""
-        folder.mkdir(parents=True, exist_ok=True)
-        out = []
-        for ending, content in (("svg", self.svg.encode()), ("pdf", self.pdf)):
-            path = folder / f"{self.name}.{ending}"
-            part = path.with_name(f".{path.name}.{os.getpid()}.part")
-            part.write_bytes(content)
-            out.append(part.replace(path))
-        return out
+        contents = {"svg": self.svg.encode(), "pdf": self.pdf}
+        return [
+            write_bytes(folder / f"{self.name}.{ending}", content, shared=True) for ending, content in contents.items()
+        ]
 
 
 def short(label: str, most: int = 34) -> str:

@@ -10,21 +10,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from timesenclip.ground.prompts import class_weights
 from timesenclip.ground.taxonomy import Taxonomy
+from timesenclip.model.checkpoint import Model, as_model
+from timesenclip.model.embed import embed
 from timesenclip.series import Cube
 from timesenclip.tasks.baselines import Learner, chance, cross_predicted, forest, forest_features, majority, probe
 from timesenclip.tasks.classify import Answers, classify_embeddings, prior_corrected
 from timesenclip.tasks.labelled import LabelledSet, Labels, labelled_cube, labelled_points, parse_mapping, read_labels
 from timesenclip.tasks.metrics import Figures, figures
 from timesenclip.tasks.uncertainty import DRAWS
-
-if TYPE_CHECKING:
-    from timesenclip.model.checkpoint import Model
 
 __all__ = [
     "FOREST",
@@ -261,11 +261,7 @@ def evaluate_labelled(
         others, asked: as `compare_methods`; each of `asked` stands there raw and prior-corrected.
         notes: what else should be said of the methods.
     """
-    from timesenclip.ground.prompts import class_weights
-    from timesenclip.model.checkpoint import Model, load
-    from timesenclip.model.embed import embed
-
-    chosen = model if isinstance(model, Model) else load(model if model is not None else "default")
+    chosen = as_model(model)
     calibration = chosen.config.calibration
     zero_shot = {
         row: values

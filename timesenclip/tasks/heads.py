@@ -15,7 +15,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -24,13 +26,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timesenclip.errors import CheckpointError, InputError, PromptError, TowerError
-from timesenclip.folders import whole_folder
+from timesenclip.files import atomic_folder, write_json
+from timesenclip.ground.prompts import class_weights
 from timesenclip.ground.taxonomy import TaxonClass, Taxonomy
-from timesenclip.tasks.baselines import expected_of_few
+from timesenclip.model.checkpoint import Model
 
 if TYPE_CHECKING:
-    from timesenclip.ground.towers import ImageLike
-    from timesenclip.model.checkpoint import Model
+    from timesenclip.ground.tower import ImageLike
 
 __all__ = [
     "METHODS",
@@ -38,6 +40,7 @@ __all__ = [
     "Head",
     "Method",
     "adapted",
+    "expected_of_few",
     "fit_head",
     "fit_vectors",
     "load_head",
@@ -108,8 +111,6 @@ def fit_head(
         InputError: nothing to learn from, or a single class.
         CheckpointError: the model was never saved, so that a head could not be tied to it.
     """
-    from timesenclip.ground.prompts import class_weights
-
     if model.digest == "unsaved":
         raise CheckpointError("The model is not saved, so a head cannot be tied to it; save it and load it again.")
     seen = np.isfinite(embeddings).all(axis=1)
@@ -174,7 +175,7 @@ def save_head(head: Head, folder: str | Path) -> Path:
     target = Path(folder)
     if target.exists() and not (target / _ABOUT).is_file() and not (target.is_dir() and not any(target.iterdir())):
         raise InputError(f"'{target}' is there and is no head; choose another folder.")
-    with whole_folder(target) as scratch:
+    with atomic_folder(target) as scratch:
         save_file({"vectors": np.ascontiguousarray(head.weights)}, scratch / _VECTORS)
         content = {
             "format_version": _FORMAT,
@@ -183,7 +184,7 @@ def save_head(head: Head, folder: str | Path) -> Path:
             "taxonomy": asdict(head.taxonomy),
             "about": head.about,
         }
-        (scratch / _ABOUT).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        write_json(scratch / _ABOUT, content)
     return target
 
 
@@ -238,8 +239,6 @@ def adapted(model: Model, head: Head) -> Model:
     Raises:
         CheckpointError: the head was made for another checkpoint.
     """
-    from timesenclip.model.checkpoint import Model as AnyModel
-
     if head.digest != model.digest:
         raise CheckpointError(
             f"The head was made for checkpoint '{head.checkpoint}' ({head.digest}), and this is "
@@ -256,7 +255,7 @@ def adapted(model: Model, head: Head) -> Model:
             "calibration": calibration,
         }
     )
-    return AnyModel(model.encoder, config, digest=model.digest, tower=tower)
+    return Model(model.encoder, config, digest=model.digest, tower=tower)
 
 
 def with_unknown_below(model: Model, cosine: float | None) -> Model:
@@ -306,6 +305,17 @@ class _HeadTower:
     def encode_images(self, images: Sequence[ImageLike]) -> Float:
         """A head knows no photographs."""
         raise TowerError("A head holds class vectors only; use the checkpoint's own tower for photographs.")
+
+
+@contextmanager
+def expected_of_few() -> Iterator[None]:
+    """Without scikit-learn's warnings about what is meant here: a few samples of many classes, and enough steps."""
+    from sklearn.exceptions import ConvergenceWarning
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        warnings.filterwarnings("ignore", message="The number of unique classes is greater than 50%")
+        yield
 
 
 def _probe(embeddings: Float, truth: NDArray[np.int64], classes: int) -> tuple[Float, float]:

@@ -14,10 +14,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from timesenclip.errors import DataNotFoundError, GridError, InputError, TaxonomyError, reason_of
+from timesenclip.eo.cube_netcdf import open_netcdf
+from timesenclip.eo.points import read_attributes, read_points
+from timesenclip.errors import DataNotFoundError, GridError, InputError, TaxonomyError
 from timesenclip.ground.taxonomy import Taxonomy, loose_name
-from timesenclip.series import Cube, PixelSeries
-from timesenclip.tasks.uncertainty import BLOCK_DEG, spatial_blocks, spatial_folds
+from timesenclip.messages import reason_of
+from timesenclip.series import Cube, PixelSeries, concatenate
+from timesenclip.spatial import BLOCK_DEG, spatial_blocks, spatial_folds
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,7 +28,6 @@ if TYPE_CHECKING:
 __all__ = [
     "LabelledSet",
     "class_index",
-    "join_series",
     "labelled_cube",
     "labelled_points",
     "labelled_series",
@@ -112,15 +114,13 @@ def labelled_points(
         InputError: no label is a class, or no labelled point was seen.
         TaxonomyError: the mapping names a class that is not there.
     """
-    from timesenclip.eo.points import read_attributes, read_points
-
     files = [paths] if isinstance(paths, str | Path) else list(paths)
     parts, labels = [], []
     for file in files:
         parts.append(read_points(file, **read_options))
         labels.append(_texts(read_attributes(file, [label_column])[label_column]))
     return labelled_series(
-        join_series(parts),
+        concatenate(parts),
         np.concatenate(labels),
         taxonomy=taxonomy,
         mapping=mapping,
@@ -162,7 +162,7 @@ def labelled_series(
     """
     if len(labels) != len(series):
         raise InputError(f"{len(labels)} labels for {len(series)} series; give one for each.")
-    block = spatial_blocks(series.lat_deg, series.lon_deg, block_deg=block_deg)
+    block = spatial_blocks(lat_deg=series.lat_deg, lon_deg=series.lon_deg, block_deg=block_deg)
     return _labelled(
         series,
         labels,
@@ -299,41 +299,10 @@ def _label_values(file: Path, variable: str) -> NDArray[np.int64]:
 
         with rasterio.open(file) as raster:
             return np.asarray(raster.read(1), dtype=np.int64)
-    from timesenclip.eo.cube_netcdf import open_netcdf
-
     with open_netcdf(file) as dataset:
         if variable not in dataset:
             raise InputError(f"'{file}' has no variable '{variable}'; it has {', '.join(map(str, dataset.data_vars))}.")
         return np.asarray(dataset[variable].values, dtype=np.int64)
-
-
-def join_series(parts: Sequence[PixelSeries]) -> PixelSeries:
-    """Stack series of different lengths; the shorter ones end in missing steps.
-
-    Raises:
-        InputError: nothing to join, or pixels are mixed with patches.
-    """
-    if len({part.reflectance.shape[2:] for part in parts}) != 1:
-        raise InputError(f"Cannot join series of pixel shapes {[part.reflectance.shape[2:] for part in parts]}.")
-    if len(parts) == 1:
-        return parts[0]
-    steps = max(part.steps for part in parts)
-
-    def stack(arrays: Sequence[NDArray[Any]], mode: Any) -> NDArray[Any]:
-        return np.concatenate(
-            [np.pad(a, [(0, 0), (0, steps - a.shape[1])] + [(0, 0)] * (a.ndim - 2), mode=mode) for a in arrays]
-        )
-
-    return PixelSeries(
-        reflectance=stack([part.reflectance for part in parts], "constant"),
-        valid=stack([part.valid for part in parts], "constant"),
-        start=stack([part.start for part in parts], "edge"),
-        end=stack([part.end for part in parts], "edge"),
-        sample_id=tuple(name for part in parts for name in part.sample_id),
-        lon_deg=np.concatenate([part.lon_deg for part in parts]),
-        lat_deg=np.concatenate([part.lat_deg for part in parts]),
-        provenance={"joined": [dict(part.provenance) for part in parts]},
-    )
 
 
 def _mapping_file(file: Path) -> Any:

@@ -12,9 +12,9 @@ import numpy as np
 from timesenclip.errors import InputError
 from timesenclip.ground.taxonomy import Taxonomy
 from timesenclip.series import Cube
+from timesenclip.spatial import BLOCK_DEG
 from timesenclip.tasks.labelled import LabelledSet, Labels, labelled_cube, labelled_points, read_labels
 from timesenclip.tasks.labelled_store import is_store, labelled_store
-from timesenclip.tasks.uncertainty import BLOCK_DEG
 
 __all__ = ["LabelledData", "read_labelled"]
 

@@ -13,9 +13,9 @@ from timesenclip.data.lucas import class_index, label_column, read_lucas
 from timesenclip.data.store import SeriesStore
 from timesenclip.errors import InputError
 from timesenclip.ground.taxonomy import Taxonomy
+from timesenclip.spatial import BLOCK_DEG
+from timesenclip.tasks.ground_vectors import Ground
 from timesenclip.tasks.labelled import LabelledSet, Labels, labelled_series
-from timesenclip.tasks.suite import Ground
-from timesenclip.tasks.uncertainty import BLOCK_DEG
 
 __all__ = ["ground_views", "is_store", "labelled_store"]
 

@@ -20,23 +20,26 @@ from numpy.typing import NDArray
 
 from timesenclip.data.store import SeriesStore
 from timesenclip.errors import InputError
+from timesenclip.files import write_json, write_text
 from timesenclip.ground.prompts import DEFAULT
 from timesenclip.ground.taxonomy import load_taxonomy
 from timesenclip.model.checkpoint import Model
 from timesenclip.series import PixelSeries
+from timesenclip.spatial import BLOCK_DEG
 from timesenclip.tasks.draw_geography import class_groups, class_map, country_bars
 from timesenclip.tasks.drawing import Drawing
 from timesenclip.tasks.evaluate import EMBEDDED_PROBE, FOREST, PRIOR_CORRECTED, PROBE, ZERO_SHOT
-from timesenclip.tasks.ground_vectors import rows_of_places
+from timesenclip.tasks.findings import Findings
+from timesenclip.tasks.ground_vectors import Ground, rows_of_places
 from timesenclip.tasks.labelled import LabelledSet
 from timesenclip.tasks.labelled_store import labelled_store
 from timesenclip.tasks.peers import PRESTO, TRUE_COLOUR, TRUE_COLOUR_PROBE, Peers
 from timesenclip.tasks.report import figures_html
 from timesenclip.tasks.retrieve import Retrieval
 from timesenclip.tasks.scenic import Scenicness, Votes, draw_scenicness, evaluate_scenicness, write_scenicness
-from timesenclip.tasks.sheets import Sheet, with_interval, write_json, write_sheets, write_text
-from timesenclip.tasks.suite import Findings, Ground, run_suite
-from timesenclip.tasks.uncertainty import BLOCK_DEG, DRAWS
+from timesenclip.tasks.sheets import Sheet, with_interval, write_sheets
+from timesenclip.tasks.suite import run_suite
+from timesenclip.tasks.uncertainty import DRAWS
 
 __all__ = ["SCENIC", "TASKS", "PaperSuite", "run_paper_suite"]
 
@@ -150,8 +153,8 @@ def run_paper_suite(
     files |= {"report": folder / "report.html", "json": folder / "report.json"}
     methods = {task: {name: f.to_dict() for name, f in one.comparison.methods.items()} for task, one in found.items()}
     facts = {} if beauty is None else {SCENIC: beauty.to_dict()}
-    write_json(files["json"], {"tasks": methods, **facts, "skipped": skipped})
-    write_text(files["report"], _page(model, found, skipped, tables, drawn))
+    write_json(files["json"], {"tasks": methods, **facts, "skipped": skipped}, shared=True)
+    write_text(files["report"], _page(model, found, skipped, tables, drawn), shared=True)
     return PaperSuite(found, skipped, files, beauty)
 
 

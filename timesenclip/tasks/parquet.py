@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +13,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from timesenclip.errors import InputError
+from timesenclip.files import json_text, publish, temporary_path
 from timesenclip.series import PixelSeries
 
 if TYPE_CHECKING:
@@ -82,7 +81,7 @@ class TableWriter:
     def __init__(self, path: Path, schema: pa.Schema) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._path, self._schema = path, schema
-        self._part = path.with_name(f".{path.name}.{os.getpid()}.part")
+        self._part = temporary_path(path, shared=True)
         self._writer = pq.ParquetWriter(self._part, schema, compression="zstd")
 
     def write(self, series: PixelSeries, columns: Mapping[str, Any]) -> None:
@@ -98,9 +97,9 @@ class TableWriter:
 
     def finish(self, provenance: Mapping[str, Any]) -> None:
         """Add the provenance, close, and move the file to its name."""
-        self._writer.add_key_value_metadata({PROVENANCE_KEY: json.dumps(provenance, default=str).encode()})
+        self._writer.add_key_value_metadata({PROVENANCE_KEY: json_text(provenance).encode()})
         self._writer.close()
-        self._part.replace(self._path)
+        publish(self._part, self._path)
 
     def discard(self) -> None:
         """Leave nothing behind; harmless after `finish`."""

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from timesenclip.errors import InputError
 from timesenclip.ground.prompts import DEFAULT, class_weights
-from timesenclip.ground.towers import GroundTower
+from timesenclip.ground.tower import GroundTower
+from timesenclip.model.presto import load_presto, presto_features
 from timesenclip.series import Cube, PixelSeries
 from timesenclip.tasks.labelled import LabelledSet
 from timesenclip.tasks.rgb import patches, true_colour
@@ -81,8 +82,6 @@ def peer_answers(data: LabelledSet, peers: Peers, *, templates: str | Sequence[s
         scores[TRUE_COLOUR] = vectors @ class_weights(data.taxonomy, peers.tower, templates).T
         notes.append(note)
     if peers.presto is not None:
-        from timesenclip.model.presto import load_presto, presto_features
-
         model = load_presto(peers.presto)
         features[PRESTO] = presto_features(data.series, model)
         left = ", ".join(f"{part} ({count} tensors)" for part, count in model.ignored.items()) or "nothing"

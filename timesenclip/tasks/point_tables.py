@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from timesenclip._version import __version__
 from timesenclip.errors import DegradedInputWarning, NoClearObservationError
 from timesenclip.ground.taxonomy import Taxonomy, as_taxonomy
 from timesenclip.series import PixelSeries
@@ -225,8 +226,6 @@ class _Reading:
 
     def provenance(self, model: Model) -> dict[str, Any]:
         """How the answers came about, for the file's metadata."""
-        from timesenclip import __version__
-
         return {
             "timesenclip": __version__,
             "points": str(self._points),

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from timesenclip.errors import PromptError
 from timesenclip.ground.prompts import DEFAULT, DESCRIPTIVE, prompts_for, template_sets
 from timesenclip.ground.taxonomy import Taxonomy
-from timesenclip.ground.towers import GroundTower
+from timesenclip.ground.tower import GroundTower
 from timesenclip.tasks.labelled import LabelledSet
 from timesenclip.tasks.metrics import Figures, figures
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from html import escape
 from importlib import resources
@@ -10,12 +9,13 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
+from timesenclip.files import json_text, write_json, write_text
 from timesenclip.tasks import report_words as words
-from timesenclip.tasks.draw import Drawing
+from timesenclip.tasks.drawing import Drawing
+from timesenclip.tasks.findings import Findings, report_of
 from timesenclip.tasks.report_figures import drawings
 from timesenclip.tasks.report_sheets import sheets
-from timesenclip.tasks.sheets import Sheet, plain, write_json, write_sheets, write_text
-from timesenclip.tasks.suite import Findings, report_of
+from timesenclip.tasks.sheets import Sheet, write_sheets
 
 __all__ = ["figures_html", "page", "write_report"]
 
@@ -34,14 +34,14 @@ def write_report(found: Findings, out: Path) -> tuple[dict[str, Any], dict[str, 
     tables, figures = sheets(found), drawings(found)
     files = {
         "report": out / "report.html",
-        "json": write_json(out / "report.json", report),
+        "json": write_json(out / "report.json", report, shared=True),
         "tables": out / "tables",
         "figures": out / "figures",
     }
     write_sheets(out / "tables", list(tables.values()))
     for drawing in figures.values():
         drawing.save(out / "figures")
-    write_text(files["report"], page(found, tables, figures))
+    write_text(files["report"], page(found, tables, figures), shared=True)
     return report, files
 
 
@@ -130,7 +130,7 @@ def _shots(tables: dict[str, Sheet]) -> str:
 
 def _foot(found: Findings) -> str:
     about = {key: value for key, value in found.about.items() if key != "prompts"}
-    listed = escape(json.dumps(plain(about), indent=1, ensure_ascii=False))
+    listed = escape(json_text(about, indent=1))
     return (
         "<section><h2>Every prompt</h2><p class='lead'>What was put into words, by set. The report stands or falls "
         f"with them.</p>{_all_prompts(found)}</section><section><h2>How this came about</h2>"

@@ -8,10 +8,11 @@ from numpy.typing import NDArray
 from timesenclip.bands import band_index
 from timesenclip.series import PixelSeries
 from timesenclip.tasks import draw
-from timesenclip.tasks.draw import Curve, Drawing
+from timesenclip.tasks.draw import Curve
+from timesenclip.tasks.drawing import Drawing
 from timesenclip.tasks.evaluate import PRIOR_CORRECTED, ZERO_SHOT
+from timesenclip.tasks.findings import Findings
 from timesenclip.tasks.metrics import Figures, confusion_matrix, reliability
-from timesenclip.tasks.suite import Findings
 
 __all__ = ["drawings"]
 

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from timesenclip.tasks.evaluate import PRIOR_CORRECTED, ZERO_SHOT
+from timesenclip.tasks.findings import Findings
 from timesenclip.tasks.metrics import ClassFigures, Figures, confusion_matrix
 from timesenclip.tasks.retrieve import Retrieval
 from timesenclip.tasks.sheets import Sheet, with_interval
-from timesenclip.tasks.suite import Findings
 
 __all__ = ["sheets"]
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from timesenclip.messages import some_of
 from timesenclip.tasks.evaluate import ZERO_SHOT
+from timesenclip.tasks.findings import Findings
 from timesenclip.tasks.report_figures import spread
-from timesenclip.tasks.suite import Findings
 
 _FEW_BLOCKS = 20
 
@@ -28,12 +29,9 @@ def notes(found: Findings) -> list[str]:
     if first.absent:
         out.append(f"Without a single sample, and counted nowhere: {', '.join(first.absent)}.")
     if found.data.skipped:
-        listed = ", ".join(f"{label} ({count})" for label, count in list(found.data.skipped.items())[:12])
-        more = len(found.data.skipped) - 12
+        listed = some_of([f"{label} ({count})" for label, count in found.data.skipped.items()], 12, separator=", ")
         total = sum(found.data.skipped.values())
-        out.append(
-            f"{total:,} samples have a label that is no class: {listed}{f', and {more} more' if more > 0 else ''}."
-        )
+        out.append(f"{total:,} samples have a label that is no class: {listed}.")
     rare = [f"{row.name} ({row.support})" for row in first.classes if row.support < 10]
     if rare:
         listed = ", ".join(rare)

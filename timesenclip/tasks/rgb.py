@@ -19,7 +19,7 @@ from timesenclip.bands import band_index
 from timesenclip.errors import InputError
 from timesenclip.ground.prompts import DEFAULT, class_weights
 from timesenclip.ground.taxonomy import Taxonomy
-from timesenclip.ground.towers import GroundTower
+from timesenclip.ground.tower import GroundTower
 from timesenclip.series import Cube, PixelSeries
 from timesenclip.tasks.classify import prior_corrected
 from timesenclip.tasks.labelled import LabelledSet, labelled_cube

@@ -14,34 +14,30 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from timesenclip.errors import DataNotFoundError, InputError, reason_of
-from timesenclip.ground.towers import GroundTower
+from timesenclip.errors import DataNotFoundError, InputError
+from timesenclip.files import write_json, write_text
+from timesenclip.messages import reason_of
 from timesenclip.model.checkpoint import Model
 from timesenclip.model.embed import embed
 from timesenclip.series import PixelSeries
+from timesenclip.spatial import spatial_blocks, spatial_folds
+from timesenclip.tasks.draw import scored_places
 from timesenclip.tasks.drawing import Drawing
-from timesenclip.tasks.uncertainty import percentile_interval, spatial_blocks, spatial_folds
+from timesenclip.tasks.scenic_score import BEAUTIFUL, UGLY, LinearScore, contrast_vector
+from timesenclip.tasks.sheets import Sheet
+from timesenclip.tasks.uncertainty import percentile_interval
 
 __all__ = [
-    "BEAUTIFUL",
-    "UGLY",
     "Correlations",
-    "LinearScore",
     "Scenicness",
     "Votes",
-    "contrast_vector",
     "correlations",
     "draw_scenicness",
     "evaluate_scenicness",
-    "prompt_contrast",
     "read_votes",
     "ridge_scores",
     "write_scenicness",
 ]
-
-BEAUTIFUL = ("a beautiful natural landscape", "mountains and lakes", "a wild rocky coast", "an old forest valley")
-UGLY = ("an industrial area", "a motorway with traffic", "warehouses and car parks", "a landfill site")
-"""Default phrases of the contrast; they are written into every result."""
 
 _COLUMNS = ("id", "lat", "lon", "average", "variance", "votes", "geograph uri")
 _PENALTIES = np.geomspace(0.01, 100, 9)
@@ -79,22 +75,6 @@ class Correlations:
     """Tau-b."""
     intervals: dict[str, tuple[float, float]]
     """95 % intervals over blocks of land; empty with a single block."""
-
-
-@dataclass(frozen=True, slots=True)
-class LinearScore:
-    """A score that is a sum over an embedding, so that every pixel of an area can be given it."""
-
-    name: str
-    """What it is."""
-    weights: NDArray[np.float32]
-    """(D,)"""
-    offset: float
-    """Added to the sum."""
-
-    def __call__(self, embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
-        """(N, D) -> (N,)."""
-        return np.asarray(embeddings @ self.weights + np.float32(self.offset), dtype=np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,27 +166,6 @@ def read_votes(path: str | Path, *, least: int = 1) -> Votes:
     return Votes(names, lat, lon, average, variance, count.to_numpy()[keep].astype(np.int64))
 
 
-def prompt_contrast(
-    embeddings: NDArray[np.float32],
-    tower: GroundTower,
-    *,
-    beautiful: Sequence[str] = BEAUTIFUL,
-    ugly: Sequence[str] = UGLY,
-) -> NDArray[np.float32]:
-    """Mean cosine with the beautiful phrases less that with the ugly ones, (N,). No vote is used."""
-    vector = contrast_vector(tower, beautiful=beautiful, ugly=ugly)
-    return np.asarray(embeddings @ vector, dtype=np.float32)
-
-
-def contrast_vector(
-    tower: GroundTower, *, beautiful: Sequence[str] = BEAUTIFUL, ugly: Sequence[str] = UGLY
-) -> NDArray[np.float32]:
-    """(D,) what `prompt_contrast` multiplies embeddings with."""
-    sides = [tower.encode_text(list(texts)).mean(axis=0) for texts in (beautiful, ugly)]
-    lengths = [sides[i] / np.linalg.norm(sides[i]) for i in range(2)]
-    return np.asarray(lengths[0] - lengths[1], dtype=np.float32)
-
-
 def ridge_scores(
     embeddings: NDArray[np.float32], votes: NDArray[np.float64], fold: NDArray[np.int64]
 ) -> NDArray[np.float64] | None:
@@ -295,7 +254,7 @@ def evaluate_scenicness(
         notes.append(f"{int((~keep).sum())} of {len(series)} series have no votes, or were never seen clearly.")
     part, truth = series.take(keep), votes.average[mine[keep]]
     vectors = embed(part, model=model)
-    block = spatial_blocks(votes.lat_deg[mine[keep]], votes.lon_deg[mine[keep]], block_deg=block_deg)
+    block = spatial_blocks(lat_deg=votes.lat_deg[mine[keep]], lon_deg=votes.lon_deg[mine[keep]], block_deg=block_deg)
     contrast_of = LinearScore("prompt contrast", contrast_vector(model.tower, beautiful=beautiful, ugly=ugly), 0.0)
     contrast = contrast_of(vectors)
     whole = _ridge(vectors, truth)
@@ -327,8 +286,6 @@ def write_scenicness(found: Scenicness, series: PixelSeries, out: str | Path) ->
         series: the series it was made of, for their places.
         out: folder.
     """
-    from timesenclip.tasks.sheets import Sheet, write_json, write_text
-
     folder = Path(out)
     lon, lat = series.lon_deg[found.rows], series.lat_deg[found.rows]
     ridge = found.ridge_score if found.ridge_score is not None else np.full(found.count, np.nan)
@@ -337,16 +294,14 @@ def write_scenicness(found: Scenicness, series: PixelSeries, out: str | Path) ->
     heads = ("sample_id", "lat", "lon", "mean vote", "prompt contrast", "ridge")
     draw_scenicness(found, series).save(folder)
     return {
-        "json": write_json(folder / "scenic.json", found.to_dict()),
-        "scores": write_text(folder / "scenic.csv", Sheet("scenic", "", heads, rows).to_csv()),
+        "json": write_json(folder / "scenic.json", found.to_dict(), shared=True),
+        "scores": write_text(folder / "scenic.csv", Sheet("scenic", "", heads, rows).to_csv(), shared=True),
         "map": folder / "scenic.svg",
     }
 
 
 def draw_scenicness(found: Scenicness, series: PixelSeries) -> Drawing:
     """Votes and predictions on the map; the contrast where no ridge could be judged."""
-    from timesenclip.tasks.draw import scored_places
-
     shown = found.contrast_score if found.ridge_score is None else found.ridge_score
     panels = [("mean vote", found.truth), ("predicted", np.asarray(shown, np.float64))]
     lon, lat = series.lon_deg[found.rows], series.lat_deg[found.rows]

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import math
-import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -15,9 +13,10 @@ from typing import Any
 
 import numpy as np
 
+from timesenclip.files import write_text
 from timesenclip.tasks.latex import latex_table
 
-__all__ = ["Sheet", "plain", "with_interval", "write_json", "write_sheets", "write_text"]
+__all__ = ["Sheet", "with_interval", "write_sheets"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,39 +93,12 @@ def shown(value: Any) -> str:
     return str(value)
 
 
-def plain(value: Any) -> Any:
-    """The value as JSON has it: what is not finite becomes null."""
-    if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple | set):
-        return [plain(item) for item in value]
-    if isinstance(value, np.ndarray | np.generic):
-        return plain(value.tolist())
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value if isinstance(value, bool | int | float | str | None) else str(value)
-
-
-def write_text(path: Path, text: str) -> Path:
-    """Write a file that appears under its name when it is complete; folders are made."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)
-    return path
-
-
-def write_json(path: Path, content: Any) -> Path:
-    """Write JSON with null where a number is not finite."""
-    return write_text(path, json.dumps(plain(content), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
-
-
 def write_sheets(folder: Path, sheets: Sequence[Sheet]) -> list[Path]:
     """Write each table as CSV and as LaTeX."""
     out = []
     for sheet in sheets:
-        out.append(write_text(folder / f"{sheet.name}.csv", sheet.to_csv()))
-        out.append(write_text(folder / f"{sheet.name}.tex", sheet.to_latex()))
+        out.append(write_text(folder / f"{sheet.name}.csv", sheet.to_csv(), shared=True))
+        out.append(write_text(folder / f"{sheet.name}.tex", sheet.to_latex(), shared=True))
     return out
 
 

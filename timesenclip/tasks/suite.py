@@ -7,28 +7,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from timesenclip._version import __version__
 from timesenclip.ground.prompts import DEFAULT, class_weights, prompts_for
-from timesenclip.model.checkpoint import Model, load
+from timesenclip.messages import some_of
+from timesenclip.model.checkpoint import Model, as_model
 from timesenclip.model.embed import embed
-from timesenclip.tasks.evaluate import Comparison, compare_methods
-from timesenclip.tasks.few_labels import FewLabels, few_labels
-from timesenclip.tasks.ground_vectors import Ground, read_ground, rows_of_places
+from timesenclip.tasks.evaluate import compare_methods
+from timesenclip.tasks.few_labels import few_labels
+from timesenclip.tasks.findings import Findings
+from timesenclip.tasks.ground_vectors import Ground, rows_of_places
 from timesenclip.tasks.labelled import LabelledSet
-from timesenclip.tasks.metrics import Figures
-from timesenclip.tasks.months import KeptMonths, answered, coarser, month_contribution, robustness
+from timesenclip.tasks.months import answered, coarser, month_contribution, robustness
 from timesenclip.tasks.peers import PeerAnswers, Peers, peer_answers
-from timesenclip.tasks.prompt_study import PromptEffect, PromptSet, prompt_effects, prompt_sets
+from timesenclip.tasks.prompt_study import prompt_effects, prompt_sets
+from timesenclip.tasks.report import write_report
 from timesenclip.tasks.retrieve import Retrieval, nearest, retrieve
 from timesenclip.tasks.uncertainty import DRAWS
 
-__all__ = ["Findings", "Ground", "SuiteResult", "read_ground", "run_suite"]
+__all__ = ["SuiteResult", "run_suite"]
 
 _LENGTHS = ("month", "quarter", "year")
 _AT_MOST_FOR_MONTHS = 2000
@@ -38,40 +41,6 @@ _NEIGHBOURS = 4
 _EXAMPLES = 6
 
 Progress = Callable[[int, int], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Findings:
-    """Everything that was found, before it is written."""
-
-    title: str
-    """Heading of the report."""
-    data: LabelledSet
-    """What was asked about."""
-    embeddings: NDArray[np.float32]
-    """(N, D) unit rows."""
-    weights: NDArray[np.float32]
-    """(K, D) class vectors."""
-    comparison: Comparison
-    """Zero-shot beside what it must be compared with."""
-    prompts: list[PromptSet]
-    """Every template set."""
-    effects: list[PromptEffect]
-    """Every prompt, most helpful first."""
-    retrieval: list[Retrieval]
-    """Every direction."""
-    shots: list[FewLabels]
-    """The few-label curve; empty where labels do not allow one."""
-    kept: list[KeptMonths]
-    """The robustness curve."""
-    lengths: dict[str, Figures]
-    """Figures of monthly, quarterly and annual composites."""
-    months: NDArray[np.float64]
-    """(K, 12) what each month adds."""
-    neighbours: list[tuple[int, list[int]]]
-    """A sample of each frequent class and its nearest neighbours in other blocks of land."""
-    about: dict[str, Any]
-    """Versions, checkpoint, seeds, prompts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +89,7 @@ def run_suite(
         CheckpointError: the weights are no Presto.
         TimeError: a series spans more months than Presto reads.
     """
-    chosen = model if isinstance(model, Model) else load(model if model is not None else "default")
+    chosen = as_model(model)
     if ground is not None:  # what is wrong with them is said before the work, not after
         rows_of_places(ground, data.series.sample_id, chosen.config.tower.dim)
     others = peer_answers(data, peers or Peers(), templates=templates)
@@ -136,8 +105,6 @@ def run_suite(
         others,
         progress or (lambda done, of: None),
     )
-    from timesenclip.tasks.report import write_report
-
     report, files = write_report(findings, Path(out))
     return SuiteResult(findings, report, files)
 
@@ -265,8 +232,7 @@ def _retrievals(
 def _heading(data: LabelledSet) -> str:
     if data.taxonomy.source or data.taxonomy.title != "Phrases of the user":
         return data.taxonomy.title
-    names = data.taxonomy.names
-    return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+    return some_of(data.taxonomy.names, 4, separator=", ")
 
 
 def _some(count: int, seed: int) -> NDArray[np.intp]:
@@ -307,8 +273,6 @@ def _about(
     import sklearn
     import torch
 
-    from timesenclip import __version__
-
     return {
         "timesenclip": __version__,
         "versions": {"torch": torch.__version__, "numpy": np.__version__, "scikit-learn": sklearn.__version__},
@@ -324,31 +288,4 @@ def _about(
         "samples_for_months": months_of,
         "notes": list(notes),
         "input": dict(data.series.provenance),
-    }
-
-
-def report_of(findings: Findings) -> dict[str, Any]:
-    """Everything that was found, as plain values for report.json."""
-    data = findings.data
-    count = np.bincount(data.truth, minlength=len(data.taxonomy))
-    return {
-        "title": findings.title,
-        "about": findings.about,
-        "data": {
-            "title": data.title,
-            "count": len(data),
-            "classes": {name: int(n) for name, n in zip(data.taxonomy.names, count, strict=True)},
-            "skipped": data.skipped,
-            "notes": list(findings.comparison.notes),
-        },
-        "methods": {name: found.to_dict() for name, found in findings.comparison.methods.items()},
-        "prompts": [
-            {"name": one.name, "figures": one.figures.to_dict(), "prompts": one.prompts} for one in findings.prompts
-        ],
-        "prompt_effects": [asdict(one) for one in findings.effects],
-        "retrieval": [one.to_dict() for one in findings.retrieval],
-        "few_labels": [asdict(one) for one in findings.shots],
-        "robustness": [asdict(one) for one in findings.kept],
-        "composites": {name: found.to_dict() for name, found in findings.lengths.items()},
-        "months": {name: row.tolist() for name, row in zip(data.taxonomy.names, findings.months, strict=True)},
     }

@@ -20,13 +20,14 @@ from typing import Any
 import numpy as np
 
 from timesenclip.errors import InputError
+from timesenclip.files import write_json
 from timesenclip.ground.prompts import class_weights
 from timesenclip.ground.taxonomy import Taxonomy, load_taxonomy, taxonomy_from_phrases
 from timesenclip.model.checkpoint import Model, load
 from timesenclip.tasks.labelled import LabelledSet, labelled_points, parse_mapping
 from timesenclip.tasks.labelled_store import is_store, labelled_store
 from timesenclip.tasks.months import answered, coarser, fewer_steps
-from timesenclip.tasks.sheets import Sheet, write_json, write_sheets
+from timesenclip.tasks.sheets import Sheet, write_sheets
 from timesenclip.tasks.sweep_cells import RETRIEVAL, Entry, SweepCell
 from timesenclip.tasks.sweep_figures import sweep_figures
 from timesenclip.tasks.sweep_file import AXES, SweepConfig, TrainAxes, read_sweep
@@ -97,7 +98,7 @@ def run_sweep(
             cell = _nothing(wanted) if model is None else _read_cell(file)
             if cell is None and model is not None:
                 cell = _compute(data, model, wanted)
-                write_json(file, asdict(cell))
+                write_json(file, asdict(cell), shared=True)
                 computed += 1
             cells += [cell] if cell is not None else []
             if progress is not None:
@@ -191,7 +192,7 @@ def _write(
         "entries": [asdict(entry) | {"checkpoint": _from(folder, entry.checkpoint)} for entry in entries],
         "cells": [asdict(cell) for cell in cells],
     }
-    return {"table": folder / "sweep.csv", "json": write_json(folder / "sweep.json", content)}
+    return {"table": folder / "sweep.csv", "json": write_json(folder / "sweep.json", content, shared=True)}
 
 
 def _from(folder: Path, checkpoint: str | None) -> str | None:

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from timesenclip.tasks.draw import Curve, Drawing, curves, dots
+from timesenclip.tasks.draw import Curve, curves, dots
+from timesenclip.tasks.drawing import Drawing
 from timesenclip.tasks.sweep_cells import Entry, SweepCell
 from timesenclip.tasks.sweep_file import AXES, SweepConfig
 

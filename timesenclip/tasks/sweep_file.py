@@ -8,8 +8,8 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from timesenclip.errors import DataNotFoundError, InputError, reason_of
-from timesenclip.mistakes import first_mistake
+from timesenclip.errors import DataNotFoundError, InputError
+from timesenclip.messages import first_mistake, reason_of
 
 __all__ = ["AXES", "SweepConfig", "TrainAxes", "read_sweep"]
 

@@ -14,45 +14,17 @@ from numpy.typing import NDArray
 from timesenclip.errors import InputError
 
 __all__ = [
-    "BLOCK_DEG",
     "DRAWS",
     "block_draws",
     "mean_intervals",
     "percentile_interval",
-    "spatial_blocks",
-    "spatial_folds",
 ]
 
-BLOCK_DEG = 0.25
-"""Side of a block in degrees: about 28 km from north to south."""
 DRAWS = 1000
 """Bootstrap draws; the 2.5th percentile of 1000 has 25 draws below it."""
 _AT_ONCE = 50
 
 Index = NDArray[np.int64]
-
-
-def spatial_blocks(
-    lat_deg: NDArray[np.float64], lon_deg: NDArray[np.float64], *, block_deg: float = BLOCK_DEG
-) -> Index:
-    """Number of the block of land that each sample lies in, (N,), from 0 on without gaps.
-
-    A sample whose place is unknown is a block of its own.
-
-    Raises:
-        InputError: `block_deg` is not positive.
-    """
-    if not block_deg > 0:
-        raise InputError(f"Blocks of {block_deg:g} degrees; expected a number above 0.")
-    cell = np.stack([np.floor(lat_deg / block_deg), np.floor(lon_deg / block_deg)], axis=1)  # (N, 2)
-    unknown = np.flatnonzero(~np.isfinite(cell).all(axis=1))
-    cell[unknown, 0], cell[unknown, 1] = np.inf, unknown
-    return np.asarray(np.unique(cell, axis=0, return_inverse=True)[1].ravel(), dtype=np.int64)
-
-
-def spatial_folds(block: Index, *, folds: int) -> Index:
-    """Fold of each sample, (N,) in 0..folds - 1; samples of one block share a fold."""
-    return np.asarray(block % folds, dtype=np.int64)
 
 
 def block_draws(sums: NDArray[np.float64], *, draws: int = DRAWS, seed: int = 0) -> Iterator[NDArray[np.float64]]:

@@ -19,17 +19,16 @@ from pathlib import Path
 from typing import Any
 
 from timesenclip.data.store import SeriesStore
-from timesenclip.errors import CheckpointError, InputError
+from timesenclip.errors import CheckpointError, InputError, TrainingDivergedError
+from timesenclip.files import write_json
 from timesenclip.ground.prompts import class_weights
 from timesenclip.ground.taxonomy import load_taxonomy, taxonomy_from_phrases
 from timesenclip.ground.towers import load_tower
 from timesenclip.model.checkpoint import load
 from timesenclip.tasks.labelled_store import is_store
-from timesenclip.tasks.sheets import write_json
 from timesenclip.tasks.sweep import SweepResult, run_sweep
 from timesenclip.tasks.sweep_cells import RETRIEVAL, Entry
 from timesenclip.tasks.sweep_file import SweepConfig
-from timesenclip.train.loop import TrainingDivergedError
 from timesenclip.train.pretrain import Progress, architecture_of, pretrain
 from timesenclip.train.recipe import read_recipe, recipe_digest
 from timesenclip.train.training_data import TrainingData, read_training_data
@@ -117,7 +116,7 @@ def _trained(
             # It would diverge again: the others are worth more than stopping here.
             _LOG.warning("%s: %s", variation.name, error)
             ended = {"name": variation.name, "diverged": str(error)}
-        write_json(folder / _DONE, ended)
+        write_json(folder / _DONE, ended, shared=True)
     if ended["diverged"]:
         return Entry(variation.name, None, variation.settings, variation.changed)
     best = folder / "best"
@@ -160,7 +159,7 @@ def _check(config: SweepConfig, chosen: Sequence[Variation], data: TrainingData)
                 f"The sweep asks for patches of {largest} x {largest} pixels, but the labelled data '{name}' have "
                 f"{side} x {side}; give a training store of such patches."
             )
-    tower = load_tower(data.tower)
+    tower = load_tower(data.tower, revision=data.revision)
     if tower.dim != data.dim:
         raise InputError(
             f"The tower '{data.tower}' has {tower.dim} dimensions, the ground vectors {data.dim}; name theirs."

@@ -11,17 +11,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from timesenclip.bands import NORMALISATIONS
 from timesenclip.data.pairs import PairedPlaces
-from timesenclip.data.store import SeriesStore
+from timesenclip.data.store import SeriesStore, stored_reflectance
 from timesenclip.errors import InputError
 from timesenclip.model.augment import Augmentation
-from timesenclip.model.inputs import cut
-from timesenclip.series import year_fraction
+from timesenclip.model.inputs import cut, encoder_input
+from timesenclip.series import calendar_intervals
 
 __all__ = ["Batch", "Batches"]
-
-_DAYS_PER_YEAR = 365.25
 
 
 @dataclass(slots=True)
@@ -31,7 +28,7 @@ class Batch:
     x: Tensor
     """(B, T, C[, Y, X]) float32, normalised."""
     calendar: Tensor
-    """(B, T, 2) start and end of each month in years."""
+    """(B, T, 2) start and end of each month in years, half a year later in the south where so configured."""
     valid: Tensor
     """(B, T) bool."""
     views: Tensor
@@ -91,15 +88,13 @@ class Batches:
             raise InputError(f"A batch of {batch_size} cannot be shared by {world} processes evenly; change one.")
         self.places, self.batch_size, self.seed = places, batch_size, seed
         self._rank, self._world, self._augmentation = rank, world, augmentation
+        self._normalisation, self._bands, self._hemisphere_shift = normalisation, bands, hemisphere_shift
+        self._patch_size = patch_size or store.patch_size
         dn, observations = store.arrays(places.rows)
-        dn = cut(dn, band_names=bands, patch_size=patch_size or store.patch_size)
-        self._dn, self._valid = np.ascontiguousarray(dn), observations > 0
-        self._calendar, self._calendar_of = _calendars(store, places.rows, dn.shape[1], hemisphere_shift)
-        norm = NORMALISATIONS[normalisation].of(bands)
-        shape = (1, 1, -1) + (1,) * (dn.ndim - 3)
-        self._low = torch.tensor(norm.low_dn, dtype=torch.float32).view(shape)
-        self._scale = torch.tensor(norm.scale_dn, dtype=torch.float32).view(shape)
-        self._power = norm.power
+        # Only the patch is cut here, to save memory; what is kept of a larger patch is its middle all the same.
+        self._dn, self._valid = np.ascontiguousarray(cut(dn, patch_size=self._patch_size)), observations > 0
+        self._lat_deg = store.index["lat"].to_numpy(dtype=np.float64)[places.rows]
+        self._calendar, self._calendar_of = _calendars(store, places.rows, dn.shape[1])
         self._unit = unit_views
 
     def __len__(self) -> int:
@@ -112,14 +107,17 @@ class Batches:
 
     def get(self, index: NDArray[np.integer], *, generator: torch.Generator | None = None) -> Batch:
         """The places at `index`, augmented where a generator is given."""
-        x = torch.from_numpy(self._dn[index]).to(torch.float32)  # (B, T, C[, Y, X])
-        valid = torch.from_numpy(self._valid[index])
-        # In DN, where the low and scale constants are stated; missing steps are masked by the encoder.
-        x.sub_(self._low).div_(self._scale).clamp_(0.0, 1.0)
-        if self._power != 1.0:
-            x.pow_(self._power)
-        x.mul_(valid.view(*valid.shape, *(1,) * (x.ndim - 2)))
-        calendar = self._calendar[self._calendar_of[index]]
+        seen = self._valid[index]
+        x, calendar, valid = encoder_input(
+            stored_reflectance(self._dn[index], seen),
+            valid=seen,
+            calendar=self._calendar[self._calendar_of[index]],
+            lat_deg=self._lat_deg[index],
+            normalisation=self._normalisation,
+            band_names=self._bands,
+            patch_size=self._patch_size,
+            hemisphere_shift=self._hemisphere_shift,
+        )
         if self._augmentation is not None and generator is not None:
             x, calendar, valid = self._augmentation(x, calendar, valid, generator)
         rows = self.places.views[index]
@@ -156,16 +154,8 @@ def draw_seed(*parts: int) -> int:
     return int(np.random.SeedSequence(parts).generate_state(1, np.uint64)[0] >> 1)
 
 
-def _calendars(
-    store: SeriesStore, rows: NDArray[np.int64], steps: int, shift: bool
-) -> tuple[Tensor, NDArray[np.int64]]:
+def _calendars(store: SeriesStore, rows: NDArray[np.int64], steps: int) -> tuple[NDArray[np.float32], NDArray[np.intp]]:
     """The few different calendars (U, T, 2), and which one each place has."""
-    months = store.first_month()[rows]
-    south = (store.index["lat"].to_numpy(dtype=np.float64)[rows] < 0) & shift
-    unique, index = np.unique(months.astype(np.int64) * 2 + south, return_inverse=True)
-    first = (unique // 2).astype("datetime64[M]")
+    first, index = np.unique(store.first_month()[rows], return_inverse=True)  # (U,), (N,)
     edges = (first[:, None] + np.arange(steps + 1)).astype("datetime64[D]")  # (U, T + 1)
-    start = year_fraction(edges[:, :-1])
-    width = (np.diff(edges, axis=1).astype(np.float32)) / np.float32(_DAYS_PER_YEAR)
-    calendar = np.stack([start, start + width], axis=-1) + np.float32(0.5) * (unique % 2)[:, None, None]
-    return torch.from_numpy(calendar.astype(np.float32)), index.reshape(-1)
+    return calendar_intervals(edges[:, :-1], edges[:, 1:]), index.reshape(-1)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from timesenclip.eo.simulate import simulate_series
+from timesenclip.eo.simulate.series import simulate_series
 from timesenclip.ground.prompts import class_weights
 from timesenclip.ground.taxonomy import Taxonomy, load_taxonomy, taxonomy_from_phrases
 from timesenclip.model.checkpoint import Calibration, Model

@@ -9,7 +9,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from timesenclip.errors import DataNotFoundError, InputError
-from timesenclip.mistakes import first_mistake
+from timesenclip.messages import first_mistake
 
 __all__ = ["TrainConfig", "read_config"]
 

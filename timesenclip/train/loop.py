@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from timesenclip.errors import TimeSenCLIPError
+from timesenclip.errors import TrainingDivergedError
 from timesenclip.ground.towers import load_tower
 from timesenclip.model.augment import Augmentation, Compose, MonthDropout, RandomTS, TSMixAug
 from timesenclip.model.checkpoint import CheckpointConfig, Model, TowerRef, encoder_fields
@@ -26,16 +26,12 @@ from timesenclip.train.config import TrainConfig
 from timesenclip.train.notes import Notebook, Question
 from timesenclip.train.places import Places, simulate_places
 
-__all__ = ["TrainingDivergedError", "fit"]
+__all__ = ["fit"]
 
 _LOG = logging.getLogger(__name__)
 
 AUGMENTATION: Augmentation = Compose((TSMixAug(p=0.15), RandomTS(p=0.25), MonthDropout(p=0.4, most=0.5)))
 """What every batch goes through. Differs: gentler than the paper's, because simulated years already lack months."""
-
-
-class TrainingDivergedError(TimeSenCLIPError, FloatingPointError):
-    """The loss is not finite; the message says at which step."""
 
 
 class _Learner(nn.Module):

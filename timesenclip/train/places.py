@@ -10,9 +10,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from timesenclip.bands import NORMALISATIONS
-from timesenclip.eo.simulate import cover_names, cover_weights, simulate_series
+from timesenclip.eo.simulate.covers import cover_names, cover_weights
+from timesenclip.eo.simulate.series import simulate_series
 from timesenclip.errors import InputError
+from timesenclip.model.inputs import encoder_input
 from timesenclip.series import PixelSeries
 from timesenclip.train.config import WorldConfig
 from timesenclip.train.notes import group_of, kinds_of_place
@@ -64,15 +65,22 @@ class Places:
         normalisation: str,
         hemisphere_shift: bool,
     ) -> Places:
-        """Normalise series and look up the kinds."""
-        calendar = series.calendar()
-        if hemisphere_shift:
-            calendar[series.lat_deg < 0] += 0.5
+        """Make encoder input of series (single pixels, all bands) and look up the kinds."""
+        given = encoder_input(
+            series.reflectance,
+            valid=series.valid,
+            calendar=series.calendar(),
+            lat_deg=series.lat_deg,
+            normalisation=normalisation,
+            band_names=None,
+            patch_size=1,
+            hemisphere_shift=hemisphere_shift,
+        )
         index = {kind: i for i, kind in enumerate(kinds_of_place())}
         return cls(
-            x=torch.from_numpy(NORMALISATIONS[normalisation](series.reflectance)),
-            calendar=torch.from_numpy(calendar),
-            valid=torch.from_numpy(np.ascontiguousarray(series.valid)),
+            x=given.x,
+            calendar=given.calendar,
+            valid=given.valid,
             kind=torch.tensor([index[kind] for kind in kinds]),
             climate=tuple(climates),
         )

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import json
 import logging
 import time
 from collections.abc import Callable, Iterator
@@ -25,15 +24,17 @@ import torch
 import yaml
 from torch import Tensor, nn
 
+from timesenclip._version import __version__
 from timesenclip.bands import BAND_NAMES
-from timesenclip.errors import MissingExtraError
+from timesenclip.errors import TrainingDivergedError
+from timesenclip.extras import require
+from timesenclip.files import write_json, write_text
 from timesenclip.model.augment import AUGMENTATIONS, Compose
 from timesenclip.model.checkpoint import Calibration, CheckpointConfig, Model, TowerRef, encoder_fields, save
 from timesenclip.model.encoder import PRESETS, EncoderConfig
 from timesenclip.train.batches import Batch, Batches, draw_seed
 from timesenclip.train.held_out import HeldOut, retrieval
 from timesenclip.train.learner import Learner, learning_rate_factor
-from timesenclip.train.loop import TrainingDivergedError
 from timesenclip.train.photo_card import photo_card
 from timesenclip.train.recipe import Recipe, recipe_digest
 from timesenclip.train.run_state import RunLog, load_state, locked, save_state
@@ -104,14 +105,11 @@ def pretrain(
 
 
 def _fabric(accelerator: str, devices: int, precision: str) -> Any:
-    try:
-        from lightning.fabric import Fabric
-    except ImportError as error:
-        raise MissingExtraError("Training needs lightning; pip install 'timesenclip[train]'.") from error
+    fabric_module = require("train", "lightning.fabric", needed_by="Training")
     strategy = "ddp" if devices > 1 else "auto"
     if accelerator == "cpu" or (accelerator == "auto" and not torch.accelerator.is_available()):
         precision = _precision_on_cpu(precision)
-    fabric = Fabric(accelerator=accelerator, devices=devices, strategy=strategy, precision=precision)  # type: ignore[arg-type]
+    fabric = fabric_module.Fabric(accelerator=accelerator, devices=devices, strategy=strategy, precision=precision)
     fabric.launch()
     return fabric
 
@@ -352,8 +350,6 @@ class _Run:
 
     def describe(self) -> None:
         """Write the recipe and the plan beside the run."""
-        from timesenclip import __version__
-
         text = yaml.safe_dump(self.recipe.model_dump(mode="json"), sort_keys=False)
         about = {
             "timesenclip": __version__,
@@ -367,10 +363,8 @@ class _Run:
             "tower": self.data.tower,
             "series": dict(self.data.store.attributes),
         }
-        for name, content in (("recipe.yaml", text), ("run.json", json.dumps(about, indent=2) + "\n")):
-            scratch = self.folder / f".{name}.tmp"
-            scratch.write_text(content, encoding="utf-8")
-            scratch.replace(self.folder / name)
+        write_text(self.folder / "recipe.yaml", text)
+        write_json(self.folder / "run.json", about)
 
 
 def _optimiser(recipe: Recipe, learner: Learner) -> torch.optim.AdamW:

@@ -6,7 +6,6 @@ never copied into the package.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,11 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timesenclip.errors import DataNotFoundError
-from timesenclip.series import PixelSeries
+from timesenclip.series import PixelSeries, concatenate
+from timesenclip.spatial import spatial_choice
 
-__all__ = ["RealPoints", "read_real_points", "spatial_part"]
+__all__ = ["PARTS", "RealPoints", "read_real_points"]
 
-_BLOCK_DEG = 0.25
+PARTS = ("train", "train", "calibrate", "test", "test")
+"""Part of a block of land, each entry equally likely: 2/5 train, 1/5 calibrate, 2/5 test."""
 _KIND_OF_CROP = {
     "maize": "maize",
     "wheat": "winter wheat",
@@ -79,19 +80,6 @@ class RealPoints:
         )
 
 
-def spatial_part(lat_deg: NDArray[np.float64], lon_deg: NDArray[np.float64]) -> NDArray[np.str_]:
-    """Part of each point by the 0.25 degree block it lies in: 2/5 train, 1/5 calibrate, 2/5 test.
-
-    Points of one block share a part, so that neighbours (often pixels of one field) are never on both sides.
-    """
-    parts = ("train", "train", "calibrate", "test", "test")
-    out = []
-    for lat, lon in zip(np.floor(lat_deg / _BLOCK_DEG), np.floor(lon_deg / _BLOCK_DEG), strict=True):
-        digest = hashlib.sha256(f"{int(lat)}:{int(lon)}".encode()).digest()
-        out.append(parts[digest[0] % len(parts)])
-    return np.array(out)
-
-
 def read_real_points(folder: str | Path) -> RealPoints:
     """Read every labelled point of the WorldCereal tables in `folder`.
 
@@ -120,34 +108,11 @@ def read_real_points(folder: str | Path) -> RealPoints:
         series.append(points.take(keep))
         kinds.extend(kind for kind, kept in zip(found, keep, strict=True) if kept and kind is not None)
         names.extend([table.name] * int(keep.sum()))
-    joined = _join(series)
-    return RealPoints(joined, tuple(kinds), spatial_part(joined.lat_deg, joined.lon_deg), tuple(names))
+    joined = concatenate(series, provenance={"source": "WorldCereal public point tables"})
+    part = spatial_choice(PARTS, lat_deg=joined.lat_deg, lon_deg=joined.lon_deg)
+    return RealPoints(joined, tuple(kinds), part, tuple(names))
 
 
 def _kind(code: str, cover: dict[str, str], crop: dict[str, str]) -> str | None:
     kind = _KIND_OF_COVER.get(cover.get(code, ""))
     return _KIND_OF_CROP.get(crop.get(code, ""), kind) if kind == "any crops" else kind
-
-
-def _join(parts: list[PixelSeries]) -> PixelSeries:
-    """Stack series of different lengths; the shorter ones end in missing steps."""
-    steps = max(part.steps for part in parts)
-
-    def stack(name: str, fill: str) -> NDArray[np.generic]:
-        arrays = []
-        for part in parts:
-            array = getattr(part, name)
-            widths = [(0, 0), (0, steps - part.steps)] + [(0, 0)] * (array.ndim - 2)
-            arrays.append(np.pad(array, widths, mode=fill))  # type: ignore[call-overload]
-        return np.concatenate(arrays)
-
-    return PixelSeries(
-        reflectance=stack("reflectance", "constant"),  # type: ignore[arg-type]
-        valid=stack("valid", "constant"),  # type: ignore[arg-type]
-        start=stack("start", "edge"),  # type: ignore[arg-type]
-        end=stack("end", "edge"),  # type: ignore[arg-type]
-        sample_id=tuple(name for part in parts for name in part.sample_id),
-        lon_deg=np.concatenate([part.lon_deg for part in parts]),
-        lat_deg=np.concatenate([part.lat_deg for part in parts]),
-        provenance={"source": "WorldCereal public point tables"},
-    )

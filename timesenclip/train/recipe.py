@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from timesenclip.bands import BAND_NAMES, BAND_SETS, NORMALISATIONS, band_index
 from timesenclip.errors import DataNotFoundError, InputError
-from timesenclip.mistakes import first_mistake
+from timesenclip.messages import first_mistake
 from timesenclip.model.augment import AUGMENTATIONS
 from timesenclip.model.encoder import PRESETS
 

@@ -12,15 +12,15 @@ from typing import Any
 
 import torch
 
-from timesenclip.errors import InputError, TimeSenCLIPError
+from timesenclip.errors import InputError, RunStoppedError
+from timesenclip.files import atomic_file, file_lock
+from timesenclip.messages import reason_of
 
-__all__ = ["RunLog", "RunStoppedError", "load_state", "locked", "save_state"]
+__all__ = ["RunLog", "load_state", "locked", "save_state"]
 
 _STATE, _LOCK = "state.pt", ".lock"
-
-
-class RunStoppedError(TimeSenCLIPError, OSError):
-    """Training cannot go on, for instance because the disk is full; the last saved state is kept."""
+_OWNER = ".lock-owner"
+"""Holds the number of the process that has the lock: what is locked cannot be read on Windows."""
 
 
 @contextlib.contextmanager
@@ -30,22 +30,20 @@ def locked(folder: Path) -> Iterator[None]:
     Raises:
         InputError: another process trains there.
     """
-    import fcntl
-
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / _LOCK).open("a+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            file.seek(0)
+    owner, process = folder / _OWNER, ""
+    with file_lock(folder / _LOCK) as free:
+        if not free:
+            with contextlib.suppress(OSError):
+                process = owner.read_text(encoding="utf-8")
             raise InputError(
-                f"Another run (process {file.read().strip() or 'unknown'}) trains in '{folder}'; wait for it, or give "
-                "another folder with -o."
-            ) from error
-        file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
-        yield
+                f"Another run (process {process or 'unknown'}) trains in '{folder}'; wait for it, or give another "
+                "folder with -o."
+            )
+        owner.write_text(str(os.getpid()), encoding="utf-8")
+        try:
+            yield
+        finally:
+            owner.unlink(missing_ok=True)
 
 
 def save_state(folder: Path, state: Mapping[str, Any]) -> None:
@@ -54,19 +52,14 @@ def save_state(folder: Path, state: Mapping[str, Any]) -> None:
     Raises:
         RunStoppedError: it cannot be written.
     """
-    scratch = folder / f".{_STATE}.tmp"
     try:
-        with scratch.open("wb") as file:
+        with atomic_file(folder / _STATE) as file:
             torch.save(dict(state), file)
-            file.flush()
-            os.fsync(file.fileno())
-        scratch.replace(folder / _STATE)
     except (OSError, RuntimeError) as error:  # torch's zip writer turns a full disk into a RuntimeError
-        with contextlib.suppress(OSError):
-            scratch.unlink(missing_ok=True)
         kept = "the state saved before is kept" if (folder / _STATE).is_file() else "no state was saved yet"
         raise RunStoppedError(
-            f"Cannot save step {state.get('step')} in '{folder}' ({error}); {kept}. Make room and run the same command."
+            f"Cannot save step {state.get('step')} in '{folder}' ({reason_of(error)}); {kept}. Make room and run the "
+            "same command."
         ) from error
 
 
@@ -82,8 +75,7 @@ def load_state(folder: Path, *, digest: str) -> dict[str, Any] | None:
     try:
         state = torch.load(file, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
-        reason = str(error).strip().split("\n", 1)[0]
-        raise InputError(f"'{file}' cannot be read ({reason}); remove it to start again.") from error
+        raise InputError(f"'{file}' cannot be read ({reason_of(error)}); remove it to start again.") from error
     if state.get("digest") != digest:
         raise InputError(
             f"'{folder}' holds a run of another recipe (digest {state.get('digest')}, this one {digest}); give "

@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from timesenclip.data.ground_views import GroundViews, read_ground_views
 from timesenclip.data.pairs import PairedPlaces, pair_by_id, pair_by_table, read_pairs
-from timesenclip.data.splits import check_apart, named_split, read_ids, spatial_blocks
+from timesenclip.data.splits import check_apart, named_split, read_ids
 from timesenclip.data.store import SeriesStore
 from timesenclip.errors import InputError
+from timesenclip.spatial import spatial_parts
 from timesenclip.train.recipe import Recipe, SplitConfig
 
 __all__ = ["TrainingData", "read_training_data"]
@@ -85,8 +86,12 @@ def _split(store: SeriesStore, paired: PairedPlaces, split: SplitConfig) -> tupl
         part = named_split(index["sample_id"].astype(str).tolist(), {k: read_ids(v) for k, v in split.lists.items()})
     else:
         shares = {"train": 1 - split.validation - split.test, "validation": split.validation, "test": split.test}
-        part = spatial_blocks(lon, lat, block_deg=split.block_deg, shares=shares, seed=split.seed, gap_m=split.gap_m)
-    nearest = check_apart(lon, lat, part, min_distance_m=split.min_distance_m, refuse=not split.allow_close)
+        part = spatial_parts(
+            lat_deg=lat, lon_deg=lon, block_deg=split.block_deg, shares=shares, seed=split.seed, gap_m=split.gap_m
+        )
+    nearest = check_apart(
+        part, lat_deg=lat, lon_deg=lon, min_distance_m=split.min_distance_m, refuse=not split.allow_close
+    )
     return part, nearest
 
 

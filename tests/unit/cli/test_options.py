@@ -11,9 +11,9 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from timesenclip.cli import app
 from timesenclip.cli import options as opt
 from timesenclip.cli.area_options import AreaOptions, WorkOptions
+from timesenclip.cli.commands import app
 from timesenclip.cli.groups import with_groups
 
 DIFFERENT = {

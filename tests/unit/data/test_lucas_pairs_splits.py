@@ -5,18 +5,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from timesenclip.data.ground_views import GroundViews
 from timesenclip.data.lucas import class_index, read_lucas
 from timesenclip.data.pairs import join_pairs, pair_by_id, pair_by_table, read_pairs
-from timesenclip.data.places import nearest_m, numbers_in
-from timesenclip.data.splits import LeakageError, check_apart, named_split, read_ids, spatial_blocks
+from timesenclip.data.places import numbers_in
+from timesenclip.data.splits import check_apart, named_split, read_ids
 from timesenclip.data.store import SeriesStore, store_points
-from timesenclip.errors import DataNotFoundError, DegradedInputWarning, InputError
+from timesenclip.errors import DataNotFoundError, DegradedInputWarning, InputError, LeakageError
 from timesenclip.ground.taxonomy import load_taxonomy
-from timesenclip.testing import random_series, write_lucas_table, write_test_labels
+from timesenclip.testing import random_series
+from timesenclip.testing.training import write_lucas_table, write_test_labels
 
 IDS = ["41000001", "41000002", "41000003"]
 LABELS = [{"lc1": "B11", "lu1": "U111"}, {"lc1": "E20", "lu1": "U420"}, {"lc1": "F30", "lu1": "U361"}]
@@ -205,40 +204,13 @@ def test_photographs_join_the_nearest_place_in_space_and_time(store: SeriesStore
         join_pairs(store, photos.drop(columns="date"), max_days=3)
 
 
-def test_distances_are_those_of_the_globe() -> None:
-    quarter = nearest_m(np.array([0.0]), np.array([0.0]), np.array([90.0]), np.array([0.0]))[0][0]
-    assert quarter == pytest.approx(10_007_557, rel=1e-3)
-    over_the_date_line = nearest_m(np.array([179.999]), np.array([0.0]), np.array([-179.999]), np.array([0.0]))[0][0]
-    assert over_the_date_line == pytest.approx(222.4, rel=1e-2)
-
-
-@settings(deadline=None, max_examples=30)
-@given(st.integers(0, 2**31 - 1))
-def test_blocks_go_whole_to_one_part_and_the_gap_is_kept(seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    lon, lat = rng.uniform(0, 6, 300), rng.uniform(45, 50, 300)
-    part = spatial_blocks(lon, lat, block_deg=0.5, shares={"train": 0.6, "validation": 0.2, "test": 0.2}, gap_m=3000)
-    blocks = np.floor(lat / 0.5) * 1000 + np.floor(lon / 0.5)
-    for block in np.unique(blocks):
-        assert len(set(part[blocks == block]) - {"unused"}) <= 1
-    if np.isin(part, ["validation", "test"]).any() and (part == "train").any():
-        assert check_apart(lon, lat, part, min_distance_m=3000) >= 3000
-
-
-def test_the_part_of_a_place_does_not_depend_on_the_others() -> None:
-    rng = np.random.default_rng(1)
-    lon, lat = rng.uniform(-10, 30, 400), rng.uniform(35, 70, 400)
-    assert np.array_equal(spatial_blocks(lon, lat)[:50], spatial_blocks(lon[:50], lat[:50]))
-    assert not np.array_equal(spatial_blocks(lon, lat, seed=1), spatial_blocks(lon, lat))
-
-
 def test_places_too_close_are_refused_or_warned_of() -> None:
     lon, lat, part = np.array([4.0, 4.001]), np.array([50.0, 50.0]), np.array(["train", "test"])
     with pytest.raises(LeakageError, match=r"1 of 1 held-out places are closer than 500 m"):
-        check_apart(lon, lat, part, min_distance_m=500)
+        check_apart(part, lat_deg=lat, lon_deg=lon, min_distance_m=500)
     with pytest.warns(DegradedInputWarning, match="flatter"):
-        check_apart(lon, lat, part, min_distance_m=500, refuse=False)
-    assert check_apart(lon, lat, np.array(["train", "unused"]), min_distance_m=500) == float("inf")
+        check_apart(part, lat_deg=lat, lon_deg=lon, min_distance_m=500, refuse=False)
+    assert check_apart(np.array(["train", "unused"]), lat_deg=lat, lon_deg=lon, min_distance_m=500) == float("inf")
 
 
 def test_lists_of_ids_split_too(tmp_path: Path) -> None:

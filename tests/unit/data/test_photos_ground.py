@@ -11,7 +11,7 @@ from PIL import Image
 from timesenclip.data.ground_views import embed_photos, read_ground_views
 from timesenclip.data.photos import find_photos
 from timesenclip.errors import DataNotFoundError, InputError
-from timesenclip.testing import write_lucas_embeddings, write_lucas_photos
+from timesenclip.testing.training import write_lucas_embeddings, write_lucas_photos
 
 
 class Colours:

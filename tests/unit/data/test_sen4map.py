@@ -9,10 +9,12 @@ from numpy.typing import NDArray
 
 from timesenclip.bands import BAND_NAMES
 from timesenclip.data.sen4map import convert_sen4map, sen4map_keys
-from timesenclip.data.store import MISSING_DN, SeriesStore
+from timesenclip.data.store import SeriesStore
 from timesenclip.eo.masking import clear_mask
+from timesenclip.eo.radiometry import MISSING_DN
 from timesenclip.errors import DataNotFoundError, DegradedInputWarning, InputError
-from timesenclip.testing import random_series, write_sen4map, write_sen4map_crops
+from timesenclip.testing import random_series
+from timesenclip.testing.training import write_sen4map, write_sen4map_crops
 
 IDS = ["46862690", "46862691", "46862692", "46862693"]
 

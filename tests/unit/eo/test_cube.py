@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -314,6 +315,6 @@ def test_baselines_in_the_names_of_esa_products_are_used(tmp_path: Path) -> None
 
 def test_zarr_that_is_not_installed_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = write_zarr_cube(random_cube(), tmp_path / "cube.zarr")
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "zarr", None)
     with pytest.raises(MissingExtraError, match=r"timesenclip\[zarr\]"):
         open_cube(folder)

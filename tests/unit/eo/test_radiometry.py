@@ -8,11 +8,13 @@ from hypothesis.extra import numpy as hnp
 
 from timesenclip.eo.radiometry import (
     check_dark_level,
+    clean_dn,
     clean_reflectance,
     detect_units,
     offset_for,
     offsets_for,
     to_reflectance,
+    usable_reflectance,
 )
 from timesenclip.errors import DegradedInputWarning, InputError, UnitsError
 
@@ -110,3 +112,17 @@ def test_an_offset_that_begins_with_baseline_04_is_noticed() -> None:
     late = clean + np.array([0, 0, 0.1, 0.1], dtype=np.float32)[:, None]
     with pytest.warns(DegradedInputWarning, match="rises by 0"):
         check_dark_level(late, seen, where="t", dates=dates)
+
+
+@pytest.mark.parametrize("offset", [0, 1000])
+def test_whole_numbers_and_reflectance_are_guarded_alike(offset: int) -> None:
+    dn = np.array([0, 1, 999, 1000, 1001, 20_000, 20_001, 21_000, 21_001, 65_535], dtype=np.uint16)
+    reflectance, seen = usable_reflectance(dn, units="dn", offset_dn=offset)
+    kept, seen_as_dn = clean_dn(dn, offset_dn=np.array([offset]))
+    assert kept.dtype == np.uint16
+    assert seen.tolist() == seen_as_dn.tolist()
+    assert seen.tolist() == [False, *[True] * 5, *[offset > 0] * 2, False, False]
+    assert reflectance[seen].tolist() == pytest.approx((kept[seen] / 10_000).tolist())
+    given, seen_as_reflectance = usable_reflectance(np.array([0.3, 2.5, np.nan]), units="reflectance", offset_dn=1000)
+    assert seen_as_reflectance.tolist() == [True, False, False]
+    assert given[0] == pytest.approx(0.3)

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from timesenclip.bands import band_index
-from timesenclip.eo.simulate import cover_names, cover_weights, simulate_scene, simulate_series
+from timesenclip.eo.simulate.covers import cover_names, cover_weights
+from timesenclip.eo.simulate.scene import simulate_scene
+from timesenclip.eo.simulate.series import simulate_series
 from timesenclip.eo.simulate.spectra import SOILS, canopy_reflectance, leaf_optics, water_reflectance
 from timesenclip.errors import InputError
 

@@ -17,7 +17,8 @@ from transformers import AutoTokenizer, CLIPImageProcessorPil, CLIPModel, Siglip
 
 from timesenclip.errors import DegradedInputWarning, MissingExtraError, PromptError, TowerError
 from timesenclip.ground.clip import ClipTower, broken_torchvision
-from timesenclip.ground.towers import GroundTower, load_tower
+from timesenclip.ground.tower import GroundTower
+from timesenclip.ground.towers import load_tower
 
 TEXTS = ["maize", "a lake", "spruce forest"]
 

@@ -10,7 +10,7 @@ import pytest
 
 from timesenclip.errors import PromptError, TowerError
 from timesenclip.ground.compact import CompactTextTower
-from timesenclip.ground.towers import COMPACT_FOLDER
+from timesenclip.ground.tower import COMPACT_FOLDER
 
 # Nothing here is the same word twice: what is close must be known, not spelled.
 NEAR = {

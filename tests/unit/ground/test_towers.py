@@ -8,7 +8,8 @@ import pytest
 from timesenclip.errors import TowerError
 from timesenclip.ground.clip import ClipTower
 from timesenclip.ground.compact import CompactTextTower
-from timesenclip.ground.towers import COMPACT_FOLDER, GroundTower, load_tower
+from timesenclip.ground.tower import COMPACT_FOLDER, GroundTower
+from timesenclip.ground.towers import load_tower
 
 
 @pytest.mark.parametrize("name", ["compact", "compact-text-v1", COMPACT_FOLDER, f"local-dir:{COMPACT_FOLDER}"])

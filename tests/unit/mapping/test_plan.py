@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 import torch
 
+from timesenclip.eo.area import block_windows
 from timesenclip.eo.cube import open_cube
 from timesenclip.eo.period import as_period
 from timesenclip.errors import InputError
-from timesenclip.mapping.embeddings import block_windows, chunk_side
+from timesenclip.mapping.info import chunk_side
 from timesenclip.mapping.plan import fitting_block, plan_area, sample_area
 from timesenclip.model.checkpoint import load
 from timesenclip.testing import random_cube, write_netcdf_cube

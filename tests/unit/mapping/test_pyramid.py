@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from timesenclip.mapping.embeddings import BlockData
+from timesenclip.mapping.info import BlockData
 from timesenclip.mapping.pyramid import pool
 from timesenclip.mapping.quantise import quantise
 

@@ -13,7 +13,7 @@ from timesenclip.mapping.embeddings import EmbeddingStore
 from timesenclip.mapping.scenic import map_scores
 from timesenclip.model.checkpoint import Model, load
 from timesenclip.model.embed import embed
-from timesenclip.tasks.scenic import LinearScore, contrast_vector
+from timesenclip.tasks.scenic_score import LinearScore, contrast_vector
 from timesenclip.testing import random_cube, write_netcdf_cube
 
 SHAPE = (20, 26)

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from timesenclip.errors import CheckpointError, NoClearObservationError
-from timesenclip.model.checkpoint import CheckpointConfig, Model, TowerRef, encoder_fields, load, save
+from timesenclip.model.checkpoint import CheckpointConfig, Model, TowerRef, as_model, encoder_fields, load, save
 from timesenclip.model.embed import embed
 from timesenclip.model.encoder import PRESETS, SeriesEncoder
 from timesenclip.testing import random_series
@@ -129,3 +129,9 @@ def test_the_south_is_half_a_year_away() -> None:
     half_a_year = replace(series, start=series.start + 182, end=series.end + 182)
     cosine = (embed(south, model=shifted) * embed(half_a_year, model=plain)).sum(axis=1)
     assert cosine.min() > 0.999
+
+
+def test_a_model_is_taken_as_it_is_and_a_name_is_loaded() -> None:
+    model = load()
+    assert as_model(model) is model
+    assert as_model(None).digest == as_model("default").digest == model.digest

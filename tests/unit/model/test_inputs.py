@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,21 +13,33 @@ import torch
 
 import timesenclip
 from timesenclip.bands import BAND_NAMES, BAND_SETS, NORMALISATIONS, band_index
+from timesenclip.data.ground_views import GroundViews
+from timesenclip.data.pairs import pair_by_id
+from timesenclip.data.store import store_points
 from timesenclip.errors import CheckpointError, InputError
 from timesenclip.model.checkpoint import CheckpointConfig, Model, TowerRef, encoder_fields, load, save
 from timesenclip.model.embed import embed
 from timesenclip.model.encoder import EncoderConfig, SeriesEncoder
-from timesenclip.model.inputs import cut
+from timesenclip.model.inputs import EncoderInput, cut, encoder_input
 from timesenclip.model.official import export_official
 from timesenclip.model.pooling import AttentionPooling
 from timesenclip.series import PixelSeries
 from timesenclip.testing import random_series
+from timesenclip.train.batches import Batches
+from timesenclip.train.notes import kinds_of_place
+from timesenclip.train.places import Places
 from timesenclip.train.recipe import read_recipe, recipe_digest
 
 CONFIGS = Path(__file__).parents[3] / "configs"
 
 
-def model_of(names: tuple[str, ...] | None, *, patch_size: int = 1) -> Model:
+def model_of(
+    names: tuple[str, ...] | None,
+    *,
+    patch_size: int = 1,
+    normalisation: str = "sen4map",
+    hemisphere_shift: bool = False,
+) -> Model:
     torch.manual_seed(0)
     config = EncoderConfig(
         bands=len(names or BAND_NAMES), patch_size=patch_size, dim=16, depth=1, heads=2, ffn_dim=16, embed_dim=8
@@ -34,9 +47,10 @@ def model_of(names: tuple[str, ...] | None, *, patch_size: int = 1) -> Model:
     about = CheckpointConfig(
         name="tiny",
         encoder=encoder_fields(config),
-        normalisation="sen4map",
+        normalisation=normalisation,
         band_names=names,
         tower=TowerRef(name="compact", dim=8),
+        hemisphere_shift=hemisphere_shift,
     )
     return Model(SeriesEncoder(config), about)
 
@@ -112,6 +126,100 @@ def test_cut_is_that_of_sen4map() -> None:
     found = cut(array, band_names=("B12", "B02"), patch_size=5)
     assert np.array_equal(found, array[:, :, [9, 0], 30:35, 30:35])
     assert cut(array, patch_size=64) is array
+
+
+def everywhere(side: int = 1) -> PixelSeries:
+    """Northern, southern and unplaced series with missing steps; no series has the sixth month."""
+    series = patches(side, count=24) if side > 1 else random_series(24)
+    valid = series.valid.copy()
+    valid[:, 5] = False
+    keep = valid.reshape(*valid.shape, *(1,) * (series.reflectance.ndim - 2))
+    lat = np.tile([50.0, -33.9, 0.0, np.nan, -0.1, 70.0], 4)
+    return replace(series, valid=valid, reflectance=series.reflectance * keep, lat_deg=lat)
+
+
+def served(series: PixelSeries, model: Model) -> list[np.ndarray[Any, Any]]:
+    """What `embed` gives the encoder."""
+    seen: list[Any] = []
+    handle = model.encoder.register_forward_pre_hook(lambda _encoder, given: seen.extend(given))
+    embed(series, model=model)
+    handle.remove()
+    return [tensor.numpy() for tensor in seen]
+
+
+@pytest.mark.parametrize("shift", [False, True])
+@pytest.mark.parametrize("normalisation", sorted(NORMALISATIONS))
+@pytest.mark.parametrize(
+    ("side", "patch_size", "names"),
+    [(1, 1, None), (1, 1, ("B12", "B02")), (5, 3, None), (5, 1, None), (4, 4, ("B08", "B04"))],
+)
+def test_an_encoder_is_asked_with_the_bits_it_was_trained_with(
+    tmp_path: Path, side: int, patch_size: int, names: tuple[str, ...] | None, normalisation: str, shift: bool
+) -> None:
+    store = store_points([everywhere(side)], tmp_path / "store", source="x")
+    ids = np.array(store.index["sample_id"].astype(str))
+    views = GroundViews(ids, ids, np.array(["N"] * len(ids)), np.ones((len(ids), 8), dtype=np.float16), "t")
+    places = pair_by_id(store, views)
+    options: dict[str, Any] = {"normalisation": normalisation, "hemisphere_shift": shift}
+    batches = Batches(store, places, batch_size=8, seed=0, bands=names, patch_size=patch_size, **options)
+    batch = batches.get(np.arange(len(places)))
+    series = store.series(places.rows)
+    kept = np.flatnonzero(series.valid.any(axis=0))
+    assert len(kept) == 11
+    model = model_of(names, patch_size=patch_size, **options)
+    asked = served(series, model)
+    for trained, given in zip((batch.x, batch.calendar, batch.valid), asked, strict=True):
+        assert trained.dtype == torch.from_numpy(given).dtype
+        assert np.array_equal(trained.numpy()[:, kept], given)
+    assert np.ptp(asked[0][series.valid[:, kept]]) > 0.1
+    if side == 1 and names is None:
+        kinds = [kinds_of_place()[0]] * len(series)
+        notes = Places.of(series, kinds, [None] * len(series), **options)
+        for trained, given in zip((notes.x, notes.calendar, notes.valid), asked, strict=True):
+            assert np.array_equal(trained.numpy()[:, kept], given)
+
+
+def given_of(series: PixelSeries, **changes: Any) -> EncoderInput:
+    options: dict[str, Any] = {
+        "valid": series.valid,
+        "calendar": series.calendar(),
+        "lat_deg": series.lat_deg,
+        "normalisation": "sqrt",
+        "band_names": None,
+        "patch_size": 1,
+        "hemisphere_shift": False,
+    }
+    return encoder_input(series.reflectance, **(options | changes))
+
+
+def test_south_of_the_equator_the_calendar_is_half_a_year_on() -> None:
+    series = everywhere()
+    calendar = series.calendar()
+    found = given_of(series, calendar=calendar, hemisphere_shift=True).calendar.numpy()
+    south = np.tile([False, True, False, False, True, False], 4)
+    assert np.array_equal(found[south], series.calendar()[south] + np.float32(0.5))
+    assert np.array_equal(found[~south], series.calendar()[~south])
+    assert np.array_equal(calendar, series.calendar())  # what was given is not changed
+    assert np.array_equal(given_of(series).calendar.numpy(), series.calendar())
+
+
+def test_missing_steps_are_zero_whatever_stands_there() -> None:
+    series = everywhere()
+    full = np.where(series.valid[..., None], series.reflectance, np.float32(0.7))
+    before = full.copy()
+    found = given_of(replace(series, reflectance=full))
+    assert torch.equal(found.x, given_of(series).x)
+    assert not found.x[~found.valid].any()
+    assert np.array_equal(full, before)  # what was given is not changed
+
+
+def test_no_setting_can_be_forgotten() -> None:
+    series = everywhere()
+    names = ["normalisation", "band_names", "patch_size", "hemisphere_shift", "valid", "calendar", "lat_deg"]
+    settings: dict[str, Any] = dict.fromkeys(names)
+    for name in names:
+        with pytest.raises(TypeError, match=f"'{name}'"):
+            encoder_input(series.reflectance, **{key: value for key, value in settings.items() if key != name})
 
 
 def test_one_view_is_one_photograph_by_chance_and_the_first_when_it_counts() -> None:

@@ -10,12 +10,12 @@ import pytest
 
 from timesenclip.errors import DataNotFoundError, GridError, InputError, TaxonomyError
 from timesenclip.ground.taxonomy import load_taxonomy, taxonomy_from_phrases
+from timesenclip.series import concatenate
 from timesenclip.tasks.baselines import cross_predicted, forest, probe
 from timesenclip.tasks.compare import compare_answers, write_comparison
 from timesenclip.tasks.labelled import (
     LabelledSet,
     class_index,
-    join_series,
     labelled_cube,
     labelled_points,
     labelled_series,
@@ -145,7 +145,7 @@ def test_series_of_other_lengths_end_in_missing_steps() -> None:
         short.lon_deg,
         short.lat_deg,
     )
-    both = join_series([long, short])
+    both = concatenate([long, short])
     assert both.valid.shape == (5, 12)
     assert not both.valid[3:, 5:].any()
     assert np.array_equal(both.reflectance[3:, :5], short.reflectance)

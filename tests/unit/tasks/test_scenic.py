@@ -11,14 +11,8 @@ from sklearn.linear_model import Ridge, RidgeCV
 from timesenclip.errors import DataNotFoundError, InputError
 from timesenclip.model.checkpoint import load
 from timesenclip.model.embed import embed
-from timesenclip.tasks.scenic import (
-    correlations,
-    evaluate_scenicness,
-    prompt_contrast,
-    read_votes,
-    ridge_scores,
-    write_scenicness,
-)
+from timesenclip.tasks.scenic import correlations, evaluate_scenicness, read_votes, ridge_scores, write_scenicness
+from timesenclip.tasks.scenic_score import prompt_contrast
 from timesenclip.testing import random_series
 
 HEAD = "ID\tLat\tLon\tAverage\tVariance\tVotes\tGeograph URI\n"

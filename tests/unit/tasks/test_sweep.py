@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from timesenclip.errors import DataNotFoundError, InputError
-from timesenclip.tasks.sweep import read_sweep, run_sweep
+from timesenclip.tasks.sweep import run_sweep
+from timesenclip.tasks.sweep_file import read_sweep
 from timesenclip.testing import random_series, write_wide_table
 
 TEXT = """

@@ -16,8 +16,10 @@ import torch
 import yaml
 
 from timesenclip.data.sen4map import convert_sen4map
-from timesenclip.tasks.sweep import SweepConfig, SweepResult, read_sweep
-from timesenclip.testing import random_series, write_lucas_embeddings, write_sen4map_crops
+from timesenclip.tasks.sweep import SweepResult
+from timesenclip.tasks.sweep_file import SweepConfig, read_sweep
+from timesenclip.testing import random_series
+from timesenclip.testing.training import write_lucas_embeddings, write_sen4map_crops
 
 COUNT, DIM, PATCH = 60, 256, 5
 

@@ -22,10 +22,10 @@ import yaml
 
 from tests.unit.train.ablation_world import COUNT, TRAIN, build, run
 from timesenclip.data.store import SeriesStore
-from timesenclip.errors import CheckpointError, InputError
+from timesenclip.errors import CheckpointError, InputError, TrainingDivergedError
 from timesenclip.model.checkpoint import load
-from timesenclip.tasks.sweep import SweepResult, TrainAxes, read_sweep, run_sweep
-from timesenclip.train.loop import TrainingDivergedError
+from timesenclip.tasks.sweep import SweepResult, run_sweep
+from timesenclip.tasks.sweep_file import TrainAxes, read_sweep
 from timesenclip.train.recipe import Recipe, read_recipe
 from timesenclip.train.training_data import read_training_data
 from timesenclip.train.variations import variations
@@ -327,7 +327,7 @@ def test_the_shipped_example_is_read() -> None:
 def test_the_command_trains_and_says_what_diverged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from typer.testing import CliRunner
 
-    from timesenclip.cli import app
+    from timesenclip.cli.commands import app
     from timesenclip.train import ablation
 
     train = {"recipe": "recipe.yaml", "bands": ["10m"], "changes": ["epochs=1"]}

@@ -20,17 +20,18 @@ import yaml
 from timesenclip.data.pairs import pair_by_id
 from timesenclip.data.sen4map import convert_sen4map
 from timesenclip.data.store import SeriesStore, store_points
-from timesenclip.errors import InputError
+from timesenclip.errors import InputError, RunStoppedError, TrainingDivergedError
+from timesenclip.files import TEMPORARY_SUFFIX
 from timesenclip.model.augment import RandomTS
 from timesenclip.model.checkpoint import load
 from timesenclip.model.encoder import PRESETS
-from timesenclip.testing import random_series, write_lucas_embeddings, write_sen4map_crops
+from timesenclip.testing import random_series
+from timesenclip.testing.training import write_lucas_embeddings, write_sen4map_crops
 from timesenclip.train.batches import Batches
 from timesenclip.train.held_out import instance_recall
 from timesenclip.train.learner import Learner, learning_rate_factor
-from timesenclip.train.loop import TrainingDivergedError
 from timesenclip.train.recipe import ObjectiveConfig, Recipe, read_recipe, recipe_digest
-from timesenclip.train.run_state import RunStoppedError, locked, save_state
+from timesenclip.train.run_state import locked, save_state
 
 COUNT, DIM = 60, 16
 CONFIGS = Path(__file__).parents[3] / "configs"
@@ -122,8 +123,8 @@ def test_batches_are_what_embed_sees(world: Path) -> None:
         batch = batches.get(np.arange(10))
         series = SeriesStore.open(world / "series.zarr").series(batches.places.rows[:10])
         expected = NORMALISATIONS[normalisation](series.reflectance) * series.valid[..., None]
-        assert np.allclose(batch.x.numpy(), expected, atol=1e-6)
-        assert np.allclose(batch.calendar.numpy(), series.calendar(), atol=1e-6)
+        assert np.array_equal(batch.x.numpy(), expected)
+        assert np.array_equal(batch.calendar.numpy(), series.calendar())
         assert np.array_equal(batch.valid.numpy(), series.valid)
     assert torch.allclose(batch.views.norm(dim=-1), torch.ones(10, 4), atol=1e-3)
 
@@ -316,7 +317,7 @@ def test_a_run_leaves_what_it_promises(world: Path, tmp_path: Path, pretrain: An
     assert done.steps == recipe.epochs * 5 // 2 or done.steps > 1
     names = {path.name for path in (tmp_path / "run").iterdir()}
     assert {"recipe.yaml", "run.json", "metrics.csv", "state.pt", "best", "last", "tensorboard"} <= names
-    assert not [name for name in names if name.endswith(".tmp")]
+    assert not [name for name in names if name.endswith(TEMPORARY_SUFFIX)]
     assert read_recipe(tmp_path / "run" / "recipe.yaml") == recipe
     model = load(done.checkpoint)
     assert model.config.tower.dim == DIM
@@ -382,11 +383,34 @@ def test_two_runs_cannot_share_a_folder(tmp_path: Path) -> None:
         pass
 
 
+HOLD = """
+import sys
+from pathlib import Path
+from timesenclip.train.run_state import locked
+with locked(Path(sys.argv[1])):
+    print("begun", flush=True)
+    sys.stdin.readline()
+"""
+
+
+def test_a_run_of_another_process_is_refused_until_that_process_ends(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", HOLD, str(tmp_path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as run:
+        assert run.stdout is not None
+        assert run.stdout.readline() == "begun\n"
+        with pytest.raises(InputError, match=rf"process {run.pid}\) trains"), locked(tmp_path):
+            pass
+        run.kill()
+    with locked(tmp_path):
+        pass
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_full_disk_keeps_the_state_before(tmp_path: Path) -> None:
     save_state(tmp_path, {"step": 1, "x": torch.ones(3)})
     if not Path("/dev/full").exists():
         pytest.skip("no /dev/full here")
-    (tmp_path / ".state.pt.tmp").symlink_to("/dev/full")
+    (tmp_path / f".state.pt{TEMPORARY_SUFFIX}").symlink_to("/dev/full")
     with pytest.raises(RunStoppedError, match=r"Cannot save step 2 .*the state saved before is kept"):
         save_state(tmp_path, {"step": 2, "x": torch.ones(100_000)})
     assert torch.load(tmp_path / "state.pt", weights_only=True)["step"] == 1

@@ -6,14 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from timesenclip.errors import DataNotFoundError, InputError
+from timesenclip.errors import DataNotFoundError, InputError, TrainingDivergedError
 from timesenclip.ground.towers import load_tower
 from timesenclip.train import loop
 from timesenclip.train.card import calibrate, measure, model_card
 from timesenclip.train.config import LossConfig, TrainConfig, WorldConfig, read_config
 from timesenclip.train.notes import Notebook, kinds_of_place
 from timesenclip.train.places import cover_shares
-from timesenclip.train.real import spatial_part
 
 CONFIGS = Path(__file__).parents[3] / "configs"
 
@@ -50,15 +49,6 @@ def test_shares_favour_no_group_for_its_number_of_covers() -> None:
     assert cover_shares().sum() == pytest.approx(1.0)
 
 
-def test_neighbours_share_a_part() -> None:
-    rng = np.random.default_rng(0)
-    lat, lon = rng.uniform(-60, 60, 500), rng.uniform(-180, 180, 500)
-    part = spatial_part(lat, lon)
-    assert set(part) == {"train", "calibrate", "test"}
-    inside = np.floor(lat / 0.25) * 0.25 + 0.01, np.floor(lon / 0.25) * 0.25 + 0.2
-    assert np.array_equal(spatial_part(*inside), part)
-
-
 def _config(**changes: object) -> TrainConfig:
     world = WorldConfig(simulated=1500, refresh_steps=1000)
     fields = {"name": "t", "encoder": "tiny", "steps": 60, "batch_size": 96, "learning_rate": 3e-3, "ema": 0.9}
@@ -82,5 +72,5 @@ def test_training_learns_and_repeats_itself() -> None:
 
 
 def test_a_loss_that_is_not_finite_stops_at_once() -> None:
-    with pytest.raises(loop.TrainingDivergedError, match="at step"):
+    with pytest.raises(TrainingDivergedError, match="at step"):
         loop.fit(_config(learning_rate=1e30, loss=LossConfig(contrast_weight=1e30)))

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from timesenclip.errors import CheckpointError, DataNotFoundError
+from timesenclip.messages import reason_of
 
 __all__ = ["read_tensors"]
 
@@ -45,7 +46,9 @@ def read_tensors(path: str | Path) -> dict[str, Tensor]:
         try:
             return load_file(file)
         except SafetensorError as error:
-            raise CheckpointError(f"'{file}' is cut short or no safetensors file ({error}); fetch it again.") from error
+            raise CheckpointError(
+                f"'{file}' is cut short or no safetensors file ({reason_of(error)}); fetch it again."
+            ) from error
     content = _load(file)
     if isinstance(content, Mapping):
         content = next((content[key] for key in _NESTED if isinstance(content.get(key), Mapping)), content)
@@ -70,11 +73,11 @@ def _load(file: Path) -> Any:
     except pickle.UnpicklingError:
         pass  # a Lightning file holds an argparse.Namespace and whatever its callbacks left: read it without them
     except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
-        raise CheckpointError(f"'{file}' cannot be read ({_reason(error)}); fetch it again.") from error
+        raise CheckpointError(f"'{file}' cannot be read ({reason_of(error)}); fetch it again.") from error
     try:
         return torch.load(str(file), weights_only=False, pickle_module=_INERT, **how)
     except Exception as error:  # a hostile or broken pickle can fail in any way, but it runs nothing
-        raise CheckpointError(f"'{file}' cannot be read ({_reason(error)}); fetch it again.") from error
+        raise CheckpointError(f"'{file}' cannot be read ({reason_of(error)}); fetch it again.") from error
 
 
 def _is_program(file: Path) -> bool:
@@ -84,10 +87,6 @@ def _is_program(file: Path) -> bool:
             return any(name.endswith("/constants.pkl") for name in archive.namelist())
     except (zipfile.BadZipFile, OSError, ValueError):
         return False  # an older file of torch.save, or a broken one
-
-
-def _reason(error: BaseException) -> str:
-    return (str(error).strip().split("\n", 1)[0] or type(error).__name__)[:200]
 
 
 class _Husk:

@@ -1,18 +1,38 @@
-"""What is wrong in a file that a person wrote, in one sentence: which key, what was found, what may have been meant."""
+"""Parts of messages: another library's reason in one line, a list cut short, the first error in a settings file."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping
-from typing import get_args
+from collections.abc import Iterator, Mapping, Sequence
+from textwrap import shorten
+from typing import TYPE_CHECKING, get_args
 
-from pydantic import BaseModel, ValidationError
+if TYPE_CHECKING:  # pydantic is slow to import, and `--help` needs this module
+    from pydantic import BaseModel, ValidationError
 
-__all__ = ["first_mistake"]
+__all__ = ["first_mistake", "reason_of", "some_of"]
+
+
+def reason_of(error: BaseException, most: int = 160) -> str:
+    """The message of another library's error in one line, or the error's class where it has none.
+
+    Args:
+        error: the error.
+        most: characters; a longer message is cut at a word and ends in ` ...`.
+    """
+    return shorten(str(error), most, placeholder=" ...") or type(error).__name__
+
+
+def some_of(names: Sequence[str], most: int = 3, *, separator: str = "; ") -> str:
+    """The first `most` names with `separator` between them, and how many more there are."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return separator.join(names[:most]) + more
 
 
 def first_mistake(error: ValidationError, model: type[BaseModel]) -> str:
-    """The first thing that pydantic found, with its full stop.
+    """The first error that pydantic found: the key, the value and, for a misspelt key, the one that may be meant.
+
+    A sentence with its full stop.
 
     Args:
         error: of `model.model_validate`.
@@ -40,6 +60,8 @@ def _keys(model: type[BaseModel]) -> Iterator[str]:
 
 
 def _parts(annotation: object) -> Iterator[type[BaseModel]]:
+    from pydantic import BaseModel
+
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation
     for inner in get_args(annotation):

@@ -5,7 +5,7 @@ import math
 import pytest
 from pyproj import Geod, Transformer
 
-from timesenclip.eo.grid import resolution_m
+from timesenclip.grid import resolution_m
 
 
 def test_utm_pixels_are_what_they_say():

@@ -1,16 +1,58 @@
-"""Grids: where the pixels of a raster are on Earth."""
+"""Grids: where the pixels of a raster are on Earth, and windows of their rows and columns."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from timesenclip.errors import GridError
 
-__all__ = ["pixel_lonlat", "resolution_m"]
+__all__ = ["ALIGNED_PX", "Grid", "Transform", "Window", "pixel_lonlat", "resolution_m"]
 
 _TRUE_TO_SCALE = 0.01
 Transform = tuple[float, float, float, float, float, float]
+"""Affine (a, b, c, d, e, f) from (column, row) of a pixel's upper left corner to CRS units."""
+
+Window = tuple[int, int, int, int]
+"""(first row, last row, first column, last column), the last ones exclusive."""
+
+ALIGNED_PX = 0.01
+"""How far, in pixels of the finest grid, a coarser one may lie off it: coordinates are rounded in many files."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """Where a raster's pixels are."""
+
+    x0: float
+    """Left edge, in CRS units."""
+    y0: float
+    """Upper edge, in CRS units."""
+    dx: float
+    """Width of a pixel."""
+    dy: float
+    """Height of a pixel, negative: rows run south."""
+    shape: tuple[int, int]
+    """(Y, X) in pixels."""
+
+    @property
+    def transform(self) -> Transform:
+        """Affine (a, b, c, d, e, f)."""
+        return self.dx, 0.0, self.x0, 0.0, self.dy, self.y0
+
+    def matches(self, other: Grid) -> bool:
+        """Whether both have the same pixels."""
+        near = ALIGNED_PX * abs(self.dx)
+        ends = (self.x0 - other.x0, self.y0 - other.y0, (self.dx - other.dx) * self.shape[1])
+        return self.shape == other.shape and all(
+            abs(gap) < near for gap in (*ends, (self.dy - other.dy) * self.shape[0])
+        )
+
+    def __str__(self) -> str:
+        """`32 x 32 pixels of 20 from (501360, 5629680)`."""
+        return f"{self.shape[0]} x {self.shape[1]} pixels of {self.dx:g} from ({self.x0:.10g}, {self.y0:.10g})"
 
 
 def pixel_lonlat(

@@ -1,0 +1,142 @@
+"""Areas that are read window by window: what every source of pixels offers, and a cube in memory as one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from numpy.typing import NDArray
+
+from timesenclip.eo.period import Every, Period
+from timesenclip.errors import InputError
+from timesenclip.grid import Transform, Window
+from timesenclip.series import Cube
+
+__all__ = ["AreaSource", "CubeInMemory", "block_windows", "checked_window", "read_blocks", "window_transform"]
+
+
+class AreaSource(Protocol):
+    """An area that can be read window by window: what `map_cube` needs to know of where pixels come from."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(Y, X) in pixels."""
+
+    @property
+    def crs(self) -> str:
+        """Authority string or WKT."""
+
+    @property
+    def transform(self) -> Transform:
+        """Affine (a, b, c, d, e, f) of the grid."""
+
+    @property
+    def where(self) -> str:
+        """Name for messages."""
+
+    @property
+    def identity(self) -> str:
+        """Name, and a digest that changes where the pixels do: two runs of one job must have the same."""
+
+    def read(
+        self,
+        window: Window | None = None,
+        *,
+        period: Period | str | int | None = None,
+        every: Every | None = "month",
+        mask: bool = True,
+    ) -> Cube:
+        """Read a window (first row, past last row, first column, past last column); default: all of it."""
+
+
+@dataclass(frozen=True)
+class CubeInMemory:
+    """A cube that is in memory already, as an area source."""
+
+    cube: Cube
+    """The cube; period, composites and mask were chosen when it was made."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(Y, X) in pixels."""
+        return self.cube.shape
+
+    @property
+    def crs(self) -> str:
+        """Authority string or WKT."""
+        return self.cube.crs
+
+    @property
+    def transform(self) -> Transform:
+        """Affine (a, b, c, d, e, f) of the grid."""
+        return self.cube.transform
+
+    @property
+    def where(self) -> str:
+        """Name for messages."""
+        return "cube in memory"
+
+    @property
+    def identity(self) -> str:
+        """The name alone: a cube in memory has no digest, and its maps are never continued."""
+        return self.where
+
+    def read(self, window: Window | None = None, **_: Any) -> Cube:
+        """A window, as it is: period, composites and mask were chosen when the cube was made."""
+        box = window or (0, self.shape[0], 0, self.shape[1])
+
+        def part(values: NDArray[Any]) -> NDArray[Any]:
+            return values[..., box[0] : box[1], box[2] : box[3]]
+
+        return Cube(
+            reflectance=part(self.cube.reflectance),
+            valid=part(self.cube.valid),
+            start=self.cube.start,
+            end=self.cube.end,
+            crs=self.crs,
+            transform=window_transform(self.transform, box),
+            provenance=self.cube.provenance,
+            observations=None if self.cube.observations is None else part(self.cube.observations),
+        )
+
+
+def block_windows(shape: tuple[int, int], block: int) -> Iterator[Window]:
+    """Square blocks of an area of (Y, X) pixels, row by row; those at the lower and right edge may be smaller."""
+    for row in range(0, shape[0], block):
+        for column in range(0, shape[1], block):
+            yield row, min(row + block, shape[0]), column, min(column + block, shape[1])
+
+
+def read_blocks(
+    source: AreaSource, size: int, *, period: Period | str | int | None, every: Every | None, mask: bool
+) -> Iterator[tuple[Window, Cube]]:
+    """Read an area in square blocks of `size` pixels, row by row; memory holds one block.
+
+    Raises:
+        InputError: the size is less than 1.
+    """
+    if size < 1:
+        raise InputError(f"A block of {size} pixels; expected 1 or more.")
+    for window in block_windows(source.shape, size):
+        yield window, source.read(window, period=period, every=every, mask=mask)
+
+
+def checked_window(source: AreaSource, window: Window | None) -> Window:
+    """The window, or all of the area where none is given.
+
+    Raises:
+        InputError: the window is empty or reaches beyond the area.
+    """
+    rows, columns = source.shape
+    box = window or (0, rows, 0, columns)
+    if not (0 <= box[0] < box[1] <= rows and 0 <= box[2] < box[3] <= columns):
+        raise InputError(f"The window {box} is not inside the {rows} x {columns} pixels of {source.where}.")
+    return box
+
+
+def window_transform(transform: Transform, window: Window) -> Transform:
+    """Affine of a window of a grid."""
+    a, b, c, d, e, f = transform
+    row, column = window[0], window[2]
+    return a, b, c + a * column + b * row, d, e, f + d * column + e * row

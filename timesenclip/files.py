@@ -1,0 +1,195 @@
+"""Files and folders that appear under their name when they are complete, and the one form in which JSON is written.
+
+Everything is written under a temporary name beside the target (`.NAME.timesenclip-part`), brought to the disk and
+renamed. A killed process can leave such a file behind; the next write to the same target replaces it, but for targets
+that several processes may write at once (`shared`), whose temporary names are unique. A job that can be resumed keeps
+its finished parts elsewhere, in a folder that it names itself (`STORE.partial`, `.map.partial`).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, BinaryIO
+from uuid import uuid4
+
+__all__ = [
+    "TEMPORARY_SUFFIX",
+    "atomic_file",
+    "atomic_folder",
+    "atomic_path",
+    "file_lock",
+    "json_text",
+    "plain",
+    "publish",
+    "remove_temporary_files",
+    "temporary_path",
+    "write_bytes",
+    "write_json",
+    "write_text",
+]
+
+TEMPORARY_SUFFIX = ".timesenclip-part"
+"""How the name of every temporary file and folder of ours ends; it begins with a dot."""
+
+
+def temporary_path(target: Path, *, shared: bool = False) -> Path:
+    """The name under which `target` is written before it is renamed, in the same folder.
+
+    Args:
+        target: final name.
+        shared: other processes may write the same target at the same time; the name is then unique to this call.
+    """
+    own = f".{uuid4().hex[:12]}" if shared else ""
+    return target.with_name(f".{target.name}{own}{TEMPORARY_SUFFIX}")
+
+
+def remove_temporary_files(folder: Path) -> None:
+    """Remove the temporary files that killed processes left in a folder in which nobody writes at the moment."""
+    for file in folder.glob(f".*{TEMPORARY_SUFFIX}"):
+        file.unlink(missing_ok=True)
+
+
+def publish(scratch: Path, target: Path) -> None:
+    """Bring a complete temporary file to the disk and give it its final name, in place of an older file."""
+    _to_disk(scratch)
+    scratch.replace(target)
+
+
+@contextmanager
+def atomic_path(target: Path, *, shared: bool = False) -> Iterator[Path]:
+    """Yield a temporary path for a library to write to; without an error the file is flushed to disk and renamed.
+
+    Args:
+        target: final name; its parents are made. After an error nothing is left but what stood there before.
+        shared: as for `temporary_path`.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    scratch = temporary_path(target, shared=shared)
+    try:
+        yield scratch
+        publish(scratch, target)
+    except BaseException:
+        with suppress(OSError):
+            scratch.unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def atomic_file(target: Path, *, shared: bool = False) -> Iterator[BinaryIO]:
+    """Yield a binary file that takes the name `target` when it is complete; arguments as `atomic_path`."""
+    with atomic_path(target, shared=shared) as scratch, scratch.open("wb") as file:
+        yield file
+
+
+def write_bytes(path: Path, content: bytes, *, shared: bool = False) -> Path:
+    """Write a file; arguments as `atomic_path`. Returns its path."""
+    with atomic_file(path, shared=shared) as file:
+        file.write(content)
+    return path
+
+
+def write_text(path: Path, text: str, *, shared: bool = False) -> Path:
+    """Write text as UTF-8 with the line ends that it has; arguments as `atomic_path`. Returns its path."""
+    return write_bytes(path, text.encode("utf-8"), shared=shared)
+
+
+def write_json(path: Path, content: Any, *, shared: bool = False) -> Path:
+    """Write `plain(content)` as indented JSON with a final line feed; arguments as `atomic_path`. Returns its path."""
+    return write_text(path, json_text(content, indent=2) + "\n", shared=shared)
+
+
+def json_text(content: Any, *, indent: int | None = None) -> str:
+    """`plain(content)` as JSON text that every parser accepts: NaN and infinities are null."""
+    return json.dumps(plain(content), indent=indent, ensure_ascii=False, allow_nan=False)
+
+
+def plain(value: Any) -> Any:
+    """The value in JSON's types: NumPy values become numbers and lists, NaN and infinities null, the rest text."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set):
+        return [plain(item) for item in value]
+    if hasattr(value, "tolist"):  # a NumPy scalar or array; NumPy itself would make `--help` slow
+        return plain(value.tolist())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value if isinstance(value, bool | int | float | str | None) else str(value)
+
+
+@contextmanager
+def atomic_folder(target: Path) -> Iterator[Path]:
+    """Yield an empty folder to write files into; without an error it takes the name `target`, an older one is replaced.
+
+    Args:
+        target: final name; its parents are made. After an error nothing is left but what stood there before.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=TEMPORARY_SUFFIX, dir=target.parent))
+    try:
+        yield scratch
+        scratch.chmod(0o755)  # a temporary folder, and what some libraries write, is for its owner alone
+        for file in scratch.iterdir():
+            file.chmod(0o644)
+            if file.is_file():
+                _to_disk(file)
+        _take_place(scratch, target)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _take_place(scratch: Path, target: Path) -> None:
+    """Give a complete folder its name; an older folder is set aside first, since no system replaces one in a step."""
+    if not target.exists():
+        scratch.rename(target)
+        return
+    old = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=TEMPORARY_SUFFIX, dir=target.parent)) / "old"
+    try:
+        target.rename(old)
+        try:
+            scratch.rename(target)
+        except OSError:
+            old.rename(target)
+            raise
+    finally:
+        shutil.rmtree(old.parent, ignore_errors=True)
+
+
+def _to_disk(file: Path) -> None:
+    with file.open("r+b") as handle:  # Windows flushes only what is open for writing
+        os.fsync(handle.fileno())
+
+
+@contextmanager
+def file_lock(path: Path) -> Iterator[bool]:
+    """Hold a lock that the system gives up when the process ends, however it ends; yields whether it was free.
+
+    Where the file system has no locks (some network drives) every caller is told that it was free.
+
+    Args:
+        path: the lock file, not the file that it protects; it and its parents are made, and it is removed at the end.
+    """
+    from filelock import FileLock, Timeout  # here, for its import takes a tenth of the time that `--help` may take
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path, timeout=0, thread_local=False)
+    try:
+        lock.acquire()
+    except Timeout:
+        yield False
+        return
+    except OSError:  # some network drives have no locks
+        yield True
+        return
+    try:
+        yield True
+    finally:
+        with suppress(OSError):  # Windows removes it on release
+            path.unlink(missing_ok=True)
+        lock.release()
