@@ -28,16 +28,16 @@ import rasterio
 import torch
 
 from timesenclip.eo.composite import composite_cube
-from timesenclip.eo.cube import open_cube
-from timesenclip.eo.cube_source import CubeSource
+from timesenclip.eo.cube.open import open_cube
+from timesenclip.eo.cube.source import CubeSource
 from timesenclip.eo.period import Every, Period
 from timesenclip.grid import Transform, Window
 from timesenclip.manifest import read_manifest
-from timesenclip.mapping.ask import ask_store
-from timesenclip.mapping.block import block_data
-from timesenclip.mapping.build import embed_area
-from timesenclip.mapping.pieces import block_key
-from timesenclip.mapping.run import map_cube
+from timesenclip.mapping.ask_store import ask_store
+from timesenclip.mapping.embed_area import embed_area
+from timesenclip.mapping.map_area import map_cube
+from timesenclip.mapping.run.blocks import block_key
+from timesenclip.mapping.run.embed_block import block_data
 from timesenclip.model.checkpoint import load
 from timesenclip.model.embed import embed
 from timesenclip.series import Cube

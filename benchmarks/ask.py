@@ -18,12 +18,12 @@ from typing import Any
 
 import numpy as np
 
-from timesenclip.eo.cube import open_cube
-from timesenclip.mapping.build import embed_area
-from timesenclip.mapping.embeddings import EmbeddingStore
-from timesenclip.mapping.info import BlockData
-from timesenclip.mapping.question import question_of
-from timesenclip.mapping.score import load_area, score_area
+from timesenclip.eo.cube.open import open_cube
+from timesenclip.mapping.embed_area import embed_area
+from timesenclip.mapping.query import question_of
+from timesenclip.mapping.store.info import BlockData
+from timesenclip.mapping.store.scoring import load_area, score_area
+from timesenclip.mapping.store.store import EmbeddingStore
 from timesenclip.model.checkpoint import load
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "s2-flanders-2018"

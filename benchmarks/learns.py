@@ -32,11 +32,11 @@ from timesenclip.data.ground_views import embed_photos, read_ground_views
 from timesenclip.data.photos import find_photos
 from timesenclip.data.sen4map import convert_sen4map
 from timesenclip.data.store import SeriesStore
-from timesenclip.eo.simulate.series import simulate_series
-from timesenclip.ground.towers import load_tower
+from timesenclip.ground.load import load_tower
 from timesenclip.model.checkpoint import load
 from timesenclip.model.embed import embed
 from timesenclip.series import PixelSeries
+from timesenclip.simulate.series import simulate_series
 from timesenclip.testing.training import write_lucas_photos, write_sen4map
 from timesenclip.train.recipe import Recipe
 

@@ -14,7 +14,7 @@ import time
 import numpy as np
 from numpy.typing import NDArray
 
-from timesenclip.tasks.retrieve import retrieve
+from timesenclip.evaluation.retrieval import retrieve
 
 CLASSES = 8
 

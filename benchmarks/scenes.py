@@ -24,10 +24,10 @@ from rasterio.warp import transform_bounds
 from scipy.ndimage import gaussian_filter
 
 from timesenclip.bands import BANDS, SCL_NAME
-from timesenclip.eo.stac import open_stac
+from timesenclip.eo.stac.open import open_stac
 from timesenclip.manifest import read_manifest
-from timesenclip.mapping.build import embed_area
-from timesenclip.mapping.pieces import block_key
+from timesenclip.mapping.embed_area import embed_area
+from timesenclip.mapping.run.blocks import block_key
 
 SIDE, OFF, YEAR = 2560, 150, 2023
 X0, Y0, EPSG = 500_000.0, 5_600_000.0, 32631

@@ -20,13 +20,19 @@ from pathlib import Path
 import numpy as np
 
 from timesenclip.bands import BAND_NAMES
-from timesenclip.eo.cube import read_cube
+from timesenclip.eo.cube.open import read_cube
 from timesenclip.errors import TimeSenCLIPWarning
+from timesenclip.evaluation.labels.labelled import (
+    LabelledSet,
+    labelled_cube,
+    labelled_points,
+    parse_mapping,
+    read_labels,
+)
+from timesenclip.evaluation.suite.run import run_suite
 from timesenclip.ground.taxonomy import load_taxonomy, taxonomy_from_phrases
 from timesenclip.series import PixelSeries
 from timesenclip.spatial import spatial_blocks, spatial_choice, spatial_folds
-from timesenclip.tasks.labelled import LabelledSet, labelled_cube, labelled_points, parse_mapping, read_labels
-from timesenclip.tasks.suite import run_suite
 from timesenclip.train.real import PARTS
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"

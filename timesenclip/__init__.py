@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, Any
 from timesenclip._version import __version__
 
 if TYPE_CHECKING:
-    from timesenclip.eo.cube import open_cube, read_cube
-    from timesenclip.eo.points import read_points
-    from timesenclip.eo.stac import open_stac
+    from timesenclip.eo.cube.open import open_cube, read_cube
+    from timesenclip.eo.points.read import read_points
+    from timesenclip.eo.stac.open import open_stac
     from timesenclip.ground.taxonomy import load_taxonomy
-    from timesenclip.mapping.ask import ask_store
-    from timesenclip.mapping.build import embed_area
-    from timesenclip.mapping.run import map_cube
+    from timesenclip.mapping.ask_store import ask_store
+    from timesenclip.mapping.embed_area import embed_area
+    from timesenclip.mapping.map_area import map_cube
     from timesenclip.model.checkpoint import load
     from timesenclip.model.embed import embed
     from timesenclip.series import Cube, PixelSeries
@@ -50,17 +50,17 @@ __all__ = [
 _HOMES = {
     "Cube": "timesenclip.series",
     "PixelSeries": "timesenclip.series",
-    "ask_store": "timesenclip.mapping.ask",
+    "ask_store": "timesenclip.mapping.ask_store",
     "classify": "timesenclip.tasks.classify",
     "embed": "timesenclip.model.embed",
-    "embed_area": "timesenclip.mapping.build",
+    "embed_area": "timesenclip.mapping.embed_area",
     "load": "timesenclip.model.checkpoint",
     "load_taxonomy": "timesenclip.ground.taxonomy",
-    "map_cube": "timesenclip.mapping.run",
-    "open_cube": "timesenclip.eo.cube",
-    "open_stac": "timesenclip.eo.stac",
-    "read_cube": "timesenclip.eo.cube",
-    "read_points": "timesenclip.eo.points",
+    "map_cube": "timesenclip.mapping.map_area",
+    "open_cube": "timesenclip.eo.cube.open",
+    "open_stac": "timesenclip.eo.stac.open",
+    "read_cube": "timesenclip.eo.cube.open",
+    "read_points": "timesenclip.eo.points.read",
 }
 
 

@@ -10,12 +10,12 @@ import numpy as np
 import rasterio
 from numpy.typing import NDArray
 
-from timesenclip.eo.simulate.scene import SimulatedScene, simulate_scene
 from timesenclip.ground.taxonomy import TaxonClass, Taxonomy
-from timesenclip.mapping.result import MapResult
-from timesenclip.mapping.run import map_cube
-from timesenclip.mapping.write import CLASS_NODATA
+from timesenclip.mapping.map_area import map_cube
+from timesenclip.mapping.output.cog import CLASS_NODATA
+from timesenclip.mapping.output.result import MapResult
 from timesenclip.model.checkpoint import Model
+from timesenclip.simulate.scene import SimulatedScene, simulate_scene
 
 __all__ = ["PHRASES", "QUESTION", "DemoResult", "PhraseFound", "run_demo"]
 

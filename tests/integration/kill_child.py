@@ -15,9 +15,9 @@ from pathlib import Path
 
 import torch
 
-from timesenclip.eo.cube import open_cube
-from timesenclip.mapping.build import embed_area
-from timesenclip.mapping.run import map_cube
+from timesenclip.eo.cube.open import open_cube
+from timesenclip.mapping.embed_area import embed_area
+from timesenclip.mapping.map_area import map_cube
 from timesenclip.model.checkpoint import load
 
 PHRASES = ["maize", "grassland", "water"]

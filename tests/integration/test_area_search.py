@@ -12,12 +12,12 @@ import pytest
 import rasterio
 from shapely.geometry import Polygon, box
 
-from timesenclip.eo.stac import open_stac
+from timesenclip.eo.stac.open import open_stac
 from timesenclip.errors import DegradedInputWarning, InputError
-from timesenclip.mapping.build import embed_area
-from timesenclip.mapping.months import month_of_change
+from timesenclip.mapping.change_month import month_of_change
+from timesenclip.mapping.embed_area import embed_area
+from timesenclip.mapping.output.zones import check_zones
 from timesenclip.mapping.plan import plan_area
-from timesenclip.mapping.zones import check_zones
 from timesenclip.model.checkpoint import load
 
 from .stac_world import SHOTS, A, B, Shot, item, serve, write_world
@@ -205,7 +205,7 @@ def test_outputs_and_addresses_that_cannot_be_used_are_said(run, world: Path, ca
 def test_a_plan_counts_the_workers_of_a_cluster():
     from distributed import LocalCluster
 
-    from timesenclip.mapping.spread import worker_count
+    from timesenclip.mapping.run.executor import worker_count
     from timesenclip.settings import cpu_count
 
     quiet = {"dashboard_address": None, "scheduler_kwargs": {"dashboard_address": "127.0.0.1:0"}}

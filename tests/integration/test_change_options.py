@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import rasterio
 
-from timesenclip.eo.cube import open_cube
-from timesenclip.mapping.build import embed_area
+from timesenclip.eo.cube.open import open_cube
+from timesenclip.mapping.embed_area import embed_area
 from timesenclip.model.checkpoint import load
 from timesenclip.testing import random_cube, write_netcdf_cube
 

@@ -13,9 +13,9 @@ import pyarrow.parquet as pq
 import rasterio
 import xarray as xr
 
-from timesenclip.eo.cube import read_cube
+from timesenclip.eo.cube.open import read_cube
+from timesenclip.evaluation.evaluate import evaluate_cube, evaluate_points
 from timesenclip.ground.taxonomy import taxonomy_from_phrases
-from timesenclip.tasks.evaluate import evaluate_cube, evaluate_points
 
 from .conftest import as_json, long_frame, maize_dn, wide_frame
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from timesenclip.demo import PHRASES, run_demo
-from timesenclip.eo.simulate.scene import simulate_scene
+from timesenclip.simulate.scene import simulate_scene
 
 
 def test_every_simulated_cover_has_a_phrase():

@@ -11,13 +11,13 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from timesenclip.eo.area import CubeInMemory
-from timesenclip.eo.simulate.scene import simulate_scene
-from timesenclip.mapping.ask import ask_store
-from timesenclip.mapping.build import embed_area
+from timesenclip.mapping.ask_store import ask_store
 from timesenclip.mapping.change import change_stores
-from timesenclip.mapping.run import map_cube
+from timesenclip.mapping.embed_area import embed_area
+from timesenclip.mapping.map_area import map_cube
 from timesenclip.model.checkpoint import load, save
 from timesenclip.series import Cube
+from timesenclip.simulate.scene import simulate_scene
 from timesenclip.tasks.parquet import PROVENANCE_KEY, embed_schema, open_table
 
 

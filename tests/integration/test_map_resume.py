@@ -19,13 +19,13 @@ from rio_cogeo.cogeo import cog_validate
 from shapely.geometry import box
 
 from timesenclip.eo.area import AreaSource
-from timesenclip.eo.cube import open_cube
-from timesenclip.eo.simulate.scene import simulate_scene
+from timesenclip.eo.cube.open import open_cube
 from timesenclip.errors import DataNotFoundError, InputError, NoClearObservationError, PartialFailureError
 from timesenclip.files import TEMPORARY_SUFFIX
-from timesenclip.mapping.result import MapResult
-from timesenclip.mapping.run import map_cube
+from timesenclip.mapping.map_area import map_cube
+from timesenclip.mapping.output.result import MapResult
 from timesenclip.model.checkpoint import Model, load
+from timesenclip.simulate.scene import simulate_scene
 from timesenclip.testing import write_zarr_cube
 
 PHRASES = ["maize", "grassland", "water"]
@@ -57,7 +57,7 @@ def whole(source: AreaSource, model: Model, tmp_path_factory: pytest.TempPathFac
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("timesenclip.mapping.block._FIRST_WAIT_S", 0.001)
+    monkeypatch.setattr("timesenclip.mapping.run.embed_block._FIRST_WAIT_S", 0.001)
 
 
 class Broken:

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from timesenclip.eo.cube import open_cube
+from timesenclip.eo.cube.open import open_cube
 from timesenclip.errors import DegradedInputWarning
-from timesenclip.mapping.build import embed_area
 from timesenclip.mapping.change import change_stores
-from timesenclip.mapping.run import map_cube
+from timesenclip.mapping.embed_area import embed_area
+from timesenclip.mapping.map_area import map_cube
 from timesenclip.model.checkpoint import Model, load
 from timesenclip.testing import random_cube, write_netcdf_cube
 

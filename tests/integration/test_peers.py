@@ -15,14 +15,14 @@ import torch
 import xarray as xr
 from PIL import Image
 
-from timesenclip.eo.cube import read_cube
+from timesenclip.eo.cube.open import read_cube
 from timesenclip.errors import InputError
+from timesenclip.evaluation.baselines.external import TRUE_COLOUR, Peers, peer_answers
+from timesenclip.evaluation.baselines.presto import PrestoEncoder
+from timesenclip.evaluation.baselines.rgb_clip import labelled_patches, patches, rgb_baseline, true_colour
+from timesenclip.evaluation.labels.labelled import labelled_cube, read_labels
+from timesenclip.ground.load import load_tower
 from timesenclip.ground.taxonomy import taxonomy_from_phrases
-from timesenclip.ground.towers import load_tower
-from timesenclip.model.presto import PrestoEncoder
-from timesenclip.tasks.labelled import labelled_cube, read_labels
-from timesenclip.tasks.peers import TRUE_COLOUR, Peers, peer_answers
-from timesenclip.tasks.rgb import labelled_patches, patches, rgb_baseline, true_colour
 
 from .conftest import as_json, cube_dataset, maize_dn, wide_frame
 

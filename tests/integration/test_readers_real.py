@@ -12,8 +12,8 @@ import pytest
 import xarray as xr
 
 from timesenclip.bands import band_index
-from timesenclip.eo.cube import open_cube, read_cube
-from timesenclip.eo.points import iter_points, read_attributes, read_points
+from timesenclip.eo.cube.open import open_cube, read_cube
+from timesenclip.eo.points.read import iter_points, read_attributes, read_points
 from timesenclip.errors import DegradedInputWarning
 
 TABLES = {  # points, whether B8A is there

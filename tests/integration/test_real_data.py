@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from timesenclip.eo.cube import read_cube
+from timesenclip.eo.cube.open import read_cube
+from timesenclip.evaluation.evaluate import FOREST, ZERO_SHOT, evaluate_cube
+from timesenclip.evaluation.labels.labelled import read_labels
 from timesenclip.ground.taxonomy import taxonomy_from_phrases
-from timesenclip.tasks.evaluate import FOREST, ZERO_SHOT, evaluate_cube
-from timesenclip.tasks.labelled import read_labels
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 WORLDCEREAL, FLANDERS = DATA / "worldcereal", DATA / "s2-flanders-2018"

@@ -16,12 +16,12 @@ import rasterio
 from pyproj import Transformer
 
 from timesenclip.bands import BAND_NAMES, SCL_NAME
-from timesenclip.eo.aoi import open_aoi
 from timesenclip.eo.composite import composite_cube
-from timesenclip.eo.stac import open_stac
+from timesenclip.eo.stac.aoi import open_aoi
+from timesenclip.eo.stac.open import open_stac
 from timesenclip.errors import DataNotFoundError, DegradedInputWarning, MissingExtraError, TimeError
 from timesenclip.grid import Grid
-from timesenclip.mapping.run import map_cube
+from timesenclip.mapping.map_area import map_cube
 from timesenclip.series import Cube
 
 from .stac_world import GOOD, SHOTS, SIZE, A, B, Shot, item, serve, write_cog

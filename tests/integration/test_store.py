@@ -25,8 +25,7 @@ from rio_cogeo.cogeo import cog_validate
 
 from timesenclip.demo import QUESTION
 from timesenclip.eo.area import AreaSource
-from timesenclip.eo.cube import open_cube
-from timesenclip.eo.simulate.scene import simulate_scene
+from timesenclip.eo.cube.open import open_cube
 from timesenclip.errors import (
     CheckpointError,
     DegradedInputWarning,
@@ -37,15 +36,16 @@ from timesenclip.errors import (
     TimeError,
     TowerError,
 )
-from timesenclip.mapping.ask import ask_store
-from timesenclip.mapping.build import StoreResult, embed_area, manifest_path
+from timesenclip.mapping.ask_store import ask_store
 from timesenclip.mapping.change import change_stores
-from timesenclip.mapping.embeddings import EmbeddingStore
-from timesenclip.mapping.question import question_of
-from timesenclip.mapping.run import map_cube
-from timesenclip.mapping.score import load_area, score_area
+from timesenclip.mapping.embed_area import StoreResult, embed_area, manifest_path
+from timesenclip.mapping.map_area import map_cube
+from timesenclip.mapping.query import question_of
+from timesenclip.mapping.store.scoring import load_area, score_area
+from timesenclip.mapping.store.store import EmbeddingStore
 from timesenclip.model.checkpoint import Model, TowerRef, load, save
 from timesenclip.model.encoder import EncoderConfig, SeriesEncoder
+from timesenclip.simulate.scene import simulate_scene
 from timesenclip.testing import write_zarr_cube
 
 SIZE = 48
@@ -357,7 +357,7 @@ class Flaky:
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("timesenclip.mapping.block._FIRST_WAIT_S", 0.001)
+    monkeypatch.setattr("timesenclip.mapping.run.embed_block._FIRST_WAIT_S", 0.001)
 
 
 @pytest.mark.usefixtures("quick")

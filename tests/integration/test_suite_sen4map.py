@@ -13,11 +13,11 @@ from typer.testing import CliRunner
 from timesenclip.cli.commands import app
 from timesenclip.data.sen4map import convert_sen4map
 from timesenclip.errors import DegradedInputWarning, InputError
+from timesenclip.evaluation.baselines.external import PRESTO
+from timesenclip.evaluation.baselines.presto import PrestoEncoder
+from timesenclip.evaluation.labels.store import ground_views, labelled_store
+from timesenclip.evaluation.suite.paper import TASKS
 from timesenclip.ground.taxonomy import load_taxonomy
-from timesenclip.model.presto import PrestoEncoder
-from timesenclip.tasks.labelled_store import ground_views, labelled_store
-from timesenclip.tasks.paper_suite import TASKS
-from timesenclip.tasks.peers import PRESTO
 from timesenclip.testing import random_series
 from timesenclip.testing.training import write_lucas_embeddings, write_sen4map_crops, write_test_labels
 

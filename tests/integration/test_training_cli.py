@@ -189,7 +189,7 @@ def test_a_checkpoint_is_pushed_to_a_hub(
     info = {"_id": "1", "id": "me/mine", "sha": "0" * 40, "siblings": []}
     httpserver.expect_request(re.compile(r"/api/models/me/mine(/revision/.*)?")).respond_with_json(info)
     monkeypatch.setenv("HF_TOKEN", "hf_test")
-    from timesenclip.model.share import push
+    from timesenclip.model.hub import push
 
     assert push(folder, "me/mine").endswith("/me/mine/commit/" + "1" * 40)
     assert received.keys() == {"model.safetensors", "config.json", "README.md"}
@@ -199,7 +199,7 @@ def test_a_checkpoint_is_pushed_to_a_hub(
 def test_only_whole_checkpoints_with_a_card_are_pushed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from timesenclip.errors import CheckpointError, InputError
     from timesenclip.model.checkpoint import save
-    from timesenclip.model.share import push
+    from timesenclip.model.hub import push
 
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
     folder = save(load("default"), tmp_path / "mine")

@@ -20,8 +20,8 @@ from typer.testing import CliRunner
 
 from timesenclip.cli.commands import app
 from timesenclip.errors import CheckpointError, DataNotFoundError, InputError, TowerError
-from timesenclip.ground.clip_import import import_clip
-from timesenclip.ground.towers import load_tower
+from timesenclip.ground.import_clip import import_clip
+from timesenclip.ground.load import load_tower
 
 WIDTH, TEXT, DIM, SIDE, PATCH, LENGTH = 128, 64, 24, 24, 8, 20
 TEXTS = ["maize", "a lake in the hills"]

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 from transformers import CLIPImageProcessorPil, SiglipImageProcessorPil
 
-from timesenclip.ground.images import Preprocessing
+from timesenclip.ground.clip.preprocess import Preprocessing
 
 SIZES = [(300, 400), (400, 300), (224, 224), (225, 337), (100, 50), (1000, 231), (64, 65)]
 PROCESSORS = {

@@ -7,7 +7,7 @@ import pytest
 from sklearn import metrics as sk
 
 from timesenclip.errors import InputError
-from timesenclip.tasks.metrics import calibration_error, confusion_matrix, figures, reliability, top_k_hits
+from timesenclip.evaluation.metrics import calibration_error, confusion_matrix, figures, reliability, top_k_hits
 
 
 @pytest.mark.parametrize("seed", range(5))

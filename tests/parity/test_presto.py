@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from timesenclip.errors import CheckpointError, NoClearObservationError, TimeError
-from timesenclip.model.presto import INPUTS, load_presto, presto_features, presto_input
+from timesenclip.evaluation.baselines.presto import INPUTS, load_presto, presto_features, presto_input
 from timesenclip.series import PixelSeries
 from timesenclip.testing import random_series
 

@@ -11,7 +11,7 @@ import pytest
 from sklearn.metrics import average_precision_score
 
 from timesenclip.errors import InputError
-from timesenclip.tasks.retrieve import nearest, retrieve
+from timesenclip.evaluation.retrieval import nearest, retrieve
 
 
 def _coarse(rng: np.random.Generator, n: int, dim: int) -> np.ndarray:
@@ -139,7 +139,7 @@ def test_what_cannot_be_asked_is_refused() -> None:
 
 
 def test_retrieval_needs_no_torch() -> None:
-    code = "import sys, timesenclip.tasks.retrieve; sys.exit('torch' in sys.modules)"
+    code = "import sys, timesenclip.evaluation.retrieval; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

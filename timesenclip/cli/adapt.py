@@ -41,10 +41,10 @@ def adapt(
 
     The head belongs to the checkpoint it was made with and is refused by every other.
     """
+    from timesenclip.evaluation.labels.labelled import labelled_points
     from timesenclip.ground.prompts import class_weights
     from timesenclip.model.embed import embed
     from timesenclip.tasks.heads import fit_head, save_head
-    from timesenclip.tasks.labelled import labelled_points
 
     classes = opt.chosen_taxonomy(prompt, taxonomy)
     sentences = opt.chosen_templates(templates)

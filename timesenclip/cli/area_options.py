@@ -15,9 +15,9 @@ from timesenclip.errors import InputError
 
 if TYPE_CHECKING:
     from timesenclip.eo.area import AreaSource
-    from timesenclip.eo.cube_source import CubeSource
+    from timesenclip.eo.cube.source import CubeSource
     from timesenclip.eo.radiometry import Units
-    from timesenclip.eo.stac_source import StacSource
+    from timesenclip.eo.stac.source import StacSource
 
 __all__ = ["AreaOptions", "WorkOptions", "open_area", "open_cube_of", "refuse_given", "search_area"]
 
@@ -186,7 +186,7 @@ def search_area(area: AreaOptions, span: str | int | None, *, units: Units = "au
     Raises:
         InputError: no area, no period, or units that scenes do not have.
     """
-    from timesenclip.eo.stac import DEFAULT_CATALOG, open_stac
+    from timesenclip.eo.stac.open import DEFAULT_CATALOG, open_stac
 
     if area.aoi is None:
         raise InputError("--aoi was not given; say which area.")
@@ -215,7 +215,7 @@ def search_area(area: AreaOptions, span: str | int | None, *, units: Units = "au
 
 def open_cube_of(cube: Path, area: AreaOptions, units: Units = "auto") -> CubeSource:
     """Open a cube of the command line, with the options that say how its pixels are read."""
-    from timesenclip.eo.cube import open_cube
+    from timesenclip.eo.cube.open import open_cube
 
     return open_cube(
         str(cube),

@@ -33,7 +33,7 @@ def ask(
     as_json: opt.Json = False,
 ) -> None:
     """Answer a question for every pixel of a store, within seconds."""
-    from timesenclip.mapping.ask import ask_store
+    from timesenclip.mapping.ask_store import ask_store
 
     asked: dict[str, Any]
     if photo:

@@ -17,8 +17,8 @@ from timesenclip.errors import InputError
 if TYPE_CHECKING:
     from timesenclip.eo.area import AreaSource
     from timesenclip.mapping.change import ChangeResult
-    from timesenclip.mapping.embeddings import EmbeddingStore
-    from timesenclip.mapping.question import Question
+    from timesenclip.mapping.query import Question
+    from timesenclip.mapping.store.store import EmbeddingStore
 
 __all__ = ["change"]
 
@@ -51,7 +51,7 @@ def change(
     --provider, --collection, --baseline and --offset-dn hold for both cubes.
     """
     from timesenclip.mapping.change import change_stores
-    from timesenclip.mapping.embeddings import EmbeddingStore
+    from timesenclip.mapping.store.store import EmbeddingStore
 
     if (cube_a is None) != (cube_b is None):
         raise InputError("Only one of --cube-a and --cube-b was given; months are found by comparing both.")
@@ -94,7 +94,7 @@ def _cubes(
 def _question(
     store: EmbeddingStore, prompt: list[str] | None, taxonomy: str | None, templates: str | None
 ) -> Question | None:
-    from timesenclip.mapping.question import question_of
+    from timesenclip.mapping.query import question_of
 
     if not prompt and taxonomy is None:
         return None

@@ -42,8 +42,8 @@ def compare(
     as_json: opt.Json = False,
 ) -> None:
     """Say what changed between two checkpoints: paired, over blocks of land, class by class."""
-    from timesenclip.tasks.compare import compare_checkpoints, write_comparison
-    from timesenclip.tasks.labelled_data import read_labelled
+    from timesenclip.evaluation.compare import compare_checkpoints, write_comparison
+    from timesenclip.evaluation.labels.labelled_data import read_labelled
 
     found = read_labelled(
         data,

@@ -65,7 +65,7 @@ def points(
     """Convert any table of points to a training store: monthly, over one period."""
     from timesenclip.data.store import store_points
     from timesenclip.eo.composite import composite_series
-    from timesenclip.eo.points import read_points
+    from timesenclip.eo.points.read import read_points
 
     span = opt.chosen_period(period, year)
     if span is None:
@@ -136,7 +136,7 @@ def ground_embed(
     """Embed photographs with a frozen tower; a stopped run goes on, new photographs are added."""
     from timesenclip.data.ground_views import embed_photos
     from timesenclip.data.photos import find_photos
-    from timesenclip.ground.towers import load_tower
+    from timesenclip.ground.load import load_tower
 
     found = find_photos(photos)
     if found.ignored:

@@ -14,7 +14,7 @@ from timesenclip.cli.console import note, print_json, print_table, progress_bar
 from timesenclip.cli.groups import with_groups
 
 if TYPE_CHECKING:
-    from timesenclip.mapping.build import StoreResult
+    from timesenclip.mapping.embed_area import StoreResult
     from timesenclip.mapping.plan import AreaPlan
 
 __all__ = ["embed_area"]
@@ -41,9 +41,9 @@ def embed_area(
     An interrupted run is continued by the same command.
     """
     from timesenclip.eo.period import as_period
-    from timesenclip.mapping import build
+    from timesenclip.mapping import embed_area as build
     from timesenclip.mapping.plan import plan_area
-    from timesenclip.mapping.spread import worker_count
+    from timesenclip.mapping.run.executor import worker_count
 
     work.check()
     source = src.open_area(cube, area, read)

@@ -13,9 +13,9 @@ from timesenclip.cli.groups import with_groups
 from timesenclip.errors import InputError
 
 if TYPE_CHECKING:
+    from timesenclip.evaluation.scenic import Votes
+    from timesenclip.evaluation.suite.paper import PaperSuite
     from timesenclip.series import PixelSeries
-    from timesenclip.tasks.paper_suite import PaperSuite
-    from timesenclip.tasks.scenic import Votes
 
 __all__ = ["paper"]
 
@@ -49,8 +49,8 @@ def paper(
 
     The options of the input are those of --scenic: a training store is composited already.
     """
-    from timesenclip.tasks.labelled_store import is_store
-    from timesenclip.tasks.paper_suite import run_paper_suite
+    from timesenclip.evaluation.labels.store import is_store
+    from timesenclip.evaluation.suite.paper import run_paper_suite
 
     if (scenic is None) != (votes is None):
         raise InputError("--scenic and --votes go together; give both, or neither.")
@@ -79,8 +79,8 @@ def paper(
 
 def _voted(points: Path, votes: Path, read: opt.InputOptions, strict: bool) -> tuple[PixelSeries, Votes]:
     """Series of the places, and the votes."""
-    from timesenclip.eo.points import read_points
-    from timesenclip.tasks.scenic import read_votes
+    from timesenclip.eo.points.read import read_points
+    from timesenclip.evaluation.scenic import read_votes
 
     return read_points(points, strict=strict, **read.reading), read_votes(votes)
 

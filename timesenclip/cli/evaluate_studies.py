@@ -16,8 +16,8 @@ from timesenclip.errors import InputError, PartialFailureError
 
 if TYPE_CHECKING:
     from timesenclip.eo.area import AreaSource
-    from timesenclip.mapping.embeddings import EmbeddingStore
-    from timesenclip.tasks.scenic import Correlations, Scenicness
+    from timesenclip.evaluation.scenic import Correlations, Scenicness
+    from timesenclip.mapping.store.store import EmbeddingStore
 
 __all__ = ["scenic", "sweep"]
 
@@ -43,8 +43,8 @@ def scenic(
 
     From prompts alone, and from a ridge regression that is judged on other places than those it learned from.
     """
-    from timesenclip.eo.points import read_points
-    from timesenclip.tasks.scenic import evaluate_scenicness, read_votes, write_scenicness
+    from timesenclip.eo.points.read import read_points
+    from timesenclip.evaluation.scenic import evaluate_scenicness, read_votes, write_scenicness
     from timesenclip.tasks.scenic_score import BEAUTIFUL, UGLY
 
     if area is not None and output is None:
@@ -63,7 +63,7 @@ def scenic(
     )
     files = {} if output is None else write_scenicness(found, series, output)
     if place is not None and output is not None:
-        from timesenclip.mapping.scenic import map_scores
+        from timesenclip.mapping.score_map import map_scores
 
         with progress_bar("map, pixels") as progress:
             drawn = map_scores(
@@ -89,8 +89,8 @@ def _report_scenic(found: Scenicness, files: dict[str, Path], output: Path | Non
 
 def _area(path: Path, read: opt.InputOptions) -> EmbeddingStore | AreaSource:
     """A store if it is one, else the cube, whose offset is checked now: its pixels are read after all other work."""
-    from timesenclip.eo.cube import open_cube
-    from timesenclip.mapping.embeddings import EmbeddingStore
+    from timesenclip.eo.cube.open import open_cube
+    from timesenclip.mapping.store.store import EmbeddingStore
 
     if (path / "zarr.json").is_file() and (path / "vectors").is_dir():
         return EmbeddingStore.open(path)
@@ -109,8 +109,8 @@ def sweep(
     as_json: opt.Json = False,
 ) -> None:
     """Train what a sweep file asks for, and run every combination that is not there yet."""
-    from timesenclip.tasks.sweep import run_sweep
-    from timesenclip.tasks.sweep_file import read_sweep
+    from timesenclip.evaluation.sweep.config import read_sweep
+    from timesenclip.evaluation.sweep.run import run_sweep
 
     config = read_sweep(file)
     if config.train is None:

@@ -15,8 +15,8 @@ from timesenclip.cli.groups import with_groups
 from timesenclip.errors import InputError
 
 if TYPE_CHECKING:
-    from timesenclip.tasks.evaluate import Evaluation
-    from timesenclip.tasks.suite import SuiteResult
+    from timesenclip.evaluation.evaluate import Evaluation
+    from timesenclip.evaluation.suite.run import SuiteResult
 
 __all__ = ["suite"]
 
@@ -56,11 +56,11 @@ def suite(
 
     With -o every question about the checkpoint is answered, in one report in HTML, JSON, CSV and LaTeX.
     """
-    from timesenclip.tasks.evaluate import evaluate_labelled
+    from timesenclip.evaluation.baselines.external import peer_answers
+    from timesenclip.evaluation.evaluate import evaluate_labelled
+    from timesenclip.evaluation.labels.labelled_data import read_labelled
+    from timesenclip.evaluation.suite.run import run_suite
     from timesenclip.tasks.heads import with_unknown_below
-    from timesenclip.tasks.labelled_data import read_labelled
-    from timesenclip.tasks.peers import peer_answers
-    from timesenclip.tasks.suite import run_suite
 
     _refuse_what_has_no_effect(output, query, peers, title)
     classes = query.classes()

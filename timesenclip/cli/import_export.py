@@ -88,7 +88,7 @@ def import_clip_(
     as_json: opt.Json = False,
 ) -> None:
     """Turn RemoteCLIP, GeoRSCLIP, SkyCLIP or SenCLIP weights into a folder for `--tower`; no pickled code runs."""
-    from timesenclip.ground.clip_import import import_clip
+    from timesenclip.ground.import_clip import import_clip
 
     colours = {name: _three(text, name) for name, text in (("mean", mean), ("std", std)) if text is not None}
     found = import_clip(
@@ -175,7 +175,7 @@ def push_(
     revision: opt.Revision = None,
 ) -> None:
     """Upload a checkpoint folder with its model card."""
-    from timesenclip.model.share import push
+    from timesenclip.model.hub import push
 
     typer.echo(push(folder, repo, private=not public, revision=revision))
     typer.echo(f"Use it: timesenclip classify POINTS --checkpoint hf-hub:{repo}")

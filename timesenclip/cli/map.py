@@ -13,7 +13,7 @@ from timesenclip.cli.console import print_json, print_table, progress_bar
 from timesenclip.cli.groups import with_groups
 
 if TYPE_CHECKING:
-    from timesenclip.mapping.result import MapResult
+    from timesenclip.mapping.output.result import MapResult
 
 __all__ = ["map_", "map_facts", "report_map"]
 
@@ -37,7 +37,7 @@ def map_(
     GeoTIFFs of classes, confidence, clear observations and scores, a picture with legend, a page for the browser, and
     how they came about. An interrupted run is continued by the same command.
     """
-    from timesenclip.mapping.run import map_cube
+    from timesenclip.mapping.map_area import map_cube
 
     src.refuse_both(cube, area)
     work.check()

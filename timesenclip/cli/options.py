@@ -17,10 +17,10 @@ from timesenclip.cli.console import make_strict
 from timesenclip.errors import InputError
 
 if TYPE_CHECKING:
+    from timesenclip.evaluation.baselines.external import Peers
+    from timesenclip.evaluation.labels.ground_vectors import Ground
     from timesenclip.ground.taxonomy import Taxonomy
     from timesenclip.model.checkpoint import Model
-    from timesenclip.tasks.ground_vectors import Ground
-    from timesenclip.tasks.peers import Peers
 
 __all__ = [
     "DEFAULT_TAXONOMY",
@@ -338,15 +338,15 @@ class PeerOptions:
         """The vectors of --ground."""
         if self.ground is None:
             return None
-        from timesenclip.tasks.ground_vectors import read_ground
-        from timesenclip.tasks.labelled_store import ground_views
+        from timesenclip.evaluation.labels.ground_vectors import read_ground
+        from timesenclip.evaluation.labels.store import ground_views
 
         return (read_ground if self.ground.suffix == ".parquet" else ground_views)(self.ground)
 
     def models(self) -> Peers:
         """The models of --presto and --rgb."""
-        from timesenclip.ground.towers import load_tower
-        from timesenclip.tasks.peers import Peers
+        from timesenclip.evaluation.baselines.external import Peers
+        from timesenclip.ground.load import load_tower
 
         return Peers(presto=self.presto, tower=None if self.rgb is None else load_tower(self.rgb), size_px=self.size_px)
 
@@ -391,6 +391,6 @@ def chosen_period(period: str | None, year: int | None) -> str | int | None:
 
 def chosen_mapping(mapping: list[str] | None) -> list[dict[str, str]] | None:
     """Every --mapping, in the order in which they are applied."""
-    from timesenclip.tasks.labelled import parse_mapping
+    from timesenclip.evaluation.labels.labelled import parse_mapping
 
     return [parse_mapping(text) for text in mapping] if mapping else None

@@ -116,7 +116,7 @@ def _embed_batch(
     batch: Sequence[Photo], tower: GroundTower, failed: dict[str, str]
 ) -> list[tuple[Photo, NDArray[np.float32]]]:
     """Vectors of the photographs that can be read; one bad file does not cost its batch."""
-    from timesenclip.ground.images import read_image
+    from timesenclip.ground.clip.preprocess import read_image
 
     good, images = [], []
     for photo in batch:

@@ -19,18 +19,14 @@ import rasterio
 from numpy.typing import NDArray
 
 from timesenclip.eo.area import AreaSource
-from timesenclip.eo.cube_source import check_offset
+from timesenclip.eo.cube.source import check_offset
 from timesenclip.errors import CheckpointError, GridError, InputError, NoClearObservationError
 from timesenclip.files import write_json
 from timesenclip.grid import Window
-from timesenclip.mapping.answers import cog_writers
-from timesenclip.mapping.ask import answer_block, area_pixel_m, require_complete
-from timesenclip.mapping.embeddings import EmbeddingStore
-from timesenclip.mapping.info import BlockData
-from timesenclip.mapping.months import month_of_change
-from timesenclip.mapping.question import Question
-from timesenclip.mapping.score import in_threads
-from timesenclip.mapping.write import (
+from timesenclip.mapping.ask_store import answer_block, area_pixel_m, require_complete
+from timesenclip.mapping.change_month import month_of_change
+from timesenclip.mapping.output.class_map import cog_writers
+from timesenclip.mapping.output.cog import (
     CLASS_NODATA,
     SCORE_NODATA,
     CogWriter,
@@ -39,6 +35,10 @@ from timesenclip.mapping.write import (
     map_folder,
     write_class_sidecars,
 )
+from timesenclip.mapping.query import Question
+from timesenclip.mapping.store.info import BlockData
+from timesenclip.mapping.store.scoring import in_threads
+from timesenclip.mapping.store.store import EmbeddingStore
 from timesenclip.series import Cube
 
 __all__ = ["ChangeResult", "Transition", "change_stores", "cosine_distance"]

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from timesenclip.bands import BANDS, SCL_NAME
 from timesenclip.eo.area import AreaSource, block_windows
-from timesenclip.eo.cube_source import check_offset
+from timesenclip.eo.cube.source import check_offset
 from timesenclip.eo.period import Every, Period
-from timesenclip.eo.stac_source import StacSource
+from timesenclip.eo.stac.source import StacSource
 from timesenclip.errors import InputError, NoClearObservationError
 from timesenclip.grid import Window
-from timesenclip.mapping.info import chunk_side
+from timesenclip.mapping.store.info import chunk_side
 from timesenclip.model.checkpoint import Model
 from timesenclip.model.embed import embed
 

@@ -19,7 +19,7 @@ from safetensors.torch import load_file, save_file
 from timesenclip.bands import BAND_NAMES, NORMALISATIONS, band_index
 from timesenclip.errors import CheckpointError, TimeSenCLIPError
 from timesenclip.files import atomic_folder
-from timesenclip.ground.towers import load_tower
+from timesenclip.ground.load import load_tower
 from timesenclip.messages import reason_of
 from timesenclip.model.encoder import EncoderConfig, SeriesEncoder
 from timesenclip.settings import hub_is_offline

@@ -2,7 +2,7 @@
 
 Embedding, training on photographs and training on field notes all call `encoder_input`, so that an encoder is asked
 with the same numbers, bit for bit, as it was trained with. (Presto, an encoder to compare with, has input of its own:
-`model/presto.py`.)
+`evaluation/baselines/presto.py`.)
 """
 
 from __future__ import annotations

@@ -200,7 +200,7 @@ class _Reading:
         Raises:
             NoClearObservationError: after the last batch, when no point of any was seen clearly.
         """
-        from timesenclip.eo.points import iter_points, read_points
+        from timesenclip.eo.points.read import iter_points, read_points
 
         if whole:
             batches: Iterator[PixelSeries] = iter([read_points(self._points, **self._options)])

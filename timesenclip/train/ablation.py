@@ -1,7 +1,7 @@
 """Sweeps that train: a recipe and what is changed about it, one checkpoint each, then asked like any other.
 
     OUT/checkpoints/<digest>/   a run of `pretrain` each, with `done.json` when it has ended
-    OUT/cells/, OUT/sweep.*     what `timesenclip.tasks.sweep` writes
+    OUT/cells/, OUT/sweep.*     what `timesenclip.evaluation.sweep.run` writes
 
 Killed anywhere, the same command goes on inside the training it was in, and ends with the same table: a training
 resumes bit for bit on a CPU, and what is done is not done again.
@@ -20,15 +20,15 @@ from typing import Any
 
 from timesenclip.data.store import SeriesStore
 from timesenclip.errors import CheckpointError, InputError, TrainingDivergedError
+from timesenclip.evaluation.labels.store import is_store
+from timesenclip.evaluation.sweep.cells import RETRIEVAL, Entry
+from timesenclip.evaluation.sweep.config import SweepConfig
+from timesenclip.evaluation.sweep.run import SweepResult, run_sweep
 from timesenclip.files import write_json
+from timesenclip.ground.load import load_tower
 from timesenclip.ground.prompts import class_weights
 from timesenclip.ground.taxonomy import load_taxonomy, taxonomy_from_phrases
-from timesenclip.ground.towers import load_tower
 from timesenclip.model.checkpoint import load
-from timesenclip.tasks.labelled_store import is_store
-from timesenclip.tasks.sweep import SweepResult, run_sweep
-from timesenclip.tasks.sweep_cells import RETRIEVAL, Entry
-from timesenclip.tasks.sweep_file import SweepConfig
 from timesenclip.train.pretrain import Progress, architecture_of, pretrain
 from timesenclip.train.recipe import read_recipe, recipe_digest
 from timesenclip.train.training_data import TrainingData, read_training_data

@@ -11,15 +11,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from timesenclip.eo.simulate.series import simulate_series
+from timesenclip.evaluation.baselines.simple import chance, majority, random_forest
+from timesenclip.evaluation.metrics import Figures, figures
 from timesenclip.ground.prompts import class_weights
 from timesenclip.ground.taxonomy import Taxonomy, load_taxonomy, taxonomy_from_phrases
 from timesenclip.model.checkpoint import Calibration, Model
 from timesenclip.model.embed import embed
 from timesenclip.series import PixelSeries
-from timesenclip.tasks.baselines import chance, majority, random_forest
+from timesenclip.simulate.series import simulate_series
 from timesenclip.tasks.classify import classify_embeddings
-from timesenclip.tasks.metrics import Figures, figures
 from timesenclip.train.notes import group_of
 from timesenclip.train.places import cover_shares
 from timesenclip.train.real import RealPoints

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from timesenclip.errors import TrainingDivergedError
-from timesenclip.ground.towers import load_tower
+from timesenclip.ground.load import load_tower
 from timesenclip.model.augment import Augmentation, Compose, MonthDropout, RandomTS, TSMixAug
 from timesenclip.model.checkpoint import CheckpointConfig, Model, TowerRef, encoder_fields
 from timesenclip.model.contrastive import Temperature, info_nce

@@ -16,11 +16,11 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
-from timesenclip.eo.simulate.covers import cover_names
 from timesenclip.errors import TaxonomyError
 from timesenclip.ground.prompts import prompts_for
 from timesenclip.ground.taxonomy import load_taxonomy
 from timesenclip.ground.tower import GroundTower
+from timesenclip.simulate.covers import cover_names
 
 __all__ = ["NOTE_TAXONOMIES", "Notebook", "Question", "kinds_of_place"]
 

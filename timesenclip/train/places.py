@@ -10,11 +10,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from timesenclip.eo.simulate.covers import cover_names, cover_weights
-from timesenclip.eo.simulate.series import simulate_series
 from timesenclip.errors import InputError
 from timesenclip.model.inputs import encoder_input
 from timesenclip.series import PixelSeries
+from timesenclip.simulate.covers import cover_names, cover_weights
+from timesenclip.simulate.series import simulate_series
 from timesenclip.train.config import WorldConfig
 from timesenclip.train.notes import group_of, kinds_of_place
 

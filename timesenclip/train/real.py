@@ -89,7 +89,7 @@ def read_real_points(folder: str | Path) -> RealPoints:
     Raises:
         DataNotFoundError: the folder has no such files.
     """
-    from timesenclip.eo.points import read_attributes, read_points
+    from timesenclip.eo.points.read import read_attributes, read_points
 
     root = Path(folder)
     tables = sorted([*root.glob("*.parquet"), *root.glob("*.geoparquet")])

@@ -11,8 +11,8 @@ from pydantic import ValidationError
 
 from timesenclip.bands import BAND_NAMES, BAND_SETS
 from timesenclip.errors import InputError
+from timesenclip.evaluation.sweep.config import AXES, TrainAxes
 from timesenclip.model.augment import AUGMENTATIONS
-from timesenclip.tasks.sweep_file import AXES, TrainAxes
 from timesenclip.train.recipe import Recipe, recipe_digest
 
 __all__ = ["Variation", "variations"]

@@ -113,7 +113,7 @@ def test_exif_orientation_is_applied(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # turn by 90 degrees
     image.save(tmp_path / "41000000N.jpg", exif=exif, quality=95)
-    from timesenclip.ground.images import read_image
+    from timesenclip.ground.clip.preprocess import read_image
 
     assert read_image(tmp_path / "41000000N.jpg").size == (20, 40)
 

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from timesenclip.eo import composite_kernel
 from timesenclip.eo.composite import composite_cube, composite_dn
 from timesenclip.eo.composite_kernel import compiled, medians, network
-from timesenclip.eo.cube import open_cube
-from timesenclip.eo.cube_source import CubeSource
+from timesenclip.eo.cube.open import open_cube
+from timesenclip.eo.cube.source import CubeSource
 from timesenclip.testing import random_cube, write_netcdf_cube
 
 

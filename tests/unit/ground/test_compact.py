@@ -108,7 +108,7 @@ def test_a_missing_or_broken_folder_is_named(tmp_path: Path) -> None:
 def test_it_is_small_and_needs_no_torch() -> None:
     assert sum(path.stat().st_size for path in COMPACT_FOLDER.iterdir()) < 8e6
     code = (
-        "import sys; from timesenclip.ground.towers import load_tower; load_tower('compact').encode_text(['lake']); "
+        "import sys; from timesenclip.ground.load import load_tower; load_tower('compact').encode_text(['lake']); "
         "sys.exit(', '.join({'torch', 'transformers', 'sklearn'} & set(sys.modules)) or 0)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

@@ -7,9 +7,9 @@ import pytest
 from numpy.typing import NDArray
 
 from timesenclip.errors import PromptError
+from timesenclip.ground.load import load_tower
 from timesenclip.ground.prompts import class_weights, load_templates, prompts_for, template_sets
 from timesenclip.ground.taxonomy import TaxonClass, Taxonomy, list_taxonomies, load_taxonomy
-from timesenclip.ground.towers import load_tower
 
 ORCHARD = TaxonClass("orchard", synonyms=("fruit trees",), prompts=("Rows of apple trees in blossom.", "fruit trees"))
 

@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from timesenclip.eo.area import block_windows
-from timesenclip.eo.cube import open_cube
+from timesenclip.eo.cube.open import open_cube
 from timesenclip.eo.period import as_period
 from timesenclip.errors import InputError
-from timesenclip.mapping.info import chunk_side
 from timesenclip.mapping.plan import fitting_block, plan_area, sample_area
+from timesenclip.mapping.store.info import chunk_side
 from timesenclip.model.checkpoint import load
 from timesenclip.testing import random_cube, write_netcdf_cube
 

@@ -9,13 +9,13 @@ from scipy.special import softmax
 from sklearn.linear_model import LogisticRegression
 
 from timesenclip.errors import CheckpointError, InputError, PromptError, TowerError
+from timesenclip.evaluation.few_shot import few_labels
+from timesenclip.evaluation.labels.labelled import LabelledSet
 from timesenclip.ground.taxonomy import taxonomy_from_phrases
 from timesenclip.model.checkpoint import load
 from timesenclip.model.embed import embed
 from timesenclip.tasks.classify import classify
-from timesenclip.tasks.few_labels import few_labels
 from timesenclip.tasks.heads import METHODS, adapted, fit_head, fit_vectors, load_head, save_head
-from timesenclip.tasks.labelled import LabelledSet
 from timesenclip.testing import random_series
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from timesenclip.eo.points import read_points
+from timesenclip.eo.points.read import read_points
 from timesenclip.errors import DegradedInputWarning, InputError, NoClearObservationError
 from timesenclip.model.checkpoint import load
 from timesenclip.model.embed import embed

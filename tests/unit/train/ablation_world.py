@@ -16,8 +16,8 @@ import torch
 import yaml
 
 from timesenclip.data.sen4map import convert_sen4map
-from timesenclip.tasks.sweep import SweepResult
-from timesenclip.tasks.sweep_file import SweepConfig, read_sweep
+from timesenclip.evaluation.sweep.config import SweepConfig, read_sweep
+from timesenclip.evaluation.sweep.run import SweepResult
 from timesenclip.testing import random_series
 from timesenclip.testing.training import write_lucas_embeddings, write_sen4map_crops
 

@@ -23,9 +23,9 @@ import yaml
 from tests.unit.train.ablation_world import COUNT, TRAIN, build, run
 from timesenclip.data.store import SeriesStore
 from timesenclip.errors import CheckpointError, InputError, TrainingDivergedError
+from timesenclip.evaluation.sweep.config import TrainAxes, read_sweep
+from timesenclip.evaluation.sweep.run import SweepResult, run_sweep
 from timesenclip.model.checkpoint import load
-from timesenclip.tasks.sweep import SweepResult, run_sweep
-from timesenclip.tasks.sweep_file import TrainAxes, read_sweep
 from timesenclip.train.recipe import Recipe, read_recipe
 from timesenclip.train.training_data import read_training_data
 from timesenclip.train.variations import variations

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from timesenclip.errors import DataNotFoundError, InputError, TrainingDivergedError
-from timesenclip.ground.towers import load_tower
+from timesenclip.ground.load import load_tower
 from timesenclip.train import loop
 from timesenclip.train.card import calibrate, measure, model_card
 from timesenclip.train.config import LossConfig, TrainConfig, WorldConfig, read_config

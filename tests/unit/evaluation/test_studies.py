@@ -1,0 +1,114 @@
+"""Prompts and months: what the studies say of cases whose answer is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from timesenclip.evaluation.labels.labelled import LabelledSet
+from timesenclip.evaluation.prompts import SELECTED, prompt_effects, prompt_sets, select_prompts
+from timesenclip.evaluation.temporal import coarser, fewer_steps, month_contribution, robustness
+from timesenclip.ground.prompts import class_weights, prompts_for
+from timesenclip.ground.taxonomy import TaxonClass, Taxonomy, load_taxonomy
+from timesenclip.model.checkpoint import load
+from timesenclip.model.embed import embed
+from timesenclip.testing import random_series
+
+MODEL = load()
+
+
+def _taxonomy(*classes: TaxonClass) -> Taxonomy:
+    return Taxonomy("mine", "mine", "", classes)
+
+
+def _set(taxonomy: Taxonomy, truth: np.ndarray) -> LabelledSet:
+    block = np.arange(len(truth)) % 8
+    return LabelledSet("x", random_series(len(truth)), truth, taxonomy, block, block % 4, "blocks", {})
+
+
+def test_a_prompt_of_another_class_is_found_harmful_and_left_out() -> None:
+    water = TaxonClass("Lake", prompts=("a lake of fresh water", "water fills the deep lake", "wheat grows in rows"))
+    field = TaxonClass("Wheat field", prompts=("wheat grows in the field", "a field of ripe wheat"))
+    forest = TaxonClass("Forest", prompts=("tall trees of a forest", "pine forest"))
+    taxonomy = _taxonomy(water, field, forest)
+    tower = MODEL.tower
+    kept = select_prompts(taxonomy, tower)
+    assert "wheat grows in rows" not in kept["Lake"]
+    assert "a lake of fresh water" in kept["Lake"]
+    assert all(name in texts for name, texts in kept.items())  # the class's own name always stays
+    # Pixels that lie exactly where "wheat grows in the field" lies.
+    truth = np.arange(30) % 3
+    texts = ["water fills the deep lake", "wheat grows in rows", "pine forest"]
+    x = tower.encode_text(texts)[truth]
+    data = _set(taxonomy, truth)
+    effects = {effect.prompt: effect for effect in prompt_effects(data, x, tower)}
+    assert len(effects) == sum(len(prompts_for(taxon)) for taxon in taxonomy.classes)
+    sets = {found.name: found for found in prompt_sets(data, x, tower, draws=20)}
+    assert {"default", "descriptive", "name", "generic", "satellite", SELECTED} <= set(sets)
+    assert sets["generic"].prompts["Lake"][1] == "a photo of a Lake."
+    assert sets[SELECTED].figures.intervals["accuracy"][0] <= sets[SELECTED].figures.accuracy
+
+
+def test_effects_are_what_is_lost_without_the_prompt() -> None:
+    taxonomy = _taxonomy(TaxonClass("Lake", prompts=("wheat and maize",)), TaxonClass("Wheat", synonyms=("maize",)))
+    tower = MODEL.tower
+    x = tower.encode_text(["Lake", "wheat and maize", "Wheat", "maize"])
+    data = _set(taxonomy, np.array([0, 1, 1, 1]))
+    effects = prompt_effects(data, x, tower)
+    for effect in effects:
+        k = taxonomy.names.index(effect.class_name)
+        balanced = []
+        for without in (None, effect.prompt):
+            words = [
+                np.mean([v for t, v in zip(p, tower.encode_text(p), strict=True) if i != k or t != without], axis=0)
+                for i, p in enumerate([["Lake", "wheat and maize"], ["Wheat", "maize"]])
+            ]
+            said = np.argmax([x @ (w / np.linalg.norm(w)) for w in words], axis=0)
+            balanced.append(np.mean([(said[data.truth == c] == c).mean() for c in (0, 1)]))
+        assert effect.balanced_accuracy == pytest.approx(balanced[0] - balanced[1])
+    assert effects[0].balanced_accuracy >= effects[-1].balanced_accuracy
+
+
+def test_fewer_steps_keep_the_number_asked_for_and_no_missing_ones() -> None:
+    series = random_series(50, missing=0.5)
+    less = fewer_steps(series, 3, rng=np.random.default_rng(0))
+    had = series.valid.sum(axis=1)
+    assert np.array_equal(less.valid.sum(axis=1), np.minimum(had, 3))
+    assert not (less.valid & ~series.valid).any()
+    assert len({tuple(np.flatnonzero(row)) for row in less.valid}) > 10  # every series has its own draw
+
+
+def test_coarser_is_the_median_of_the_steps_of_a_quarter() -> None:
+    series = random_series(6, missing=0.4)
+    quarters = coarser(series, "quarter")
+    assert quarters.steps == 4
+    for i in range(6):
+        for q in range(4):
+            use = np.flatnonzero(series.valid[i, 3 * q : 3 * q + 3]) + 3 * q
+            assert quarters.valid[i, q] == bool(len(use))
+            if len(use):
+                assert quarters.reflectance[i, q] == pytest.approx(np.median(series.reflectance[i, use], axis=0))
+    assert quarters.start[0].astype(str).tolist() == ["2021-01-01", "2021-04-01", "2021-07-01", "2021-10-01"]
+    year = coarser(series, "year")
+    assert (year.steps, str(year.end[0, 0])) == (1, "2022-01-01")
+    assert coarser(series, "month") is series
+
+
+def test_robustness_and_contribution_by_month() -> None:
+    taxonomy = load_taxonomy("lucas-land-cover")
+    weights = class_weights(taxonomy, MODEL.tower)
+    series = random_series(24, missing=0.0)
+    truth = (embed(series, model=MODEL) @ weights.T).argmax(axis=1)
+    block = np.arange(24) % 8
+    data = LabelledSet("x", series, truth, taxonomy, block, block % 4, "blocks", {})
+    curve = robustness(data, weights, model=MODEL, kept=(12, 1), draws=2)
+    assert curve[0].accuracy == 1.0  # the truth is what the whole series says
+    assert curve[1].accuracy < 1.0
+    assert curve[1].mean_steps == 1.0
+    again = robustness(data, weights, model=MODEL, kept=(12, 1), draws=2)
+    assert again == curve
+    table = month_contribution(data, weights, model=MODEL)
+    assert table.shape == (8, 12)
+    present = np.unique(truth)
+    assert np.isfinite(table[present]).all()
+    assert np.isnan(np.delete(table, present, axis=0)).all()

@@ -1,0 +1,183 @@
+"""Cubes as folders of GeoTIFFs (or JPEG 2000): one file a band and date, or one a date with named bands."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from timesenclip.bands import BAND_NAMES, SCL_NAME, canonical_band
+from timesenclip.eo.cube.layers import Opened, place_layers
+from timesenclip.errors import BandError, DataNotFoundError, GridError, TimeError
+from timesenclip.grid import Grid, Window
+from timesenclip.messages import reason_of, some_of
+
+__all__ = ["open_files"]
+
+_DATE = re.compile(r"(?<!\d)(20\d{2})-?(\d{2})-?(\d{2})(?!\d{3})")
+_BASELINE = re.compile(r"_N(\d{2})(\d{2})_")
+_PARTS = re.compile(r"[_\-.\s]")
+
+_Source = tuple[Path, int]
+"""A file and the number of a band in it, from 1."""
+
+
+@dataclass(frozen=True)
+class _Files:
+    """One band, in the order of the dates."""
+
+    sources: tuple[_Source, ...]
+    grid: Grid
+    crs: Any
+    dtype: np.dtype[Any]
+    nodata: float | None
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        return self.grid.shape
+
+    def read(self, dates: NDArray[np.intp], window: Window) -> NDArray[Any]:
+        """Values of some dates in a window.
+
+        Raises:
+            GridError: the file of a date is on another grid than the first.
+        """
+        out = np.zeros((len(dates), window[1] - window[0], window[3] - window[2]), dtype=self.dtype)
+        for i, index in enumerate(dates):
+            path, number = self.sources[index]
+            with _opened(path) as file:
+                if not self.grid.matches(_grid_of(file, path)) or file.crs != self.crs:
+                    raise GridError(
+                        f"'{path}' is on another grid ({_grid_of(file, path)}, {file.crs}) than "
+                        f"'{self.sources[0][0].name}' ({self.grid}, {self.crs}); put all dates on one grid."
+                    )
+                out[i] = file.read(number, window=((window[0], window[1]), (window[2], window[3])))
+        return out
+
+
+def open_files(folder: Path, files: Sequence[Path]) -> Opened:
+    """Sort files into bands and dates by their names; files that name no band are left aside."""
+    table, unused = _sorted_out(folder, files)
+    if not table:
+        raise BandError(f"{folder} has no file that names a band; expected names such as 2018-05-06_B04.tif.")
+    dates = sorted(set().union(*table.values()))
+    for band in [name for name in (*BAND_NAMES, SCL_NAME) if name in table]:
+        gone = [str(date) for date in dates if date not in table[band]]
+        if gone:
+            raise BandError(
+                f"{folder}: {band} is missing for {some_of(gone, separator=', ')}; add it or leave them out."
+            )
+    found = {}
+    for band, by_date in table.items():
+        stack = _first(tuple(by_date[date] for date in dates))
+        found[band] = (stack, stack.grid, stack.sources[0][0].name)
+    layers, finest = place_layers(found, where=str(folder))
+    notes = {"ignored_files": unused} if unused else {}
+    first = next(iter(table.values()))
+    return Opened(layers, np.array(dates), finest, _common_crs(folder, found), notes, _baselines(first, dates))
+
+
+def _sorted_out(folder: Path, files: Sequence[Path]) -> tuple[dict[str, dict[np.datetime64, _Source]], list[str]]:
+    table: dict[str, dict[np.datetime64, _Source]] = {}
+    unused = []
+    for file in files:
+        bands = _bands_of(file)
+        if not bands:
+            unused.append(file.name)
+            continue
+        date = _date_of(file.stem)
+        if date is None:
+            raise TimeError(
+                f"'{file.name}' names no date; expected one such as 2018-05-06 or 20180506 in the file's name."
+            )
+        for band, number in bands.items():
+            if date in table.setdefault(band, {}):
+                other = table[band][date][0].name
+                raise TimeError(f"{folder}: {band} of {date} stands in both '{other}' and '{file.name}'; keep one.")
+            table[band][date] = (file, number)
+    return table, unused
+
+
+def _bands_of(file: Path) -> dict[str, int]:
+    """Band -> number in the file, from its name, or else from the descriptions of its bands."""
+    for part in reversed(_PARTS.split(file.stem)):
+        band = SCL_NAME if part.upper() == SCL_NAME else canonical_band(part)
+        if band is not None:
+            return {band: 1}
+    found: dict[str, int] = {}
+    with _opened(file) as raster:
+        for number, text in enumerate(raster.descriptions, start=1):
+            band = SCL_NAME if (text or "").upper() == SCL_NAME else canonical_band(text or "")
+            if band in found:
+                raise BandError(f"'{file}' has two bands named {band}; keep one of them.")
+            if band is not None:
+                found[band] = number
+    return found
+
+
+def _date_of(stem: str) -> np.datetime64 | None:
+    match = _DATE.search(stem)
+    try:
+        return np.datetime64("-".join(match.groups()), "D") if match else None
+    except ValueError:
+        return None
+
+
+def _baselines(by_date: dict[np.datetime64, _Source], dates: list[np.datetime64]) -> tuple[str, ...] | None:
+    """Processing baselines of the dates, where ESA's product names (`..._N0400_...`) are in the paths."""
+    found = [_BASELINE.search(str(by_date[date][0])) for date in dates]
+    return tuple(f"{match[1]}.{match[2]}" for match in found if match) if all(found) else None
+
+
+def _first(sources: tuple[_Source, ...]) -> _Files:
+    path, number = sources[0]
+    with _opened(path) as file:
+        nodata = file.nodatavals[number - 1]
+        return _Files(
+            sources=sources,
+            grid=_grid_of(file, path),
+            crs=file.crs,
+            dtype=np.dtype(file.dtypes[number - 1]),
+            nodata=None if nodata is None or np.isnan(nodata) else float(nodata),
+        )
+
+
+def _grid_of(file: Any, path: Path) -> Grid:
+    a, b, c, d, e, f = tuple(file.transform)[:6]
+    if b != 0 or d != 0 or a <= 0 or e >= 0:
+        raise GridError(f"'{path}' is rotated or not north-up; warp it first: gdalwarp -t_srs EPSG:32631 IN OUT.")
+    return Grid(c, f, a, e, (int(file.height), int(file.width)))
+
+
+def _common_crs(folder: Path, found: dict[str, tuple[_Files, Grid, str]]) -> str:
+    first, _, name = next(iter(found.values()))
+    for stack, _, other in found.values():
+        if stack.crs is None:
+            raise GridError(f"'{folder / other}' has no CRS; write one with gdal_edit.py -a_srs EPSG:32631 FILE.")
+        if stack.crs != first.crs:
+            raise GridError(f"{folder}: '{other}' is in {stack.crs}, '{name}' in {first.crs}; put them on one grid.")
+    authority = first.crs.to_authority()
+    return ":".join(authority) if authority else str(first.crs.to_wkt())
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """Open a raster; what cannot be read is named in one line."""
+    import rasterio
+    from rasterio.errors import NotGeoreferencedWarning, RasterioError
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", NotGeoreferencedWarning)  # said as a GridError where it matters
+            with rasterio.open(path) as file:
+                yield file
+    except RasterioError as error:
+        raise DataNotFoundError(f"Cannot read '{path}' ({reason_of(error)}); the file may be cut short.") from error

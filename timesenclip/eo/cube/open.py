@@ -1,0 +1,162 @@
+"""Open cubes: netCDF (one file or a folder, 10 and 20 m apart), Zarr, or a folder of GeoTIFFs.
+
+    source = open_cube("s2-flanders-2018")  # reads headers only
+    cube = source.read(period="2018")  # monthly medians of clear observations
+    for window, cube in source.blocks(256):  # piece by piece, for any size
+        ...
+
+Every source gives the same `Cube`: ten bands on the grid of the finest, 20 m bands repeated to it (nearest, which keeps
+the measured values), clouds masked by SCL where there is one, DN turned into reflectance.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from timesenclip.bands import require_bands
+from timesenclip.eo.cube import geotiff as cube_geotiff
+from timesenclip.eo.cube import netcdf as cube_netcdf
+from timesenclip.eo.cube.layers import Opened
+from timesenclip.eo.cube.source import CubeSource
+from timesenclip.eo.period import Every, Period, as_period
+from timesenclip.eo.radiometry import Units, offsets_for
+from timesenclip.errors import DataNotFoundError, DegradedInputWarning, InputError, NoClearObservationError, TimeError
+from timesenclip.grid import Window
+from timesenclip.series import Cube
+
+__all__ = ["CubeSource", "open_cube", "read_cube"]
+
+
+def open_cube(
+    path: str | Path,
+    *,
+    units: Units = "auto",
+    provider: str | None = None,
+    collection: str = "sentinel-2-l2a",
+    baseline: str | Sequence[str] | None = None,
+    offset_dn: int | None = None,
+    dilate_px: int = 1,
+) -> CubeSource:
+    """Open a cube without reading its pixels.
+
+    Args:
+        path: a netCDF file, a folder of netCDF files, a Zarr store, or a folder of GeoTIFFs named with date and band
+            (`2018-05-06_B04.tif`, `T31UDS_20180506T105031_B04_10m.tif`), or with a date where the bands in them have
+            names.
+        units: whether values are `dn` or `reflectance`; `auto` looks at them.
+        provider, collection, baseline: where the pixels come from, to decide the offset of baseline 04.00; one baseline
+            for all images, or one for each in the order of the file; default: as ESA's names of GeoTIFFs say. Without a
+            provider no offset is removed, and the darkest pixels are checked for it when they are first read.
+        offset_dn: DN to subtract, instead of deciding by provider.
+        dilate_px: how far clouds and shadows grow, in pixels of the SCL's grid.
+
+    Raises:
+        DataNotFoundError: nothing there, or a file that cannot be read (cut short, another format).
+        BandError: a band is missing or unknown.
+        GridError: no CRS, or grids that do not fit each other.
+        TimeError: no dates, or a date twice. Unsorted dates are put in order, with a `DegradedInputWarning`.
+        InputError: the offset cannot be decided.
+    """
+    where = Path(path)
+    if not where.exists():
+        raise DataNotFoundError(f"Nothing at '{where}'; give a netCDF file, a Zarr store, or a folder of files.")
+    if dilate_px < 0:
+        raise InputError(f"dilate_px is {dilate_px}; expected 0 or more.")
+    opened = _open(where)
+    require_bands(opened.layers, where=str(where))
+    order = _order_of_dates(opened.dates, str(where))
+    baselines = opened.baselines if baseline is None else baseline
+    offset: int | tuple[int, ...] = offset_dn or 0
+    policy: dict[str, Any] = {}
+    if offset_dn is None and provider is not None:
+        offsets = offsets_for(provider, collection, baselines, count=len(order))
+        offset = offsets[0] if len(set(offsets)) == 1 else tuple(offsets[i] for i in order)
+        policy = {"offset_policy": {"provider": provider, "collection": collection, "baseline": baselines}}
+    in_order = bool((np.diff(order) == 1).all())
+    return CubeSource(
+        layers=opened.layers if in_order else {name: layer.reordered(order) for name, layer in opened.layers.items()},
+        dates=opened.dates[order].astype("datetime64[D]"),
+        shape=opened.grid.shape,
+        crs=opened.crs,
+        transform=opened.grid.transform,
+        units=units,
+        offset_dn=offset,
+        dilate_px=dilate_px,
+        where=str(where),
+        notes={**opened.notes, **policy},
+        offset_stated=provider is not None or offset_dn is not None,
+    )
+
+
+def read_cube(
+    path: str | Path,
+    *,
+    window: Window | None = None,
+    period: Period | str | int | None = None,
+    every: Every | None = "month",
+    mask: bool = True,
+    units: Units = "auto",
+    provider: str | None = None,
+    collection: str = "sentinel-2-l2a",
+    baseline: str | Sequence[str] | None = None,
+    offset_dn: int | None = None,
+    dilate_px: int = 1,
+) -> Cube:
+    """Open a cube and read it, or a window of it; arguments as `open_cube` and `CubeSource.read`.
+
+    Raises:
+        NoClearObservationError: every pixel of every date is cloudy or missing.
+    """
+    source = open_cube(
+        path,
+        units=units,
+        provider=provider,
+        collection=collection,
+        baseline=baseline,
+        offset_dn=offset_dn,
+        dilate_px=dilate_px,
+    )
+    cube = source.read(window, period=period, every=every, mask=mask)
+    if not cube.valid.any():
+        raise NoClearObservationError(
+            f"'{path}' has no clear observation{f' in {as_period(period)}' if period is not None else ''}; choose "
+            "another period, or read with mask=False to see what is there."
+        )
+    return cube
+
+
+def _open(path: Path) -> Opened:
+    """Choose the reader by what is there."""
+    if path.suffix.lower() in (".parquet", ".geoparquet", ".csv"):
+        raise DataNotFoundError(f"'{path}' is a table of points, not a cube; ask it with `classify` or `embed`.")
+    if path.is_file():
+        return cube_netcdf.open_files([path])
+    if path.suffix == ".zarr" or any((path / name).exists() for name in ("zarr.json", ".zgroup")):
+        return cube_netcdf.open_zarr(path)
+    netcdf = sorted([*path.glob("*.nc"), *path.glob("*.nc4")])
+    if netcdf:
+        return cube_netcdf.open_files(netcdf)
+    tiffs = sorted(p for p in path.rglob("*") if p.suffix.lower() in (".tif", ".tiff", ".jp2"))
+    if tiffs:
+        return cube_geotiff.open_files(path, tiffs)
+    raise DataNotFoundError(f"'{path}' holds no netCDF (.nc), Zarr or GeoTIFF (.tif) files.")
+
+
+def _order_of_dates(dates: NDArray[np.datetime64], where: str) -> NDArray[np.intp]:
+    """Indices that sort the dates."""
+    if len(dates) == 0:
+        raise TimeError(f"{where} has no dates; expected at least one image.")
+    order = np.argsort(dates, kind="stable")
+    same = np.diff(dates[order]) == np.timedelta64(0)
+    if same.any():
+        double = dates[order][int(same.argmax())]
+        raise TimeError(f"{where} has the date {double} more than once; keep one image of each date and time.")
+    if (order != np.arange(len(order))).any():
+        warnings.warn(f"{where}: the dates are not sorted; they are put in order.", DegradedInputWarning, stacklevel=3)
+    return order

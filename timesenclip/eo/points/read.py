@@ -1,0 +1,229 @@
+"""Read tables of points, in wide or long form, from Parquet, GeoParquet or CSV.
+
+Wide: one row a point, columns such as `OPTICAL-B02-ts0-10m`; the first step begins at `start_date`, the others follow
+monthly unless told. Long: one row a point and date, columns such as `S2-L2A-B02` and `timestamp`; the order of the rows
+carries no meaning. Which form a table has is seen from its columns, and the two give the same `PixelSeries`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from timesenclip.bands import BAND_NAMES
+from timesenclip.eo.period import Every, Period, as_period
+from timesenclip.eo.points.columns import calibrate, complete_bands, places, sample_ids
+from timesenclip.eo.points.files import attributes_of, columns_of, iter_columns, iter_frames, read_frame, table_shape
+from timesenclip.eo.points.wide_long import from_long, from_wide, long_points, timestamps, wide_dates
+from timesenclip.eo.points.window import select_window
+from timesenclip.eo.radiometry import Units, check_dark_level
+from timesenclip.errors import InputError, NoClearObservationError, TimeError
+from timesenclip.messages import some_of
+from timesenclip.series import PixelSeries
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["iter_points", "points_from_frame", "read_attributes", "read_points"]
+
+
+def read_points(
+    path: str | Path,
+    *,
+    period: Period | str | int | None = None,
+    units: Units = "auto",
+    every: Every | None = "month",
+    step: Every | int = "month",
+    offset_dn: int = 0,
+    strict: bool = False,
+) -> PixelSeries:
+    """Read a whole table of points.
+
+    Args:
+        path: Parquet, GeoParquet or CSV.
+        period: a year (2018), months ("2018-07..2019-06") or a `Period`; default: everything where a series spans a
+            year or less, else for each point the calendar year of `valid_time` (or `year`), or else the one with most
+            clear months.
+        units: whether band values are `dn` or `reflectance`; `auto` looks at them.
+        every: composite to these intervals by median; None keeps the steps as they are (all, without a period). Steps
+            longer than the interval are kept as they are.
+        step: length of a step in a wide table, an interval's name or a number of days.
+        offset_dn: DN to subtract (see `timesenclip.eo.radiometry.offset_for`); 0 for harmonised tables.
+        strict: refuse a table without B8A instead of putting B08 in its place, and one that repeats a `sample_id`.
+
+    Returns:
+        One series a point, in the order in which the points first appear.
+
+    Raises:
+        DataNotFoundError: no such file, or not a table.
+        BandError: a band is missing, unknown or given twice.
+        UnitsError: the declared units cannot be true.
+        TimeError: dates are missing, a point has a date twice, or the period is outside the dates.
+        InputError: no points, or a name or place that cannot be.
+        NoClearObservationError: no point has a clear observation.
+    """
+    return points_from_frame(
+        read_frame(Path(path)),
+        where=str(path),
+        period=period,
+        units=units,
+        every=every,
+        step=step,
+        offset_dn=offset_dn,
+        strict=strict,
+    )
+
+
+def iter_points(
+    path: str | Path,
+    *,
+    batch_size: int = 20_000,
+    period: Period | str | int | None = None,
+    units: Units = "auto",
+    every: Every | None = "month",
+    step: Every | int = "month",
+    offset_dn: int = 0,
+    strict: bool = False,
+) -> Iterator[PixelSeries]:
+    """Read a table of points piece by piece; arguments and errors as `read_points`.
+
+    Memory is bounded for Parquet and CSV in wide form, and in long form where the rows of a point follow each other. A
+    long table whose points are scattered is held in memory as it is (20 bytes a row and more), and given out in pieces;
+    one without `sample_id` is given out whole. Points without any clear observation
+    are yielded too, with `valid` all False. The number of steps may differ between pieces.
+
+    Yields:
+        Series of about `batch_size` points (long tables: of their usual twelve rows), in order.
+    """
+    file, span = Path(path), as_period(period)
+    if span is not None:
+        _require_dates_in(file, span, step)
+    first = 0
+    for frame in iter_frames(file, batch_size=batch_size):
+        series = points_from_frame(
+            frame,
+            where=str(path),
+            period=span,
+            units=units,
+            every=every,
+            step=step,
+            offset_dn=offset_dn,
+            strict=strict,
+            first_number=first,
+            allow_cloudy=True,
+        )
+        first += len(series)
+        yield series
+
+
+def read_attributes(path: str | Path, columns: Sequence[str]) -> pd.DataFrame:
+    """Columns that are not bands (labels, for one), one row a point, in the order of `read_points`.
+
+    Raises:
+        InputError: a column is not there; the message lists those that are.
+    """
+    have = columns_of(Path(path))
+    for column in columns:
+        if column not in have:
+            others = attributes_of(have)
+            raise InputError(
+                f"{path} has no column '{column}'; beside bands and steps it has: "
+                f"{some_of(others, 40, separator=', ')}."
+            )
+    wide = table_shape(have, where=str(path)).wide
+    keys = [name for name in ("sample_id", "lat", "lon", "latitude", "longitude", "lat_deg", "lon_deg") if name in have]
+    needed = [name for name in have if name in columns or (not wide and name in keys)]
+    frame = read_frame(Path(path), needed)
+    if not wide and len(frame):
+        frame = frame.iloc[np.unique(long_points(frame, where=str(path))[0], return_index=True)[1]]
+    return frame[list(columns)].reset_index(drop=True)
+
+
+def points_from_frame(
+    frame: pd.DataFrame,
+    *,
+    where: str = "table",
+    period: Period | str | int | None = None,
+    units: Units = "auto",
+    every: Every | None = "month",
+    step: Every | int = "month",
+    offset_dn: int = 0,
+    strict: bool = False,
+    first_number: int = 0,
+    allow_cloudy: bool = False,
+) -> PixelSeries:
+    """Series of a pandas table in wide or long form; arguments and errors as `read_points`.
+
+    Args:
+        frame: the table.
+        where: its name, for messages.
+        first_number: number of the first point, for made-up names.
+        allow_cloudy: do not raise where no point has a clear observation, or none a step in the period.
+    """
+    if frame.empty:
+        raise InputError(f"{where} has no points; expected at least one row.")
+    shape = table_shape([str(name) for name in frame.columns], where=where)
+    if shape.wide:
+        raw, dates, rows = from_wide(frame, shape, step=step, where=where)
+    else:
+        raw, dates, rows = from_long(frame, shape, where=where)
+    raw, names, notes = complete_bands(raw, shape.bands, strict=strict, where=where)
+    raw = raw[:, :, [names.index(name) for name in BAND_NAMES]]  # (N, T, C)
+    reflectance, valid, found = calibrate(raw, units=units, offset_dn=offset_dn, where=where)
+    valid = valid & ~np.isnat(dates[..., 0])
+    lon, lat = places(rows, where=where)
+    about = {"source": where, "form": "wide" if shape.wide else "long", "units": found, "offset_dn": offset_dn}
+    series = PixelSeries(
+        reflectance=reflectance,
+        valid=valid,
+        **_without_gaps(dates),
+        sample_id=sample_ids(rows, first_number=first_number, strict=strict, where=where),
+        lon_deg=lon,
+        lat_deg=lat,
+        provenance=about | notes,
+    )
+    span = as_period(period)
+    series = select_window(series, rows, period=span, every=every, may_be_empty=allow_cloudy)
+    if not series.valid.any() and not allow_cloudy:
+        raise NoClearObservationError(
+            f"{where}: no point has a clear observation{f' in {span}' if span is not None else ''}; every value is "
+            "missing (65535 or NaN) in at least one band."
+        )
+    if found == "dn" and offset_dn == 0:
+        check_dark_level(series.reflectance.min(axis=2), series.valid, where=where)
+    return series
+
+
+def _without_gaps(dates: NDArray[np.datetime64]) -> dict[str, Any]:
+    """`start` and `end`, (N, T) each; where a point has fewer steps its last one stands again, never valid."""
+    last = np.maximum((~np.isnat(dates[..., 0])).sum(axis=1) - 1, 0)
+    index = np.minimum(np.arange(dates.shape[1]), last[:, None])
+    row = np.arange(len(dates))[:, None]
+    return {"start": dates[row, index, 0], "end": dates[row, index, 1]}
+
+
+def _require_dates_in(path: Path, span: Period, step: Every | int) -> None:
+    """Raise before the first piece if the period is outside all dates; only the column of dates is read.
+
+    Raises:
+        TimeError: it is.
+    """
+    shape = table_shape(columns_of(path), where=str(path))
+    first, stop = np.datetime64("9999-01-01"), np.datetime64("0001-01-01")
+    for frame in iter_columns(path, ["start_date" if shape.wide else "timestamp"]):
+        if frame.empty:
+            return
+        if shape.wide:
+            dates = wide_dates(frame, (shape.steps[0], shape.steps[-1]), step, where=str(path))
+            begin, end = dates[..., 0], dates[..., 1]
+        else:
+            begin = timestamps(frame, where=str(path))
+            end = begin + 1
+        first, stop = min(first, begin.min()), max(stop, end.max())
+    if stop <= span.start or first >= span.end:
+        last = stop - np.timedelta64(1, "D")
+        raise TimeError(f"The period {span} has no step; {path} runs from {first} to {last}.")

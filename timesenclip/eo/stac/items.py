@@ -1,0 +1,235 @@
+"""Scenes: what is needed of a STAC item, whoever wrote it, and which scenes stand for the same observation."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from timesenclip.eo.stac.providers import OffsetDecision, Provider, band_assets, decide_offset
+from timesenclip.errors import InputError
+
+__all__ = ["Scene", "drop_duplicates", "footprint", "scene_from_item", "solar_day"]
+
+_PRODUCT = re.compile(r"(S2[A-D])_MSIL2A_(\d{8}T\d{6})_N(\d{2})(\d{2})_R\d{3}_T(\w{5})_(\d{8}T\d{6})")
+_TILE = re.compile(r"(?:^|[_/-])T?(\d{1,2}[C-HJ-NP-X][A-HJ-NP-Z][A-HJ-NP-V])(?=[_/.-]|$)")
+_DATATAKE = re.compile(r"GS2[A-D]_(\d{8}T\d{6})_")
+_STRIP = re.compile(r"_S(\d{8}T\d{6})")
+_PLATFORM = re.compile(r"(?i)s(?:entinel-?)?2([a-d])")
+_SAME_TAKE = np.timedelta64(600, "s")
+"""Scenes of one tile and satellite this near in time are of one pass: the next is about ten days away."""
+_SAME_STRIP = np.timedelta64(20, "s")
+"""Data strips of one pass that begin this near to each other are one strip, processed more than once."""
+_MARGIN_DEG = 0.01
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One tile seen once."""
+
+    id: str
+    """Id of the STAC item, or name of the product."""
+    tile: str
+    """`31UFS`; empty where not known."""
+    platform: str
+    """`S2A`; empty where not known."""
+    sensed: np.datetime64
+    """Start of the pass, datetime64[s], UTC."""
+    day: np.datetime64
+    """Solar day at the area, datetime64[D]."""
+    strip: np.datetime64 | None
+    """Start of the data strip; a pass over one tile can come in two, which complete each other."""
+    baseline: str | None
+    """`05.09`"""
+    made: str
+    """When it was processed, as text that sorts."""
+    cloud: float | None
+    """Cloud cover of the tile in percent."""
+    offset: OffsetDecision
+    """What is subtracted from its DN."""
+    assets: Mapping[str, str]
+    """Canonical band (and SCL) -> address."""
+    outline: Any = None
+    """shapely geometry in EPSG:4326; None where not known."""
+
+    @property
+    def baseline_key(self) -> tuple[int, ...]:
+        """Baseline that sorts; unknown is oldest."""
+        return tuple(int(part) for part in self.baseline.split(".")) if self.baseline else (-1,)
+
+    @property
+    def may_hold_offset(self) -> bool:
+        """Whether its pixels were ever given the offset: from baseline 04.00 on."""
+        return self.baseline is None or self.baseline_key >= (4, 0)
+
+
+def footprint(geometry: Mapping[str, Any] | None) -> Any:
+    """Outline of a STAC item, a little wider than the catalogue says since it is drawn with few corners; None: unknown.
+
+    Footprints that cross themselves, as those at the antimeridian do, are mended.
+    """
+    from shapely import make_valid
+    from shapely.geometry import shape
+
+    return None if geometry is None else make_valid(shape(geometry)).buffer(_MARGIN_DEG)
+
+
+def solar_day(moment: np.datetime64, lon_deg: float) -> np.datetime64:
+    """Day of mean solar time at a longitude: a pass and its neighbours share it wherever UTC changes the date."""
+    shift = np.timedelta64(round(lon_deg / 15 * 3600), "s")
+    day: np.datetime64 = (moment.astype("datetime64[s]") + shift).astype("datetime64[D]")
+    return day
+
+
+def scene_from_item(
+    item: Mapping[str, Any],
+    *,
+    provider: Provider,
+    collection: str,
+    lon_deg: float,
+    offset_dn: int | None = None,
+    baseline: str | None = None,
+) -> Scene:
+    """Read a STAC item.
+
+    Args:
+        item: the item as JSON, asset addresses absolute.
+        provider, collection: whose pixels they are, for the offset; the item's own collection goes first.
+        lon_deg: longitude of the area, for the solar day.
+        offset_dn: offset that the user gave, for every scene.
+        baseline: used where the item names none.
+
+    Raises:
+        InputError: the item has no time.
+    """
+    properties = item.get("properties") or {}
+    name = str(item.get("id", "?"))
+    product = _product_of(item, properties)
+    when = product[2] if product else None
+    take = _DATATAKE.search(str(properties.get("s2:datatake_id", "")))
+    sensed = _moment(take[1] if take else when) or _moment(
+        properties.get("datetime") or properties.get("start_datetime")
+    )
+    if sensed is None:
+        raise InputError(f"The STAC item '{name}' has no datetime; expected one such as 2023-05-06T10:50:31Z.")
+    strip = _STRIP.search(str(properties.get("s2:datastrip_id", "")))
+    own = properties.get("s2:processing_baseline") or properties.get("processing:version")
+    own = own if re.fullmatch(r"\d{1,2}\.\d{1,2}", str(own)) else None
+    found = own or (f"{product[3]}.{product[4]}" if product else None) or baseline
+    day = solar_day(sensed, lon_deg)
+    assets = {key: str(asset["href"]) for key, asset in (item.get("assets") or {}).items() if asset.get("href")}
+    declared = properties.get("timesenclip:boa_add_offset")
+    return Scene(
+        id=name,
+        tile=_tile_of(name, properties, product),
+        platform=_platform_of(name, properties, product),
+        sensed=sensed,
+        day=day,
+        strip=_moment(strip[1]) if strip else None,
+        baseline=found,
+        made=_digits(
+            properties.get("s2:generation_time") or (product[6] if product else "") or properties.get("created")
+        ),
+        cloud=properties.get("eo:cloud_cover"),
+        offset=decide_offset(
+            provider,
+            str(item.get("collection") or collection),
+            baseline=found,
+            day=day,
+            declared=declared,
+            given=offset_dn,
+        ),
+        assets=band_assets(assets),
+        outline=footprint(item.get("geometry")),
+    )
+
+
+def drop_duplicates(scenes: Iterable[Scene]) -> tuple[list[Scene], dict[str, str]]:
+    """Keep one scene of each tile, pass and data strip: that of the newest baseline, then the latest made.
+
+    Returns:
+        The scenes that stay, by time, tile and id, and why each of the others went: id -> reason.
+    """
+    kept: list[Scene] = []
+    dropped: dict[str, str] = {}
+    for group in _same_observation(scenes):
+        best = max(group, key=lambda scene: (scene.baseline_key, scene.made, scene.id))
+        kept.append(best)
+        others = [scene for scene in group if scene is not best]
+        dropped |= {
+            scene.id: f"same tile and pass as {best.id}, baseline {scene.baseline or 'unknown'} not newer"
+            for scene in others
+            if scene.id != best.id
+        }
+    return sorted(kept, key=lambda scene: (scene.sensed, scene.tile, scene.id)), dropped
+
+
+def _same_observation(scenes: Iterable[Scene]) -> list[list[Scene]]:
+    groups: list[list[Scene]] = []
+    ordered = sorted(scenes, key=lambda scene: (scene.tile, scene.platform, scene.sensed, scene.id))
+    for scene in ordered:
+        for group in reversed(groups[-4:]):  # a pass comes in few strips: no need to look far back
+            if _same(group[0], scene):
+                group.append(scene)
+                break
+        else:
+            groups.append([scene])
+    return groups
+
+
+def _same(one: Scene, other: Scene) -> bool:
+    if not one.tile:
+        return one.id == other.id
+    near = abs(one.sensed - other.sensed) <= _SAME_TAKE
+    alike = (one.tile, one.platform) == (other.tile, other.platform) and bool(near)
+    if one.strip is None or other.strip is None:
+        return alike
+    return alike and bool(abs(one.strip - other.strip) <= _SAME_STRIP)
+
+
+def _product_of(item: Mapping[str, Any], properties: Mapping[str, Any]) -> re.Match[str] | None:
+    """ESA's name of the product, wherever the catalogue has put it."""
+    for text in (properties.get("s2:product_uri"), properties.get("title"), item.get("id")):
+        match = _PRODUCT.search(str(text))
+        if match:
+            return match
+    return None
+
+
+def _tile_of(name: str, properties: Mapping[str, Any], product: Sequence[str] | re.Match[str] | None) -> str:
+    for text in (properties.get("s2:mgrs_tile"), properties.get("grid:code"), properties.get("s2:tile_id")):
+        match = _TILE.search(str(text).upper().replace("MGRS-", "_")) if text else None
+        if match:
+            return match[1].zfill(5)
+    if product:
+        return str(product[5])
+    match = _TILE.search(name.upper())
+    return match[1].zfill(5) if match else ""
+
+
+def _platform_of(name: str, properties: Mapping[str, Any], product: Sequence[str] | re.Match[str] | None) -> str:
+    if product:
+        return str(product[1])
+    match = _PLATFORM.search(str(properties.get("platform") or "")) or _PLATFORM.match(name)
+    return f"S2{match[1].upper()}" if match else ""
+
+
+def _moment(text: object) -> np.datetime64 | None:
+    """A moment in UTC of `20230506T105031` or an ISO date and time; None where it is neither."""
+    from datetime import UTC, datetime
+
+    try:
+        moment = datetime.fromisoformat(str(text))
+    except ValueError:
+        return None
+    if moment.tzinfo is not None:
+        moment = moment.astimezone(UTC).replace(tzinfo=None)
+    return np.datetime64(moment, "s")
+
+
+def _digits(text: object) -> str:
+    """A moment as digits that sort; empty where there is none."""
+    return re.sub(r"\D", "", str(text))[:14] if text else ""

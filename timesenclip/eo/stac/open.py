@@ -1,0 +1,179 @@
+"""Open an area from a STAC catalogue: search, clean up, and read window by window.
+
+    source = open_stac("field.geojson", 2023)  # Planetary Computer; no pixel is read yet
+    cube = source.read((0, 256, 0, 256))  # monthly medians of clear observations
+    map_cube(source, ["maize", "forest"], out="map")
+
+One date of the result is one solar day: the tiles and UTM zones seen that day are laid onto the area's grid, the first
+valid pixel wins, in an order that does not depend on the answer of the search.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from timesenclip.bands import BAND_NAMES, SCL_NAME, require_bands
+from timesenclip.eo.period import Period, as_period
+from timesenclip.eo.stac.aoi import Aoi, open_aoi
+from timesenclip.eo.stac.items import Scene, drop_duplicates, scene_from_item
+from timesenclip.eo.stac.mgrs import is_tile_id
+from timesenclip.eo.stac.providers import PROVIDERS, Signer, provider_for, signer_for
+from timesenclip.eo.stac.reader import Failure, Resampling, SceneReader
+from timesenclip.eo.stac.search import find_items
+from timesenclip.eo.stac.source import StacSource
+from timesenclip.errors import DataNotFoundError, DegradedInputWarning, InputError
+from timesenclip.messages import some_of
+
+__all__ = ["Aoi", "Failure", "Scene", "StacSource", "open_aoi", "open_stac"]
+
+DEFAULT_CATALOG = "planetary-computer"
+DEFAULT_COLLECTION = "sentinel-2-l2a"
+
+
+def open_stac(
+    aoi: Aoi | str | Path | Sequence[float],
+    period: Period | str | int,
+    *,
+    catalog: str | Path = DEFAULT_CATALOG,
+    collection: str = DEFAULT_COLLECTION,
+    max_cloud: float = 80.0,
+    provider: str | None = None,
+    baseline: str | None = None,
+    offset_dn: int | None = None,
+    resampling: Resampling = "nearest",
+    dilate_px: int = 1,
+    clip: bool = True,
+    workers: int = 8,
+    retries: int = 3,
+    wait_s: float = 0.5,
+    sign: Signer | None = None,
+) -> StacSource:
+    """Search for the scenes of an area and a period, without reading their pixels.
+
+    Args:
+        aoi: the area; see `open_aoi`.
+        period: a year, or any stretch (`2022-11..2023-10`).
+        catalog: `planetary-computer`, `earth-search`, `cdse`, the address of another STAC API, a STAC file on disk, or
+            a folder of `.SAFE` products or COGs.
+        collection: collection id.
+        max_cloud: leave out tiles with more cloud than this, in percent.
+        provider: whose pixels an unknown catalogue or folder holds, to decide the offset; default: ESA's.
+        baseline: processing baseline of scenes whose metadata and names do not say it.
+        offset_dn: DN to subtract from every scene, instead of deciding it.
+        resampling: of 20 m bands to the 10 m grid, `nearest` or `bilinear`; SCL and 10 m bands are always nearest.
+        dilate_px: how far clouds and shadows grow, in pixels of SCL's grid (20 m).
+        clip: leave out pixels outside the polygon.
+        workers: scenes that are read at the same time.
+        retries: how often a file that cannot be read is tried again.
+        wait_s: pause before that, and before a failed search is sent again; it doubles each time.
+        sign: `sign(address, renew)` for catalogues with tokens of their own; called each time a file is opened.
+
+    Raises:
+        InputError: an area, period, offset or option that cannot be used.
+        DataNotFoundError: the catalogue does not answer, or has no scene (below the cloud limit).
+        BandError: no scene has all ten bands.
+        MissingExtraError: the `stac` extra is not installed.
+    """
+    _check(max_cloud, resampling, dilate_px, workers, retries)
+    area = aoi if isinstance(aoi, Aoi) else open_aoi(aoi)
+    span = as_period(period)
+    if span is None:
+        raise InputError("A search needs a period; give a year (2023) or a stretch (2022-11..2023-10).")
+    whose = provider_for(str(catalog), provider)
+    named = PROVIDERS.get(str(catalog).lower())
+    address = (named.url if named else None) or str(catalog)
+    lon = (area.bounds[0] + area.bounds[2]) / 2
+    items = find_items(address, collection=collection, aoi=area, period=span, wait_s=wait_s)
+    found = [
+        scene_from_item(
+            item, provider=whose, collection=collection, lon_deg=lon, offset_dn=offset_dn, baseline=baseline
+        )
+        for item in items
+    ]
+    scenes, notes = _chosen(found, span, max_cloud, f"{catalog}/{collection}", area)
+    where = f"{area.name} in {catalog}"
+    reader = SceneReader(
+        grid=area.grid,
+        epsg=area.epsg,
+        sign=sign or signer_for(whose),
+        gdal=whose.gdal,
+        resampling=resampling,
+        dilate_px=dilate_px,
+        retries=retries,
+        wait_s=wait_s,
+    )
+    about = {"catalog": address, "collection": collection, "provider": whose.name, "max_cloud": max_cloud}
+    source = StacSource(area, span, (), reader, where, workers, clip, whose.access, {"search": about | notes})
+    return replace(source, scenes=tuple(_whole(scenes, source.where, area)))
+
+
+def _check(max_cloud: float, resampling: str, dilate_px: int, workers: int, retries: int) -> None:
+    if not 0 < max_cloud <= 100:
+        raise InputError(f"A cloud limit of {max_cloud:g} %; expected more than 0, and at most 100.")
+    if resampling not in ("nearest", "bilinear"):
+        raise InputError(f"Unknown resampling '{resampling}'; expected nearest or bilinear.")
+    if dilate_px < 0 or retries < 0 or workers < 1:
+        raise InputError(
+            f"dilate_px {dilate_px}, retries {retries}, workers {workers}; expected 0 or more, 0 or more, 1 or more."
+        )
+
+
+def _chosen(
+    found: list[Scene], span: Period, max_cloud: float, where: str, area: Aoi
+) -> tuple[list[Scene], dict[str, Any]]:
+    """Scenes of the period, below the cloud limit, each observation once; and what went, for the provenance."""
+    inside = [scene for scene in found if span.start <= scene.day < span.end]
+    bounds = ", ".join(f"{edge:.4g}" for edge in area.bounds)
+    if not inside:
+        raise DataNotFoundError(
+            f"No scene of {where} shows {area.name} ({bounds}) in {span}; Sentinel-2 images land and coasts, not the "
+            "open sea, and from 2015 on. Check the area and the period, or another catalogue."
+        )
+    # First the duplicates: an old version must not come back because the new one counts more cloud.
+    once, dropped = drop_duplicates(inside)
+    clear = [scene for scene in once if scene.cloud is None or scene.cloud <= max_cloud]
+    if not clear:
+        raise DataNotFoundError(
+            f"All {len(once)} scenes of {area.name} in {span} have more than {max_cloud:g} % cloud; raise --max-cloud."
+        )
+    return clear, {"found": len(inside), "duplicates": dropped, "too_cloudy": len(once) - len(clear)}
+
+
+def _whole(scenes: list[Scene], where: str, area: Aoi) -> list[Scene]:
+    """Scenes that have every band, in the order in which they fill a day."""
+    needed = [*BAND_NAMES, *([SCL_NAME] if any(SCL_NAME in scene.assets for scene in scenes) else [])]
+    whole, lacking = [], []
+    for scene in scenes:
+        missing = [band for band in needed if band not in scene.assets]
+        if missing:
+            lacking.append(f"{scene.id} has no {', '.join(missing)}")
+        else:
+            whole.append(scene)
+    if not whole:
+        require_bands(scenes[0].assets, where=scenes[0].id)
+        raise DataNotFoundError(f"{where}: {lacking[0]}; no scene is complete.")
+    if lacking:
+        _warn(f"{where}: {len(lacking)} of {len(scenes)} scenes lack bands and are left out: {some_of(lacking)}.")
+    assumed = [scene.id for scene in whole if scene.offset.assumed]
+    if assumed:
+        _warn(
+            f"{where}: {len(assumed)} of {len(whole)} scenes say no processing baseline ({some_of(assumed)}); taken to "
+            "be older than 04.00, without its offset of 1000 DN. Say the baseline or the offset."
+        )
+    return sorted(whole, key=lambda scene: (scene.day, not _own_zone(scene, area), scene.tile, scene.sensed, scene.id))
+
+
+def _own_zone(scene: Scene, area: Aoi) -> bool:
+    """Whether a scene's pixels are in the area's UTM zone, as far as its tile tells."""
+    if not is_tile_id(scene.tile):
+        return False
+    south = scene.tile[2] < "N"
+    return area.epsg == (32700 if south else 32600) + int(scene.tile[:2])
+
+
+def _warn(text: str) -> None:
+    warnings.warn(text, DegradedInputWarning, stacklevel=4)

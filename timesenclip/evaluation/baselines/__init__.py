@@ -1,0 +1,1 @@
+"""What the checkpoint is compared with: simple classifiers, CLIP on images, Presto."""

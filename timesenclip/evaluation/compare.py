@@ -1,0 +1,234 @@
+"""Two checkpoints on the same places: what changed, and whether that could be chance.
+
+The bootstrap is paired: both are judged on the same blocks of land in every draw, so that what the places have in
+common cancels out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from html import escape
+from importlib import resources
+from pathlib import Path
+from string import Template
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from timesenclip.evaluation.bootstrap import DRAWS, block_draws, percentile_interval
+from timesenclip.evaluation.labels.labelled import LabelledSet
+from timesenclip.evaluation.metrics import block_sums, figures_of_sums
+from timesenclip.files import write_json, write_text
+from timesenclip.ground.prompts import DEFAULT, class_weights
+from timesenclip.model.checkpoint import Model
+from timesenclip.model.embed import embed
+from timesenclip.report import plots as draw
+from timesenclip.report.table import Sheet, write_sheets
+from timesenclip.tasks.classify import classify_embeddings
+
+__all__ = ["Change", "CheckpointComparison", "compare_answers", "compare_checkpoints", "write_comparison"]
+
+_OVERALL = {
+    "accuracy": "accuracy",
+    "balanced_accuracy": "average class accuracy",
+    "macro_f1": "macro F1",
+    "weighted_f1": "weighted F1",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One figure of both checkpoints."""
+
+    name: str
+    """The figure, or the class whose F1 it is."""
+    samples: int
+    """Samples it is made of."""
+    first: float
+    """Of A."""
+    second: float
+    """Of B."""
+    difference: float
+    """B less A."""
+    low: float
+    """Lower end of the difference's 95 % interval; NaN with a single block of land."""
+    high: float
+    """Upper end."""
+    is_class: bool
+    """Whether it belongs to one class."""
+
+    @property
+    def verdict(self) -> str:
+        """Who is better, A or B; nothing where the interval holds zero or does not exist."""
+        if not np.isfinite(self.low) or self.low <= 0 <= self.high:
+            return ""
+        return "B better" if self.difference > 0 else "A better"
+
+    @property
+    def range_text(self) -> str:
+        """The interval for people."""
+        return f"{self.low:+.3f} to {self.high:+.3f}" if np.isfinite(self.low) else "-"
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointComparison:
+    """What changed between two checkpoints."""
+
+    first: str
+    """Name and digest of A."""
+    second: str
+    """Name and digest of B."""
+    title: str
+    """The data."""
+    rows: tuple[Change, ...]
+    """Figures over all samples, then F1 class by class."""
+    same_answer: float
+    """Share of samples that both answer alike."""
+    only_first_right: int
+    """Samples that A alone answers rightly."""
+    only_second_right: int
+    """Samples that B alone answers rightly."""
+    blocks: int
+    """Blocks of land."""
+    notes: tuple[str, ...]
+    """What a reader must know."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        rows = [asdict(row) | {"verdict": row.verdict} for row in self.rows]
+        return {
+            "a": self.first,
+            "b": self.second,
+            "title": self.title,
+            "rows": rows,
+            "same_answer": self.same_answer,
+            "only_a_right": self.only_first_right,
+            "only_b_right": self.only_second_right,
+            "blocks": self.blocks,
+            "notes": list(self.notes),
+        }
+
+
+def compare_checkpoints(
+    first: Model,
+    second: Model,
+    data: LabelledSet,
+    *,
+    templates: str | Sequence[str] = DEFAULT,
+    seed: int = 0,
+    draws: int = DRAWS,
+) -> CheckpointComparison:
+    """Zero-shot answers of two checkpoints, each with its own tower and calibration.
+
+    Args:
+        first, second: A and B.
+        data: labelled samples.
+        templates: how the classes are put into words.
+        seed, draws: of the bootstrap.
+    """
+    said = []
+    for model in (first, second):
+        calibration = model.config.calibration
+        answers = classify_embeddings(
+            embed(data.series, model=model),
+            class_weights(data.taxonomy, model.tower, templates),
+            temperature=calibration.temperature,
+            unknown_score=calibration.unknown_score,
+        )
+        said.append(answers.label_index)
+    names = [f"{model.config.name} ({model.digest})" for model in (first, second)]
+    return compare_answers(said[0], said[1], data, names=(names[0], names[1]), seed=seed, draws=draws)
+
+
+def compare_answers(
+    first: NDArray[np.int64],
+    second: NDArray[np.int64],
+    data: LabelledSet,
+    *,
+    names: tuple[str, str],
+    seed: int = 0,
+    draws: int = DRAWS,
+) -> CheckpointComparison:
+    """Compare two sets of answers (N,), -1 = unknown, to the same labelled samples."""
+    classes = len(data.taxonomy)
+    sums = [block_sums(data.truth, said, classes, block=data.block) for said in (first, second)]  # (G, M) each
+    whole = [figures_of_sums(part.sum(axis=0)[None], classes) for part in sums]
+    blocks, width = sums[0].shape
+    drawn: list[dict[str, NDArray[np.float64]]] = []
+    if blocks > 1:
+        for both in block_draws(np.concatenate(sums, axis=1), draws=draws, seed=seed):
+            a, b = figures_of_sums(both[:, :width], classes), figures_of_sums(both[:, width:], classes)
+            drawn.append({key: b[key] - a[key] for key in (*_OVERALL, "f1")})
+
+    def change(name: str, key: str, k: int | None, samples: int) -> Change:
+        at: Any = (0,) if k is None else (0, k)
+        a, b = float(whole[0][key][at]), float(whole[1][key][at])
+        spread = (float("nan"), float("nan"))
+        if drawn:
+            spread = percentile_interval(np.concatenate([d[key] if k is None else d[key][:, k] for d in drawn]))
+        return Change(name, samples, a, b, b - a, *spread, is_class=k is not None)
+
+    support = np.bincount(data.truth, minlength=classes)
+    rows = [change(text, key, None, len(data)) for key, text in _OVERALL.items()]
+    rows += [change(data.taxonomy.names[k], "f1", int(k), int(support[k])) for k in np.flatnonzero(support)]
+    right = [said == data.truth for said in (first, second)]
+    notes = list(data.notes)
+    absent = [name for name, count in zip(data.taxonomy.names, support, strict=True) if not count]
+    if absent:
+        notes.append(f"Without a single sample, and counted nowhere: {', '.join(absent)}.")
+    if blocks < 2:
+        notes.append("All samples lie in one block of land, so nothing can be said about chance.")
+    return CheckpointComparison(
+        *names,
+        data.title,
+        tuple(rows),
+        float((first == second).mean()),
+        int((right[0] & ~right[1]).sum()),
+        int((right[1] & ~right[0]).sum()),
+        blocks,
+        tuple(notes),
+    )
+
+
+def write_comparison(found: CheckpointComparison, out: str | Path) -> dict[str, Path]:
+    """Write compare.json, the table (CSV, LaTeX) and one page into a folder."""
+    folder = Path(out)
+    heads = ("", "samples", "A", "B", "B less A", "verdict")
+    rows = tuple(
+        (row.name, row.samples, row.first, row.second, (row.difference, row.low, row.high), row.verdict)
+        for row in found.rows
+    )
+    sheet = Sheet("compare", f"A: {found.first}. B: {found.second}. Of a class, F1.", heads, rows)
+    write_sheets(folder, [sheet])
+    drawing = draw.differences(
+        "differences",
+        "B less A with its interval",
+        [row.name for row in found.rows],
+        [(row.difference, row.low, row.high) for row in found.rows],
+    )
+    drawing.save(folder)
+    template = resources.files(__package__).joinpath("report.html").read_text(encoding="utf-8")
+    lead = (
+        f"{found.title}. Of {found.rows[0].samples:,} samples both answer {found.same_answer:.0%} alike; only A is "
+        f"right on {found.only_first_right:,}, only B on {found.only_second_right:,}. {found.blocks:,} blocks of land, "
+        "drawn in pairs. Rows of classes are F1. Where the interval holds zero, the difference may be chance; of "
+        "twenty rows without any difference, one will not hold it."
+    )
+    section = (
+        f'<div class="figures"><figure class="plain"><div class="drawing">{drawing.inline()}</div></figure></div>'
+        f'<div class="scroll" tabindex="0">{sheet.to_html()}</div>'
+    )
+    page = Template(template).substitute(
+        title="What changed between two checkpoints",
+        lead=escape(lead),
+        notes="".join(f"<li>{escape(text)}</li>" for text in (f"A: {found.first}", f"B: {found.second}", *found.notes)),
+        sections=section,
+        foot="",
+    )
+    return {
+        "page": write_text(folder / "compare.html", page, shared=True),
+        "json": write_json(folder / "compare.json", found.to_dict(), shared=True),
+        "table": folder / "compare.csv",
+    }

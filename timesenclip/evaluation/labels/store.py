@@ -1,0 +1,94 @@
+"""Labelled places from a training store: Sen4Map with its own labels, or with a LUCAS table beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from timesenclip.data.ground_views import read_ground_views
+from timesenclip.data.lucas import class_index, label_column, read_lucas
+from timesenclip.data.store import SeriesStore
+from timesenclip.errors import InputError
+from timesenclip.evaluation.labels.ground_vectors import Ground
+from timesenclip.evaluation.labels.labelled import LabelledSet, Labels, labelled_series
+from timesenclip.ground.taxonomy import Taxonomy
+from timesenclip.spatial import BLOCK_DEG
+
+__all__ = ["ground_views", "is_store", "labelled_store"]
+
+_TABLES = (".csv", ".gpkg", ".parquet")
+
+
+def is_store(path: Path) -> bool:
+    """Whether a path is a training store."""
+    return (path / "index.parquet").is_file() and (path / "zarr.json").is_file()
+
+
+def labelled_store(
+    folder: str | Path,
+    labels: str,
+    *,
+    taxonomy: Taxonomy,
+    mapping: Labels | Sequence[Labels] | None = None,
+    only: Sequence[str] | None = None,
+    block_deg: float = BLOCK_DEG,
+) -> LabelledSet:
+    """Read a training store and the labels of its places.
+
+    Args:
+        folder: the store.
+        labels: column of the store's index (`lc1`, `lu1`, `nuts0`, `eunis_l2`, `bioregion`), `auto` for the one that
+            answers the taxonomy, or `FILE:COLUMN` (or `FILE:auto`) of a LUCAS table or of the authors' test labels,
+            joined by id; columns go by our names or by the file's (`lc_label`).
+        taxonomy: the K classes that are asked.
+        mapping: label -> class name; default: LUCAS codes, class names, synonyms.
+        only: ids to take, such as those of the test split; default: all.
+        block_deg: side of a block of land in degrees.
+
+    Raises:
+        InputError: no such column, labels and places have no id in common, or no label is a class.
+    """
+    store = SeriesStore.open(folder)
+    ids = store.index["sample_id"].astype(str).to_numpy()
+    rows = np.arange(len(ids)) if only is None else np.flatnonzero(np.isin(ids, list(map(str, only))))
+    found = _labels(store, labels, taxonomy)[rows]
+    rows, found = rows[found != ""], found[found != ""]
+    if not len(rows):
+        raise InputError(f"'{folder}': none of its places has a label in '{labels}'; do the ids agree?")
+    if mapping is None:
+        index = class_index(found.tolist(), taxonomy)
+        known = np.array([*taxonomy.names, ""])[index]  # a code becomes the name of its class, anything else stays
+        found = np.where(index >= 0, known, found)
+    where = f"{folder} ({labels})"
+    series = store.series(rows)
+    title = Path(folder).name
+    return labelled_series(
+        series, found, taxonomy=taxonomy, mapping=mapping, block_deg=block_deg, title=title, where=where
+    )
+
+
+def _labels(store: SeriesStore, labels: str, taxonomy: Taxonomy) -> NDArray[np.str_]:
+    """A label for each place of the store, "" where there is none."""
+    file, _, column = labels.rpartition(":")
+    if file and Path(file).suffix.lower() in _TABLES:
+        table = read_lucas(file, year=None if "year" not in labels else 2018).set_index("point_id")
+        column = label_column(table, taxonomy.name, column)
+        if column not in table:
+            raise InputError(f"'{file}' has no column '{column}'; it has {', '.join(table.columns)}.")
+        chosen = table[column].reindex(store.index["sample_id"].astype(str))
+    else:
+        column = label_column(store.index, taxonomy.name, labels)
+        if column not in store.index:
+            raise InputError(f"'{store.folder}' has no column '{column}'; it has {', '.join(store.index.columns)}.")
+        chosen = store.index[column]
+    return np.array(["" if value != value or value is None else str(value) for value in chosen], dtype=np.str_)
+
+
+def ground_views(path: str | Path) -> Ground:
+    """Embedded photographs by place: a store of `ground embed`, or the published dictionary."""
+    views = read_ground_views(path)
+    vectors = views.vectors.astype(np.float32)
+    return Ground(tuple(views.point_id.tolist()), vectors / np.linalg.norm(vectors, axis=1, keepdims=True))

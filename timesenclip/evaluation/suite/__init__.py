@@ -1,0 +1,1 @@
+"""All questions about one checkpoint and one labelled set, as one report."""

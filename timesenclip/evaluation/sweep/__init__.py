@@ -1,0 +1,1 @@
+"""One thing changed at a time: the grid of a sweep file, its runs and its figures."""

@@ -1,0 +1,1 @@
+"""CLIP-like ground towers: loading, image preprocessing, and conversion of other layouts."""

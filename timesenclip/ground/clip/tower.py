@@ -1,0 +1,288 @@
+"""Ground towers with photographs and text: CLIP and SigLIP models through transformers, without torchvision."""
+
+from __future__ import annotations
+
+import copy
+import importlib
+import importlib.util
+import json
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from timesenclip.errors import DegradedInputWarning, PromptError, TowerError
+from timesenclip.extras import require
+from timesenclip.messages import reason_of
+
+if TYPE_CHECKING:
+    import torch
+
+    from timesenclip.ground.clip.preprocess import Preprocessing
+    from timesenclip.ground.tower import ImageLike
+
+__all__ = ["ClipTower", "broken_torchvision", "import_transformers"]
+
+_KINDS = ("clip", "siglip")
+
+
+def broken_torchvision() -> str | None:
+    """Why an installed torchvision does not import, in one line; None where it works or is not there.
+
+    A torchvision built for another torch makes transformers itself fail to import.
+    """
+    if importlib.util.find_spec("torchvision") is None:
+        return None
+    try:
+        importlib.import_module("torchvision")
+    except Exception as error:  # RuntimeError (missing operator), ImportError, OSError (shared library)
+        return reason_of(error)
+    return None
+
+
+class ClipTower:
+    """A frozen CLIP or SigLIP model; the text and the image side are each loaded when first used."""
+
+    def __init__(
+        self, source: str | Path, *, revision: str | None = None, device: str = "cpu", batch_size: int = 32
+    ) -> None:
+        """Read the configuration (the weights come later).
+
+        Args:
+            source: a hub id, or a folder saved by transformers.
+            revision: commit, tag or branch on the hub.
+            device: where it runs, as torch names it.
+            batch_size: images or texts in one pass; memory grows with it.
+
+        Raises:
+            TowerError: nothing can be loaded from there, or it is another kind of model.
+            MissingExtraError: transformers is not installed.
+        """
+        self._transformers = import_transformers()
+        self._source, self._revision = str(source), revision
+        self._device, self._batch = device, batch_size
+        self._config = self._load("configuration", self._transformers.AutoConfig.from_pretrained)
+        self._kind = str(self._config.model_type)
+        if self._kind not in _KINDS:
+            raise TowerError(
+                f"{self._source}: a '{self._kind}' model is no ground tower; expected one of {', '.join(_KINDS)}."
+            )
+
+    @property
+    def name(self) -> str:
+        """The hub id or folder it was loaded from."""
+        return self._source
+
+    @property
+    def revision(self) -> str | None:
+        """Commit, tag or branch asked for."""
+        return self._revision
+
+    @property
+    def dim(self) -> int:
+        """Length D of a vector: 512 for CLIP ViT-B/32."""
+        if self._kind == "clip":
+            return int(self._config.projection_dim)
+        return int(getattr(self._config.text_config, "projection_size", None) or self._config.text_config.hidden_size)
+
+    def encode_text(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """(P, D) float32 unit vectors of P texts.
+
+        Raises:
+            PromptError: a text is empty.
+
+        Warns:
+            DegradedInputWarning: a text is longer than the model reads and is cut.
+        """
+        if isinstance(texts, str):
+            raise PromptError(f"One text was given ('{texts}') where a list is expected; put it in brackets.")
+        cleaned = [text.strip() for text in texts]
+        if "" in cleaned:
+            raise PromptError(f"Text {cleaned.index('') + 1} of {len(cleaned)} is empty; write what to look for.")
+        self._warn_of_cuts(cleaned)
+        return self._run(cleaned, self._text_batch)
+
+    def encode_images(self, images: Sequence[ImageLike]) -> NDArray[np.float32]:
+        """(P, D) float32 unit vectors of P photographs (PIL images or paths); one batch is in memory at a time.
+
+        Raises:
+            InputError: an image is broken or too large; the message names it.
+            DataNotFoundError: a path does not exist.
+        """
+        return self._run(images, self._image_batch)
+
+    def _run(self, items: Sequence[Any], encode: Callable[[Sequence[Any]], torch.Tensor]) -> NDArray[np.float32]:
+        import torch
+
+        out = np.zeros((len(items), self.dim), dtype=np.float32)
+        with torch.inference_mode():
+            for first in range(0, len(items), self._batch):
+                vectors = encode(items[first : first + self._batch])  # (B, D)
+                unit = torch.nn.functional.normalize(vectors.float(), dim=-1)
+                out[first : first + len(unit)] = unit.cpu().numpy()
+        return out
+
+    def _text_batch(self, texts: Sequence[str]) -> torch.Tensor:
+        # SigLIP pools the last position and was trained on full-length padding; CLIP pools the end token.
+        padding = "longest" if self._kind == "clip" else "max_length"
+        tokens = self.tokenizer(
+            list(texts), padding=padding, truncation=True, max_length=self._max_tokens, return_tensors="pt"
+        )
+        ids = tokens["input_ids"].to(self._device)  # (B, L)
+        if self._kind == "clip":
+            mask = tokens["attention_mask"].to(self._device)
+            return self.text_model(input_ids=ids, attention_mask=mask).text_embeds  # type: ignore[no-any-return]
+        return _features(self.text_model.get_text_features(input_ids=ids))
+
+    def _image_batch(self, images: Sequence[ImageLike]) -> torch.Tensor:
+        import torch
+
+        pixels = np.stack([self._preprocess(image) for image in images])  # (B, 3, Y, X)
+        given = torch.from_numpy(pixels).to(self._device)
+        if self._kind == "clip":
+            return self._image_model(pixel_values=given).image_embeds  # type: ignore[no-any-return]
+        return _features(self._image_model.get_image_features(pixel_values=given))
+
+    def _warn_of_cuts(self, texts: Sequence[str]) -> None:
+        if not texts:
+            return
+        lengths = [len(ids) for ids in self.tokenizer(list(texts), truncation=False, verbose=False)["input_ids"]]
+        long = [text for text, length in zip(texts, lengths, strict=True) if length > self._max_tokens]
+        if long:
+            warnings.warn(
+                f"{len(long)} text(s) are longer than the {self._max_tokens} tokens that '{self.name}' reads and were "
+                f"cut, the first being '{long[0][:40]}...'; shorten them.",
+                DegradedInputWarning,
+                stacklevel=3,
+            )
+
+    @property
+    def _max_tokens(self) -> int:
+        return int(self._config.text_config.max_position_embeddings)
+
+    @cached_property
+    def tokenizer(self) -> Any:
+        """As transformers has it."""
+        return self._load("tokenizer", self._transformers.AutoTokenizer.from_pretrained)
+
+    @cached_property
+    def text_model(self) -> Any:
+        """The text side as transformers has it, in evaluation mode."""
+        if self._kind != "clip":
+            return self._both
+        return self._weights("CLIPTextModelWithProjection", self._half(self._config.text_config))
+
+    @cached_property
+    def _image_model(self) -> Any:
+        if self._kind != "clip":
+            return self._both
+        return self._weights("CLIPVisionModelWithProjection", self._half(self._config.vision_config))
+
+    @cached_property
+    def _both(self) -> Any:
+        return self._weights("AutoModel", self._config)
+
+    @cached_property
+    def _preprocess(self) -> Preprocessing:
+        from timesenclip.ground.clip.preprocess import Preprocessing
+
+        # transformers 5 may save the image processor inside processor_config.json.
+        for file, key in (("preprocessor_config.json", None), ("processor_config.json", "image_processor")):
+            path = self._find(file)
+            if path is not None:
+                config = json.loads(Path(path).read_text(encoding="utf-8"))
+                config = config if key is None else config.get(key)
+                if config:
+                    return Preprocessing.from_config(config, where=self._source)
+        raise TowerError(
+            f"{self._source}: no preprocessor_config.json, so photographs cannot be prepared; add that file."
+        )
+
+    def _find(self, file: str) -> str | None:
+        found = self._transformers.utils.cached_file(
+            self._source,
+            file,
+            revision=self._revision,
+            _raise_exceptions_for_missing_entries=False,
+            _raise_exceptions_for_connection_errors=False,
+        )
+        return None if found is None else str(found)
+
+    def _half(self, config: Any) -> Any:
+        """The configuration of one side; some files state the projection's width for the whole model only."""
+        half = copy.deepcopy(config)
+        half.projection_dim = self._config.projection_dim
+        return half
+
+    def _weights(self, kind: str, config: Any) -> Any:
+        """A model in evaluation mode; weights that are not in the file are an error, not random numbers."""
+        import torch
+
+        def load(source: str, **options: Any) -> Any:
+            loader = getattr(self._transformers, kind).from_pretrained
+            return loader(source, config=config, dtype=torch.float32, output_loading_info=True, **options)
+
+        model, info = self._load("weights", load)
+        absent = sorted(info["missing_keys"])
+        if absent:
+            raise TowerError(
+                f"{self._source}: {len(absent)} weights are missing ({absent[0]}, ...); use a complete model."
+            )
+        return model.eval().requires_grad_(False).to(self._device)
+
+    def _load(self, what: str, loader: Callable[..., Any]) -> Any:
+        try:
+            with _quiet():
+                return loader(self._source, revision=self._revision)
+        except Exception as error:  # OSError from the hub; ValueError, KeyError, ImportError from broken folders
+            if Path(self._source).is_dir():
+                advice = "the folder must be one saved by transformers"
+            else:
+                advice = (
+                    "check the id and the network, or run 'hf download' on a connected machine and give the folder "
+                    "(with HF_HUB_OFFLINE=1 only what is in the cache is found)"
+                )
+            raise TowerError(f"{self._source}: the {what} cannot be loaded ({reason_of(error)}); {advice}.") from error
+
+
+def _features(output: Any) -> torch.Tensor:
+    """`get_*_features` returns a tensor in transformers 4 and an output object in 5."""
+    return getattr(output, "pooler_output", output)  # type: ignore[no-any-return]
+
+
+def import_transformers() -> Any:
+    """The transformers package, or an error that says what to install or remove."""
+    reason = broken_torchvision()
+    if reason is not None:
+        raise TowerError(
+            f"The installed torchvision does not work with this torch ({reason}) and keeps transformers from loading; "
+            "TimeSenCLIP does not need it: pip uninstall torchvision"
+        )
+    return require("clip", "transformers", "PIL", needed_by="CLIP towers")
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep transformers from drawing progress bars and reports of unused weights (the other half of CLIP).
+
+    And the hub from a line for each attempt where it cannot be reached; the error says it once.
+    """
+    logging: Any = importlib.import_module("transformers.utils.logging")
+    hub: Any = importlib.import_module("huggingface_hub.utils.logging")
+
+    level, bars, hub_level = logging.get_verbosity(), logging.is_progress_bar_enabled(), hub.get_verbosity()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    hub.set_verbosity_error()
+    try:
+        yield
+    finally:
+        hub.set_verbosity(hub_level)
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()

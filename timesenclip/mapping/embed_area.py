@@ -1,0 +1,247 @@
+"""Embed an area once: every block is loaded, composited, embedded and written on its own.
+
+A killed run is picked up where it was: the manifest says which blocks are done, and the store's files appear under
+their names only when they are complete, so a second run does what is missing and ends with the same bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from timesenclip._version import __version__
+from timesenclip.eo.area import AreaSource
+from timesenclip.eo.cube.source import check_offset
+from timesenclip.eo.period import Every, Period, as_period
+from timesenclip.errors import InputError
+from timesenclip.files import write_json
+from timesenclip.grid import Window
+from timesenclip.manifest import Manifest
+from timesenclip.mapping.output.cog import output_folder
+from timesenclip.mapping.plan import fitting_block, sample_area
+from timesenclip.mapping.run.blocks import Progress, block_key, input_of, pixels_of, run_pieces
+from timesenclip.mapping.run.embed_block import BlockJob
+from timesenclip.mapping.run.executor import Spread, spread_over
+from timesenclip.mapping.store.info import StoreInfo, chunk_side
+from timesenclip.mapping.store.overviews import write_overview
+from timesenclip.mapping.store.quantise import Projection, fit_projection
+from timesenclip.mapping.store.stac_item import stac_item
+from timesenclip.mapping.store.store import EmbeddingStore
+from timesenclip.model.checkpoint import Model, as_model
+
+__all__ = ["StoreResult", "embed_area", "item_path", "manifest_path"]
+
+
+@dataclass(frozen=True, slots=True)
+class StoreResult:
+    """A finished store."""
+
+    store: EmbeddingStore
+    """The store, opened."""
+    blocks: int
+    """Blocks of the area."""
+    reused: int
+    """Blocks that an earlier run had done."""
+    pixels: int
+    """Pixels of the area."""
+    seen: int
+    """Pixels with a clear observation."""
+    item: Path
+    """The STAC item."""
+    manifest: Path
+    """What was done, block by block."""
+
+
+def manifest_path(store: str | Path) -> Path:
+    """Where the manifest of a store is: beside it, for Zarr does not like strangers inside."""
+    return Path(store).with_suffix(".manifest.jsonl")
+
+
+def item_path(store: str | Path) -> Path:
+    """Where the STAC item of a store is."""
+    return Path(store).with_suffix(".json")
+
+
+def embed_area(
+    source: AreaSource,
+    out: str | Path,
+    *,
+    model: Model | str | Path | None = None,
+    period: Period | str | int | None = None,
+    every: Every = "month",
+    dims: int | None = None,
+    block: int = 256,
+    workers: int | None = None,
+    dask: str | None = None,
+    progress: Progress | None = None,
+) -> StoreResult:
+    """Embed every pixel of an area into a store that can be asked again and again.
+
+    Args:
+        source: an opened area, such as `open_cube(...)`.
+        out: the store, a folder; begun anew or, where the same job was interrupted there, continued.
+        model: a model or a checkpoint's name; default: the shipped one.
+        period, every: what is read.
+        dims: dimensions kept of an embedding; default: all.
+        block: side of a block in pixels, a multiple of 16; also the side of a shard of the store.
+        workers: threads; default: one a core. Memory grows with them, not with the area.
+        dask: `tcp://host:port` or `local:N`: run the blocks on a cluster that reaches `out`, with the same result.
+        progress: called with (done, all) in pixels.
+
+    Returns:
+        The store, complete.
+
+    Raises:
+        InputError: `out` holds a store of another checkpoint, period or grid, or another process is writing it.
+        PartialFailureError: some blocks failed; the others are kept, and the same call does what is missing.
+    """
+    chosen = as_model(model)
+    plain = Model(chosen.encoder, chosen.config, digest=chosen.digest)  # without its tower, which blocks do not need
+    span = as_period(period)
+    check_offset(source, span)
+    path = Path(out).resolve()
+    output_folder(path.parent)
+    info = _info(source, plain, span, every, dims, fitting_block(source.shape, block))
+    known = EmbeddingStore.open(path) if (path / "zarr.json").is_file() else None
+    if known is not None:
+        if known.info.tower_revision == "":  # an early store, whose manifest does not say it either
+            info = info.model_copy(update={"tower_revision": ""})
+        _check_same(known, info)
+    elif path.exists():
+        raise InputError(f"'{path}' exists and is no embedding store; give another output, or remove it.")
+    threads = torch.get_num_threads()
+    job = {"store": path.name, **_identity(info)}
+    torch.set_num_threads(1)  # blocks run beside each other, and sums are the same in every surrounding
+    try:
+        # A manifest without its store is of one that was removed.
+        fresh = known is None
+        with (
+            spread_over(workers, dask) as spread,
+            Manifest(manifest_path(path), "embed-area", job, fresh=fresh) as manifest,
+        ):
+            store = known or _create(path, info, source, plain, span, every)
+            _remove_torn_files(path)
+            reused = sum(_is_done(store, 0, window, manifest) for window in store.blocks())
+            blocks = BlockJob(source, plain, span, every, store)
+            _run(spread, blocks, store, 0, manifest, progress)
+            for level in range(1, len(info.level_shapes)):
+                _run(spread, _OverviewJob(store, level), store, level, manifest, None)
+            return _finish(store, manifest, reused, span)
+    finally:
+        torch.set_num_threads(threads)
+
+
+@dataclass(frozen=True)
+class _OverviewJob:
+    store: EmbeddingStore
+    level: int
+
+    def run(self, window: Window) -> dict[str, Any]:
+        return {"seen": write_overview(self.store, self.level, window)}
+
+
+def _run(
+    spread: Spread, job: Any, store: EmbeddingStore, level: int, manifest: Manifest, progress: Progress | None
+) -> None:
+    """Do what is missing of a level, and name what fails."""
+    windows = list(store.at_level(level).blocks())
+    missing = [window for window in windows if not _is_done(store, level, window, manifest)]
+    run_pieces(spread, job, windows, missing, manifest, where=store.path, level=level, progress=progress)
+
+
+def _is_done(store: EmbeddingStore, level: int, window: Window, manifest: Manifest) -> bool:
+    """Recorded as done, and not removed by someone since."""
+    facts = manifest.done.get(block_key(level, window))
+    return facts is not None and (facts["seen"] == 0 or store.at_level(level).has(window))
+
+
+def _info(
+    source: AreaSource, model: Model, period: Period | None, every: Every, dims: int | None, block: int
+) -> StoreInfo:
+    full = model.encoder.config.embed_dim
+    kept = full if dims is None else dims
+    if not 1 <= kept <= full:
+        raise InputError(f"{kept} dimensions were asked for; the embeddings of '{model.config.name}' have {full}.")
+    return StoreInfo(
+        checkpoint=model.config.name,
+        digest=model.digest,
+        tower=model.config.tower.name,
+        tower_revision=model.config.tower.revision,
+        full_dims=full,
+        dims=kept,
+        calibration=model.config.calibration,
+        source=source.identity,
+        period=str(period) if period is not None else "all",
+        every=every,
+        shape=source.shape,
+        crs=source.crs,
+        transform=source.transform,
+        block=block,
+        chunk=chunk_side(block),
+    )
+
+
+def _identity(info: StoreInfo) -> dict[str, Any]:
+    unsaid = {"tower_revision"} if info.tower_revision == "" else set()
+    return info.model_dump(mode="json", exclude={"format_version", "kept", "calibration", "chunk"} | unsaid)
+
+
+def _check_same(store: EmbeddingStore, info: StoreInfo) -> None:
+    """Refuse to mix two jobs in one store."""
+    theirs, mine = _identity(store.info), _identity(info)
+    for key, value in mine.items():
+        if theirs[key] != value and not (key == "source" and not theirs[key]):  # early stores do not say it
+            raise InputError(
+                f"The store '{store.path}' was made with {key} {theirs[key]!r}, this is {value!r}; give another "
+                "output, or remove the store."
+            )
+
+
+def _create(
+    path: Path, info: StoreInfo, source: AreaSource, model: Model, period: Period | None, every: Every
+) -> EmbeddingStore:
+    projection: Projection | None = None
+    if info.dims < info.full_dims:
+        sample = sample_area(source, model, period=period, every=every, block=info.block)
+        projection = fit_projection(sample.vectors, info.dims)
+        info = info.model_copy(update={"kept": projection.kept})
+    return EmbeddingStore.create(path, info, projection)
+
+
+def _remove_torn_files(path: Path) -> None:
+    """Remove the files that a killed process left under the temporary names of Zarr."""
+    for part in path.rglob("*.partial"):
+        part.unlink(missing_ok=True)
+
+
+def _finish(store: EmbeddingStore, manifest: Manifest, reused: int, period: Period | None) -> StoreResult:
+
+    windows = list(store.blocks())
+    facts = [manifest.done[block_key(0, window)] for window in windows]
+    start, end = _days(period, facts)
+    _remove_torn_files(store.path)  # of a worker of a cluster that was lost on the way
+    store.finish({"timesenclip": __version__, "torch": torch.__version__, "input": input_of(facts)})
+    item = item_path(store.path)
+    write_json(item, stac_item(store, start=start, end=end))
+    return StoreResult(
+        store=store,
+        blocks=len(windows),
+        reused=reused,
+        pixels=sum(map(pixels_of, windows)),
+        seen=sum(fact["seen"] for fact in facts),
+        item=item,
+        manifest=manifest.path,
+    )
+
+
+def _days(period: Period | None, facts: Iterable[dict[str, Any]]) -> tuple[str, str]:
+    """First and last day: of the period, or of what the blocks found."""
+    if period is not None:
+        return str(period.start), str(period.end - np.timedelta64(1, "D"))
+    days = [day for fact in facts for day in fact["days"]]
+    return (min(days), max(days)) if days else ("1970-01-01", "1970-01-01")

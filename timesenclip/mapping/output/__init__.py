@@ -1,0 +1,1 @@
+"""What a map is written as: GeoTIFFs, picture, page, zones."""

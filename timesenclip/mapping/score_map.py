@@ -1,0 +1,157 @@
+"""Maps of scenicness: the scores of `timesenclip.evaluation.scenic` for every pixel of an area or of a store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from timesenclip.eo.area import AreaSource, block_windows
+from timesenclip.eo.cube.source import check_offset
+from timesenclip.eo.period import Every, Period, as_period
+from timesenclip.errors import CheckpointError, InputError, NoClearObservationError
+from timesenclip.grid import Window
+from timesenclip.mapping.ask_store import require_complete
+from timesenclip.mapping.output.class_map import cog_writers
+from timesenclip.mapping.output.cog import SCORE_NODATA, CogWriter, map_folder
+from timesenclip.mapping.store.scoring import in_threads
+from timesenclip.mapping.store.store import EmbeddingStore
+from timesenclip.model.checkpoint import Model
+from timesenclip.model.embed import embed
+from timesenclip.report.figure import figure_of
+from timesenclip.tasks.scenic_score import LinearScore
+
+__all__ = ["map_scores"]
+
+_PREVIEW_PX = 1024
+
+
+def map_scores(
+    area: EmbeddingStore | AreaSource,
+    scores: Sequence[LinearScore],
+    *,
+    model: Model,
+    out: str | Path,
+    name: str = "scenic-map",
+    period: Period | str | int | None = None,
+    every: Every = "month",
+    block: int = 256,
+    workers: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> dict[str, Path]:
+    """Give every pixel its scores, block by block.
+
+    Args:
+        area: a complete store (quick), or an opened area, whose pixels are embedded first.
+        scores: what to map, from `Scenicness.scores`; one band each.
+        model: the model that the scores were made with.
+        out: folder; it is made.
+        name: of the files.
+        period, every, block: what is read of an opened area, and the side of a block in pixels.
+        workers: threads, for a store; default: one a core.
+        progress: called with (done, all) in pixels.
+
+    Returns:
+        `raster` (float32 COG, -9999 is nodata) and `picture` (SVG; a PDF lies beside it).
+
+    Raises:
+        CheckpointError: the store was made with another checkpoint.
+        InputError: the store is not complete, or nothing can be written to `out`.
+        NoClearObservationError: nothing was seen.
+    """
+    weights = np.stack([score.weights for score in scores])  # (S, D)
+    offset = np.array([score.offset for score in scores], dtype=np.float32)  # (S,)
+    if isinstance(area, EmbeddingStore):
+        crs, transform = area.info.crs, area.transform
+        blocks = _of_store(area, weights, model, workers)
+    else:
+        check_offset(area, period)
+        crs, transform = area.crs, area.transform
+        blocks = _of_source(area, weights, model, as_period(period), every, block)
+    folder, shape = map_folder(out), area.shape
+    step = max(1, -(-max(shape) // _PREVIEW_PX))
+    small = np.full((len(scores), -(-shape[0] // step), -(-shape[1] // step)), np.nan, dtype=np.float32)
+    grid: dict[str, Any] = {"shape": shape, "crs": crs, "transform": transform}
+    tags = {f"SCORE_{i + 1}": score.name for i, score in enumerate(scores)}
+    names = [score.name for score in scores]
+    writer = CogWriter(
+        folder / f"{name}.tif",
+        dtype="float32",
+        nodata=SCORE_NODATA,
+        descriptions=names,
+        tags=tags,
+        overviews="average",
+        **grid,
+    )
+    done = 0
+    with cog_writers({"raster": writer}):
+        for window, values in blocks:
+            row, row_end, column, column_end = window
+            tall, broad = row_end - row, column_end - column
+            filled = (values + offset).T.reshape(len(scores), tall, broad)  # (S, y, x), NaN not seen
+            writer.write(np.where(np.isfinite(filled), filled, np.float32(SCORE_NODATA)), window)
+            rows, columns = (
+                np.arange(-(-first // step) * step, last, step)
+                for first, last in ((row, row_end), (column, column_end))
+            )
+            small[:, rows[:, None] // step, columns // step] = filled[:, rows[:, None] - row, columns - column]
+            done += tall * broad
+            if progress is not None:
+                progress(done, shape[0] * shape[1])
+        if not np.isfinite(small).any():
+            raise NoClearObservationError("No pixel of the area was seen clearly in the period; choose another period.")
+        raster = writer.finish()
+    _picture(folder, name, names, small)
+    return {"raster": raster, "picture": folder / f"{name}.svg"}
+
+
+def _of_store(
+    store: EmbeddingStore, weights: NDArray[np.float32], model: Model, workers: int | None
+) -> Iterator[tuple[Window, NDArray[np.float32]]]:
+    require_complete(store)
+    if store.info.digest != model.digest:
+        raise CheckpointError(
+            f"The store '{store.path}' was made with checkpoint '{store.info.checkpoint}' ({store.info.digest}), the "
+            f"scores with '{model.config.name}' ({model.digest}); give that checkpoint, or embed the area again."
+        )
+    projected = store.project(weights)
+    return in_threads(lambda window: store.scores(window, projected), store.blocks(), workers)
+
+
+def _of_source(
+    source: AreaSource,
+    weights: NDArray[np.float32],
+    model: Model,
+    period: Period | None,
+    every: Every,
+    block: int,
+) -> Iterator[tuple[Window, NDArray[np.float32]]]:
+    if block < 1:
+        raise InputError(f"A block of {block} pixels; expected 1 or more.")
+    for window in block_windows(source.shape, block):
+        try:
+            series = source.read(window, period=period, every=every).pixel_series()
+        except NoClearObservationError:
+            count = (window[1] - window[0]) * (window[3] - window[2])
+            yield window, np.full((count, len(weights)), np.nan, dtype=np.float32)
+            continue
+        yield window, embed(series, model=model, missing="nan") @ weights.T
+
+
+def _picture(folder: Path, name: str, names: Sequence[str], small: NDArray[np.float32]) -> None:
+    height, width = small.shape[1:]
+    panel = min(max(height / width, 0.35), 1.6) * 4.0
+    with figure_of(4.8, (panel + 0.45) * len(names)) as (figure, finish):
+        plots = np.atleast_1d(figure.subplots(len(names), 1))
+        for plot, title, values in zip(plots, names, small, strict=True):
+            known = values[np.isfinite(values)]
+            low, high = np.percentile(known, [2, 98])
+            drawn = plot.imshow(values, cmap="cividis", vmin=low, vmax=max(high, low + 1e-6), interpolation="nearest")
+            plot.set_title(title)
+            plot.set_xticks([])
+            plot.set_yticks([])
+            figure.colorbar(drawn, ax=plot, fraction=0.04, pad=0.02)
+        finish(name, "Scores on the map: dark is low, light is high").save(folder)

@@ -1,0 +1,1 @@
+"""The embedding store: what it records, its arrays, quantisation, overviews and scoring."""

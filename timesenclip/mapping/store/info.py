@@ -1,0 +1,102 @@
+"""What an embedding store is, and what it holds of a block."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+from timesenclip.errors import InputError
+from timesenclip.grid import Transform
+from timesenclip.mapping.store.quantise import dequantise
+from timesenclip.model.checkpoint import Calibration
+
+__all__ = ["BLOCK_ARRAYS", "FORMAT_VERSION", "BlockData", "StoreInfo", "chunk_side"]
+
+FORMAT_VERSION = 1
+"""Version of the layout of a store."""
+_LEAST_PX = 256
+BLOCK_ARRAYS = ("vectors", "colour", "clear", "scale")
+"""Arrays that every block writes one shard or chunk of."""
+
+
+class StoreInfo(BaseModel):
+    """What a store is; fixed when it is made."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format_version: int = FORMAT_VERSION
+    """Version of the layout."""
+    checkpoint: str
+    """Name of the checkpoint."""
+    digest: str
+    """Digest of its weights."""
+    tower: str
+    """Where words are embedded."""
+    tower_revision: str | None = ""
+    """Revision of the tower on the hub; None: it has none. Empty in early stores, which do not record it."""
+    full_dims: int
+    """D, dimensions of the tower."""
+    dims: int
+    """d, dimensions kept."""
+    kept: float = 1.0
+    """Share of the squared length that the projection keeps, on the sample it was fitted on."""
+    calibration: Calibration
+    """How scores become answers."""
+    source: str = ""
+    """What its pixels come from, with a digest; empty in early stores."""
+    period: str
+    """First and last day, or `all`."""
+    every: str
+    """Composite length."""
+    shape: tuple[int, int]
+    """(Y, X)"""
+    crs: str
+    """Authority string or WKT."""
+    transform: Transform
+    """Affine (a, b, c, d, e, f)."""
+    block: int
+    """Side of a block, which is one shard, in pixels."""
+    chunk: int
+    """Side of a chunk within a shard."""
+
+    @property
+    def level_shapes(self) -> tuple[tuple[int, int], ...]:
+        """(Y, X) of every level; the first is full resolution, the last fits into 256 pixels."""
+        shapes = [self.shape]
+        while max(shapes[-1]) > _LEAST_PX:
+            y, x = shapes[-1]
+            shapes.append((-(-y // 2), -(-x // 2)))
+        return tuple(shapes)
+
+
+@dataclass(frozen=True, slots=True)
+class BlockData:
+    """What a store holds of one window."""
+
+    vectors: NDArray[np.int8]
+    """(Y, X, d)"""
+    scale: NDArray[np.float32]
+    """(Y, X), 0 = not seen."""
+    clear: NDArray[np.uint16]
+    """(Y, X) clear observations."""
+    colour: NDArray[np.uint8]
+    """(Y, X, 3) sqrt(reflectance) x 255."""
+
+    def unpacked(self) -> NDArray[np.float32]:
+        """(Y, X, d) float32; NaN where not seen."""
+        return dequantise(self.vectors, self.scale)
+
+
+def chunk_side(block: int) -> int:
+    """Side of a chunk: the largest of 128, 64, 32, 16 that divides the block.
+
+    Raises:
+        InputError: none does.
+    """
+    for side in (128, 64, 32, 16):
+        if block % side == 0 and block >= side:
+            return side
+    raise InputError(f"Blocks of {block} pixels; give a multiple of 16, such as 256.")

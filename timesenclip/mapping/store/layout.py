@@ -1,0 +1,101 @@
+"""Arrays, coordinates and georeferencing of an embedding store, as Zarr v3 metadata."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from timesenclip.grid import Transform
+from timesenclip.mapping.store.info import StoreInfo
+from timesenclip.mapping.store.quantise import Projection
+
+__all__ = ["write_layout"]
+
+_DOCS = {
+    "vectors": "Embedding of each pixel; multiply by scale.",
+    "scale": "What a vector is multiplied by; 0 = never seen clearly.",
+    "clear": "Clear observations of the period.",
+    "colour": "Median of B04, B03, B02 as sqrt(reflectance) x 255; 0 = never seen clearly.",
+}
+
+
+def write_layout(group: Any, info: StoreInfo, projection: Projection | None) -> None:
+    """Make every array of a store, empty, with its coordinates; `group` is an empty Zarr group."""
+    for level, shape in enumerate(info.level_shapes):
+        home = group if level == 0 else group.create_group(f"level{level}")
+        a, b, c, d, e, f = info.transform
+        factor = 2**level
+        _write_level(home, info, shape, (a * factor, b * factor, c, d * factor, e * factor, f))
+    if projection is not None:
+        basis = group.create_array(
+            "basis",
+            shape=projection.basis.shape,
+            dtype="float32",
+            chunks=projection.basis.shape,
+            compressors=None,
+            dimension_names=("full", "d"),
+            attributes={"description": "Words are multiplied by this, as the pixels were."},
+        )
+        basis[:] = projection.basis
+
+
+def _write_level(home: Any, info: StoreInfo, shape: tuple[int, int], transform: Transform) -> None:
+    from zarr.codecs import ZstdCodec
+
+    crs = _crs_attributes(info.crs)
+    zstd = ZstdCodec(level=3, checksum=True)
+    side, chunk = info.block, info.chunk
+    layouts: dict[str, dict[str, Any]] = {
+        "vectors": {
+            "shape": (*shape, info.dims),
+            "dtype": "int8",
+            "chunks": (chunk, chunk, info.dims),
+            **({"shards": (side, side, info.dims)} if side > chunk else {}),
+            "compressors": None,
+            "dimension_names": ("y", "x", "d"),
+        },
+        "colour": {
+            "shape": (*shape, 3),
+            "dtype": "uint8",
+            "chunks": (side, side, 3),
+            "compressors": zstd,
+            "dimension_names": ("y", "x", "rgb"),
+        },
+        "clear": {"shape": shape, "dtype": "uint16", "chunks": (side, side), "compressors": zstd},
+        "scale": {"shape": shape, "dtype": "float32", "chunks": (side, side), "compressors": zstd},
+    }
+    for name, layout in layouts.items():
+        attributes = {"grid_mapping": "spatial_ref", "description": _DOCS[name], "_CRS": {"wkt": crs["crs_wkt"]}}
+        home.create_array(name, fill_value=0, attributes=attributes, **{"dimension_names": ("y", "x"), **layout})
+    _write_coordinates(home, shape, transform, crs)
+
+
+def _write_coordinates(home: Any, shape: tuple[int, int], transform: Transform, crs: dict[str, Any]) -> None:
+    a, b, c, d, e, f = transform
+    grid = {"GeoTransform": " ".join(repr(float(v)) for v in (c, a, b, f, d, e))}
+    scalar = home.create_array(
+        "spatial_ref", shape=(), dtype="int32", compressors=None, dimension_names=(), attributes={**crs, **grid}
+    )
+    scalar[()] = 1  # not the fill value, so that it is written and needs no guessing
+    if b or d:  # a rotated grid has no one-dimensional coordinates; the GeoTransform above says it all
+        return
+    for name, first, step, count in (("y", f, e, shape[0]), ("x", c, a, shape[1])):
+        axis = home.create_array(
+            name,
+            shape=(count,),
+            dtype="float64",
+            chunks=(count,),
+            compressors=None,
+            dimension_names=(name,),
+            attributes={"axis": name.upper(), "standard_name": f"projection_{name}_coordinate"},
+        )
+        axis[:] = first + step * (np.arange(count) + 0.5)
+
+
+def _crs_attributes(crs: str) -> dict[str, Any]:
+    from pyproj import CRS
+
+    reference = CRS.from_user_input(crs)
+    wkt = reference.to_wkt()
+    return {**reference.to_cf(), "crs_wkt": wkt, "spatial_ref": wkt}

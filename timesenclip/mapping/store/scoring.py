@@ -1,0 +1,110 @@
+"""Put one question to every pixel of a store, with bounded memory: one matrix product a block, blocks in threads."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from timesenclip.mapping.store.quantise import score_rows
+from timesenclip.mapping.store.store import EmbeddingStore
+from timesenclip.settings import cpu_count
+
+__all__ = ["LoadedArea", "in_threads", "load_area", "score_area"]
+
+In = TypeVar("In")
+Out = TypeVar("Out")
+_ROWS = 1 << 16
+
+
+def in_threads(work: Callable[[In], Out], pieces: Iterable[In], workers: int | None = None) -> Iterator[tuple[In, Out]]:
+    """(piece, result) in the order of the pieces; no more than two a thread wait to be taken."""
+    count = workers or cpu_count()
+    with single_blas(), ThreadPoolExecutor(count, thread_name_prefix="score") as pool:
+        waiting: deque[tuple[In, Future[Out]]] = deque()
+        try:
+            for piece in pieces:
+                waiting.append((piece, pool.submit(work, piece)))
+                if len(waiting) >= 2 * count:
+                    first, future = waiting.popleft()
+                    yield first, future.result()
+            while waiting:
+                first, future = waiting.popleft()
+                yield first, future.result()
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def single_blas() -> AbstractContextManager[Any]:
+    """One thread for each matrix product: those here would otherwise wait for those of BLAS, and be 20 x slower."""
+    return _blas().limit(limits=1, user_api="blas")  # type: ignore[no-any-return]
+
+
+@cache
+def _blas() -> Any:
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
+
+
+def score_area(
+    store: EmbeddingStore, weights: NDArray[np.float32], *, workers: int | None = None
+) -> NDArray[np.float32]:
+    """Scores (Y, X, K) of a whole level, read from the disk; NaN where not seen. Its size grows with the area.
+
+    Args:
+        store: a store, at the level that is wanted.
+        weights: (K, d), see `question_of` or `EmbeddingStore.project`.
+        workers: threads; default: one a core.
+    """
+    out = np.empty((*store.shape, len(weights)), dtype=np.float32)
+    for window, scores in in_threads(lambda w: store.scores(w, weights), store.blocks(), workers):
+        shape = window[1] - window[0], window[3] - window[2], len(weights)
+        out[window[0] : window[1], window[2] : window[3]] = scores.reshape(shape)
+    return out
+
+
+@dataclass(frozen=True)
+class LoadedArea:
+    """A level of a store in memory, for questions that follow each other quickly: a person who types."""
+
+    vectors: NDArray[np.int8]
+    """(Y * X, d)"""
+    scale: NDArray[np.float32]
+    """(Y * X,) 0 = not seen."""
+    shape: tuple[int, int]
+    """(Y, X)"""
+    pool: ThreadPoolExecutor
+    """Threads that wait for the next question."""
+
+    def scores(self, weights: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Scores (Y, X, K); NaN where not seen."""
+        out = np.empty((len(self.scale), len(weights)), dtype=np.float32)
+
+        def part(first: int) -> None:
+            rows = slice(first, first + _ROWS)
+            out[rows] = score_rows(self.vectors[rows], self.scale[rows], weights)
+
+        with single_blas():
+            list(self.pool.map(part, range(0, len(self.scale), _ROWS)))
+        return out.reshape(*self.shape, len(weights))
+
+
+def load_area(store: EmbeddingStore, *, workers: int | None = None) -> LoadedArea:
+    """Read a level of a store into memory: d + 4 bytes a pixel."""
+    vectors = np.empty((*store.shape, store.info.dims), dtype=np.int8)
+    scale = np.empty(store.shape, dtype=np.float32)
+    for window in store.blocks():
+        row, row_end, column, column_end = window
+        data = store.read(window)
+        vectors[row:row_end, column:column_end] = data.vectors
+        scale[row:row_end, column:column_end] = data.scale
+    pool = ThreadPoolExecutor(workers or cpu_count(), thread_name_prefix="score")
+    return LoadedArea(vectors.reshape(-1, store.info.dims), scale.reshape(-1), store.shape, pool)

@@ -1,0 +1,177 @@
+"""The embedding store: a Zarr v3 group in which every pixel of an area is a short vector that words can be asked of.
+
+    STORE.zarr/
+      vectors (Y, X, d) int8       one shard a block, in it square chunks; pixels x d lie together, uncompressed
+      scale   (Y, X)    float32    vector = int8 x scale; 0 = never seen clearly
+      clear   (Y, X)    uint16     clear observations of the period
+      colour  (Y, X, 3) uint8      sqrt(reflectance) of B04, B03, B02 x 255, median of the period; for people
+      y, x, spatial_ref            pixel centres and CRS, as CF and xarray have them; `_CRS` as GDAL has it
+      basis   (D, d)    float32    how words are brought to d dimensions; absent where d = D
+      level1/, level2/, ...        the same at half, a quarter, ... of the resolution
+    STORE.manifest.jsonl           which blocks are done, when, and from what (timesenclip.manifest)
+    STORE.json                     a STAC item
+
+With blocks of up to 128 pixels a shard would hold one chunk, so there are none: GDAL 3.12 then reads the vectors, too
+(it reads the other arrays of every store).
+Vectors of eight bits hardly compress (7 % with zstd), and reading them would take three times as long.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from timesenclip.eo.area import block_windows
+from timesenclip.errors import DataNotFoundError, InputError
+from timesenclip.extras import require
+from timesenclip.files import plain, temporary_path
+from timesenclip.grid import Transform, Window
+from timesenclip.mapping.store.info import BLOCK_ARRAYS, FORMAT_VERSION, BlockData, StoreInfo
+from timesenclip.mapping.store.layout import write_layout
+from timesenclip.mapping.store.quantise import Projection, score_rows
+
+__all__ = ["EmbeddingStore"]
+
+_KEY, _STATUS = "timesenclip", "timesenclip_status"
+
+
+@dataclass(frozen=True)
+class EmbeddingStore:
+    """An opened store."""
+
+    path: Path
+    """The Zarr group."""
+    info: StoreInfo
+    """What it is."""
+    level: int = 0
+    """0 is full resolution; each further level halves it."""
+
+    @classmethod
+    def open(cls, path: str | Path) -> EmbeddingStore:
+        """Open a store.
+
+        Raises:
+            DataNotFoundError: there is none.
+            InputError: it is no embedding store, or one of another version.
+            MissingExtraError: zarr is not installed.
+        """
+        where = Path(path)
+        if not (where / "zarr.json").is_file():
+            raise DataNotFoundError(f"No embedding store at '{where}'; make one with `timesenclip embed-area`.")
+        attributes = dict(_zarr().open_group(where, mode="r").attrs)
+        content: Any = attributes.get(_KEY)
+        if not isinstance(content, dict) or "full_dims" not in content:
+            raise InputError(f"'{where}' is a Zarr group, but no embedding store; give what `embed-area` wrote.")
+        if content.get("format_version") != FORMAT_VERSION:
+            raise InputError(
+                f"'{where}' has format_version {content.get('format_version')!r}; this version of timesenclip reads "
+                f"{FORMAT_VERSION}. Embed the area again."
+            )
+        try:
+            return cls(where, StoreInfo.model_validate(content))
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise InputError(f"'{where}': '{'.'.join(map(str, first['loc']))}': {first['msg']}.") from error
+
+    @classmethod
+    def create(cls, path: str | Path, info: StoreInfo, projection: Projection | None) -> EmbeddingStore:
+        """Make an empty store, under another name until its metadata are complete."""
+        where = Path(path)
+        part = temporary_path(where)
+        shutil.rmtree(part, ignore_errors=True)
+        part.parent.mkdir(parents=True, exist_ok=True)
+        group = _zarr().open_group(part, mode="w", zarr_format=3)
+        group.attrs.put({_KEY: info.model_dump(mode="json"), _STATUS: {"complete": False}})
+        write_layout(group, info, projection)
+        part.rename(where)
+        return cls(where, info)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(Y, X) of this level."""
+        return self.info.level_shapes[self.level]
+
+    @property
+    def transform(self) -> Transform:
+        """Affine of this level's grid."""
+        a, b, c, d, e, f = self.info.transform
+        factor = 2**self.level
+        return a * factor, b * factor, c, d * factor, e * factor, f
+
+    @property
+    def status(self) -> dict[str, Any]:
+        """`complete`, and once it is, `provenance`."""
+        found: Any = _zarr().open_group(self.path, mode="r").attrs[_STATUS]
+        return dict(found)
+
+    def finish(self, provenance: dict[str, Any]) -> None:
+        """Mark the store as complete."""
+        group = _zarr().open_group(self.path, mode="r+")
+        group.attrs.update({_STATUS: {"complete": True, "provenance": plain(provenance)}})
+
+    @cached_property
+    def projection(self) -> Projection | None:
+        """How words are brought to the store's dimensions; None where nothing was left out."""
+        if self.info.dims == self.info.full_dims:
+            return None
+        array: Any = _zarr().open_array(self.path / "basis", mode="r")
+        return Projection(np.asarray(array[:], dtype=np.float32), self.info.kept)
+
+    @cached_property
+    def _arrays(self) -> dict[str, Any]:
+        folder = self.path if self.level == 0 else self.path / f"level{self.level}"
+        return {name: _zarr().open_array(folder / name, mode="r+") for name in BLOCK_ARRAYS}
+
+    def at_level(self, level: int) -> EmbeddingStore:
+        """The same store at a coarser level."""
+        return replace(self, level=level)
+
+    def blocks(self) -> Iterator[Window]:
+        """Windows of this level that are one shard each."""
+        return block_windows(self.shape, self.info.block)
+
+    def has(self, window: Window) -> bool:
+        """Whether the last file of a block is there; a block in which nothing was seen has none."""
+        folder = self.path if self.level == 0 else self.path / f"level{self.level}"
+        row, column = window[0] // self.info.block, window[2] // self.info.block
+        return (folder / "scale" / "c" / str(row) / str(column)).is_file()
+
+    def write(self, window: Window, data: BlockData) -> None:
+        """Write one whole block; every file appears under its name complete, `scale`, which says what is seen, last."""
+        row, row_end, column, column_end = window
+        for name in BLOCK_ARRAYS:
+            self._arrays[name][row:row_end, column:column_end] = getattr(data, name)
+
+    def read(self, window: Window | None = None) -> BlockData:
+        """Read a window: first and last row, first and last column, the last ones exclusive; default: all."""
+        row, row_end, column, column_end = window or (0, self.shape[0], 0, self.shape[1])
+        values = {name: np.asarray(array[row:row_end, column:column_end]) for name, array in self._arrays.items()}
+        return BlockData(**values)
+
+    def scores(self, window: Window, weights: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Scores (Y * X, K) of a window for weights (K, d); NaN where not seen. Reads nothing but vectors and scale."""
+        row, row_end, column, column_end = window
+        values = np.asarray(self._arrays["vectors"][row:row_end, column:column_end])
+        scale = np.asarray(self._arrays["scale"][row:row_end, column:column_end])
+        return score_rows(values.reshape(-1, self.info.dims), scale.reshape(-1), weights)
+
+    def project(self, weights: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Questions (K, D), brought to the store's dimensions (K, d)."""
+        if weights.shape[1] != self.info.full_dims:
+            raise InputError(
+                f"The questions have {weights.shape[1]} dimensions, the store '{self.path}' was made in "
+                f"{self.info.full_dims}; ask with its tower, '{self.info.tower}'."
+            )
+        return weights if self.projection is None else self.projection(weights)
+
+
+def _zarr() -> Any:
+    return require("zarr", "zarr", needed_by="Embedding stores")

@@ -1,0 +1,1 @@
+"""Tables and figures for any report; knows nothing of what it shows."""
