@@ -27,6 +27,7 @@ from timesenclip.evaluation.baselines.simple import (
 from timesenclip.evaluation.bootstrap import DRAWS
 from timesenclip.evaluation.labels.labelled import (
     LabelledSet,
+    Labels,
     labelled_cube,
     labelled_points,
     parse_mapping,
@@ -38,7 +39,7 @@ from timesenclip.ground.taxonomy import Taxonomy
 from timesenclip.model.checkpoint import Model, as_model
 from timesenclip.model.embed import embed
 from timesenclip.series import Cube
-from timesenclip.tasks.classify import Answers, classify_embeddings
+from timesenclip.tasks.classify import Answers, classify_embeddings, prior_corrected
 
 __all__ = [
     "FOREST",
@@ -48,6 +49,7 @@ __all__ = [
     "Evaluation",
     "compare_methods",
     "evaluate_cube",
+    "evaluate_labelled",
     "evaluate_points",
     "parse_mapping",
     "read_labels",
@@ -119,7 +121,7 @@ def evaluate_points(
     *,
     label_column: str,
     taxonomy: Taxonomy,
-    mapping: Mapping[str, str] | None = None,
+    mapping: Labels | Sequence[Labels] | None = None,
     model: Model | str | Path | None = None,
     prior_correction: bool = False,
     seed: int = 0,
@@ -131,7 +133,8 @@ def evaluate_points(
         path: the table (or several), as `read_points` takes it.
         label_column: column with the labels.
         taxonomy: the K classes to predict.
-        mapping: label -> class name; default: labels are names, synonyms or codes of classes. Other labels are skipped.
+        mapping: label -> class name, or several that are applied one after the other; default: labels are names,
+            synonyms or codes of classes. Labels without a class are skipped.
         model: a model or a checkpoint's name.
         prior_correction: list the prior-corrected metrics first; both are always computed.
         seed: seed of the forest, of chance and of the bootstrap.
@@ -142,7 +145,7 @@ def evaluate_points(
         TaxonomyError: the mapping names a class that the taxonomy does not have.
     """
     found = labelled_points(path, label_column=label_column, taxonomy=taxonomy, mapping=mapping, **read_options)
-    return _evaluation(found, model, "points", prior_correction=prior_correction, seed=seed)
+    return evaluate_labelled(found, model=model, unit="points", prior_correction=prior_correction, seed=seed)
 
 
 def evaluate_cube(
@@ -150,7 +153,7 @@ def evaluate_cube(
     labels: NDArray[np.integer],
     *,
     taxonomy: Taxonomy,
-    mapping: Mapping[str, str],
+    mapping: Labels | Sequence[Labels] | None = None,
     model: Model | str | Path | None = None,
     prior_correction: bool = False,
     seed: int = 0,
@@ -161,14 +164,14 @@ def evaluate_cube(
         cube: Y x X pixels.
         labels: (Y, X) integer codes.
         taxonomy: the K classes to predict.
-        mapping: code (as text) -> class name; other codes are skipped.
+        mapping: code (as text) -> class name, as `evaluate_points`; other codes are skipped.
         model, prior_correction, seed: as `evaluate_points`.
 
     Raises:
         GridError: the raster has another shape.
     """
     found = labelled_cube(cube, labels, taxonomy=taxonomy, mapping=mapping, title="")
-    return _evaluation(found, model, "pixels", prior_correction=prior_correction, seed=seed)
+    return evaluate_labelled(found, model=model, unit="pixels", prior_correction=prior_correction, seed=seed)
 
 
 def compare_methods(
@@ -248,21 +251,51 @@ def _with_labels(
     return out
 
 
-def _evaluation(
-    data: LabelledSet, model: Model | str | Path | None, what: str, *, prior_correction: bool, seed: int
+def evaluate_labelled(
+    data: LabelledSet,
+    *,
+    model: Model | str | Path | None = None,
+    templates: str | Sequence[str] = "default",
+    unit: str = "samples",
+    prior_correction: bool = False,
+    seed: int = 0,
+    draws: int = DRAWS,
+    others: Mapping[str, NDArray[np.float32]] | None = None,
+    asked: Mapping[str, NDArray[np.float32]] | None = None,
+    notes: Sequence[str] = (),
 ) -> Evaluation:
+    """Evaluate labelled samples from anywhere.
+
+    Args:
+        data: N labelled samples.
+        model: a model or a checkpoint's name.
+        templates: how the classes are put into words.
+        unit: what a sample is, for the title: points, pixels, places.
+        prior_correction, seed: as `evaluate_points`.
+        draws: of the bootstrap.
+        others, asked: as `compare_methods`; each of `asked` stands there raw and prior-corrected.
+        notes: what else should be said of the methods.
+    """
     chosen = as_model(model)
     calibration = chosen.config.calibration
+    zero_shot = {
+        row: values
+        for name, scores in (asked or {}).items()
+        for row, values in ((name, scores), (f"{name}, prior-corrected", prior_corrected(scores)))
+    }
     found = compare_methods(
         data,
         embed(data.series, model=chosen),
-        class_vectors(data.taxonomy, chosen.tower),
+        class_vectors(data.taxonomy, chosen.tower, templates),
         temperature=calibration.temperature,
         unknown_score=calibration.unknown_score,
         seed=seed,
+        draws=draws,
+        others=others,
+        asked=zero_shot,
     )
     first = PRIOR_CORRECTED if prior_correction else ZERO_SHOT
     methods = {first: found.methods[first]} | found.methods
     title = f"{data.title}: " if data.title else ""
-    title += f"{len(data)} labelled {what}, {len(data.present)} of {len(data.taxonomy)} classes"
-    return Evaluation(title, methods, data.skipped, found.notes)
+    title += f"{len(data)} labelled {unit}, {len(data.present)} of {len(data.taxonomy)} classes"
+    return Evaluation(title, methods, data.skipped, (*found.notes, *notes))

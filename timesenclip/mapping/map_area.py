@@ -36,6 +36,7 @@ from timesenclip.mapping.run.executor import spread_over
 from timesenclip.mapping.run.map_block import Examples, MapJob
 from timesenclip.model.checkpoint import Model, as_model
 from timesenclip.series import Cube
+from timesenclip.tasks.heads import with_unknown_below
 
 __all__ = ["map_cube"]
 
@@ -51,6 +52,7 @@ def map_cube(
     period: Period | str | int | None = None,
     every: Every = "month",
     templates: str | Sequence[str] = "default",
+    unknown_below: float | None = None,
     min_clear: int = 0,
     scores: bool = True,
     zones: str | Path | None = None,
@@ -69,6 +71,7 @@ def map_cube(
         model: a model or a checkpoint's name; default: the shipped one.
         period, every: what is read of an opened area; a `Cube` is taken as it is.
         templates: prompt templates.
+        unknown_below: cosine below which a pixel is unknown, instead of the checkpoint's; -1: never.
         min_clear: pixels with fewer clear observations are nodata.
         scores: also write one score band a class.
         zones: polygons for which the answers are counted apart.
@@ -85,7 +88,7 @@ def map_cube(
         InputError: too many classes, the encoder reads patches, or another map was begun in `out`.
         PartialFailureError: some blocks failed; the others are kept, and the same call does what is missing.
     """
-    chosen = as_model(model)
+    chosen = with_unknown_below(as_model(model), unknown_below)
     classes = as_taxonomy(taxonomy)
     source = CubeInMemory(cube) if isinstance(cube, Cube) else cube
     _check(classes, min_clear, block, zones, source)
@@ -147,6 +150,7 @@ def _identity(job: MapJob, classes: Taxonomy, block: int) -> dict[str, Any]:
         "question": f"{some} ({digest})",
         "period": str(job.period) if job.period is not None else "all",
         "every": job.every,
+        "unknown_below": job.model.config.calibration.unknown_score,
         "min_clear": job.min_clear,
         "scores": job.scores,
         "block": block,

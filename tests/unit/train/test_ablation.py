@@ -327,7 +327,7 @@ def test_the_shipped_example_is_read() -> None:
 def test_the_command_trains_and_says_what_diverged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from typer.testing import CliRunner
 
-    from timesenclip.cli import app
+    from timesenclip.cli.commands import app
     from timesenclip.train import ablation
 
     train = {"recipe": "recipe.yaml", "bands": ["10m"], "changes": ["epochs=1"]}
