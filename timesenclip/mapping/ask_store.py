@@ -20,6 +20,7 @@ from timesenclip.mapping.run.blocks import Progress
 from timesenclip.mapping.store.scoring import in_threads
 from timesenclip.mapping.store.store import EmbeddingStore
 from timesenclip.model.checkpoint import Model, as_model
+from timesenclip.tasks.heads import Head
 
 __all__ = ["ask_store"]
 
@@ -30,6 +31,7 @@ def ask_store(
     *,
     out: str | Path,
     photos: Sequence[str | Path] = (),
+    head: Head | str | Path | None = None,
     model: Model | str | Path | None = None,
     templates: str | Sequence[str] = "default",
     unknown_below: float | None = None,
@@ -46,6 +48,7 @@ def ask_store(
         taxonomy: a taxonomy, its name, a YAML file, or a list of phrases.
         out: folder for the files; it is made.
         photos: photographs taken on the ground, instead of words.
+        head: a head that was learned from labelled points (`fit_head`), or its folder, instead of words.
         model: a checkpoint to ask with; its tower must be the store's. Default: the store's tower.
         templates: prompt templates.
         unknown_below: cosine below which a pixel is unknown, instead of the checkpoint's; -1: never.
@@ -60,6 +63,7 @@ def ask_store(
 
     Raises:
         InputError: the store is not complete, or the query cannot be asked.
+        CheckpointError: the head was made for another checkpoint than the store.
         NoClearObservationError: no pixel has enough clear observations.
         TowerError: the model's tower is not the store's.
     """
@@ -68,7 +72,9 @@ def ask_store(
     if min_clear < 0:
         raise InputError(f"min_clear is {min_clear}; expected 0 or more.")
     asker = None if model is None else as_model(model)
-    query = make_query(opened, taxonomy, photos=photos, model=asker, templates=templates, unknown_below=unknown_below)
+    query = make_query(
+        opened, taxonomy, photos=photos, head=head, model=asker, templates=templates, unknown_below=unknown_below
+    )
     grid = AreaGrid.of(opened)
     if zones is not None:
         check_zones(zones, shape=grid.shape, crs=grid.crs, transform=grid.transform)

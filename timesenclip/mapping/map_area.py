@@ -27,6 +27,7 @@ from timesenclip.mapping.run.facts import shared_input
 from timesenclip.mapping.run.map_block import MapJob
 from timesenclip.model.checkpoint import Model, as_model
 from timesenclip.series import Cube
+from timesenclip.tasks.heads import with_unknown_below
 
 __all__ = ["map_cube"]
 
@@ -40,6 +41,7 @@ def map_cube(
     period: Period | str | int | None = None,
     every: Every = "month",
     templates: str | Sequence[str] = "default",
+    unknown_below: float | None = None,
     min_clear: int = 0,
     scores: bool = True,
     zones: str | Path | None = None,
@@ -58,6 +60,7 @@ def map_cube(
         model: a model or a checkpoint's name; default: the shipped one.
         period, every: what is read of an opened area; a `Cube` is taken as it is.
         templates: prompt templates.
+        unknown_below: cosine below which a pixel is unknown, instead of the checkpoint's; -1: never.
         min_clear: pixels with fewer clear observations are nodata.
         scores: also write one score band a class.
         zones: polygons for which the predictions are counted apart.
@@ -74,7 +77,7 @@ def map_cube(
         InputError: too many classes, the encoder reads patches, or another map was begun in `out`.
         PartialFailureError: some blocks failed; the others are kept, and the same call does what is missing.
     """
-    chosen = as_model(model)
+    chosen = with_unknown_below(as_model(model), unknown_below)
     source = CubeInMemory(cube) if isinstance(cube, Cube) else cube
     grid = AreaGrid.of(source)
     if min_clear < 0:

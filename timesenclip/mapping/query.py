@@ -13,14 +13,15 @@ import torch
 from numpy.typing import NDArray
 
 from timesenclip._version import __version__
-from timesenclip.errors import InputError, TowerError
+from timesenclip.errors import CheckpointError, InputError, TowerError
 from timesenclip.ground.load import load_tower
-from timesenclip.ground.prompts import class_weights, prompts_for
+from timesenclip.ground.prompts import class_vectors, prompts_for
 from timesenclip.ground.taxonomy import TaxonClass, Taxonomy, as_taxonomy, colour_cycle
 from timesenclip.ground.tower import GroundTower
 from timesenclip.mapping.store.store import EmbeddingStore
 from timesenclip.model.checkpoint import Calibration, Model
 from timesenclip.tasks.classify import Answers, classify_scores
+from timesenclip.tasks.heads import Head, load_head
 
 __all__ = ["MAX_CLASSES", "Query", "make_query", "tower_of"]
 
@@ -39,7 +40,7 @@ class Query:
     full: NDArray[np.float32]
     """(K, D) in the tower's dimensions."""
     calibration: Calibration
-    """Temperature and threshold."""
+    """Temperature and threshold: those of the checkpoint, or of a head."""
     origin: dict[str, Any]
     """What the provenance of a map says of the query: versions, checkpoint, calibration, prompts."""
 
@@ -74,7 +75,7 @@ class Query:
         Raises:
             InputError: the store was made in another number of dimensions.
         """
-        return replace(self, vectors=store.project(self.full), calibration=store.info.calibration)
+        return replace(self, vectors=store.project(self.full))
 
 
 def make_query(
@@ -82,6 +83,7 @@ def make_query(
     taxonomy: Taxonomy | str | Path | Sequence[str] | None = None,
     *,
     photos: Sequence[str | Path] = (),
+    head: Head | str | Path | None = None,
     model: Model | None = None,
     tower: GroundTower | None = None,
     templates: str | Sequence[str] = "default",
@@ -93,39 +95,41 @@ def make_query(
         asked: the model that embeds the pixels, or a store of embeddings.
         taxonomy: a taxonomy, its name, a YAML file, or a list of phrases.
         photos: photographs taken on the ground, instead of words; the tower must read images.
+        head: a head that was learned from labelled points, or its folder, instead of words; for a store only.
         model: a checkpoint to ask a store with; its tower must be the store's. Default: the store's tower alone.
         tower: the tower of the model or store, when it is loaded already.
         templates: prompt templates.
         unknown_below: cosine below which a pixel is unknown, instead of the checkpoint's; -1: never.
 
     Raises:
-        InputError: words and photographs, neither, too many classes, or `unknown_below` is no cosine.
+        CheckpointError: there is no head, or it was made for another checkpoint than the store.
+        InputError: none or several of words, photographs and head, too many classes, or `unknown_below` is no cosine.
         PromptError: a prompt or a template cannot be used.
         TowerError: another tower, or one that reads no images.
     """
-    if (taxonomy is None) == (not photos):
-        raise InputError("Ask with phrases or a class list, or with photographs: one of them.")
     if unknown_below is not None and not -1 <= unknown_below <= 1:
         raise InputError(f"unknown_below is {unknown_below:g}; a cosine is -1..1, and -1 calls nothing unknown.")
+    if head is not None:
+        if taxonomy is not None or photos or model is not None or isinstance(asked, Model):
+            raise InputError("A head brings its own classes and checkpoint; ask with it alone.")
+        return _head_query(asked, head, unknown_below)
+    if (taxonomy is None) == (not photos):
+        raise InputError("Ask with phrases or a class list, or with photographs: one of them.")
     reader = tower or (asked.tower if isinstance(asked, Model) else tower_of(asked, model))
     prompts: dict[str, Any]
     if taxonomy is None:
-        classes = _photo_classes([Path(photo) for photo in photos])
-        _check_count(classes)
-        vectors = reader.encode_images([Path(photo) for photo in photos])  # (K, D)
+        classes = _checked(_photo_classes([Path(photo) for photo in photos]))
+        full = reader.encode_images([Path(photo) for photo in photos])  # (K, D)
         prompts = {taxon.name: str(photo) for taxon, photo in zip(classes.classes, photos, strict=True)}
     else:
-        classes = as_taxonomy(taxonomy)
-        _check_count(classes)
-        vectors = class_weights(classes, reader, templates)  # (K, D)
+        classes = _checked(as_taxonomy(taxonomy))
+        full = class_vectors(classes, reader, templates)  # (K, D)
         prompts = {taxon.name: prompts_for(taxon, templates) for taxon in classes.classes}
-    full = np.asarray(vectors, dtype=np.float32)
+    full = np.asarray(full, dtype=np.float32)
     calibration = asked.config.calibration if isinstance(asked, Model) else asked.info.calibration
     origin = _origin(asked) | {"taxonomy": classes.name, "templates": templates, "prompts": prompts}
-    if unknown_below is not None:
-        calibration = calibration.model_copy(update={"unknown_score": unknown_below})
-    projected = full if isinstance(asked, Model) else asked.project(full)
-    return Query(classes, projected, full, calibration, origin)
+    projected = full if isinstance(asked, Model) else asked.project(full)  # (K, d)
+    return Query(classes, projected, full, _with_threshold(calibration, unknown_below), origin)
 
 
 def tower_of(store: EmbeddingStore, model: Model | None = None) -> GroundTower:
@@ -169,9 +173,39 @@ def _origin(asked: Model | EmbeddingStore) -> dict[str, Any]:
     }
 
 
-def _check_count(classes: Taxonomy) -> None:
+def _head_query(store: EmbeddingStore, head: Head | str | Path, unknown_below: float | None) -> Query:
+    """Ask with the class vectors of a head, which calls nothing unknown unless it is told to."""
+    found = head if isinstance(head, Head) else load_head(head)
+    info = store.info
+    if found.digest != info.digest:
+        raise CheckpointError(
+            f"The head was made for checkpoint '{found.checkpoint}' ({found.digest}), and the store '{store.path}' for "
+            f"'{info.checkpoint}' ({info.digest}); embed the area with that checkpoint, or run `timesenclip adapt` "
+            "with the store's."
+        )
+    classes = _checked(found.taxonomy)
+    own = {"temperature": found.temperature, "unknown_score": None, "fitted": True}
+    calibration = info.calibration.model_copy(update=own)
+    origin = _origin(store)
+    origin |= {
+        "checkpoint": origin["checkpoint"] | {"tower": found.tower_name},
+        "calibration": calibration.model_dump(),
+        "taxonomy": classes.name,
+        "templates": "name",
+        "prompts": {name: ["a head learned from labelled points"] for name in classes.names},
+    }
+    full = found.weights
+    return Query(classes, store.project(full), full, _with_threshold(calibration, unknown_below), origin)
+
+
+def _with_threshold(calibration: Calibration, unknown_below: float | None) -> Calibration:
+    return calibration if unknown_below is None else calibration.model_copy(update={"unknown_score": unknown_below})
+
+
+def _checked(classes: Taxonomy) -> Taxonomy:
     if len(classes) > MAX_CLASSES:
         raise InputError(f"{len(classes)} classes; a class map holds at most {MAX_CLASSES}. Ask in several maps.")
+    return classes
 
 
 def _with_revision(name: str, revision: str | None) -> str:

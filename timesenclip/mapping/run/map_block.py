@@ -137,6 +137,7 @@ class MapJob:
             "question": self.query.label,
             "period": str(self.period) if self.period is not None else "all",
             "every": self.every,
+            "unknown_below": self.query.calibration.unknown_score,
             "min_clear": self.min_clear,
             "scores": self.scores,
             "block": block,
