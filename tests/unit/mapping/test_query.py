@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,13 @@ import numpy as np
 import pytest
 
 from timesenclip.eo.cube.open import open_cube
-from timesenclip.errors import InputError, TowerError
+from timesenclip.errors import CheckpointError, InputError, TowerError
+from timesenclip.ground.taxonomy import taxonomy_from_phrases
 from timesenclip.mapping.embed_area import embed_area
 from timesenclip.mapping.query import make_query, tower_of
 from timesenclip.mapping.store.store import EmbeddingStore
 from timesenclip.model.checkpoint import Model
+from timesenclip.tasks.heads import Head
 from timesenclip.testing import random_cube, write_netcdf_cube
 
 HUB_ID = "somebody/a-clip"
@@ -153,3 +156,20 @@ def test_what_cannot_be_asked_is_refused_before_anything_is_embedded(model: Mode
     ):
         with pytest.raises(InputError, match=words):
             make_query(model, tower=Silent(), **how)  # type: ignore[arg-type]
+
+
+def test_a_head_asks_alone_and_with_its_own_calibration(model: Model, embedded) -> None:
+    store = embedded.store
+    weights = make_query(model, ["maize", "water"]).full
+    classes = taxonomy_from_phrases(["maize", "water"])
+    head = Head(classes, weights, 0.25, checkpoint=model.config.name, digest=model.digest)
+    query = make_query(store, head=head)
+    assert np.array_equal(query.vectors, store.project(weights))
+    assert (query.calibration.temperature, query.calibration.unknown_score) == (0.25, None)
+    assert query.origin["checkpoint"]["tower"] == head.tower_name
+    assert make_query(store, head=head, unknown_below=0.3).calibration.unknown_score == 0.3
+    for asked, how in ((store, {"taxonomy": ["maize"]}), (store, {"model": model}), (model, {})):
+        with pytest.raises(InputError, match="ask with it alone"):
+            make_query(asked, head=head, **how)
+    with pytest.raises(CheckpointError, match=r"made for checkpoint 'timesenclip-default' \(another\)"):
+        make_query(store, head=replace(head, digest="another"))
