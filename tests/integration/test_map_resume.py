@@ -22,6 +22,7 @@ from timesenclip.eo.area import AreaSource
 from timesenclip.eo.cube.open import open_cube
 from timesenclip.errors import DataNotFoundError, InputError, NoClearObservationError, PartialFailureError
 from timesenclip.files import TEMPORARY_SUFFIX
+from timesenclip.grid import six_numbers
 from timesenclip.mapping.map_area import map_cube
 from timesenclip.mapping.output.result import MapResult
 from timesenclip.model.checkpoint import Model, load
@@ -176,7 +177,7 @@ def test_rarely_seen_pixels_are_masked_and_counted(source, whole, model, tmp_pat
 
 
 def test_the_command_takes_zones_and_says_what_was_masked(run: Callable[..., Any], source, tmp_path: Path) -> None:
-    a, _, x0, _, e, y0 = source.transform
+    a, _, x0, _, e, y0 = six_numbers(source.transform)
     parcels = geopandas.GeoDataFrame(
         {"name": ["unseen", "middle"]},
         geometry=[box(x0, y0 + 16 * e, x0 + 16 * a, y0), box(x0 + 20 * a, y0 + 30 * e, x0 + 30 * a, y0 + 20 * e)],

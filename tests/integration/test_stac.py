@@ -249,7 +249,7 @@ def test_gdal_agrees_on_the_other_zone(world: Path, catalog: Path, area: Path):
     path = write_items(catalog.parent / "one.json", [item(shot, str(world))])
     source, _ = quietly(open_stac, area, "2021-12", catalog=path)
     cube = source.read(every=None, mask=False)
-    grid = {"crs": source.crs, "transform": rasterio.Affine(*source.transform), "width": 120, "height": SIZE}
+    grid = {"crs": source.crs, "transform": source.transform, "width": 120, "height": SIZE}
     with rasterio.open(world / shot.id / "B03.tif") as file, WarpedVRT(file, **grid, tolerance=1e-9) as warped:
         dn = warped.read(1)
     seen = cube.valid[0] & (dn > 0)

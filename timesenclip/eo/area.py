@@ -6,14 +6,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from affine import Affine
 from numpy.typing import NDArray
 
 from timesenclip.eo.period import Every, Period
 from timesenclip.errors import InputError
-from timesenclip.grid import Transform, Window
+from timesenclip.grid import Window, window_transform
 from timesenclip.series import Cube
 
-__all__ = ["AreaSource", "CubeInMemory", "block_windows", "checked_window", "read_blocks", "window_transform"]
+__all__ = ["AreaSource", "CubeInMemory", "block_windows", "checked_window", "read_blocks"]
 
 
 class AreaSource(Protocol):
@@ -28,8 +29,8 @@ class AreaSource(Protocol):
         """Authority string or WKT."""
 
     @property
-    def transform(self) -> Transform:
-        """Affine (a, b, c, d, e, f) of the grid."""
+    def transform(self) -> Affine:
+        """From (column, row) of a pixel's upper left corner to CRS units."""
 
     @property
     def where(self) -> str:
@@ -41,7 +42,7 @@ class AreaSource(Protocol):
 
     def read(
         self,
-        window: Window | None = None,
+        window: Window | tuple[int, int, int, int] | None = None,
         *,
         period: Period | str | int | None = None,
         every: Every | None = "month",
@@ -68,8 +69,8 @@ class CubeInMemory:
         return self.cube.crs
 
     @property
-    def transform(self) -> Transform:
-        """Affine (a, b, c, d, e, f) of the grid."""
+    def transform(self) -> Affine:
+        """From (column, row) of a pixel's upper left corner to CRS units."""
         return self.cube.transform
 
     @property
@@ -82,12 +83,12 @@ class CubeInMemory:
         """The name alone: a cube in memory has no digest, and its maps are never continued."""
         return self.where
 
-    def read(self, window: Window | None = None, **_: Any) -> Cube:
+    def read(self, window: Window | tuple[int, int, int, int] | None = None, **_: Any) -> Cube:
         """A window, as it is: period, composites and mask were chosen when the cube was made."""
-        box = window or (0, self.shape[0], 0, self.shape[1])
+        box = Window.whole(self.shape) if window is None else Window(*window)
 
         def part(values: NDArray[Any]) -> NDArray[Any]:
-            return values[..., box[0] : box[1], box[2] : box[3]]
+            return values[..., *box.slices]
 
         return Cube(
             reflectance=part(self.cube.reflectance),
@@ -105,7 +106,7 @@ def block_windows(shape: tuple[int, int], block: int) -> Iterator[Window]:
     """Square blocks of an area of (Y, X) pixels, row by row; those at the lower and right edge may be smaller."""
     for row in range(0, shape[0], block):
         for column in range(0, shape[1], block):
-            yield row, min(row + block, shape[0]), column, min(column + block, shape[1])
+            yield Window(row, min(row + block, shape[0]), column, min(column + block, shape[1]))
 
 
 def read_blocks(
@@ -122,21 +123,14 @@ def read_blocks(
         yield window, source.read(window, period=period, every=every, mask=mask)
 
 
-def checked_window(source: AreaSource, window: Window | None) -> Window:
+def checked_window(source: AreaSource, window: Window | tuple[int, int, int, int] | None) -> Window:
     """The window, or all of the area where none is given.
 
     Raises:
         InputError: the window is empty or reaches beyond the area.
     """
     rows, columns = source.shape
-    box = window or (0, rows, 0, columns)
-    if not (0 <= box[0] < box[1] <= rows and 0 <= box[2] < box[3] <= columns):
-        raise InputError(f"The window {box} is not inside the {rows} x {columns} pixels of {source.where}.")
+    box = Window.whole(source.shape) if window is None else Window(*window)
+    if not (0 <= box.row < box.row_end <= rows and 0 <= box.column < box.column_end <= columns):
+        raise InputError(f"The window {tuple(box)} is not inside the {rows} x {columns} pixels of {source.where}.")
     return box
-
-
-def window_transform(transform: Transform, window: Window) -> Transform:
-    """Affine of a window of a grid."""
-    a, b, c, d, e, f = transform
-    row, column = window[0], window[2]
-    return a, b, c + a * column + b * row, d, e, f + d * column + e * row

@@ -11,10 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timesenclip._version import __version__
-from timesenclip.eo.area import window_transform
 from timesenclip.errors import InputError, NoClearObservationError
 from timesenclip.files import write_json
-from timesenclip.grid import Window, resolution_m
+from timesenclip.grid import Window, resolution_m, window_transform
 from timesenclip.ground.taxonomy import Taxonomy
 from timesenclip.mapping.output.class_map import AreaTally, BlockAnswers, answer_writers, cog_writers, write_answers
 from timesenclip.mapping.output.cog import map_folder, write_class_sidecars
@@ -149,7 +148,7 @@ def require_complete(store: EmbeddingStore) -> None:
 def area_pixel_m(store: EmbeddingStore) -> float:
     """Side of a pixel in metres, in the middle of the area."""
     row, column = store.shape[0] // 2, store.shape[1] // 2
-    middle = (row, row + 1, column, column + 1)
+    middle = Window(row, row + 1, column, column + 1)
     return resolution_m(store.info.crs, window_transform(store.transform, middle), (1, 1))
 
 

@@ -16,13 +16,14 @@ from typing import Any
 
 import numpy as np
 import rasterio
+from affine import Affine
 from numpy.typing import NDArray
 
 from timesenclip.eo.area import AreaSource
 from timesenclip.eo.cube.source import check_offset
 from timesenclip.errors import CheckpointError, GridError, InputError, NoClearObservationError
 from timesenclip.files import write_json
-from timesenclip.grid import Window
+from timesenclip.grid import Window, six_numbers
 from timesenclip.mapping.ask_store import answer_block, area_pixel_m, require_complete
 from timesenclip.mapping.change_month import month_of_change
 from timesenclip.mapping.output.class_map import cog_writers
@@ -121,8 +122,8 @@ def change_stores(
     for cube, store in zip(cubes or (), (first, second), strict=False):
         if (cube.shape, cube.transform) != (store.shape, store.transform):
             raise GridError(
-                f"{cube.where} has {cube.shape} pixels from {cube.transform[2::3]} on, the store '{store.path}' has "
-                f"{store.shape} from {store.transform[2::3]} on; give what the store was made of."
+                f"{cube.where} has {cube.shape} pixels from {_corner(cube.transform)} on, the store '{store.path}' has "
+                f"{store.shape} from {_corner(store.transform)} on; give what the store was made of."
             )
     if threshold is not None and not 0 <= threshold <= 2:
         raise InputError(f"threshold is {threshold:g}; a cosine distance is 0..2.")
@@ -218,14 +219,19 @@ class _Pair:
         return values.reshape(shape)
 
 
+def _corner(transform: Affine) -> tuple[float, float]:
+    """X and y of the upper left corner of a grid."""
+    return transform.xoff, transform.yoff
+
+
 def _check_comparable(first: EmbeddingStore, second: EmbeddingStore) -> None:
     for store in (first, second):
         require_complete(store)
     one, other = first.info, second.info
     if (one.shape, one.crs, one.transform) != (other.shape, other.crs, other.transform):
         raise GridError(
-            f"The stores are on different grids ({one.shape} pixels, {one.transform[:6]} and {other.shape} pixels, "
-            f"{other.transform[:6]}); embed one area for both periods."
+            f"The stores are on different grids ({one.shape} pixels, {six_numbers(one.transform)} and "
+            f"{other.shape} pixels, {six_numbers(other.transform)}); embed one area for both periods."
         )
     if one.digest != other.digest:
         raise CheckpointError(
@@ -287,7 +293,7 @@ def _mark(
     with cog_writers(made), ExitStack() as stack:
         raster = stack.enter_context(rasterio.open(files["distance"]))
         for window in first.blocks():
-            distance = raster.read(1, window=((window[0], window[1]), (window[2], window[3])))
+            distance = raster.read(1, window=window.ranges)
             moved = distance > limit
             seen = distance != np.float32(SCORE_NODATA)
             values = np.where(seen, np.where(moved, CHANGED, SAME), CLASS_NODATA).astype(np.uint8)

@@ -135,8 +135,7 @@ def _of_source(
         try:
             series = source.read(window, period=period, every=every).pixel_series()
         except NoClearObservationError:
-            count = (window[1] - window[0]) * (window[3] - window[2])
-            yield window, np.full((count, len(weights)), np.nan, dtype=np.float32)
+            yield window, np.full((window.pixels, len(weights)), np.nan, dtype=np.float32)
             continue
         yield window, embed(series, model=model, missing="nan") @ weights.T
 

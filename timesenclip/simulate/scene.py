@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
+from affine import Affine
 from numpy.typing import NDArray
 from scipy import ndimage
 
@@ -92,7 +93,7 @@ def simulate_scene(
         start=first,
         end=(start + 1).astype("datetime64[D]"),
         crs="EPSG:32632" if lat_deg >= 0 else "EPSG:32732",
-        transform=(10.0, 0.0, 500_000.0, 0.0, -10.0, _northing_m(lat_deg)),
+        transform=Affine(10.0, 0.0, 500_000.0, 0.0, -10.0, _northing_m(lat_deg)),
         provenance={"source": "simulated scene", "generator": "timesenclip.simulate", "year": year},
     )
     cover = np.array([names.index(name) for name in covers], dtype=np.uint8)[parcel]

@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from affine import Affine
 
-from timesenclip.eo.area import CubeInMemory, block_windows, checked_window, read_blocks, window_transform
+from timesenclip.eo.area import CubeInMemory, block_windows, checked_window, read_blocks
 from timesenclip.errors import InputError
+from timesenclip.grid import Window, window_transform
 from timesenclip.series import Cube
 
-ROTATED = (9.0, 2.0, 500_000.0, 1.0, -8.0, 5_600_000.0)
+ROTATED = Affine(9.0, 2.0, 500_000.0, 1.0, -8.0, 5_600_000.0)
 
 
 @pytest.fixture
@@ -66,10 +68,10 @@ def test_a_window_lies_inside_the_area(source, window):
 
 
 def test_the_affine_of_a_window_gives_its_pixels_the_same_places(source):
-    a, b, c, d, e, f = ROTATED
+    a, b, c, d, e, f = ROTATED[:6]
     row, column = 3, 2
-    window = window_transform(ROTATED, (row, 5, column, 7))
-    assert window == (a, b, a * column + b * row + c, d, e, d * column + e * row + f)
+    window = window_transform(ROTATED, Window(row, 5, column, 7))
+    assert window == Affine(a, b, a * column + b * row + c, d, e, d * column + e * row + f)
     np.testing.assert_array_equal(
         source.read((row, 5, column, 7)).pixel_series().lon_deg,
         source.read().pixel_series().lon_deg.reshape(5, 7)[row:, column:].ravel(),

@@ -50,7 +50,7 @@ class _Files:
         Raises:
             GridError: the file of a date is on another grid than the first.
         """
-        out = np.zeros((len(dates), window[1] - window[0], window[3] - window[2]), dtype=self.dtype)
+        out = np.zeros((len(dates), *window.shape), dtype=self.dtype)
         for i, index in enumerate(dates):
             path, number = self.sources[index]
             with _opened(path) as file:
@@ -59,7 +59,7 @@ class _Files:
                         f"'{path}' is on another grid ({_grid_of(file, path)}, {file.crs}) than "
                         f"'{self.sources[0][0].name}' ({self.grid}, {self.crs}); put all dates on one grid."
                     )
-                out[i] = file.read(number, window=((window[0], window[1]), (window[2], window[3])))
+                out[i] = file.read(number, window=window.ranges)
         return out
 
 
@@ -151,10 +151,10 @@ def _first(sources: tuple[_Source, ...]) -> _Files:
 
 
 def _grid_of(file: Any, path: Path) -> Grid:
-    a, b, c, d, e, f = tuple(file.transform)[:6]
-    if b != 0 or d != 0 or a <= 0 or e >= 0:
+    at = file.transform
+    if at.b != 0 or at.d != 0 or at.a <= 0 or at.e >= 0:
         raise GridError(f"'{path}' is rotated or not north-up; warp it first: gdalwarp -t_srs EPSG:32631 IN OUT.")
-    return Grid(c, f, a, e, (int(file.height), int(file.width)))
+    return Grid(at.c, at.f, at.a, at.e, (int(file.height), int(file.width)))
 
 
 def _common_crs(folder: Path, found: dict[str, tuple[_Files, Grid, str]]) -> str:

@@ -54,7 +54,7 @@ class _Variable:
         run = dates.size > 0 and bool((np.diff(dates) == 1).all())
         chosen = slice(int(dates[0]), int(dates[-1]) + 1) if run else dates  # HDF5 reads runs far faster
         try:
-            return np.asarray(self.data[chosen, window[0] : window[1], window[2] : window[3]].values)
+            return np.asarray(self.data[chosen, *window.slices].values)
         except _UNREADABLE as error:
             raise DataNotFoundError(
                 f"Cannot read '{self.where}' ({type(error).__name__}: {reason_of(error)}); the file may be damaged, "

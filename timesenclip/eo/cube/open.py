@@ -97,7 +97,7 @@ def open_cube(
 def read_cube(
     path: str | Path,
     *,
-    window: Window | None = None,
+    window: Window | tuple[int, int, int, int] | None = None,
     period: Period | str | int | None = None,
     every: Every | None = "month",
     mask: bool = True,

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from affine import Affine
 from numpy.typing import NDArray
 
 from timesenclip.bands import BAND_NAMES, SCL_NAME
-from timesenclip.eo.area import AreaSource, checked_window, read_blocks, window_transform
+from timesenclip.eo.area import AreaSource, checked_window, read_blocks
 from timesenclip.eo.composite import composite_cube, composite_dn, describe_composite
 from timesenclip.eo.cube.layers import Layer
 from timesenclip.eo.cube.offset_check import OffsetCheck
@@ -23,7 +24,7 @@ from timesenclip.eo.masking import DROPPED_SCL, clear_mask
 from timesenclip.eo.period import Every, Period, as_period
 from timesenclip.eo.radiometry import Units, clean_dn, detect_units, usable_reflectance
 from timesenclip.errors import DataNotFoundError, DegradedInputWarning, TimeError
-from timesenclip.grid import Transform, Window
+from timesenclip.grid import Window, six_numbers, window_transform
 from timesenclip.series import Cube
 
 __all__ = ["CubeSource", "check_offset"]
@@ -49,8 +50,8 @@ class CubeSource:
     """(Y, X) in pixels of the finest band."""
     crs: str
     """Authority string or WKT."""
-    transform: Transform
-    """Affine of the finest band's grid."""
+    transform: Affine
+    """Of the finest band's grid."""
     units: Units = "auto"
     """`dn`, `reflectance`, or `auto`."""
     offset_dn: int | tuple[int, ...] = 0
@@ -71,13 +72,13 @@ class CubeSource:
         path = Path(self.where)
         files = sorted(path.iterdir()) if path.is_dir() else [path]
         stats = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files if file.is_file()]
-        how = (self.shape, self.crs, self.transform, self.units, self.offset_dn, self.dilate_px)
+        how = (self.shape, self.crs, six_numbers(self.transform), self.units, self.offset_dn, self.dilate_px)
         digest = hashlib.sha256(repr((stats, how)).encode() + self.dates.astype("datetime64[D]").tobytes())
         return f"{path.name} ({digest.hexdigest()[:12]})"
 
     def read(
         self,
-        window: Window | None = None,
+        window: Window | tuple[int, int, int, int] | None = None,
         *,
         period: Period | str | int | None = None,
         every: Every | None = "month",
@@ -131,15 +132,17 @@ class CubeSource:
         rows, columns = (max(size - size_px, 0) for size in self.shape)
         for down, right in _PLACES:
             top, left = int(rows * down), int(columns * right)
-            yield top, min(top + size_px, self.shape[0]), left, min(left + size_px, self.shape[1])
+            yield Window(top, top + size_px, left, left + size_px).inside(self.shape)
 
-    def _read(self, window: Window | None, span: Period | None, every: Every | None, mask: bool) -> Cube:
+    def _read(
+        self, window: Window | tuple[int, int, int, int] | None, span: Period | None, every: Every | None, mask: bool
+    ) -> Cube:
         chosen = self._dates_in(span)
         box = checked_window(self, window)
         masked = mask and SCL_NAME in self.layers
         if mask and not masked:
             self._say_unmasked  # noqa: B018  (once for all windows)
-        shape = len(chosen), len(BAND_NAMES), box[1] - box[0], box[3] - box[2]
+        shape = len(chosen), len(BAND_NAMES), *box.shape
         valid = self._clear(chosen, box) if masked else np.ones((shape[0], *shape[2:]), dtype=np.bool_)
         if every is not None and self._whole_numbers:
             return self._composite_dn(chosen, box, valid, span=span, every=every, masked=masked)
@@ -258,7 +261,7 @@ class CubeSource:
         """Clear pixels of a window; read with a rim, so that clouds grow across the edges of blocks."""
         layer, rim = self.layers[SCL_NAME], self.dilate_px
         own = layer.cover(box)
-        values, seen = layer.read_own(chosen, (own[0] - rim, own[1] + rim, own[2] - rim, own[3] + rim))
+        values, seen = layer.read_own(chosen, own.grown(rim))
         scl = np.where(seen & np.isfinite(values), values, 0).astype(np.int16)
         clear = clear_mask(scl, drop=DROPPED_SCL, dilate_px=rim)
         return layer.spread(clear[:, rim : clear.shape[1] - rim, rim : clear.shape[2] - rim], own, box).copy()

@@ -131,10 +131,9 @@ class SceneReader:
         import rasterio
 
         places = _Places(self.grid, self.epsg, box)
-        shape = box[1] - box[0], box[3] - box[2]
         try:
             with rasterio.Env(**{**_GDAL, "GDAL_HTTP_RETRY_DELAY": str(self.wait_s / 2), **self.gdal}):
-                valid = np.ones(shape, dtype=np.bool_)
+                valid = np.ones(box.shape, dtype=np.bool_)
                 if mask:  # first, since most of a cloudy scene need not be read at all
                     valid = self._try(scene, SCL_NAME, box, lambda raster: self._clear(raster, places))
                     if not valid.any():
@@ -204,19 +203,18 @@ class _Places:
 
     def __init__(self, grid: Grid, epsg: int, box: Window) -> None:
         self.epsg = epsg
-        self.x = grid.x0 + grid.dx * (np.arange(box[2], box[3]) + 0.5)
-        self.y = grid.y0 + grid.dy * (np.arange(box[0], box[1]) + 0.5)
+        self.x, self.y = grid.centres(box)
         self._known: dict[tuple[object, ...], Pixels] = {}
 
     def of(self, raster: Any) -> Pixels:
         """Rows and columns, in a file, of the window's pixel centres."""
-        a, b, c, d, e, f = tuple(raster.transform)[:6]
-        if raster.crs is None or b != 0 or d != 0:
+        at = raster.transform
+        if raster.crs is None or at.b != 0 or at.d != 0:
             raise InputError("the file has no CRS, or is rotated; expected a north-up image")
-        key = (str(raster.crs), a, c, e, f)
+        key = (str(raster.crs), at)
         if key not in self._known:
             x, y = self._in_crs(raster.crs)
-            self._known[key] = (y - f) / e, (x - c) / a
+            self._known[key] = (y - at.f) / at.e, (x - at.c) / at.a
         return self._known[key]
 
     def _in_crs(self, crs: Any) -> Pixels:

@@ -14,10 +14,11 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+from affine import Affine
 from numpy.typing import NDArray
 
 from timesenclip.bands import BANDS, SCL_NAME
-from timesenclip.eo.area import checked_window, read_blocks, window_transform
+from timesenclip.eo.area import checked_window, read_blocks
 from timesenclip.eo.composite import composite_cube, describe_composite
 from timesenclip.eo.masking import DROPPED_SCL
 from timesenclip.eo.period import Every, Period, as_period, interval_edges
@@ -26,7 +27,7 @@ from timesenclip.eo.stac.aoi import Aoi
 from timesenclip.eo.stac.items import Scene
 from timesenclip.eo.stac.reader import Failure, SceneReader, SceneWindow
 from timesenclip.errors import DataNotFoundError, DegradedInputWarning, TimeError
-from timesenclip.grid import Transform, Window
+from timesenclip.grid import Window, six_numbers, window_transform
 from timesenclip.messages import some_of
 from timesenclip.series import Cube
 
@@ -90,8 +91,8 @@ class StacSource:
         return self.aoi.crs
 
     @property
-    def transform(self) -> Transform:
-        """Affine of the area's grid."""
+    def transform(self) -> Affine:
+        """Of the area's grid."""
         return self.aoi.grid.transform
 
     @property
@@ -106,14 +107,14 @@ class StacSource:
             (scene.id, scene.offset.offset_dn, sorted((band, at.split("?")[0]) for band, at in scene.assets.items()))
             for scene in self.scenes
         ]
-        how = (str(self.period), self.crs, self.transform, self.shape, self.clip)
+        how = (str(self.period), self.crs, six_numbers(self.transform), self.shape, self.clip)
         digest = hashlib.sha256(repr((scenes, how, self.reader.resampling, self.reader.dilate_px)).encode())
         digest.update(self.aoi.geometry.wkb)
         return f"{self.where}, {len(self.scenes)} scenes ({digest.hexdigest()[:12]})"
 
     def read(
         self,
-        window: Window | None = None,
+        window: Window | tuple[int, int, int, int] | None = None,
         *,
         period: Period | str | int | None = None,
         every: Every | None = "month",
@@ -219,16 +220,12 @@ class StacSource:
         """(y, x): pixels whose centre lies in the area."""
         import shapely
 
-        shape = box[1] - box[0], box[3] - box[2]
         if not self.clip:
-            return np.ones(shape, dtype=np.bool_)
-        grid = self.aoi.grid
-        x = grid.x0 + grid.dx * (np.arange(box[2], box[3]) + 0.5)
-        y = grid.y0 + grid.dy * (np.arange(box[0], box[1]) + 0.5)
-        columns, rows = np.meshgrid(x, y)
+            return np.ones(box.shape, dtype=np.bool_)
+        x, y = np.meshgrid(*self.aoi.grid.centres(box))
         with _GEOS_LOCK:
             shapely.prepare(self._polygon)
-            return np.asarray(shapely.contains_xy(self._polygon, columns, rows), dtype=np.bool_)
+            return np.asarray(shapely.contains_xy(self._polygon, x, y), dtype=np.bool_)
 
     def _outline(self, box: Window) -> Any:
         """A window as a polygon in EPSG:4326."""
@@ -237,8 +234,8 @@ class StacSource:
         from shapely.geometry import box as rectangle
 
         grid = self.aoi.grid
-        left, right = grid.x0 + grid.dx * box[2], grid.x0 + grid.dx * box[3]
-        top, bottom = grid.y0 + grid.dy * box[0], grid.y0 + grid.dy * box[1]
+        left, right = grid.x0 + grid.dx * box.column, grid.x0 + grid.dx * box.column_end
+        top, bottom = grid.y0 + grid.dy * box.row, grid.y0 + grid.dy * box.row_end
         edges = segmentize(rectangle(left, bottom, right, top), max(right - left, top - bottom) / _CORNER_STEPS)
         to_degrees = Transformer.from_crs(self.aoi.epsg, 4326, always_xy=True)
         return transform(edges, to_degrees.transform, interleaved=False)
@@ -247,7 +244,7 @@ class StacSource:
         self, days: NDArray[np.datetime64], box: Window, masked: bool, pool: ThreadPoolExecutor, report: _Report
     ) -> Cube:
         """Mosaics of some days: (T, C, y, x)."""
-        shape = (len(days), box[1] - box[0], box[3] - box[2])
+        shape = (len(days), *box.shape)
         reflectance = np.zeros((shape[0], len(BANDS), *shape[1:]), dtype=np.float32)
         valid = np.zeros(shape, dtype=np.bool_)
         inside = self._inside(box)

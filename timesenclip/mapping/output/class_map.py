@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from affine import Affine
 from numpy.typing import NDArray
 
-from timesenclip.grid import Transform, Window
+from timesenclip.grid import Window
 from timesenclip.ground.taxonomy import Taxonomy
 from timesenclip.mapping.output.cog import CLASS_NODATA, SCORE_NODATA, CogWriter, block_values, class_colours
 from timesenclip.mapping.output.result import ClassArea, Preview
@@ -68,7 +69,7 @@ class BlockAnswers:
 
 
 def answer_writers(
-    folder: Path, classes: Taxonomy, *, shape: tuple[int, int], crs: str, transform: Transform, scores: bool
+    folder: Path, classes: Taxonomy, *, shape: tuple[int, int], crs: str, transform: Affine, scores: bool
 ) -> dict[str, CogWriter]:
     """Open the rasters of a map: classes, confidence, clear observations and, if wanted, scores."""
 
@@ -140,7 +141,7 @@ class AreaTally:
 
     def skip(self, window: Window) -> None:
         """Count a block in which nothing was seen."""
-        pixels = (window[1] - window[0]) * (window[3] - window[2])
+        pixels = window.pixels
         self.done += pixels
         self.nodata += pixels
 

@@ -20,12 +20,13 @@ import numpy as np
 import rasterio
 import rasterio.errors
 import rasterio.shutil
+from affine import Affine
 from numpy.typing import NDArray
 from rasterio.windows import Window as RasterWindow
 
 from timesenclip.errors import InputError
 from timesenclip.files import atomic_path, temporary_path, write_text
-from timesenclip.grid import Transform, Window
+from timesenclip.grid import Window
 from timesenclip.ground.taxonomy import Taxonomy
 from timesenclip.messages import reason_of
 
@@ -77,7 +78,7 @@ class CogWriter:
         *,
         shape: tuple[int, int],
         crs: str,
-        transform: Transform,
+        transform: Affine,
         dtype: str,
         nodata: float,
         descriptions: Sequence[str],
@@ -99,7 +100,7 @@ class CogWriter:
             dtype=dtype,
             nodata=nodata,
             crs=rasterio.crs.CRS.from_user_input(crs),
-            transform=rasterio.Affine(*transform),
+            transform=transform,
             tiled=True,
             blockxsize=_TILE,
             blockysize=_TILE,
@@ -210,8 +211,8 @@ def write_class_sidecars(path: Path, taxonomy: Taxonomy) -> list[Path]:
 
 
 def _raster_window(window: Window) -> RasterWindow:
-    row, row_end, column, column_end = window
-    return RasterWindow(column, row, column_end - column, row_end - row)
+    rows, columns = window.shape
+    return RasterWindow(window.column, window.row, columns, rows)
 
 
 def _rgb(colour: str) -> tuple[int, int, int]:

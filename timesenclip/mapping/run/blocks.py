@@ -25,12 +25,12 @@ Progress = Callable[[int, int], None]
 
 def block_key(level: int, window: Window) -> str:
     """Name of a block in the manifest and in messages: level, rows, columns."""
-    return f"level {level} rows {window[0]}-{window[1]} columns {window[2]}-{window[3]}"
+    return f"level {level} rows {window.row}-{window.row_end} columns {window.column}-{window.column_end}"
 
 
 def pixels_of(window: Window) -> int:
     """Number of its pixels."""
-    return (window[1] - window[0]) * (window[3] - window[2])
+    return window.pixels
 
 
 def run_pieces(

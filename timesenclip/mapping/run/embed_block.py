@@ -80,7 +80,7 @@ class BlockJob:
         try:
             cube = self.read(window)
         except NoClearObservationError:  # nothing to write: what was never written reads as "not seen"
-            pixels = (window[1] - window[0]) * (window[3] - window[2])
+            pixels = window.pixels
             seconds = {"load": round(time.perf_counter() - began, 3), "embed": 0.0, "write": 0.0}
             return {"pixels": pixels, "seen": 0, "seconds": seconds, "days": [], "input": {}}
         loaded = embedded = time.perf_counter()

@@ -75,7 +75,7 @@ class MapJob:
 
     def path(self, window: Window) -> Path:
         """Where a block is kept."""
-        return self.folder / f"{window[0]}-{window[2]}.npz"
+        return self.folder / f"{window.row}-{window.column}.npz"
 
     def has(self, window: Window, facts: Mapping[str, Any] | None) -> bool:
         """Whether a block is done: recorded, and there unless nothing was seen in it."""

@@ -16,8 +16,7 @@ __all__ = ["pool", "write_overview"]
 def write_overview(store: EmbeddingStore, level: int, window: Window) -> int:
     """Make one block of a level from the four blocks below it, which must be there; the number of pixels seen."""
     below = store.at_level(level - 1)
-    row, row_end, column, column_end = (2 * edge for edge in window)
-    wide = row, min(row_end, below.shape[0]), column, min(column_end, below.shape[1])
+    wide = Window(*(2 * edge for edge in window)).inside(below.shape)
     pooled = pool(below.read(wide))
     store.at_level(level).write(window, pooled)
     return int((pooled.scale > 0).sum())

@@ -66,8 +66,7 @@ def score_area(
     """
     out = np.empty((*store.shape, len(weights)), dtype=np.float32)
     for window, scores in in_threads(lambda w: store.scores(w, weights), store.blocks(), workers):
-        shape = window[1] - window[0], window[3] - window[2], len(weights)
-        out[window[0] : window[1], window[2] : window[3]] = scores.reshape(shape)
+        out[window.slices] = scores.reshape(*window.shape, len(weights))
     return out
 
 

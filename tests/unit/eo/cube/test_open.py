@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
+from affine import Affine
 
 from timesenclip.bands import BAND_NAMES
 from timesenclip.eo.cube.open import open_cube, read_cube
@@ -165,7 +166,7 @@ def test_coarse_bands_are_placed_by_coordinates(tmp_path: Path) -> None:
     source = open_cube(part)
     found = source.read(every=None)
     assert found.shape == (8, 15)
-    assert found.transform == (10.0, 0.0, 500_010.0, 0.0, -10.0, 5_599_970.0)
+    assert found.transform == Affine(10.0, 0.0, 500_010.0, 0.0, -10.0, 5_599_970.0)
     assert np.array_equal(found.valid, whole.valid[:, 3:11, 1:16])
     assert np.array_equal(found.reflectance, whole.reflectance[..., 3:11, 1:16])
     for window, piece in source.blocks(5, every=None):
@@ -295,9 +296,7 @@ def test_one_geotiff_a_date_with_named_bands(tmp_path: Path) -> None:
     cube = random_cube(cloudy=0)
     for date, bands in zip(cube.start, np.round(cube.reflectance * 10_000).astype(np.uint16), strict=True):
         profile = {"driver": "GTiff", "count": 10, "height": 8, "width": 12, "dtype": "uint16", "crs": cube.crs}
-        with rasterio.open(
-            tmp_path / f"S2_{date}.tif", "w", transform=rasterio.Affine(*cube.transform), **profile
-        ) as raster:
+        with rasterio.open(tmp_path / f"S2_{date}.tif", "w", transform=cube.transform, **profile) as raster:
             raster.write(bands)
             raster.descriptions = BAND_NAMES
     found = open_cube(tmp_path).read(every=None, mask=False)

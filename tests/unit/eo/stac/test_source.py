@@ -17,6 +17,7 @@ from timesenclip.eo.stac.aoi import open_aoi
 from timesenclip.eo.period import as_period
 from timesenclip.eo.stac.reader import SceneReader
 from timesenclip.eo.stac.source import StacSource
+from timesenclip.grid import Window
 
 angle = np.linspace(0, 2 * np.pi, 200)
 ring = np.c_[5 + 0.006 * np.cos(angle), 51 + 0.004 * np.sin(angle) * (1 + 0.3 * np.cos(9 * angle))]
@@ -24,7 +25,7 @@ ring[-1] = ring[0]
 path = pathlib.Path(sys.argv[1]) / "star.geojson"
 path.write_text(json.dumps({"type": "Polygon", "coordinates": [ring.tolist()]}))
 area = open_aoi(path)
-box = (0, area.grid.shape[0], 0, area.grid.shape[1])
+box = Window.whole(area.grid.shape)
 reader = SceneReader(area.grid, area.epsg, lambda address, renew: address)
 with ThreadPoolExecutor(4) as pool:
     for _ in range(400):
