@@ -68,9 +68,9 @@ class Repeated:
         return self.patch.transform
 
     @property
-    def where(self) -> str:
+    def source_name(self) -> str:
         """Name for messages."""
-        return f"{self.patch.where}, repeated"
+        return f"{self.patch.source_name}, repeated"
 
     @property
     def identity(self) -> str:

@@ -33,7 +33,7 @@ class AreaSource(Protocol):
         """From (column, row) of a pixel's upper left corner to CRS units."""
 
     @property
-    def where(self) -> str:
+    def source_name(self) -> str:
         """Name for messages."""
 
     @property
@@ -74,14 +74,14 @@ class CubeInMemory:
         return self.cube.transform
 
     @property
-    def where(self) -> str:
+    def source_name(self) -> str:
         """Name for messages."""
         return "cube in memory"
 
     @property
     def identity(self) -> str:
         """The name alone: a cube in memory has no digest, and its maps are never continued."""
-        return self.where
+        return self.source_name
 
     def read(self, window: Window | tuple[int, int, int, int] | None = None, **_: Any) -> Cube:
         """A window, as it is: period, composites and mask were chosen when the cube was made."""
@@ -132,5 +132,7 @@ def checked_window(source: AreaSource, window: Window | tuple[int, int, int, int
     rows, columns = source.shape
     box = Window.whole(source.shape) if window is None else Window(*window)
     if not (0 <= box.row < box.row_end <= rows and 0 <= box.column < box.column_end <= columns):
-        raise InputError(f"The window {tuple(box)} is not inside the {rows} x {columns} pixels of {source.where}.")
+        raise InputError(
+            f"The window {tuple(box)} is not inside the {rows} x {columns} pixels of {source.source_name}."
+        )
     return box

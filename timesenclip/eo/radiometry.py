@@ -201,13 +201,13 @@ def clean_dn(
     return dn, seen & (dn <= SATURATED * QUANTIFICATION)
 
 
-def detect_units(values: NDArray[np.generic], *, declared: Units, where: str) -> Literal["dn", "reflectance"]:
+def detect_units(values: NDArray[np.generic], *, declared: Units, source_name: str) -> Literal["dn", "reflectance"]:
     """Decide whether values are DN or reflectance, and refuse a declaration that cannot be true.
 
     Args:
         values: a sample of the data, nodata included.
         declared: what the user said; `auto` decides by the values, and takes integers for DN.
-        where: file or table, for the message.
+        source_name: file or table, for the message.
 
     Raises:
         UnitsError: 0..10000 declared as reflectance, or 0..1 declared as DN.
@@ -225,11 +225,12 @@ def detect_units(values: NDArray[np.generic], *, declared: Units, where: str) ->
         return looks
     if declared == "reflectance":
         raise UnitsError(
-            f"{where}: declared as reflectance, but values reach {high:g}; expected 0..1. These are digital numbers: "
+            f"{source_name}: declared as reflectance, but values reach {high:g}; expected 0..1. These are digital "
+            "numbers: "
             "say units 'dn'."
         )
     raise UnitsError(
-        f"{where}: declared as digital numbers, but values reach only {high:g}; expected 0..10000. This is "
+        f"{source_name}: declared as digital numbers, but values reach only {high:g}; expected 0..10000. This is "
         "reflectance: say units 'reflectance'."
     )
 
@@ -238,7 +239,7 @@ def check_dark_level(
     reflectance: NDArray[np.float32],
     valid: NDArray[np.bool_],
     *,
-    where: str,
+    source_name: str,
     dates: NDArray[np.datetime64] | None = None,
     stacklevel: int = 2,
 ) -> bool:
@@ -250,7 +251,7 @@ def check_dark_level(
     Args:
         reflectance: (T, ...) of the darkest band, or of all.
         valid: same shape, True = use.
-        where: file or table, for the message.
+        source_name: file or table, for the message.
         dates: (T,) of axis 0; with them a rise by 0.1 on 25 January 2022, when the offset came, is looked for too.
         stacklevel: as of `warnings.warn`, counted from the caller.
 
@@ -260,7 +261,7 @@ def check_dark_level(
     dark = _dark(reflectance, valid)
     if 0.1 <= dark < 0.2:
         warnings.warn(
-            f"{where}: the darkest 1 % of reflectances is {dark:.3f}, just above 0.1; the offset of 1000 DN of "
+            f"{source_name}: the darkest 1 % of reflectances is {dark:.3f}, just above 0.1; the offset of 1000 DN of "
             "baseline 04.00 may still be in the data. Say the baseline or the offset.",
             DegradedInputWarning,
             stacklevel=stacklevel + 1,
@@ -272,7 +273,7 @@ def check_dark_level(
     rise = _dark(reflectance[late], valid[late]) - _dark(reflectance[~late], valid[~late])
     if 0.07 <= rise <= 0.13:
         warnings.warn(
-            f"{where}: the darkest 1 % of reflectances rises by {rise:.3f} on {OFFSET_DAY}, when baseline 04.00 "
+            f"{source_name}: the darkest 1 % of reflectances rises by {rise:.3f} on {OFFSET_DAY}, when baseline 04.00 "
             "brought an offset of 1000 DN; images from then on seem to hold it still. Say the provider and baselines.",
             DegradedInputWarning,
             stacklevel=stacklevel + 1,

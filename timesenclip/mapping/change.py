@@ -122,7 +122,8 @@ def change_stores(
     for cube, store in zip(cubes or (), (first, second), strict=False):
         if (cube.shape, cube.transform) != (store.shape, store.transform):
             raise GridError(
-                f"{cube.where} has {cube.shape} pixels from {_corner(cube.transform)} on, the store '{store.path}' has "
+                f"{cube.source_name} has {cube.shape} pixels from {_corner(cube.transform)} on, the store "
+                f"'{store.path}' has "
                 f"{store.shape} from {_corner(store.transform)} on; give what the store was made of."
             )
     if threshold is not None and not 0 <= threshold <= 2:

@@ -65,20 +65,20 @@ def test_what_cannot_be_decided_is_asked_for() -> None:
 
 def test_units_are_seen_and_a_wrong_declaration_refused() -> None:
     dn, reflectance = np.array([300, 2500, 65535]), np.array([0.03, 0.25, np.nan])
-    assert detect_units(dn, declared="auto", where="t") == "dn"
-    assert detect_units(reflectance, declared="auto", where="t") == "reflectance"
+    assert detect_units(dn, declared="auto", source_name="t") == "dn"
+    assert detect_units(reflectance, declared="auto", source_name="t") == "reflectance"
     with pytest.raises(UnitsError, match="values reach"):
-        detect_units(dn, declared="reflectance", where="t")
+        detect_units(dn, declared="reflectance", source_name="t")
     with pytest.raises(UnitsError, match=r"only 0\.2"):
-        detect_units(reflectance, declared="dn", where="t")
+        detect_units(reflectance, declared="dn", source_name="t")
 
 
 def test_an_offset_left_in_the_data_is_noticed() -> None:
     rng = np.random.default_rng(0)
     clean = rng.uniform(0.01, 0.4, 1000).astype(np.float32)
-    check_dark_level(clean, np.ones(1000, dtype=bool), where="t")
+    check_dark_level(clean, np.ones(1000, dtype=bool), source_name="t")
     with pytest.warns(DegradedInputWarning, match="offset"):
-        check_dark_level(clean + np.float32(0.1), np.ones(1000, dtype=bool), where="t")
+        check_dark_level(clean + np.float32(0.1), np.ones(1000, dtype=bool), source_name="t")
 
 
 def test_fill_values_are_missing_and_the_darkest_harmonised_pixel_is_not() -> None:
@@ -100,7 +100,7 @@ def test_each_image_has_its_own_offset() -> None:
 
 
 def test_integers_are_dn_however_dark() -> None:
-    assert detect_units(np.array([1, 2, 3], dtype=np.uint16), declared="auto", where="t") == "dn"
+    assert detect_units(np.array([1, 2, 3], dtype=np.uint16), declared="auto", source_name="t") == "dn"
 
 
 def test_an_offset_that_begins_with_baseline_04_is_noticed() -> None:
@@ -108,10 +108,10 @@ def test_an_offset_that_begins_with_baseline_04_is_noticed() -> None:
     dates = np.array(["2021-11-01", "2021-12-01", "2022-02-01", "2022-03-01"], dtype="datetime64[D]")
     clean = rng.uniform(0.01, 0.4, (4, 500)).astype(np.float32)
     seen = np.ones(clean.shape, dtype=bool)
-    check_dark_level(clean, seen, where="t", dates=dates)
+    check_dark_level(clean, seen, source_name="t", dates=dates)
     late = clean + np.array([0, 0, 0.1, 0.1], dtype=np.float32)[:, None]
     with pytest.warns(DegradedInputWarning, match="rises by 0"):
-        check_dark_level(late, seen, where="t", dates=dates)
+        check_dark_level(late, seen, source_name="t", dates=dates)
 
 
 @pytest.mark.parametrize("offset", [0, 1000])

@@ -79,7 +79,7 @@ def open_files(folder: Path, files: Sequence[Path]) -> Opened:
     for band, by_date in table.items():
         stack = _first(tuple(by_date[date] for date in dates))
         found[band] = (stack, stack.grid, stack.sources[0][0].name)
-    layers, finest = place_layers(found, where=str(folder))
+    layers, finest = place_layers(found, source_name=str(folder))
     notes = {"ignored_files": unused} if unused else {}
     first = next(iter(table.values()))
     return Opened(layers, np.array(dates), finest, _common_crs(folder, found), notes, _baselines(first, dates))

@@ -107,12 +107,12 @@ class Opened:
     """(T,) processing baselines, where the source names them."""
 
 
-def place_layers(found: Mapping[str, tuple[Stack, Grid, str]], *, where: str) -> tuple[dict[str, Layer], Grid]:
+def place_layers(found: Mapping[str, tuple[Stack, Grid, str]], *, source_name: str) -> tuple[dict[str, Layer], Grid]:
     """Place every stack on the finest grid, by coordinates.
 
     Args:
         found: band -> (stack, its grid, name of its file).
-        where: name of the whole, for messages.
+        source_name: name of the whole, for messages.
 
     Raises:
         GridError: a grid's pixels do not nest in those of the finest, or it lies beside it.
@@ -129,10 +129,10 @@ def place_layers(found: Mapping[str, tuple[Stack, Grid, str]], *, where: str) ->
         )
         if not nests:
             raise GridError(
-                f"{where}: {band} in '{name}' ({grid}) does not nest in {finest}; resample it to that grid."
+                f"{source_name}: {band} in '{name}' ({grid}) does not nest in {finest}; resample it to that grid."
             )
         layer = Layer(stack, factor, round(row), round(column))
         if layer.cover(Window.whole(finest.shape)).inside(grid.shape).pixels == 0:
-            raise GridError(f"{where}: {band} in '{name}' ({grid}) lies beside the other bands ({finest}).")
+            raise GridError(f"{source_name}: {band} in '{name}' ({grid}) lies beside the other bands ({finest}).")
         layers[band] = layer
     return layers, finest

@@ -63,14 +63,14 @@ def open_cube(
         TimeError: no dates, or a date twice. Unsorted dates are put in order, with a `DegradedInputWarning`.
         InputError: the offset cannot be decided.
     """
-    where = Path(path)
-    if not where.exists():
-        raise DataNotFoundError(f"Nothing at '{where}'; give a netCDF file, a Zarr store, or a folder of files.")
+    root = Path(path)
+    if not root.exists():
+        raise DataNotFoundError(f"Nothing at '{root}'; give a netCDF file, a Zarr store, or a folder of files.")
     if dilate_px < 0:
         raise InputError(f"dilate_px is {dilate_px}; expected 0 or more.")
-    opened = _open(where)
-    require_bands(opened.layers, where=str(where))
-    order = _order_of_dates(opened.dates, str(where))
+    opened = _open(root)
+    require_bands(opened.layers, source_name=str(root))
+    order = _order_of_dates(opened.dates, str(root))
     baselines = opened.baselines if baseline is None else baseline
     offset: int | tuple[int, ...] = offset_dn or 0
     policy: dict[str, Any] = {}
@@ -88,7 +88,7 @@ def open_cube(
         units=units,
         offset_dn=offset,
         dilate_px=dilate_px,
-        where=str(where),
+        source_name=str(root),
         notes={**opened.notes, **policy},
         offset_stated=provider is not None or offset_dn is not None,
     )
@@ -148,15 +148,17 @@ def _open(path: Path) -> Opened:
     raise DataNotFoundError(f"'{path}' holds no netCDF (.nc), Zarr or GeoTIFF (.tif) files.")
 
 
-def _order_of_dates(dates: NDArray[np.datetime64], where: str) -> NDArray[np.intp]:
+def _order_of_dates(dates: NDArray[np.datetime64], source_name: str) -> NDArray[np.intp]:
     """Indices that sort the dates."""
     if len(dates) == 0:
-        raise TimeError(f"{where} has no dates; expected at least one image.")
+        raise TimeError(f"{source_name} has no dates; expected at least one image.")
     order = np.argsort(dates, kind="stable")
     same = np.diff(dates[order]) == np.timedelta64(0)
     if same.any():
         double = dates[order][int(same.argmax())]
-        raise TimeError(f"{where} has the date {double} more than once; keep one image of each date and time.")
+        raise TimeError(f"{source_name} has the date {double} more than once; keep one image of each date and time.")
     if (order != np.arange(len(order))).any():
-        warnings.warn(f"{where}: the dates are not sorted; they are put in order.", DegradedInputWarning, stacklevel=3)
+        warnings.warn(
+            f"{source_name}: the dates are not sorted; they are put in order.", DegradedInputWarning, stacklevel=3
+        )
     return order

@@ -58,7 +58,7 @@ class CubeSource:
     """DN subtracted from every band: one number, or one for each date."""
     dilate_px: int = 1
     """How far clouds and shadows grow, in pixels of the SCL's own grid."""
-    where: str = "cube"
+    source_name: str = "cube"
     """Name for messages."""
     notes: dict[str, Any] = field(default_factory=dict)
     """More provenance."""
@@ -69,7 +69,7 @@ class CubeSource:
     @cached_property
     def identity(self) -> str:
         """Name, and a digest of sizes and times of its files, its grid, its dates, and how values are read."""
-        path = Path(self.where)
+        path = Path(self.source_name)
         files = sorted(path.iterdir()) if path.is_dir() else [path]
         stats = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files if file.is_file()]
         how = (self.shape, self.crs, six_numbers(self.transform), self.units, self.offset_dn, self.dilate_px)
@@ -103,7 +103,7 @@ class CubeSource:
         span = as_period(period)
         cube = self._read(window, span, every, mask)
         if not self.offset_stated:
-            self._offset_check.look(cube, span, where=self.where)
+            self._offset_check.look(cube, span, source_name=self.source_name)
         return cube
 
     def check_offset(self, period: Period | str | int | None = None) -> None:
@@ -125,7 +125,7 @@ class CubeSource:
             if not self._offset_check.is_due(span):
                 return
             with suppress(DataNotFoundError, OSError):
-                self._offset_check.look(self._read(box, span, "month", True), span, where=self.where)
+                self._offset_check.look(self._read(box, span, "month", True), span, source_name=self.source_name)
 
     def _sample_boxes(self, size_px: int) -> Iterator[Window]:
         """Small windows: in the middle, then towards the corners."""
@@ -211,7 +211,7 @@ class CubeSource:
         inside = np.flatnonzero((self.dates >= span.start) & (self.dates < span.end))
         if inside.size == 0:
             raise TimeError(
-                f"{self.where} has no image in {span}; its {len(self.dates)} images run from {self.dates[0]} to "
+                f"{self.source_name} has no image in {span}; its {len(self.dates)} images run from {self.dates[0]} to "
                 f"{self.dates[-1]}."
             )
         return inside
@@ -233,7 +233,8 @@ class CubeSource:
         months = np.unique(self.dates.astype("datetime64[M]"))
         if len(months) < len(self.dates):  # one image a month looks like composites, which are clear already
             warnings.warn(
-                f"{self.where} has no {SCL_NAME}, so clouds are not masked; add it, or read with mask=False if the "
+                f"{self.source_name} has no {SCL_NAME}, so clouds are not masked; add it, or read with mask=False "
+                "if the "
                 "images are composites of clear observations.",
                 DegradedInputWarning,
                 stacklevel=5,
@@ -255,7 +256,7 @@ class CubeSource:
             sample = np.concatenate(parts)
             if (np.isfinite(sample) & (sample != 0)).any():
                 break
-        return detect_units(sample, declared=self.units, where=self.where)
+        return detect_units(sample, declared=self.units, source_name=self.source_name)
 
     def _clear(self, chosen: NDArray[np.intp], box: Window) -> NDArray[np.bool_]:
         """Clear pixels of a window; read with a rim, so that clouds grow across the edges of blocks."""
@@ -270,7 +271,7 @@ class CubeSource:
         coarse = [name for name in BAND_NAMES if self.layers[name].factor > 1]
         offset = self.offset_dn if isinstance(self.offset_dn, int) else list(self.offset_dn)
         return {
-            "source": self.where,
+            "source": self.source_name,
             "dates": len(self.dates),
             "units": self._units,
             "offset_dn": offset,

@@ -45,7 +45,7 @@ class TableShape:
     """Numbers of the steps (wide), increasing; a number that is left out is a step that is missing."""
 
 
-def table_shape(columns: Sequence[str], *, where: str) -> TableShape:
+def table_shape(columns: Sequence[str], *, source_name: str) -> TableShape:
     """Recognise a table by its columns.
 
     Raises:
@@ -62,31 +62,35 @@ def table_shape(columns: Sequence[str], *, where: str) -> TableShape:
             bare = _LOOKS_LIKE_BAND.match(name)
             if bare and bare[1].upper() not in _UNUSED:
                 raise BandError(
-                    f"{where}: column '{column}' names the unknown band '{bare[1]}'; expected {', '.join(BAND_NAMES)}."
+                    f"{source_name}: column '{column}' names the unknown band '{bare[1]}'; expected "
+                    f"{', '.join(BAND_NAMES)}."
                 )
             continue
         home, step = (wide.setdefault(band, {}), int(match["step"])) if match else (long.setdefault(band, {}), 0)
         if step in home:
-            raise BandError(f"{where}: {band} stands in both '{home[step]}' and '{column}'; keep one of them.")
+            raise BandError(f"{source_name}: {band} stands in both '{home[step]}' and '{column}'; keep one of them.")
         home[step] = column
     if wide:
-        return _wide_shape(wide, where)
+        return _wide_shape(wide, source_name)
     if long and "timestamp" in columns:
         return TableShape(False, tuple(long), tuple((found[0],) for found in long.values()))
     if long:
-        raise TimeError(f"{where} has band columns but no 'timestamp'; a long table needs one row a point and date.")
+        raise TimeError(
+            f"{source_name} has band columns but no 'timestamp'; a long table needs one row a point and date."
+        )
     raise BandError(
-        f"{where} has no band columns; expected wide ones such as OPTICAL-B02-ts0-10m, or long ones such as S2-L2A-B02 "
+        f"{source_name} has no band columns; expected wide ones such as OPTICAL-B02-ts0-10m, or long ones "
+        "such as S2-L2A-B02 "
         f"with 'timestamp'. Found: {', '.join(columns[:12])}."
     )
 
 
-def _wide_shape(wide: dict[str, dict[int, str]], where: str) -> TableShape:
+def _wide_shape(wide: dict[str, dict[int, str]], source_name: str) -> TableShape:
     want = max((sorted(steps) for steps in wide.values()), key=len)
     for band, have in wide.items():
         if sorted(have) != want:
             gone = sorted(set(want) - set(have)) or sorted(set(have) - set(want))
-            raise BandError(f"{where}: {band} lacks the steps {gone}; every band needs the same steps.")
+            raise BandError(f"{source_name}: {band} lacks the steps {gone}; every band needs the same steps.")
     return TableShape(True, tuple(wide), tuple(tuple(wide[b][s] for s in want) for b in wide), tuple(want))
 
 
@@ -151,7 +155,7 @@ def iter_frames(path: Path, *, batch_size: int) -> Iterator[pd.DataFrame]:
         InputError: `batch_size` is below 1.
     """
     columns = columns_of(path)
-    shape = table_shape(columns, where=str(path))
+    shape = table_shape(columns, source_name=str(path))
     if batch_size < 1:
         raise InputError(f"batch_size is {batch_size}; expected 1 or more.")
     bands = {column for names in shape.columns for column in names}

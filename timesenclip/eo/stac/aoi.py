@@ -175,8 +175,10 @@ def _refuse_invalid(shape: Any, name: str) -> None:
     from shapely.validation import explain_validity
 
     if not shape.is_valid:
-        where = explain_validity(shape)
-        raise InputError(f"A polygon of '{name}' is not valid ({where}); mend it: ogr2ogr -makevalid OUT.gpkg FILE.")
+        raise InputError(
+            f"A polygon of '{name}' is not valid ({explain_validity(shape)}); mend it: ogr2ogr -makevalid "
+            "OUT.gpkg FILE."
+        )
     if shape.area == 0:
         raise InputError(f"A polygon of '{name}' has no area; expected polygons.")
 

@@ -66,7 +66,7 @@ class StacSource:
     """In the order in which they fill a day: the area's own UTM zone first."""
     reader: SceneReader
     """Reads a scene."""
-    where: str
+    source_name: str
     """Name for messages."""
     workers: int = 8
     """Scenes that are read at the same time; memory holds so many windows besides the result."""
@@ -110,7 +110,7 @@ class StacSource:
         how = (str(self.period), self.crs, six_numbers(self.transform), self.shape, self.clip)
         digest = hashlib.sha256(repr((scenes, how, self.reader.resampling, self.reader.dilate_px)).encode())
         digest.update(self.aoi.geometry.wkb)
-        return f"{self.where}, {len(self.scenes)} scenes ({digest.hexdigest()[:12]})"
+        return f"{self.source_name}, {len(self.scenes)} scenes ({digest.hexdigest()[:12]})"
 
     def read(
         self,
@@ -138,7 +138,7 @@ class StacSource:
         days = self.dates[(self.dates >= span.start) & (self.dates < span.end)]
         if days.size == 0:
             raise TimeError(
-                f"{self.where} has no scene in {span}; its scenes run from {self.dates[0]} to {self.dates[-1]}."
+                f"{self.source_name} has no scene in {span}; its scenes run from {self.dates[0]} to {self.dates[-1]}."
             )
         masked = mask and self._has_scl
         report = _Report()
@@ -200,7 +200,9 @@ class StacSource:
     def _span(self, period: Period | str | int | None) -> Period:
         span = as_period(period) or self.period
         if span.start < self.period.start or span.end > self.period.end:
-            raise TimeError(f"{self.where} was searched for {self.period}, not for {span}; open it with that period.")
+            raise TimeError(
+                f"{self.source_name} was searched for {self.period}, not for {span}; open it with that period."
+            )
         return span
 
     @cached_property
@@ -285,7 +287,7 @@ class StacSource:
         elif report.failed and (report.of_network or not self._warned.any_read):
             # A hole in the map would look like cloud; a single broken file, elsewhere, is only named.
             raise DataNotFoundError(
-                f"None of the {report.asked} scenes of a window of {self.where} could be read; first: "
+                f"None of the {report.asked} scenes of a window of {self.source_name} could be read; first: "
                 f"{report.failed[0]}. {self.access or 'Check the network and the addresses.'}"
             )
         new = [failure for failure in report.failed if (failure.scene, failure.band) not in self._warned.files]
@@ -309,14 +311,14 @@ class StacSource:
             self._warn(f"the scenes have no {SCL_NAME}, so clouds are not masked; add it.")
 
     def _warn(self, text: str) -> None:
-        warnings.warn(f"{self.where}: {text}", DegradedInputWarning, stacklevel=4)
+        warnings.warn(f"{self.source_name}: {text}", DegradedInputWarning, stacklevel=4)
 
     def _provenance(self, report: _Report, *, masked: bool) -> dict[str, Any]:
         offsets = Counter((scene.offset.offset_dn, scene.offset.reason) for scene in self.scenes)
         coarse = [band.name for band in BANDS if band.resolution_m > self.aoi.grid.dx]
         dilated = f"SCL without {list(DROPPED_SCL)}, dilated by {self.reader.dilate_px} pixel(s)"
         return {
-            "source": self.where,
+            "source": self.source_name,
             "area": {"name": self.aoi.name, "bounds": list(self.aoi.bounds), "clipped": self.clip},
             "dates": len(self.dates),
             "units": "dn",
