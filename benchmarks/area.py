@@ -32,7 +32,7 @@ from timesenclip.eo.composite import composite_cube
 from timesenclip.eo.cube.open import open_cube
 from timesenclip.eo.cube.source import CubeSource
 from timesenclip.eo.period import Every, Period
-from timesenclip.grid import Window, window_transform
+from timesenclip.grid import Window, WindowLike, window_transform
 from timesenclip.manifest import read_manifest
 from timesenclip.mapping.ask_store import ask_store
 from timesenclip.mapping.embed_area import embed_area
@@ -84,7 +84,7 @@ class Repeated:
 
     def read(
         self,
-        window: Window | tuple[int, int, int, int] | None = None,
+        window: WindowLike | None = None,
         *,
         period: Period | str | int | None = None,
         every: Every | None = "month",

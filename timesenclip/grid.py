@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from affine import Affine
@@ -16,6 +16,7 @@ __all__ = [
     "ALIGNED_PX",
     "Grid",
     "Window",
+    "WindowLike",
     "as_affine",
     "pixel_lonlat",
     "pixel_xy",
@@ -81,6 +82,10 @@ class Window(NamedTuple):
         rows, columns = shape
         row, column = min(max(self.row, 0), rows), min(max(self.column, 0), columns)
         return Window(row, min(max(self.row_end, row), rows), column, min(max(self.column_end, column), columns))
+
+
+WindowLike: TypeAlias = Window | tuple[int, int, int, int]
+"""What a user may give for a window: four plain numbers will do."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ import xarray as xr
 from affine import Affine
 
 from timesenclip.bands import band_index
+from timesenclip.eo.area import read_blocks
 from timesenclip.eo.cube.open import open_cube, read_cube
 from timesenclip.eo.points.read import iter_points, read_attributes, read_points
 from timesenclip.errors import DegradedInputWarning
@@ -123,7 +124,7 @@ def test_flanders_months_equal_a_median_by_hand(flanders: Path) -> None:
 def test_flanders_blocks_are_the_whole(flanders: Path) -> None:
     source = open_cube(flanders)
     whole = source.read(period="2018-06..2018-08")
-    for window, piece in source.blocks(23, period="2018-06..2018-08"):
+    for window, piece in read_blocks(source, 23, period="2018-06..2018-08"):
         box = np.s_[..., window[0] : window[1], window[2] : window[3]]
         assert np.array_equal(piece.valid, whole.valid[box])
         assert np.array_equal(piece.reflectance, whole.reflectance[box])

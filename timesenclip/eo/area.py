@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import numpy as np
 from affine import Affine
 from numpy.typing import NDArray
 
+from timesenclip.bands import BAND_NAMES
+from timesenclip.eo.composite import DayStack, composite_days, describe_composite
 from timesenclip.eo.period import Every, Period
 from timesenclip.errors import InputError
-from timesenclip.grid import Window, window_transform
+from timesenclip.grid import Window, WindowLike, window_transform
 from timesenclip.series import Cube
 
-__all__ = ["AreaSource", "CubeInMemory", "block_windows", "checked_window", "read_blocks"]
+__all__ = [
+    "AreaSource",
+    "CubeInMemory",
+    "block_windows",
+    "checked_window",
+    "composite_of_window",
+    "days_of_window",
+    "read_blocks",
+]
 
 
 class AreaSource(Protocol):
@@ -42,7 +53,7 @@ class AreaSource(Protocol):
 
     def read(
         self,
-        window: Window | tuple[int, int, int, int] | None = None,
+        window: WindowLike | None = None,
         *,
         period: Period | str | int | None = None,
         every: Every | None = "month",
@@ -83,7 +94,7 @@ class CubeInMemory:
         """The name alone: a cube in memory has no digest, and its maps are never continued."""
         return self.source_name
 
-    def read(self, window: Window | tuple[int, int, int, int] | None = None, **_: Any) -> Cube:
+    def read(self, window: WindowLike | None = None, **_: Any) -> Cube:
         """A window, as it is: period, composites and mask were chosen when the cube was made."""
         box = Window.whole(self.shape) if window is None else Window(*window)
 
@@ -102,6 +113,49 @@ class CubeInMemory:
         )
 
 
+def days_of_window(source: AreaSource, window: Window, stack: DayStack) -> Cube:
+    """The single days of a window as a cube, with an empty provenance."""
+    return Cube(
+        reflectance=stack.reflectance,
+        valid=stack.valid,
+        start=stack.dates,
+        end=stack.dates + np.timedelta64(1, "D"),
+        crs=source.crs,
+        transform=window_transform(source.transform, window),
+    )
+
+
+def composite_of_window(
+    source: AreaSource,
+    window: Window,
+    stacks: Iterable[DayStack],
+    *,
+    edges: NDArray[np.datetime64],
+    every: Every,
+    period: Period | None,
+) -> Cube:
+    """Composite the single days of a window; the provenance says how, and no more.
+
+    Args:
+        source: the area.
+        window: in which the days were read.
+        stacks: as `composite_days` takes them.
+        edges: (K + 1,) of the intervals.
+        every, period: what the edges were made from.
+    """
+    made = composite_days(stacks, edges, (len(BAND_NAMES), *window.shape))
+    return Cube(
+        reflectance=made.reflectance,
+        valid=made.observations > 0,
+        start=made.start,
+        end=made.end,
+        crs=source.crs,
+        transform=window_transform(source.transform, window),
+        provenance={"composite": describe_composite(every, period)},
+        observations=made.observations,
+    )
+
+
 def block_windows(shape: tuple[int, int], block: int) -> Iterator[Window]:
     """Square blocks of an area of (Y, X) pixels, row by row; those at the lower and right edge may be smaller."""
     for row in range(0, shape[0], block):
@@ -110,9 +164,14 @@ def block_windows(shape: tuple[int, int], block: int) -> Iterator[Window]:
 
 
 def read_blocks(
-    source: AreaSource, size: int, *, period: Period | str | int | None, every: Every | None, mask: bool
+    source: AreaSource,
+    size: int = 256,
+    *,
+    period: Period | str | int | None = None,
+    every: Every | None = "month",
+    mask: bool = True,
 ) -> Iterator[tuple[Window, Cube]]:
-    """Read an area in square blocks of `size` pixels, row by row; memory holds one block.
+    """Read an area in square blocks of `size` pixels, row by row; memory holds one block. Arguments as `read`.
 
     Raises:
         InputError: the size is less than 1.
@@ -123,7 +182,7 @@ def read_blocks(
         yield window, source.read(window, period=period, every=every, mask=mask)
 
 
-def checked_window(source: AreaSource, window: Window | tuple[int, int, int, int] | None) -> Window:
+def checked_window(source: AreaSource, window: WindowLike | None) -> Window:
     """The window, or all of the area where none is given.
 
     Raises:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from timesenclip.eo import composite_kernel
-from timesenclip.eo.composite import composite_cube, composite_dn
+from timesenclip.eo.composite import DayStack, composite_cube, composite_days, intervals_of_days
 from timesenclip.eo.composite_kernel import compiled, medians, network
 from timesenclip.eo.cube.open import open_cube
 from timesenclip.eo.cube.source import CubeSource
@@ -73,7 +73,8 @@ def test_no_date_at_all_is_missing(kernel: str) -> None:
 def test_whole_numbers_give_the_bits_of_reflectance(kernel: str, every: Any) -> None:
     cube = random_cube((20, 26), dates=30, cloudy=0.5)
     dn = np.rint(cube.reflectance * 10_000).astype(np.uint16)
-    found = composite_dn(dn, cube.valid, cube.start, every=every)
+    edges, _ = intervals_of_days(cube.start, every=every, period=None)
+    found = composite_days([DayStack(dn, cube.valid, cube.start)], edges, dn.shape[1:])
     expected = composite_cube(cube, every=every)
     assert np.array_equal(found.reflectance, expected.reflectance)
     assert np.array_equal(found.observations, expected.observations)

@@ -2,7 +2,7 @@
 
     source = open_cube("s2-flanders-2018")  # reads headers only
     cube = source.read(period="2018")  # monthly medians of clear observations
-    for window, cube in source.blocks(256):  # piece by piece, for any size
+    for window, cube in read_blocks(source, 256):  # block by block, for any size (`eo.area`)
         ...
 
 Every source gives the same `Cube`: ten bands on the grid of the finest, 20 m bands repeated to it (nearest, which keeps
@@ -27,7 +27,7 @@ from timesenclip.eo.cube.source import CubeSource
 from timesenclip.eo.period import Every, Period, as_period
 from timesenclip.eo.radiometry import Units, offsets_for
 from timesenclip.errors import DataNotFoundError, DegradedInputWarning, InputError, NoClearObservationError, TimeError
-from timesenclip.grid import Window
+from timesenclip.grid import WindowLike
 from timesenclip.series import Cube
 
 __all__ = ["CubeSource", "open_cube", "read_cube"]
@@ -97,7 +97,7 @@ def open_cube(
 def read_cube(
     path: str | Path,
     *,
-    window: Window | tuple[int, int, int, int] | None = None,
+    window: WindowLike | None = None,
     period: Period | str | int | None = None,
     every: Every | None = "month",
     mask: bool = True,

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timesenclip.bands import BANDS, SCL_NAME
-from timesenclip.eo.masking import clear_mask
+from timesenclip.eo.masking import clear_where_seen
 from timesenclip.eo.radiometry import usable_reflectance
 from timesenclip.eo.stac.items import Scene
 from timesenclip.eo.stac.providers import Signer
@@ -164,7 +164,7 @@ class SceneReader:
         """Clear pixels; SCL is read with a rim, so that clouds grow across the edges of blocks."""
         rows, columns = places.of(raster)
         values, seen, first = _window_of(raster, rows, columns, rim=self.dilate_px)
-        clear = clear_mask(np.where(seen, values, 0).astype(np.int16), dilate_px=self.dilate_px)
+        clear = clear_where_seen(values, seen, dilate_px=self.dilate_px)
         return np.asarray(_nearest(clear, rows, columns, first, outside=False))
 
     def _try(self, scene: Scene, band: str, box: Window, read: Callable[[Any], T]) -> T:

@@ -9,6 +9,7 @@ import xarray as xr
 from affine import Affine
 
 from timesenclip.bands import BAND_NAMES
+from timesenclip.eo.area import read_blocks
 from timesenclip.eo.cube.open import open_cube, read_cube
 from timesenclip.errors import (
     BandError,
@@ -58,7 +59,7 @@ def test_the_classic_format_of_netcdf_reads_back_equal(tmp_path: Path) -> None:
 def test_blocks_are_the_whole_with_clouds_growing_across_edges(write, tmp_path: Path) -> None:
     source = open_cube(write(random_cube((20, 26), cloudy=0.1), tmp_path / "cube"), dilate_px=1)
     whole = source.read()
-    for window, piece in source.blocks(7):
+    for window, piece in read_blocks(source, 7):
         box = np.s_[:, window[0] : window[1], window[2] : window[3]]
         assert np.array_equal(piece.valid, whole.valid[box])
         assert np.array_equal(piece.reflectance, whole.reflectance[(slice(None), *box)])
@@ -169,7 +170,7 @@ def test_coarse_bands_are_placed_by_coordinates(tmp_path: Path) -> None:
     assert found.transform == Affine(10.0, 0.0, 500_010.0, 0.0, -10.0, 5_599_970.0)
     assert np.array_equal(found.valid, whole.valid[:, 3:11, 1:16])
     assert np.array_equal(found.reflectance, whole.reflectance[..., 3:11, 1:16])
-    for window, piece in source.blocks(5, every=None):
+    for window, piece in read_blocks(source, 5, every=None):
         assert np.array_equal(piece.valid, found.valid[:, window[0] : window[1], window[2] : window[3]])
     _crop(part, "S2_20m.nc", x=slice(0, 4))
     assert not open_cube(part).read(every=None).valid[:, :, 7:].any()
@@ -225,7 +226,7 @@ def test_float_cubes_are_reflectance_and_nan_is_missing(tmp_path: Path) -> None:
 def test_a_cube_without_scl_says_once_that_clouds_stay(tmp_path: Path) -> None:
     source = open_cube(_netcdf(tmp_path, lambda d: d.drop_vars("SCL", errors="ignore")))
     with pytest.warns(DegradedInputWarning, match="clouds are not masked") as said:
-        pieces = list(source.blocks(4))
+        pieces = list(read_blocks(source, 4))
     assert len(said) == 1
     assert pieces[0][1].provenance["mask"] == "none"
     source.read(mask=False)  # silent: it was asked for
