@@ -6,11 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from timesenclip.eo.pixel_checks import check_dark_level, detect_units
 from timesenclip.eo.radiometry import (
-    check_dark_level,
     clean_dn,
     clean_reflectance,
-    detect_units,
     offset_for,
     offsets_for,
     to_reflectance,

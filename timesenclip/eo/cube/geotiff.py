@@ -54,9 +54,9 @@ class _Files:
         for i, index in enumerate(dates):
             path, number = self.sources[index]
             with _opened(path) as file:
-                if not self.grid.matches(_grid_of(file, path)) or file.crs != self.crs:
+                if not self.grid.matches(_read_grid(file, path)) or file.crs != self.crs:
                     raise GridError(
-                        f"'{path}' is on another grid ({_grid_of(file, path)}, {file.crs}) than "
+                        f"'{path}' is on another grid ({_read_grid(file, path)}, {file.crs}) than "
                         f"'{self.sources[0][0].name}' ({self.grid}, {self.crs}); put all dates on one grid."
                     )
                 out[i] = file.read(number, window=window.ranges)
@@ -89,11 +89,11 @@ def _sorted_out(folder: Path, files: Sequence[Path]) -> tuple[dict[str, dict[np.
     table: dict[str, dict[np.datetime64, _Source]] = {}
     unused = []
     for file in files:
-        bands = _bands_of(file)
+        bands = _find_bands(file)
         if not bands:
             unused.append(file.name)
             continue
-        date = _date_of(file.stem)
+        date = _parse_date(file.stem)
         if date is None:
             raise TimeError(
                 f"'{file.name}' names no date; expected one such as 2018-05-06 or 20180506 in the file's name."
@@ -106,7 +106,7 @@ def _sorted_out(folder: Path, files: Sequence[Path]) -> tuple[dict[str, dict[np.
     return table, unused
 
 
-def _bands_of(file: Path) -> dict[str, int]:
+def _find_bands(file: Path) -> dict[str, int]:
     """Band -> number in the file, from its name, or else from the descriptions of its bands."""
     for part in reversed(_PARTS.split(file.stem)):
         band = SCL_NAME if part.upper() == SCL_NAME else canonical_band(part)
@@ -123,7 +123,7 @@ def _bands_of(file: Path) -> dict[str, int]:
     return found
 
 
-def _date_of(stem: str) -> np.datetime64 | None:
+def _parse_date(stem: str) -> np.datetime64 | None:
     match = _DATE.search(stem)
     try:
         return np.datetime64("-".join(match.groups()), "D") if match else None
@@ -143,14 +143,14 @@ def _first(sources: tuple[_Source, ...]) -> _Files:
         nodata = file.nodatavals[number - 1]
         return _Files(
             sources=sources,
-            grid=_grid_of(file, path),
+            grid=_read_grid(file, path),
             crs=file.crs,
             dtype=np.dtype(file.dtypes[number - 1]),
             nodata=None if nodata is None or np.isnan(nodata) else float(nodata),
         )
 
 
-def _grid_of(file: Any, path: Path) -> Grid:
+def _read_grid(file: Any, path: Path) -> Grid:
     at = file.transform
     if at.b != 0 or at.d != 0 or at.a <= 0 or at.e >= 0:
         raise GridError(f"'{path}' is rotated or not north-up; warp it first: gdalwarp -t_srs EPSG:32631 IN OUT.")

@@ -119,7 +119,7 @@ def _combine(datasets: list[tuple[str, xr.Dataset]], *, source_name: str) -> Ope
     dates: NDArray[np.datetime64] | None = None
     crs, unused = None, []
     for name, dataset in datasets:
-        bands = _bands_of(dataset, name)
+        bands = _find_bands(dataset, name)
         if not bands:
             unused.append(name)
             continue
@@ -131,7 +131,7 @@ def _combine(datasets: list[tuple[str, xr.Dataset]], *, source_name: str) -> Ope
                 f"{source_name}: {name} has other dates than the files before it; all bands need the same dates."
             )
         dates = stamps
-        here = _crs_of(dataset)
+        here = _read_crs(dataset)
         if crs is not None and here is not None and here != crs:
             raise GridError(f"{source_name}: {name} is in {here}, the files before it in {crs}; put them on one grid.")
         crs = crs or here
@@ -142,7 +142,7 @@ def _combine(datasets: list[tuple[str, xr.Dataset]], *, source_name: str) -> Ope
                     f"{source_name}: {band} stands in both '{found[band][2]}' and '{name}'; keep one of them."
                 )
             data = dataset[variable].transpose(time, y, x)
-            found[band] = (_Variable(data, _nodata_of(data, f"{name}: {variable}"), name), grid, name)
+            found[band] = (_Variable(data, _read_nodata(data, f"{name}: {variable}"), name), grid, name)
     if dates is None:
         raise BandError(
             f"{source_name} has no Sentinel-2 band; expected variables named {BAND_NAMES[0]}..{BAND_NAMES[-1]}."
@@ -155,7 +155,7 @@ def _combine(datasets: list[tuple[str, xr.Dataset]], *, source_name: str) -> Ope
     return Opened(layers, dates, finest, crs, {"ignored_files": unused} if unused else {})
 
 
-def _bands_of(dataset: xr.Dataset, source_name: str) -> dict[str, str]:
+def _find_bands(dataset: xr.Dataset, source_name: str) -> dict[str, str]:
     """Canonical name -> variable, for variables with a time axis."""
     out: dict[str, str] = {}
     for variable in map(str, dataset.data_vars):
@@ -168,7 +168,7 @@ def _bands_of(dataset: xr.Dataset, source_name: str) -> dict[str, str]:
     return out
 
 
-def _nodata_of(data: Any, source_name: str) -> float | None:
+def _read_nodata(data: Any, source_name: str) -> float | None:
     """The declared fill value.
 
     A scale of 1/10000 is what DN mean, and an added offset is not trusted: providers declare one that is no longer in
@@ -225,7 +225,7 @@ def _north_up(dataset: xr.Dataset, y: str, x: str, source_name: str) -> tuple[xr
     return dataset, Grid(float(xs[0]) - dx / 2, float(ys[0]) - dy / 2, dx, dy, (len(ys), len(xs)))
 
 
-def _crs_of(dataset: xr.Dataset) -> str | None:
+def _read_crs(dataset: xr.Dataset) -> str | None:
     """CRS from a grid mapping variable or from attributes, as an authority string where there is one."""
     from pyproj import CRS
     from pyproj.exceptions import CRSError

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 from timesenclip.eo.period import Period
-from timesenclip.eo.radiometry import ENOUGH_TO_TELL, check_dark_level
+from timesenclip.eo.pixel_checks import ENOUGH_TO_TELL, check_dark_level
 from timesenclip.series import Cube
 
 __all__ = ["OffsetCheck"]

@@ -21,7 +21,8 @@ from timesenclip.eo.cube.layers import Layer
 from timesenclip.eo.cube.offset_check import OffsetCheck
 from timesenclip.eo.masking import UnmaskedWarning, clear_where_seen, describe_mask
 from timesenclip.eo.period import Every, Period, as_period
-from timesenclip.eo.radiometry import Units, clean_dn, detect_units, usable_reflectance
+from timesenclip.eo.pixel_checks import detect_units
+from timesenclip.eo.radiometry import Units, clean_dn, usable_reflectance
 from timesenclip.errors import DataNotFoundError, TimeError
 from timesenclip.grid import Window, WindowLike, six_numbers
 from timesenclip.series import Cube

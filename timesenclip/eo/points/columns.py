@@ -10,13 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timesenclip.bands import require_bands
-from timesenclip.eo.radiometry import (
-    MISSING_DN,
-    NODATA_DN,
-    Units,
-    detect_units,
-    usable_reflectance,
-)
+from timesenclip.eo.pixel_checks import detect_units
+from timesenclip.eo.radiometry import MISSING_DN, NODATA_DN, Units, usable_reflectance
 from timesenclip.errors import BandError, DegradedInputWarning, InputError
 
 if TYPE_CHECKING:

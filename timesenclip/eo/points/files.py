@@ -18,7 +18,7 @@ from timesenclip.messages import reason_of
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["TableShape", "columns_of", "iter_columns", "iter_frames", "read_frame", "table_shape"]
+__all__ = ["TableShape", "column_names", "iter_columns", "iter_frames", "read_frame", "table_shape"]
 
 _WIDE = re.compile(r"^(?P<band>.+?)[-_]ts(?P<step>\d+)(?:[-_]\d+m)?$", re.IGNORECASE)
 _LOOKS_LIKE_BAND = re.compile(r"^(?:S2[-_]L2A[-_]|OPTICAL[-_]|SENTINEL2[-_]|S2[-_])?(B\d{1,2}A?|B8A)$", re.IGNORECASE)
@@ -94,12 +94,12 @@ def _wide_shape(wide: dict[str, dict[int, str]], source_name: str) -> TableShape
     return TableShape(True, tuple(wide), tuple(tuple(wide[b][s] for s in want) for b in wide), tuple(want))
 
 
-def attributes_of(columns: Sequence[str]) -> list[str]:
+def attribute_columns(columns: Sequence[str]) -> list[str]:
     """Columns that say something of a point as a whole, such as labels: no bands, and no steps of anything."""
     return [name for name in columns if canonical_band(name) is None and not _WIDE.match(name)]
 
 
-def columns_of(path: Path) -> list[str]:
+def column_names(path: Path) -> list[str]:
     """Column names of a table.
 
     Raises:
@@ -126,7 +126,7 @@ def read_frame(path: Path, columns: Sequence[str] | None = None) -> pd.DataFrame
     Raises:
         DataNotFoundError: no such file, or not a table.
     """
-    have = columns_of(path)
+    have = column_names(path)
 
     def whole() -> pd.DataFrame:
         import pandas as pd
@@ -154,7 +154,7 @@ def iter_frames(path: Path, *, batch_size: int) -> Iterator[pd.DataFrame]:
         DataNotFoundError: no such file, or not a table.
         InputError: `batch_size` is below 1.
     """
-    columns = columns_of(path)
+    columns = column_names(path)
     shape = table_shape(columns, source_name=str(path))
     if batch_size < 1:
         raise InputError(f"batch_size is {batch_size}; expected 1 or more.")

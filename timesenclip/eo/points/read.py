@@ -16,11 +16,19 @@ from numpy.typing import NDArray
 
 from timesenclip.bands import BAND_NAMES
 from timesenclip.eo.period import Every, Period, as_period
+from timesenclip.eo.pixel_checks import check_dark_level
 from timesenclip.eo.points.columns import calibrate, complete_bands, places, sample_ids
-from timesenclip.eo.points.files import attributes_of, columns_of, iter_columns, iter_frames, read_frame, table_shape
+from timesenclip.eo.points.files import (
+    attribute_columns,
+    column_names,
+    iter_columns,
+    iter_frames,
+    read_frame,
+    table_shape,
+)
 from timesenclip.eo.points.wide_long import from_long, from_wide, long_points, timestamps, wide_dates
 from timesenclip.eo.points.window import select_window
-from timesenclip.eo.radiometry import Units, check_dark_level
+from timesenclip.eo.radiometry import Units
 from timesenclip.errors import InputError, NoClearObservationError, TimeError
 from timesenclip.messages import some_of
 from timesenclip.series import PixelSeries
@@ -126,10 +134,10 @@ def read_attributes(path: str | Path, columns: Sequence[str]) -> pd.DataFrame:
     Raises:
         InputError: a column is not there; the message lists those that are.
     """
-    have = columns_of(Path(path))
+    have = column_names(Path(path))
     for column in columns:
         if column not in have:
-            others = attributes_of(have)
+            others = attribute_columns(have)
             raise InputError(
                 f"{path} has no column '{column}'; beside bands and steps it has: "
                 f"{some_of(others, 40, separator=', ')}."
@@ -213,7 +221,7 @@ def _require_dates_in(path: Path, span: Period, step: Every | int) -> None:
     Raises:
         TimeError: it is.
     """
-    shape = table_shape(columns_of(path), source_name=str(path))
+    shape = table_shape(column_names(path), source_name=str(path))
     first, stop = np.datetime64("9999-01-01"), np.datetime64("0001-01-01")
     for frame in iter_columns(path, ["start_date" if shape.wide else "timestamp"]):
         if frame.empty:

@@ -87,17 +87,7 @@ def timestamps(frame: pd.DataFrame, *, source_name: str) -> NDArray[np.datetime6
     Raises:
         TimeError: a row has no date.
     """
-    import pandas as pd
-
-    try:
-        when = pd.to_datetime(frame["timestamp"], utc=True).dt.tz_localize(None).to_numpy().astype("datetime64[D]")
-    except (ValueError, TypeError) as error:
-        raise TimeError(
-            f"{source_name}: column 'timestamp' holds no dates ({reason_of(error)}); expected 2018-07-01."
-        ) from error
-    if np.isnat(when).any():
-        raise TimeError(f"{source_name}: row {int(np.isnat(when).argmax())} has no timestamp; give each row a date.")
-    return np.asarray(when)
+    return _read_days(frame, "timestamp", example="2018-07-01", source_name=source_name)
 
 
 def wide_dates(
@@ -108,20 +98,26 @@ def wide_dates(
     Raises:
         TimeError: `start_date` is absent or no date, or `step` is unknown.
     """
-    import pandas as pd
-
     if "start_date" not in frame:
         raise TimeError(f"{source_name}: a wide table needs a column 'start_date', the first day of step 0.")
-    try:
-        first = pd.to_datetime(frame["start_date"]).to_numpy().astype("datetime64[D]")
-    except (ValueError, TypeError) as error:
-        raise TimeError(
-            f"{source_name}: column 'start_date' holds no dates ({reason_of(error)}); expected 2018-01-01."
-        ) from error
-    if np.isnat(first).any():
-        raise TimeError(f"{source_name}: row {int(np.isnat(first).argmax())} has no start_date; give each row a date.")
+    first = _read_days(frame, "start_date", example="2018-01-01", source_name=source_name)
     number = np.asarray(steps)
     return np.stack([_begin(first, number, step), _begin(first, number + 1, step)], axis=-1)  # (N, T, 2)
+
+
+def _read_days(frame: pd.DataFrame, column: str, *, example: str, source_name: str) -> NDArray[np.datetime64]:
+    """(rows,) datetime64[D] of a column of dates; those with a time zone are put into UTC first."""
+    import pandas as pd
+
+    try:
+        when = pd.to_datetime(frame[column], utc=True).dt.tz_localize(None).to_numpy().astype("datetime64[D]")
+    except (ValueError, TypeError) as error:
+        raise TimeError(
+            f"{source_name}: column '{column}' holds no dates ({reason_of(error)}); expected {example}."
+        ) from error
+    if np.isnat(when).any():
+        raise TimeError(f"{source_name}: row {int(np.isnat(when).argmax())} has no {column}; give each row a date.")
+    return np.asarray(when)
 
 
 def _begin(first: NDArray[np.datetime64], number: NDArray[np.integer], step: Every | int) -> NDArray[np.datetime64]:

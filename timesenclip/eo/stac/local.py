@@ -84,7 +84,7 @@ def _item(name: str, bands: dict[str, Path], path: str, said: dict[str, str]) ->
     platform = _PLATFORM.search(path)
     tile = _TILE.search(path.upper())
     properties: dict[str, Any] = {
-        "datetime": said.get("start") or _moment_of(path),
+        "datetime": said.get("start") or _parse_moment(path),
         "s2:processing_baseline": said.get("baseline") or (f"{baseline[1]}.{baseline[2]}" if baseline else None),
         "s2:generation_time": said.get("made"),
         "s2:datastrip_id": said.get("strip"),
@@ -128,7 +128,7 @@ def _keep_finest(bands: dict[str, Path], band: str, file: Path) -> None:
         bands[band] = file
 
 
-def _moment_of(path: str) -> str:
+def _parse_moment(path: str) -> str:
     found = _MOMENT.search(path)
     if found:
         clock = found[4] or "103000"  # about when Sentinel-2 passes, in solar time

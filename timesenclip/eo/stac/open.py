@@ -22,7 +22,8 @@ from timesenclip.eo.stac.aoi import Aoi, open_aoi
 from timesenclip.eo.stac.items import Scene, drop_duplicates, scene_from_item
 from timesenclip.eo.stac.mgrs import is_tile_id
 from timesenclip.eo.stac.providers import PROVIDERS, Signer, provider_for, signer_for
-from timesenclip.eo.stac.reader import Failure, Resampling, SceneReader
+from timesenclip.eo.stac.reader import Failure, SceneReader
+from timesenclip.eo.stac.resample import Resampling
 from timesenclip.eo.stac.search import find_items
 from timesenclip.eo.stac.source import StacSource
 from timesenclip.errors import DataNotFoundError, DegradedInputWarning, InputError

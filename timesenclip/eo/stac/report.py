@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass, field
 
-from timesenclip.eo.radiometry import contradicts_offset
+from timesenclip.eo.pixel_checks import contradicts_offset
 from timesenclip.eo.stac.items import Scene
 from timesenclip.eo.stac.reader import Failure, SceneWindow
 from timesenclip.errors import DataNotFoundError, DegradedInputWarning

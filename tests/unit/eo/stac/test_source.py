@@ -48,12 +48,12 @@ def test_threads_that_ask_one_polygon_at_once_do_not_end_the_process(tmp_path):
 
 @pytest.mark.parametrize("shift", [0, -3, 9, 40, -40])
 def test_rows_and_columns_apart_find_what_places_one_by_one_find(shift: int) -> None:
-    from timesenclip.eo.stac.reader import _nearest
+    from timesenclip.eo.stac.resample import look_up_nearest
 
     values = np.arange(1, 12 * 9 + 1, dtype=np.float32).reshape(12, 9)
     rows, columns = np.arange(7)[:, None] * 1.5 + 0.7 + shift, np.arange(5)[None, :] * 0.5 + 2.2 - shift
-    apart = _nearest(values, rows, columns, (1, 0), outside=np.float32(0))
-    together = _nearest(values, *np.broadcast_arrays(rows, columns), (1, 0), outside=np.float32(0))
+    apart = look_up_nearest(values, rows, columns, (1, 0), outside=np.float32(0))
+    together = look_up_nearest(values, *np.broadcast_arrays(rows, columns), (1, 0), outside=np.float32(0))
     assert apart.dtype == values.dtype
     assert np.array_equal(apart, together)
     for i in range(7):
