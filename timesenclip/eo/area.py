@@ -59,7 +59,22 @@ class AreaSource(Protocol):
         every: Every | None = "month",
         mask: bool = True,
     ) -> Cube:
-        """Read a window (first row, past last row, first column, past last column); default: all of it."""
+        """Read a window of the area.
+
+        Args:
+            window: first row, end of rows, first column, end of columns, the ends exclusive; default: all of the area.
+            period: only the dates in this stretch; default: all.
+            every: composite to these intervals; None keeps every date.
+            mask: leave out what SCL calls cloud, shadow or defective.
+
+        Raises:
+            TimeError: the period has no date.
+            InputError: the window is empty or reaches beyond the area.
+
+        Warns:
+            DegradedInputWarning: there is no SCL, or the pixels contradict the offset that was decided for them; each
+                once for an opened area.
+        """
 
 
 @dataclass(frozen=True)

@@ -45,8 +45,7 @@ def detect_units(values: NDArray[np.generic], *, declared: Units, source_name: s
     if declared == "reflectance":
         raise UnitsError(
             f"{source_name}: declared as reflectance, but values reach {high:g}; expected 0..1. These are digital "
-            "numbers: "
-            "say units 'dn'."
+            "numbers: say units 'dn'."
         )
     raise UnitsError(
         f"{source_name}: declared as digital numbers, but values reach only {high:g}; expected 0..10000. This is "

@@ -58,8 +58,7 @@ class _Variable:
         except _UNREADABLE as error:
             raise DataNotFoundError(
                 f"Cannot read '{self.source_name}' ({type(error).__name__}: {reason_of(error)}); the file may be "
-                "damaged, "
-                "fetch it again."
+                "damaged, fetch it again."
             ) from error
 
 

@@ -85,21 +85,11 @@ class CubeSource:
         every: Every | None = "month",
         mask: bool = True,
     ) -> Cube:
-        """Read a window of the cube.
-
-        Args:
-            window: first and last row, first and last column, the last ones exclusive; default: all of it.
-            period: only the dates in this stretch; default: all.
-            every: composite to these intervals; None keeps every date.
-            mask: leave out what SCL calls cloud, shadow or defective.
-
-        Raises:
-            TimeError: the period has no date.
-            InputError: the window is empty or reaches beyond the cube.
+        """Read a window of the cube: arguments and errors as `AreaSource.read`.
 
         Warns:
-            DegradedInputWarning: there is no SCL, or the offset of baseline 04.00 seems to be in the pixels and nobody
-                said what it is; each once for an opened cube.
+            DegradedInputWarning: there is no SCL, or the offset of baseline 04.00 seems to be in the pixels although it
+                was not stated; each once for an opened cube.
         """
         span = as_period(period)
         cube = self._read(window, span, every, mask)

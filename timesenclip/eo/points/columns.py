@@ -121,8 +121,7 @@ def places(rows: pd.DataFrame, *, source_name: str) -> tuple[NDArray[np.float64]
         if wrong.any():
             raise InputError(
                 f"{source_name}: row {int(wrong.argmax())} has {name} {values[wrong][0]:g}, expected "
-                f"-{limit:g}..{limit:g} "
-                "in EPSG:4326. Are the columns lat and lon swapped, or projected?"
+                f"-{limit:g}..{limit:g} in EPSG:4326. Are the columns lat and lon swapped, or projected?"
             )
     return lon, lat
 

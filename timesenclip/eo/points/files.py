@@ -79,9 +79,8 @@ def table_shape(columns: Sequence[str], *, source_name: str) -> TableShape:
             f"{source_name} has band columns but no 'timestamp'; a long table needs one row a point and date."
         )
     raise BandError(
-        f"{source_name} has no band columns; expected wide ones such as OPTICAL-B02-ts0-10m, or long ones "
-        "such as S2-L2A-B02 "
-        f"with 'timestamp'. Found: {', '.join(columns[:12])}."
+        f"{source_name} has no band columns; expected wide ones such as OPTICAL-B02-ts0-10m, or long ones such as "
+        f"S2-L2A-B02 with 'timestamp'. Found: {', '.join(columns[:12])}."
     )
 
 

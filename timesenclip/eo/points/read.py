@@ -199,8 +199,7 @@ def points_from_frame(
     if not series.valid.any() and not allow_cloudy:
         raise NoClearObservationError(
             f"{source_name}: no point has a clear observation{f' in {span}' if span is not None else ''}; every "
-            "value is "
-            "missing (65535 or NaN) in at least one band."
+            "value is missing (65535 or NaN) in at least one band."
         )
     if found == "dn" and offset_dn == 0:
         check_dark_level(series.reflectance.min(axis=2), series.valid, source_name=source_name)

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -88,13 +87,9 @@ def open_stac(
     named = PROVIDERS.get(str(catalog).lower())
     address = (named.url if named else None) or str(catalog)
     lon = (area.bounds[0] + area.bounds[2]) / 2
+    facts: dict[str, Any] = {"provider": whose, "lon_deg": lon, "offset_dn": offset_dn, "baseline": baseline}
     items = find_items(address, collection=collection, aoi=area, period=span, wait_s=wait_s)
-    found = [
-        scene_from_item(
-            item, provider=whose, collection=collection, lon_deg=lon, offset_dn=offset_dn, baseline=baseline
-        )
-        for item in items
-    ]
+    found = [scene_from_item(item, collection=collection, **facts) for item in items]
     scenes, notes = _chosen(found, span, max_cloud, f"{catalog}/{collection}", area)
     source_name = f"{area.name} in {catalog}"
     reader = SceneReader(
@@ -108,8 +103,9 @@ def open_stac(
         wait_s=wait_s,
     )
     about = {"catalog": address, "collection": collection, "provider": whose.name, "max_cloud": max_cloud}
-    source = StacSource(area, span, (), reader, source_name, workers, clip, whose.access, {"search": about | notes})
-    return replace(source, scenes=tuple(_whole(scenes, source.source_name, area)))
+    scenes = _whole(scenes, source_name, area)
+    notes = {"search": about | notes}
+    return StacSource(area, span, tuple(scenes), reader, source_name, workers, clip, whose.access, notes)
 
 
 def _check(max_cloud: float, resampling: str, dilate_px: int, workers: int, retries: int) -> None:
@@ -131,9 +127,8 @@ def _chosen(
     bounds = ", ".join(f"{edge:.4g}" for edge in area.bounds)
     if not inside:
         raise DataNotFoundError(
-            f"No scene of {source_name} shows {area.name} ({bounds}) in {span}; Sentinel-2 images land and "
-            "coasts, not the "
-            "open sea, and from 2015 on. Check the area and the period, or another catalogue."
+            f"No scene of {source_name} shows {area.name} ({bounds}) in {span}; Sentinel-2 images land and coasts, not "
+            "the open sea, and from 2015 on. Check the area and the period, or another catalogue."
         )
     # First the duplicates: an old version must not come back because the new one counts more cloud.
     once, dropped = drop_duplicates(inside)
@@ -163,9 +158,8 @@ def _whole(scenes: list[Scene], source_name: str, area: Aoi) -> list[Scene]:
     assumed = [scene.id for scene in whole if scene.offset.assumed]
     if assumed:
         _warn(
-            f"{source_name}: {len(assumed)} of {len(whole)} scenes say no processing baseline "
-            f"({some_of(assumed)}); taken to "
-            "be older than 04.00, without its offset of 1000 DN. Say the baseline or the offset."
+            f"{source_name}: {len(assumed)} of {len(whole)} scenes say no processing baseline ({some_of(assumed)}); "
+            "taken to be older than 04.00, without its offset of 1000 DN. Say the baseline or the offset."
         )
     return sorted(whole, key=lambda scene: (scene.day, not _own_zone(scene, area), scene.tile, scene.sensed, scene.id))
 

@@ -104,17 +104,11 @@ class StacSource:
         every: Every | None = "month",
         mask: bool = True,
     ) -> Cube:
-        """Read a window of the area, one composite after the other.
+        """Read a window of the area, one composite after the other: arguments and errors as `AreaSource.read`.
 
-        Args:
-            window: first and last row, first and last column, the last ones exclusive; default: all of it.
-            period: a part of the period that was searched for; default: all of it.
-            every: composite to these intervals; None keeps every solar day.
-            mask: leave out what SCL calls cloud, shadow or defective.
+        A date is a solar day. The period must lie in the one that was searched for, which is the default.
 
         Raises:
-            TimeError: the period has no scene, or reaches beyond the one searched for.
-            InputError: the window is empty or reaches beyond the area.
             DataNotFoundError: none of the files could be read.
 
         Warns:
