@@ -8,31 +8,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from timesenclip.eo.composite import composite_cube, composite_series, masked_median
-from timesenclip.eo.masking import DROPPED_SCL, clear_mask
-from timesenclip.eo.period import Period, interval_edges
-from timesenclip.errors import InputError, TimeError
+from timesenclip.errors import TimeError
 from timesenclip.series import PixelSeries
 from timesenclip.testing import random_cube
-
-SCL = hnp.arrays(
-    np.uint8, st.tuples(st.integers(1, 2), st.integers(1, 7), st.integers(1, 7)), elements=st.integers(0, 11)
-)
-
-
-@given(scl=SCL, pixels=st.integers(0, 2))
-@settings(max_examples=100, deadline=None)
-def test_dilation_equals_brute_force(scl: np.ndarray, pixels: int) -> None:
-    found = clear_mask(scl, dilate_px=pixels)
-    t, rows, columns = scl.shape
-    for i, r, c in np.ndindex(t, rows, columns):
-        around = scl[i, max(r - pixels, 0) : r + pixels + 1, max(c - pixels, 0) : c + pixels + 1]
-        cloudy = np.isin(around, (3, 8, 9, 10)).any() or scl[i, r, c] in DROPPED_SCL
-        assert found[i, r, c] == (not cloudy)
-
-
-def test_what_is_no_scl_is_refused() -> None:
-    with pytest.raises(InputError, match=r"0\.\.200"):
-        clear_mask(np.array([[0, 200]]))
 
 
 @given(
@@ -105,26 +83,6 @@ def test_a_season_may_cross_new_year() -> None:
     assert str(found.end[0, -1]) == "2022-02-01"
 
 
-def test_dekads_are_those_of_the_calendar() -> None:
-    edges = interval_edges(np.datetime64("2021-02-05"), np.datetime64("2021-03-12"), "dekad")
-    assert edges.astype(str).tolist() == [
-        "2021-02-01",
-        "2021-02-11",
-        "2021-02-21",
-        "2021-03-01",
-        "2021-03-11",
-        "2021-03-21",
-    ]
-
-
-def test_periods_are_read_and_refused() -> None:
-    assert str(Period.parse("2018")) == "2018-01-01..2018-12-31"
-    assert str(Period.parse("2018-07..2019-06")) == "2018-07-01..2019-06-30"
-    assert str(Period.parse("2018-03-15..2018-10-01")) == "2018-03-15..2018-10-01"
-    for text in ("18", "2018-13", "2018-07..", "..2018", "soon", "2018-02-30"):
-        with pytest.raises(TimeError):
-            Period.parse(text)
-    with pytest.raises(TimeError, match=r"last day 2018-12-31\) before it starts \(2019-01-01\)"):
-        Period.parse("2019..2018")
+def test_a_period_without_a_step_says_which_there_are() -> None:
     with pytest.raises(TimeError, match="run from 2021"):
         composite_series(_daily(), period=1999)
