@@ -7,7 +7,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from timesenclip.eo.composite import composite_cube, composite_series, masked_median
+from timesenclip.eo.composite import (
+    DayStack,
+    composite_cube,
+    composite_days,
+    composite_series,
+    intervals_of_days,
+    masked_median,
+)
+from timesenclip.eo.period import Period
 from timesenclip.errors import TimeError
 from timesenclip.series import PixelSeries
 from timesenclip.testing import random_cube
@@ -86,3 +94,34 @@ def test_a_season_may_cross_new_year() -> None:
 def test_a_period_without_a_step_says_which_there_are() -> None:
     with pytest.raises(TimeError, match="run from 2021"):
         composite_series(_daily(), period=1999)
+
+
+@pytest.mark.parametrize("as_dn", [True, False])
+def test_days_may_come_in_one_stack_or_interval_by_interval(as_dn: bool) -> None:
+    cube = random_cube((6, 8), dates=20, cloudy=0.4)
+    values = np.rint(cube.reflectance * 10_000).astype(np.uint16) if as_dn else cube.reflectance
+    edges, slot = intervals_of_days(cube.start, every="quarter", period=None)
+    stacks = [DayStack(values[slot == k], cube.valid[slot == k], cube.start[slot == k]) for k in np.unique(slot)]
+    one = composite_days([DayStack(values, cube.valid, cube.start)], edges, values.shape[1:])
+    several = composite_days(iter(stacks), edges, values.shape[1:])
+    expected = composite_cube(cube, every="quarter")
+    for found in (one, several):
+        assert np.array_equal(found.reflectance, expected.reflectance)
+        assert np.array_equal(found.observations, expected.observations)
+        assert np.array_equal(found.end, expected.end)
+    assert np.array_equal(stacks[0].reflectance, cube.reflectance[slot == slot[0]])
+    assert stacks[0].reflectance.dtype == np.float32
+
+
+def test_intervals_without_days_are_missing() -> None:
+    cube = random_cube((4, 4), dates=3, cloudy=0)  # 7 and 27 January, 16 February
+    edges, slot = intervals_of_days(cube.start, every="month", period=Period.of_year(2021))
+    found = composite_days([DayStack(cube.reflectance, cube.valid, cube.start)], edges, (10, 4, 4))
+    assert slot.tolist() == [0, 0, 1]
+    assert len(found.start) == 12
+    assert found.observations[:, 0, 0].tolist() == [2, 1, *[0] * 10]
+    assert not found.reflectance[2:].any()
+    _, outside = intervals_of_days(cube.start, every="month", period=Period.parse("2021-02"))
+    assert outside.tolist() == [-1, -1, 0]
+    with pytest.raises(TimeError, match="has no step"):
+        intervals_of_days(cube.start, every="month", period=Period.of_year(1999))

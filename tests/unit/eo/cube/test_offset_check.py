@@ -59,7 +59,7 @@ def test_reading_says_it_once(folder: Path, how: dict[str, Any]) -> None:
     assert len(first) == 1
     assert LEFT_IN in first[0]
     assert str(folder) in first[0]
-    assert said(lambda: (source.read(**how), source.read(period=2021), list(read_blocks(source, 8)))) == []
+    assert said(lambda: (source.read(**how), source.read(period=2021), list(read_blocks(source, 16)))) == []
     assert len(said(lambda: read_cube(folder, **how))) == 1
 
 
