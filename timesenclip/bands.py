@@ -1,6 +1,6 @@
 """The one table of Sentinel-2 bands, and the one table of normalisation constants.
 
-No other module may hold a band name or a normalisation constant.
+Other modules take band names and normalisation constants from here.
 
 Source: band centres: ESA, Sentinel-2 MSI User Guide, spectral bands of S2A.
 """
@@ -68,7 +68,7 @@ BAND_SETS: dict[str, tuple[str, ...]] = {
     "10m": tuple(band.name for band in BANDS if band.resolution_m == 10),
     "rgb": ("B04", "B03", "B02"),
 }
-"""Sets of bands that are compared with one another: what is lost without the others."""
+"""Sets of bands that experiments compare, to measure what the other bands add."""
 
 SCL_NAME = "SCL"
 """Name of the scene classification layer that comes with every L2A product."""

@@ -109,7 +109,7 @@ class Grid:
         return Affine(self.dx, 0.0, self.x0, 0.0, self.dy, self.y0)
 
     def centres(self, window: Window) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """X of the columns and y of the rows of a window, at pixel centres, in CRS units: (X,) and (Y,)."""
+        """Coordinates of a window's pixel centres in CRS units: x of the columns (X,) and y of the rows (Y,)."""
         x = self.x0 + self.dx * (np.arange(window.column, window.column_end, dtype=np.float64) + 0.5)
         y = self.y0 + self.dy * (np.arange(window.row, window.row_end, dtype=np.float64) + 0.5)
         return x, y
@@ -146,7 +146,7 @@ def six_numbers(transform: Affine) -> tuple[float, float, float, float, float, f
 
 
 def pixel_xy(transform: Affine, column: Any, row: Any) -> tuple[Any, Any]:
-    """X and y in CRS units of fractional columns and rows: numbers, or arrays that broadcast."""
+    """Coordinates (x, y) in CRS units of fractional columns and rows: numbers, or arrays that broadcast."""
     place: Any = (column, row)  # the affine package's types know numbers only
     x, y = transform @ place
     return x, y

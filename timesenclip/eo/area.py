@@ -49,7 +49,7 @@ class AreaSource(Protocol):
 
     @property
     def identity(self) -> str:
-        """Name, and a digest that changes where the pixels do: two runs of one job must have the same."""
+        """Name and a digest that changes when the pixels do; a job is continued only if it is unchanged."""
 
     def read(
         self,
@@ -106,11 +106,11 @@ class CubeInMemory:
 
     @property
     def identity(self) -> str:
-        """The name alone: a cube in memory has no digest, and its maps are never continued."""
+        """The name alone: a cube in memory has no digest, so its maps are never continued."""
         return self.source_name
 
     def read(self, window: WindowLike | None = None, **_: Any) -> Cube:
-        """A window, as it is: period, composites and mask were chosen when the cube was made."""
+        """A window; other arguments have no effect, since period, composites and mask were chosen with the cube."""
         box = Window.whole(self.shape) if window is None else Window(*window)
 
         def part(values: NDArray[Any]) -> NDArray[Any]:
@@ -149,7 +149,7 @@ def composite_of_window(
     every: Every,
     period: Period | None,
 ) -> Cube:
-    """Composite the single days of a window; the provenance says how, and no more.
+    """Composite the single days of a window; the provenance describes the composite only.
 
     Args:
         source: the area.

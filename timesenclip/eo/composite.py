@@ -1,6 +1,7 @@
 """Composites: the median of the clear observations of each calendar interval. What is missing stays missing.
 
-`composite_days` is how both kinds of area (`cube/source.py`, `stac/source.py`) get from single days to a composite.
+Cubes on disk (`cube/source.py`) and searches (`stac/source.py`) both go from single days to a composite by
+`composite_days`.
 """
 
 from __future__ import annotations
@@ -167,7 +168,7 @@ class Composite:
         scale = 1.0 if _is_reflectance(values) else QUANTIFICATION
         for k in np.unique(slot[slot >= 0]):
             rows = np.flatnonzero(slot == k)
-            if use[rows].any():  # else it stays as it is: the sea, or beyond a border
+            if use[rows].any():  # often false at sea and outside the polygon; sorting would be wasted there
                 median, count = medians(flat, use, rows, scale=scale)
                 self.reflectance[k], self.observations[k] = median.reshape(c, y, x), count.reshape(y, x)
 

@@ -1,7 +1,8 @@
 """Clouds are masked here: which observations are clear by the scene classification (SCL), with a rim around clouds.
 
-Every reader calls `clear_where_seen` on SCL's own grid, with a rim read around the window, so that a cloud outside the
-window grows into it and a pixel's mask does not depend on the block in which it is read.
+Cubes (`cube/source.py`) and scenes (`stac/reader.py`) call `clear_where_seen` on SCL's own grid, with a rim read around
+the window: a cloud outside the window grows into it, and a pixel's mask does not depend on the block in which it
+is read.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ def clear_mask(
 
 
 def clear_where_seen(values: NDArray[Any], seen: NDArray[np.bool_], *, dilate_px: int) -> NDArray[np.bool_]:
-    """True where a scene classification as it stands in a file is clear.
+    """True where a scene classification is clear; values as they are in a file.
 
     Args:
         values: (..., Y, X) of any type; NaN is "no data".

@@ -101,7 +101,7 @@ def check_dark_level(
 
 
 def contradicts_offset(lowest_dn: NDArray[np.float32], offset_dn: int) -> str | None:
-    """Whether the pixels of one image speak against the offset that was decided for it.
+    """Whether the pixels of one image contradict the offset that was decided for it.
 
     With the offset in them DN lie above 1000 but for noise; without it some lie far below, in nearly every image.
 
@@ -123,6 +123,6 @@ def contradicts_offset(lowest_dn: NDArray[np.float32], offset_dn: int) -> str | 
 
 
 def _dark(reflectance: NDArray[np.float32], valid: NDArray[np.bool_]) -> float:
-    """First percentile of the valid values; NaN, which no comparison meets, where they are too few to tell."""
+    """First percentile of the valid values; NaN, which compares as False, where they are too few to tell."""
     seen = reflectance[valid]
     return float(np.percentile(seen, 1)) if seen.size >= ENOUGH_TO_TELL else float("nan")

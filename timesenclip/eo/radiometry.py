@@ -155,7 +155,11 @@ def to_reflectance(
 
 
 def clean_reflectance(values: NDArray[np.generic]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Reflectance that is given as such: 0 where missing (NaN or a fill value), never below 0; and where it is seen."""
+    """Clean values that are reflectance already.
+
+    Returns:
+        Reflectance float32, 0 where missing (NaN or a fill value), never below 0; and a boolean array: where it is seen.
+    """
     given = values.astype(np.float32)
     valid = np.isfinite(given) & (given > LOWEST_DN / QUANTIFICATION) & (given <= SATURATED)
     return np.where(valid, np.maximum(given, 0.0), 0.0).astype(np.float32), valid
@@ -168,7 +172,8 @@ def usable_reflectance(
     offset_dn: int | NDArray[np.integer] = 0,
     nodata: tuple[int, ...] = NODATA_DN,
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Reflectance of values as a file holds them, and where there is a usable observation: what every reader calls.
+    """Reflectance of values as a file holds them, and where there is a usable observation. All readers call this,
+    except that a cube of whole numbers is composited by way of `clean_dn`.
 
     Args:
         values: any shape, as `units` says: `dn`, or `reflectance`.

@@ -64,7 +64,7 @@ class _Files:
 
 
 def open_files(folder: Path, files: Sequence[Path]) -> Opened:
-    """Sort files into bands and dates by their names; files that name no band are left aside."""
+    """Sort files into bands and dates by their names; files whose names hold no band are ignored and noted."""
     table, unused = _sorted_out(folder, files)
     if not table:
         raise BandError(f"{folder} has no file that names a band; expected names such as 2018-05-06_B04.tif.")
@@ -170,13 +170,13 @@ def _common_crs(folder: Path, found: dict[str, tuple[_Files, Grid, str]]) -> str
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Any]:
-    """Open a raster; what cannot be read is named in one line."""
+    """Open a raster; an error names the file."""
     import rasterio
     from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", NotGeoreferencedWarning)  # said as a GridError where it matters
+            warnings.simplefilter("ignore", NotGeoreferencedWarning)  # a missing CRS is reported as a GridError
             with rasterio.open(path) as file:
                 yield file
     except RasterioError as error:

@@ -66,7 +66,7 @@ class Layer:
         chosen = dates if self.order is None else self.order[dates]
         values = self.stack.read(chosen, there)
         seen = np.ones(values.shape, dtype=np.bool_)
-        if self.stack.nodata is not None:  # NaN is found by whoever converts the values
+        if self.stack.nodata is not None:  # NaN is found when the values are converted
             seen &= values != self.stack.nodata
         pad = (
             (0, 0),
@@ -91,7 +91,7 @@ class Layer:
 
 @dataclass(frozen=True)
 class Opened:
-    """What a reader of one format found."""
+    """The bands, dates and grid that a reader found in a cube."""
 
     layers: dict[str, Layer]
     """By canonical band name, and SCL."""

@@ -52,7 +52,7 @@ class _Variable:
     def read(self, dates: NDArray[np.intp], window: Window) -> NDArray[Any]:
         """Values of some dates in a window."""
         run = dates.size > 0 and bool((np.diff(dates) == 1).all())
-        chosen = slice(int(dates[0]), int(dates[-1]) + 1) if run else dates  # HDF5 reads runs far faster
+        chosen = slice(int(dates[0]), int(dates[-1]) + 1) if run else dates  # HDF5 reads consecutive dates much faster
         try:
             return np.asarray(self.data[chosen, *window.slices].values)
         except _UNREADABLE as error:
@@ -63,7 +63,7 @@ class _Variable:
 
 
 def open_files(files: Sequence[Path]) -> Opened:
-    """Open netCDF files that together hold the bands; files without any are left aside and named in the notes."""
+    """Open netCDF files that together hold the bands; files without any are ignored and named in the notes."""
     source_name = str(files[0] if len(files) == 1 else files[0].parent)
     return _combine([(file.name, open_netcdf(file)) for file in files], source_name=source_name)
 
@@ -171,7 +171,7 @@ def _read_nodata(data: Any, source_name: str) -> float | None:
     """The declared fill value.
 
     A scale of 1/10000 is what DN mean, and an added offset is not trusted: providers declare one that is no longer in
-    the pixels (Element84/earth-search#9). Where it matters, `provider` or `offset_dn` says so.
+    the pixels (Element84/earth-search#9). An offset is subtracted only if `provider` or `offset_dn` is given.
     """
     scale = float(data.attrs.get("scale_factor", 1.0))
     if not (np.isclose(scale, 1e-4, rtol=1e-3) or scale == 1.0):

@@ -46,8 +46,8 @@ def open_cube(
     """Open a cube without reading its pixels.
 
     Args:
-        path: a netCDF file, a folder of netCDF files, a Zarr store, or a folder of GeoTIFFs named with date and band
-            (`2018-05-06_B04.tif`, `T31UDS_20180506T105031_B04_10m.tif`), or with a date where the bands in them have
+        path: a netCDF file, a folder of netCDF files, a Zarr store, or a folder of GeoTIFFs whose names hold date and
+            band (`2018-05-06_B04.tif`, `T31UDS_20180506T105031_B04_10m.tif`), or with a date where the bands in them have
             names.
         units: whether values are `dn` or `reflectance`; `auto` looks at them.
         provider, collection, baseline: where the pixels come from, to decide the offset of baseline 04.00; one baseline

@@ -1,4 +1,4 @@
-"""An opened cube: what there is, and how a window of it is read."""
+"""An opened cube, and how a window of it is read."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _PLACES = ((0.5, 0.5), (0.2, 0.2), (0.2, 0.8), (0.8, 0.2), (0.8, 0.8))
 
 @dataclass(frozen=True)
 class CubeSource:
-    """An opened cube: what there is, without its pixels."""
+    """An opened cube: its bands, dates and grid, without its pixels."""
 
     layers: dict[str, Layer]
     """The ten bands, and SCL where there is one."""
@@ -100,8 +100,8 @@ class CubeSource:
     def check_offset(self, period: Period | str | int | None = None) -> None:
         """Look for an offset that was left in, before work begins: in a small window with enough observations.
 
-        Nothing is read where the offset was stated or the period was looked at before. A window that cannot be read is
-        passed over; whoever reads it for the work names the file.
+        Nothing is read if the offset was stated or the period was checked before. A window that cannot be read is
+        skipped here; the error is raised when the work reaches it.
 
         Raises:
             TimeError: the period has no date.
@@ -153,7 +153,7 @@ class CubeSource:
                 values[:, i], seen = usable_reflectance(raw, units=self._units, offset_dn=offset)
             valid &= there & seen
         if self._units == "reflectance":
-            valid &= values.any(axis=1)  # 0 in all ten bands is how float cubes without NaN write "nothing"
+            valid &= values.any(axis=1)  # float cubes without NaN mark "no data" by 0 in all ten bands
         if not as_dn:
             values *= valid[:, None]
         return DayStack(values, valid, self.dates[chosen])

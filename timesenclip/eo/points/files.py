@@ -94,7 +94,7 @@ def _wide_shape(wide: dict[str, dict[int, str]], source_name: str) -> TableShape
 
 
 def attribute_columns(columns: Sequence[str]) -> list[str]:
-    """Columns that say something of a point as a whole, such as labels: no bands, and no steps of anything."""
+    """Columns that describe a point as a whole, such as labels: neither bands nor steps of a series."""
     return [name for name in columns if canonical_band(name) is None and not _WIDE.match(name)]
 
 
@@ -136,7 +136,9 @@ def read_frame(path: Path, columns: Sequence[str] | None = None) -> pd.DataFrame
         import pyarrow.parquet as pq
 
         table = pq.ParquetFile(path).read(columns=columns if columns is None else list(columns))
-        frame: pd.DataFrame = table.to_pandas(ignore_metadata=True)  # it may ask for an index, or for geopandas
+        frame: pd.DataFrame = table.to_pandas(
+            ignore_metadata=True
+        )  # pandas metadata may set an index, or need geopandas
         return frame
 
     return _guarded(path, whole)
@@ -198,12 +200,12 @@ def _is_csv(path: Path) -> bool:
 
 
 def _as_text(columns: Sequence[str]) -> dict[str, type[str]]:
-    """Names stay as they are written: `007` is not 7, in whichever piece it stands."""
+    """Types to read columns with: names are text, so that `007` does not become 7."""
     return {"sample_id": str} if "sample_id" in columns else {}
 
 
 def _guarded(path: Path, read: Callable[[], _T]) -> _T:
-    """Run a reader of pandas or pyarrow; whatever it cannot read is named in one line."""
+    """Run a reader of pandas or pyarrow; its errors become a `DataNotFoundError` that names the file."""
     try:
         return read()
     except TimeSenCLIPError:
@@ -255,7 +257,7 @@ def _contiguous(path: Path) -> bool:
         for i in np.flatnonzero(np.concatenate([[True], names[1:] != names[:-1]])[: len(names)]):
             if i == 0 and names[0] == previous:
                 continue
-            key = hash(names[i])  # two names of one hash only mean that the table is read whole
+            key = hash(names[i])  # if two names share a hash, the table is read whole, which is slower but right
             if key in seen:
                 return False
             seen.add(key)

@@ -1,8 +1,9 @@
 """Read tables of points, in wide or long form, from Parquet, GeoParquet or CSV.
 
 Wide: one row a point, columns such as `OPTICAL-B02-ts0-10m`; the first step begins at `start_date`, the others follow
-monthly unless told. Long: one row a point and date, columns such as `S2-L2A-B02` and `timestamp`; the order of the rows
-carries no meaning. Which form a table has is seen from its columns, and the two give the same `PixelSeries`.
+monthly unless `step` says otherwise. Long: one row a point and date, columns such as `S2-L2A-B02` and `timestamp`; the
+order of the rows carries no meaning. Which form a table has is seen from its columns, and the two give the same
+`PixelSeries`.
 """
 
 from __future__ import annotations
@@ -101,8 +102,8 @@ def iter_points(
 
     Memory is bounded for Parquet and CSV in wide form, and in long form where the rows of a point follow each other. A
     long table whose points are scattered is held in memory as it is (20 bytes a row and more), and given out in pieces;
-    one without `sample_id` is given out whole. Points without any clear observation
-    are yielded too, with `valid` all False. The number of steps may differ between pieces.
+    one without `sample_id` is given out whole. Points without any clear observation are yielded too, with `valid` all
+    False. The number of steps may differ between pieces.
 
     Yields:
         Series of about `batch_size` points (long tables: of their usual twelve rows), in order.
@@ -207,7 +208,7 @@ def points_from_frame(
 
 
 def _without_gaps(dates: NDArray[np.datetime64]) -> dict[str, Any]:
-    """`start` and `end`, (N, T) each; where a point has fewer steps its last one stands again, never valid."""
+    """`start` and `end`, (N, T) each; where a point has fewer steps the last one is repeated and not valid."""
     last = np.maximum((~np.isnat(dates[..., 0])).sum(axis=1) - 1, 0)
     index = np.minimum(np.arange(dates.shape[1]), last[:, None])
     row = np.arange(len(dates))[:, None]

@@ -1,4 +1,4 @@
-"""Scenes: what is needed of a STAC item, whoever wrote it, and which scenes stand for the same observation."""
+"""Scenes: what is read from the STAC items of any catalogue, and which scenes show the same observation."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class Scene:
 def footprint(geometry: Mapping[str, Any] | None) -> Any:
     """Outline of a STAC item, a little wider than the catalogue says since it is drawn with few corners; None: unknown.
 
-    Footprints that cross themselves, as those at the antimeridian do, are mended.
+    Footprints that cross themselves, as at the antimeridian, are repaired.
     """
     from shapely import make_valid
     from shapely.geometry import shape
@@ -152,7 +152,7 @@ def drop_duplicates(scenes: Iterable[Scene]) -> tuple[list[Scene], dict[str, str
     """Keep one scene of each tile, pass and data strip: that of the newest baseline, then the latest made.
 
     Returns:
-        The scenes that stay, by time, tile and id, and why each of the others went: id -> reason.
+        The scenes that stay, by time, tile and id, and why each of the others was dropped: id -> reason.
     """
     kept: list[Scene] = []
     dropped: dict[str, str] = {}

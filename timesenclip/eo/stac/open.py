@@ -122,7 +122,7 @@ def _check(max_cloud: float, resampling: str, dilate_px: int, workers: int, retr
 def _chosen(
     found: list[Scene], span: Period, max_cloud: float, source_name: str, area: Aoi
 ) -> tuple[list[Scene], dict[str, Any]]:
-    """Scenes of the period, below the cloud limit, each observation once; and what went, for the provenance."""
+    """Scenes of the period, below the cloud limit, each observation once; and what was dropped, for the notes."""
     inside = [scene for scene in found if span.start <= scene.day < span.end]
     bounds = ", ".join(f"{edge:.4g}" for edge in area.bounds)
     if not inside:

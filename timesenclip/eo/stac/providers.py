@@ -65,7 +65,7 @@ PROVIDERS: dict[str, Provider] = {
         access="CDSE needs S3 keys: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY "
         "(https://eodata-s3keysmanager.dataspace.copernicus.eu).",
     ),
-    # Files of ESA's making, and catalogues nobody told us of: taken for ESA's pixels, which the data check watches.
+    # ESA's own files, and unknown catalogues, which are assumed to hold ESA's pixels; pixel_checks compares.
     "esa": Provider("esa", None),
 }
 """By name; `--catalog` takes these, an address or a path."""
@@ -117,7 +117,7 @@ def signer_for(provider: Provider) -> Signer:
         MissingExtraError: the provider needs a package that is not installed.
     """
     if provider.signing == "planetary-computer":
-        _planetary_computer()  # now, so that an absent package is said before anything is read
+        _planetary_computer()  # now, so that a missing package is reported before anything is read
         return _sign_planetary_computer
     return _unsigned
 

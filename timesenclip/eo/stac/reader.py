@@ -52,7 +52,7 @@ class Failure:
     """A file that could not be read, after all retries."""
 
     scene: str
-    """Id of the scene, which gives nothing to this window."""
+    """Id of the scene, of which nothing is used in this window."""
     band: str
     """Band or SCL."""
     address: str
@@ -60,7 +60,7 @@ class Failure:
     window: Window
     """Window of the area's grid."""
     reason: str
-    """What GDAL said."""
+    """GDAL's message."""
 
     @property
     def of_network(self) -> bool:
@@ -74,7 +74,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class SceneWindow:
-    """What one scene gives to a window."""
+    """The pixels of one scene in a window of the area's grid."""
 
     reflectance: NDArray[np.float32]
     """(C, y, x), 0 where not valid."""
@@ -166,7 +166,7 @@ class SceneReader:
         return np.asarray(look_up_nearest(clear, rows, columns, first, outside=False))
 
     def _try(self, scene: Scene, band: str, box: Window, read: Callable[[Any], T]) -> T:
-        """Open a file of a scene and read it; sign again where access is refused, and try again what may pass."""
+        """Open a file of a scene and read it; sign again if access is refused, retry errors that may be temporary."""
         import rasterio
 
         address = scene.assets[band]
@@ -188,9 +188,9 @@ class SceneReader:
             return with_retries(
                 attempt, retries=retries, errors=passing, wait_s=self.wait_s if _is_remote(address) else 0.0
             )
-        except InputError as error:  # the file can be read, but is not what it should be: no use to try again
+        except InputError as error:  # the file can be read but has the wrong content: a retry would not help
             reason = str(error)
-        except (*passing, ValueError) as error:  # rasterio says that a CRS is broken by a ValueError
+        except (*passing, ValueError) as error:  # rasterio raises ValueError for a broken CRS
             reason = _plain(error)
         self.broken.add(address)
         raise _Unreadable(Failure(scene.id, band, address.split("?", 1)[0], box, reason))
@@ -209,7 +209,7 @@ def _is_remote(address: str) -> bool:
 
 
 def _fresh(address: str, attempt: int) -> Any:
-    """From the second attempt on GDAL must forget what it remembers of an address, its failure included."""
+    """From the second attempt on, GDAL must not use its cache of an address, which holds the failure, too."""
     import rasterio
 
     if attempt == 0 or not _is_remote(address):

@@ -1,4 +1,4 @@
-"""An area made of scenes: which of them a window needs, and how they become one cube."""
+"""An area made of scenes: which of them a window needs, and how days become mosaics and composites."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ from timesenclip.series import Cube
 __all__ = ["StacSource"]
 
 _CORNER_STEPS = 8
-"""Edges of a window are cut into so many pieces before they become degrees."""
+"""Number of pieces that each edge of a window is cut into before it is projected to degrees."""
 _GEOS_LOCK = threading.Lock()
-"""Held while a geometry that threads share is asked: GEOS builds a prepared geometry's index at the first question, and
-two first questions at once end the process (shapely lets go of the GIL)."""
+"""Held while a geometry that threads share is queried: GEOS builds a prepared geometry's index at the first query, and
+two first queries at the same time crash the process, because shapely releases the GIL."""
 
 
 @dataclass(frozen=True)

@@ -140,7 +140,7 @@ class EmbeddingStore:
     def has(self, window: Window) -> bool:
         """Whether the last file of a block is there; a block in which nothing was seen has none."""
         folder = self.path if self.level == 0 else self.path / f"level{self.level}"
-        row, column = window.row // self.info.block, window.column // self.info.block
+        row, _, column, _ = (edge // self.info.block for edge in window)
         return (folder / "scale" / "c" / str(row) / str(column)).is_file()
 
     def write(self, window: Window, data: BlockData) -> None:

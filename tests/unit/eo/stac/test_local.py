@@ -1,4 +1,4 @@
-"""Items of folders that nobody catalogued: what the names say."""
+"""Items of folders that are in no catalogue."""
 
 from __future__ import annotations
 
@@ -74,5 +74,5 @@ def test_folders_that_hold_nothing_are_named(tmp_path: Path) -> None:
         local_items(tmp_path)
     (tmp_path / "B02.tif").unlink()
     (tmp_path / PRODUCT).mkdir()
-    with pytest.raises(DataNotFoundError, match="it may not be unpacked wholly"):
+    with pytest.raises(DataNotFoundError, match="it may be unpacked only in part"):
         local_items(tmp_path)
