@@ -10,9 +10,12 @@ import math
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from affine import Affine
+
 from timesenclip.eo.area import AreaSource
 from timesenclip.errors import CheckpointError, GridError, InputError
 from timesenclip.files import write_json
+from timesenclip.grid import six_numbers
 from timesenclip.mapping.change_blocks import ChangeMarks, StorePair
 from timesenclip.mapping.change_statistics import Transition
 from timesenclip.mapping.output.cog import map_folder
@@ -112,8 +115,8 @@ def _check_comparable(first: EmbeddingStore, second: EmbeddingStore) -> None:
     one, other = first.info, second.info
     if (one.shape, one.crs, one.transform) != (other.shape, other.crs, other.transform):
         raise GridError(
-            f"The stores are on different grids ({one.shape} pixels, {one.transform[:6]} and {other.shape} pixels, "
-            f"{other.transform[:6]}); embed one area for both periods."
+            f"The stores are on different grids ({one.shape} pixels, {six_numbers(one.transform)} and "
+            f"{other.shape} pixels, {six_numbers(other.transform)}); embed one area for both periods."
         )
     if one.digest != other.digest:
         raise CheckpointError(
@@ -122,12 +125,17 @@ def _check_comparable(first: EmbeddingStore, second: EmbeddingStore) -> None:
         )
 
 
+def _corner(transform: Affine) -> tuple[float, float]:
+    """X and y of the upper left corner of a grid."""
+    return transform.xoff, transform.yoff
+
+
 def _check_cubes(cubes: tuple[AreaSource, AreaSource], stores: tuple[EmbeddingStore, EmbeddingStore]) -> None:
     for cube, store in zip(cubes, stores, strict=True):
         if (cube.shape, cube.transform) != (store.shape, store.transform):
             raise GridError(
-                f"{cube.where} has {cube.shape} pixels from {cube.transform[2::3]} on, the store '{store.path}' has "
-                f"{store.shape} from {store.transform[2::3]} on; give what the store was made of."
+                f"{cube.source_name} has {cube.shape} pixels from {_corner(cube.transform)} on, the store "
+                f"'{store.path}' has {store.shape} from {_corner(store.transform)} on; give what the store was made of."
             )
     for cube, store in zip(cubes, stores, strict=True):
         cube.check_offset(store.period)

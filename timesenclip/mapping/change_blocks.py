@@ -144,7 +144,7 @@ class ChangeMarks:
         """Mark all blocks, and count what is found."""
         with rasterio.open(self.distance) as raster:
             for window in self.stores[0].blocks():
-                distance = raster.read(1, window=((window[0], window[1]), (window[2], window[3])))
+                distance = raster.read(1, window=window.ranges)
                 moved = distance > self.limit
                 seen = distance != np.float32(SCORE_NODATA)
                 values = np.where(seen, np.where(moved, CHANGED, SAME), CLASS_NODATA).astype(np.uint8)

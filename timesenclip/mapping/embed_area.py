@@ -27,7 +27,7 @@ from timesenclip.mapping.run.attempt import BlockJob, one_torch_thread
 from timesenclip.mapping.run.blocks import Progress, done_blocks, run_blocks
 from timesenclip.mapping.run.embed_block import EmbedJob, OverviewJob
 from timesenclip.mapping.run.executor import open_executor
-from timesenclip.mapping.run.facts import BlockFacts, shared_input, window_pixels
+from timesenclip.mapping.run.facts import BlockFacts, shared_input
 from timesenclip.mapping.store.info import StoreInfo, chunk_side
 from timesenclip.mapping.store.quantise import Projection, fit_projection
 from timesenclip.mapping.store.stac_item import stac_item
@@ -203,7 +203,7 @@ def _finish(store: EmbeddingStore, facts: dict[Window, BlockFacts], reused: int,
         store=store,
         blocks=len(facts),
         reused=reused,
-        pixels=sum(map(window_pixels, facts)),
+        pixels=sum(window.pixels for window in facts),
         seen=sum(each.seen for each in facts.values()),
         item=item,
         manifest=manifest_path(store.path),

@@ -153,20 +153,18 @@ def plan_area(
 
 def _load_rate(source: AreaSource, period: Period | None, every: Every, side: int) -> float:
     """Pixels read in a second, measured on a whole block: files come in tiles, so a small window takes longer."""
-    rows, columns = source.shape
     row, column = source.typical_place
     top, left = row // side * side, column // side * side
-    window = top, min(top + side, rows), left, min(left + side, columns)
+    window = Window(top, top + side, left, left + side).inside(source.shape)
     began = time.perf_counter()
     read_composites(source, window, period, every)
-    pixels = (window[1] - window[0]) * (window[3] - window[2])
-    return pixels / max(time.perf_counter() - began, 1e-9)
+    return window.pixels / max(time.perf_counter() - began, 1e-9)
 
 
 def _middle(window: Window) -> Window:
     row, row_end, column, column_end = window
     top, left = (row + row_end - _SAMPLE_PX) // 2, (column + column_end - _SAMPLE_PX) // 2
-    return (
+    return Window(
         max(row, top),
         min(row_end, max(row, top) + _SAMPLE_PX),
         max(column, left),

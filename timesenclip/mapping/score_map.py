@@ -16,7 +16,6 @@ from timesenclip.mapping.output.cog import map_folder
 from timesenclip.mapping.output.layers import SCORE_NODATA, AreaGrid, Layer
 from timesenclip.mapping.output.tally import preview_step, thinned
 from timesenclip.mapping.output.write_map import write_rasters
-from timesenclip.mapping.run.facts import window_pixels
 from timesenclip.mapping.run.observations import read_composites
 from timesenclip.mapping.store.scoring import in_threads
 from timesenclip.mapping.store.store import EmbeddingStore
@@ -115,7 +114,7 @@ def _of_source(
     for window in block_windows(source.shape, block):
         cube = read_composites(source, window, period, every)
         if cube is None:
-            yield window, np.full((window_pixels(window), len(weights)), np.nan, dtype=np.float32)
+            yield window, np.full((window.pixels, len(weights)), np.nan, dtype=np.float32)
         else:
             yield window, embed(cube.pixel_series(), model=model, missing="nan") @ weights.T
 

@@ -80,7 +80,7 @@ class CogWriter:
             dtype=layer.dtype,
             nodata=layer.nodata,
             crs=rasterio.crs.CRS.from_user_input(grid.crs),
-            transform=rasterio.Affine(*grid.transform[:6]),
+            transform=grid.transform,
             tiled=True,
             blockxsize=_TILE,
             blockysize=_TILE,
@@ -126,7 +126,9 @@ class CogWriter:
             with rasterio.open(part) as made:
                 for window, expected in self._sums.items():
                     if zlib.crc32(made.read(window=_raster_window(window))) != expected:
-                        raise OSError(f"rows {window[0]}-{window[1]} columns {window[2]}-{window[3]} were lost")
+                        raise OSError(
+                            f"rows {window.row}-{window.row_end} columns {window.column}-{window.column_end} were lost"
+                        )
         self._scratch.unlink()
         return self.path
 
@@ -150,5 +152,5 @@ class CogWriter:
 
 
 def _raster_window(window: Window) -> RasterWindow:
-    row, row_end, column, column_end = window
-    return RasterWindow(column, row, column_end - column, row_end - row)
+    rows, columns = window.shape
+    return RasterWindow(window.column, window.row, columns, rows)

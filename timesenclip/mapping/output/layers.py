@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from timesenclip.grid import Transform, resolution_m
+from affine import Affine
+
+from timesenclip.grid import resolution_m
 from timesenclip.ground.taxonomy import Taxonomy
 
 __all__ = ["CLASS_NODATA", "SCORE_NODATA", "AreaGrid", "Layer", "class_colours", "class_layer", "map_layers"]
@@ -25,7 +27,7 @@ class _OnGrid(Protocol):
     @property
     def crs(self) -> str: ...
     @property
-    def transform(self) -> Transform: ...
+    def transform(self) -> Affine: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,7 @@ class AreaGrid:
     """(Y, X) in pixels."""
     crs: str
     """Authority string or WKT."""
-    transform: Transform
+    transform: Affine
     """Affine (a, b, c, d, e, f)."""
 
     @classmethod

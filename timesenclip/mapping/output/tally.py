@@ -66,7 +66,7 @@ class AreaTally:
 
     def skip(self, window: Window) -> None:
         """Count a block in which nothing was seen."""
-        self.nodata += (window[1] - window[0]) * (window[3] - window[2])
+        self.nodata += window.pixels
 
     def missing(self) -> dict[str, int]:
         """Pixels without a class, as the provenance names them."""

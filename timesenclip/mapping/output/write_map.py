@@ -65,7 +65,7 @@ def write_rasters(
         for window, values in blocks:
             for name, raster in values.items():
                 writers[name].write(raster, window)
-            done += (window[1] - window[0]) * (window[3] - window[2])
+            done += window.pixels
             if progress is not None:
                 progress(done, total)
         files = {name: writer.finish() for name, writer in writers.items()}

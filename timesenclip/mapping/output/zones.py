@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 import rasterio
+from affine import Affine
 from numpy.typing import NDArray
 from rasterio.windows import Window as RasterWindow
 
 from timesenclip.errors import DataNotFoundError, DegradedInputWarning, GridError, InputError
 from timesenclip.extras import require
 from timesenclip.files import atomic_path
-from timesenclip.grid import Transform
 from timesenclip.ground.taxonomy import Taxonomy
 from timesenclip.mapping.output.layers import CLASS_NODATA
 from timesenclip.messages import reason_of
@@ -72,7 +72,7 @@ def write_zones(zones: str | Path, folder: Path, taxonomy: Taxonomy, *, pixel_m:
     return outputs
 
 
-def check_zones(zones: str | Path, *, shape: tuple[int, int], crs: str, transform: Transform) -> None:
+def check_zones(zones: str | Path, *, shape: tuple[int, int], crs: str, transform: Affine) -> None:
     """Check that zones can be used with an area, before time is spent on it.
 
     Args:
@@ -87,8 +87,7 @@ def check_zones(zones: str | Path, *, shape: tuple[int, int], crs: str, transfor
     from shapely.geometry import box
 
     frame = read_zones(zones)
-    a, b, c, d, e, f = transform
-    corners = [(a * x + b * y + c, d * x + e * y + f) for y in (0, shape[0]) for x in (0, shape[1])]
+    corners = [transform @ (column, row) for row in (0, shape[0]) for column in (0, shape[1])]
     west, south = (min(corner[i] for corner in corners) for i in range(2))
     east, north = (max(corner[i] for corner in corners) for i in range(2))
     own = frame.to_crs(crs)
@@ -139,8 +138,7 @@ def _count(shape: Any, classes: Any, confidence: Any) -> _Tally:
 
     tally = _Tally(np.zeros(256, dtype=np.int64))
     for window in _windows(shape, classes):
-        t, left, top = classes.transform, window.col_off, window.row_off
-        transform = rasterio.Affine(t.a, t.b, t.c + t.a * left + t.b * top, t.d, t.e, t.f + t.d * left + t.e * top)
+        transform = classes.transform @ Affine.translation(window.col_off, window.row_off)
         inside = geometry_mask([shape], (window.height, window.width), transform, invert=True)
         values = classes.read(1, window=window)[inside]
         tally.pixels += np.bincount(values, minlength=256)
@@ -155,7 +153,7 @@ def _windows(shape: Any, raster: Any) -> Iterator[RasterWindow]:
     west, south, east, north = shape.bounds
     to = ~raster.transform
     places = ((west, north), (east, north), (east, south), (west, south))
-    corners = [(to.a * x + to.b * y + to.c, to.d * x + to.e * y + to.f) for x, y in places]
+    corners = [to @ place for place in places]
     left = max(0, int(np.floor(min(x for x, _ in corners))))
     right = min(raster.width, int(np.ceil(max(x for x, _ in corners))))
     top = max(0, int(np.floor(min(y for _, y in corners))))

@@ -12,7 +12,7 @@ from timesenclip.grid import Window
 from timesenclip.manifest import Manifest
 from timesenclip.mapping.run.attempt import BlockJob
 from timesenclip.mapping.run.executor import BlockResult, Executor
-from timesenclip.mapping.run.facts import BlockFacts, window_pixels
+from timesenclip.mapping.run.facts import BlockFacts
 from timesenclip.messages import reason_of, some_of
 
 __all__ = ["Progress", "block_key", "done_blocks", "run_blocks"]
@@ -23,7 +23,7 @@ Progress = Callable[[int, int], None]
 
 def block_key(level: int, window: Window) -> str:
     """Name of a block in the manifest and in messages: level, rows, columns."""
-    return f"level {level} rows {window[0]}-{window[1]} columns {window[2]}-{window[3]}"
+    return f"level {level} rows {window.row}-{window.row_end} columns {window.column}-{window.column_end}"
 
 
 def done_blocks(
@@ -69,8 +69,8 @@ def run_blocks(
     """
     done = done_blocks(job, windows, manifest, level=level)
     missing = [window for window in windows if window not in done]
-    total = sum(map(window_pixels, windows))
-    count = total - sum(map(window_pixels, missing))
+    total = sum(window.pixels for window in windows)
+    count = total - sum(window.pixels for window in missing)
     known = next((json_text(facts["input"]) for facts in manifest.done.values() if facts.get("input")), None)
     failed: dict[str, Exception] = {}
     remote_troubles: list[BlockFacts] = []
@@ -87,7 +87,7 @@ def run_blocks(
                 remote_troubles.append(facts)
             manifest.add(key, facts.to_json())
             done[window] = BlockFacts.from_json(manifest.done[key])  # as a run that is continued will read it
-            count += window_pixels(window)
+            count += window.pixels
         if progress is not None:
             progress(count, total)
     _warn_of_troubles(remote_troubles)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from timesenclip.eo.area import AreaSource
 from timesenclip.eo.period import Every, Period
 from timesenclip.grid import Window
-from timesenclip.mapping.run.facts import BlockFacts, window_pixels
+from timesenclip.mapping.run.facts import BlockFacts
 from timesenclip.mapping.run.observations import clear_count, read_composites, true_colour
 from timesenclip.mapping.store.info import BlockData
 from timesenclip.mapping.store.overviews import write_overview
@@ -52,7 +52,7 @@ class EmbedJob:
         cube = read_composites(self.source, window, self.period, self.every)
         if cube is None:  # nothing to write: what was never written reads as "not seen"
             seconds = {"load": round(time.perf_counter() - began, 3), "embed": 0.0, "write": 0.0}
-            return BlockFacts(seen=0, pixels=window_pixels(window), seconds=seconds)
+            return BlockFacts(seen=0, pixels=window.pixels, seconds=seconds)
         loaded = embedded = time.perf_counter()
         seen = int(cube.valid.any(axis=0).sum())
         if seen:

@@ -7,14 +7,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from timesenclip.files import json_text
-from timesenclip.grid import Window
 
-__all__ = ["BlockFacts", "shared_input", "window_pixels"]
-
-
-def window_pixels(window: Window) -> int:
-    """Number of pixels of a window."""
-    return (window[1] - window[0]) * (window[3] - window[2])
+__all__ = ["BlockFacts", "shared_input"]
 
 
 @dataclass(frozen=True, slots=True)

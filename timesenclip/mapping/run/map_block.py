@@ -20,7 +20,7 @@ from timesenclip.mapping.query import Query
 from timesenclip.mapping.run.attempt import one_torch_thread
 from timesenclip.mapping.run.blocks import Progress, run_blocks
 from timesenclip.mapping.run.executor import open_executor
-from timesenclip.mapping.run.facts import BlockFacts, window_pixels
+from timesenclip.mapping.run.facts import BlockFacts
 from timesenclip.mapping.run.observations import clear_count, read_composites, true_colour
 from timesenclip.model.checkpoint import Model
 from timesenclip.model.embed import embed
@@ -63,7 +63,7 @@ class MapJob:
         if cube is None or not cube.valid.any():
             seconds = {"load": round(time.perf_counter() - began, 3), "embed": 0.0}
             return BlockFacts(
-                seen=0, pixels=window_pixels(window), seconds=seconds, input={} if cube is None else cube.provenance
+                seen=0, pixels=window.pixels, seconds=seconds, input={} if cube is None else cube.provenance
             )
         series = cube.pixel_series()  # N = Y * X
         loaded = time.perf_counter()
@@ -93,7 +93,7 @@ class MapJob:
 
     def path(self, window: Window) -> Path:
         """Where a block is kept."""
-        return self.folder / f"{window[0]}-{window[2]}.npz"
+        return self.folder / f"{window.row}-{window.column}.npz"
 
     def is_done(self, window: Window, facts: BlockFacts) -> bool:
         """Whether a recorded block is there; one in which nothing was seen has no file."""

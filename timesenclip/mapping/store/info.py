@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
+from affine import Affine
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, InstanceOf, PlainSerializer
 
 from timesenclip.errors import InputError
-from timesenclip.grid import Transform
+from timesenclip.grid import as_affine, six_numbers
 from timesenclip.mapping.store.quantise import dequantise
 from timesenclip.model.checkpoint import Calibration
 
@@ -20,6 +22,10 @@ FORMAT_VERSION = 1
 _LEAST_PX = 256
 BLOCK_ARRAYS = ("vectors", "colour", "clear", "scale")
 """Arrays that every block writes one shard or chunk of."""
+
+
+_Transform = Annotated[InstanceOf[Affine], BeforeValidator(as_affine), PlainSerializer(six_numbers)]
+"""Six numbers in the file."""
 
 
 class StoreInfo(BaseModel):
@@ -55,8 +61,8 @@ class StoreInfo(BaseModel):
     """(Y, X)"""
     crs: str
     """Authority string or WKT."""
-    transform: Transform
-    """Affine (a, b, c, d, e, f)."""
+    transform: _Transform
+    """From (column, row) of a pixel's upper left corner to CRS units; written as six numbers (a, b, c, d, e, f)."""
     block: int
     """Side of a block, which is one shard, in pixels."""
     chunk: int
@@ -70,6 +76,10 @@ class StoreInfo(BaseModel):
             y, x = shapes[-1]
             shapes.append((-(-y // 2), -(-x // 2)))
         return tuple(shapes)
+
+    def level_transform(self, level: int) -> Affine:
+        """Affine of a level's grid, whose pixels are `2**level` times as wide and high."""
+        return self.transform @ Affine.scale(2**level)
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,8 +28,7 @@ def write_overview(store: EmbeddingStore, level: int, window: Window) -> int:
         OSError: the store could not be read or written.
     """
     below = store.at_level(level - 1)
-    row, row_end, column, column_end = (2 * edge for edge in window)
-    wide = row, min(row_end, below.shape[0]), column, min(column_end, below.shape[1])
+    wide = Window(*(2 * edge for edge in window)).inside(below.shape)
     pooled = pool(below.read(wide))
     store.at_level(level).write(window, pooled)
     return int((pooled.scale > 0).sum())

@@ -78,8 +78,7 @@ def score_area(
     """
     out = np.empty((*store.shape, len(vectors)), dtype=np.float32)
     for window, scores in in_threads(lambda w: store.scores(w, vectors), store.blocks(), workers):
-        shape = window[1] - window[0], window[3] - window[2], len(vectors)
-        out[window[0] : window[1], window[2] : window[3]] = scores.reshape(shape)
+        out[window.slices] = scores.reshape(*window.shape, len(vectors))
     return out
 
 

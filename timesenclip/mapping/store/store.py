@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from affine import Affine
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
@@ -33,7 +34,7 @@ from timesenclip.eo.area import block_windows
 from timesenclip.errors import DataNotFoundError, InputError
 from timesenclip.extras import require
 from timesenclip.files import plain, temporary_path
-from timesenclip.grid import Transform, Window
+from timesenclip.grid import Window
 from timesenclip.mapping.store.info import BLOCK_ARRAYS, FORMAT_VERSION, BlockData, StoreInfo
 from timesenclip.mapping.store.layout import write_layout
 from timesenclip.mapping.store.quantise import Projection, score_rows
@@ -105,11 +106,9 @@ class EmbeddingStore:
         return self.info.crs
 
     @property
-    def transform(self) -> Transform:
+    def transform(self) -> Affine:
         """Affine of this level's grid."""
-        a, b, c, d, e, f = self.info.transform
-        factor = 2**self.level
-        return a * factor, b * factor, c, d * factor, e * factor, f
+        return self.info.level_transform(self.level)
 
     @property
     def period(self) -> str | None:
@@ -163,7 +162,7 @@ class EmbeddingStore:
     def has(self, window: Window) -> bool:
         """Whether the last file of a block is there; a block in which nothing was seen has none."""
         folder = self.path if self.level == 0 else self.path / f"level{self.level}"
-        row, column = window[0] // self.info.block, window[2] // self.info.block
+        row, _, column, _ = (edge // self.info.block for edge in window)
         return (folder / "scale" / "c" / str(row) / str(column)).is_file()
 
     def write(self, window: Window, data: BlockData) -> None:
@@ -174,7 +173,7 @@ class EmbeddingStore:
 
     def read(self, window: Window | None = None) -> BlockData:
         """Read a window: first and last row, first and last column, the last ones exclusive; default: all."""
-        row, row_end, column, column_end = window or (0, self.shape[0], 0, self.shape[1])
+        row, row_end, column, column_end = window or Window.whole(self.shape)
         values = {name: np.asarray(array[row:row_end, column:column_end]) for name, array in self._arrays.items()}
         return BlockData(**values)
 

@@ -26,7 +26,7 @@ def test_a_block_is_the_same_whoever_does_it(area, embedded: StoreResult, model:
     assert facts.seen == int((store.read(WINDOW).scale > 0).sum())
     assert set(facts.seconds) == {"load", "embed", "write"}
     assert facts.days == ("2021-01-01", "2021-04-30")
-    assert facts.input["source"] == area.where
+    assert facts.input["source"] == area.source_name
     for name in ("vectors", "scale", "clear", "colour"):
         assert np.array_equal(getattr(store.read(WINDOW), name), getattr(embedded.store.read(WINDOW), name))
     assert job.is_done(WINDOW, facts)
