@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from affine import Affine
 
 from timesenclip.eo.cube.open import open_cube
 from timesenclip.eo.cube.source import CubeSource
@@ -44,7 +45,7 @@ def query(model: Model) -> Query:
 @pytest.fixture
 def grid() -> AreaGrid:
     """20 x 30 pixels of 10 m."""
-    return AreaGrid((20, 30), "EPSG:32631", (10.0, 0.0, 500_000.0, 0.0, -10.0, 5_600_000.0))
+    return AreaGrid((20, 30), "EPSG:32631", Affine(10.0, 0.0, 500_000.0, 0.0, -10.0, 5_600_000.0))
 
 
 @pytest.fixture

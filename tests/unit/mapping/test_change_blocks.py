@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from timesenclip.errors import NoClearObservationError
+from timesenclip.grid import Window
 from timesenclip.mapping.change_blocks import ChangeMarks, StorePair, cosine_distance
 from timesenclip.mapping.embed_area import StoreResult
 from timesenclip.mapping.output.layers import AreaGrid
@@ -34,11 +35,11 @@ def test_a_pair_counts_what_it_hands_out(embedded: StoreResult) -> None:
     assert list(blocks) == list(store.blocks())
     seen = store.read().scale > 0
     assert pair.distances.total == seen.sum()
-    distance = blocks[(0, 16, 0, 16)]["distance"]
+    distance = blocks[Window(0, 16, 0, 16)]["distance"]
     assert distance.shape == (1, 16, 16)
     assert (distance[0, :8, :6] == -9999).all()
     assert np.abs(distance[distance != -9999]).max() < 1e-5
-    assert np.array_equal(blocks[(0, 16, 0, 16)]["before"], blocks[(0, 16, 0, 16)]["after"])
+    assert np.array_equal(blocks[Window(0, 16, 0, 16)]["before"], blocks[Window(0, 16, 0, 16)]["after"])
     assert pair.classes.transitions(query.taxonomy, 10.0) == ()
 
 

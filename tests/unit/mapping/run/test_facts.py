@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 
 from timesenclip.files import json_text
-from timesenclip.mapping.run.facts import BlockFacts, shared_input, window_pixels
+from timesenclip.mapping.run.facts import BlockFacts, shared_input
 
 
 def test_facts_come_back_from_the_manifest_as_they_were() -> None:
@@ -51,7 +51,3 @@ def test_the_input_of_an_area_joins_the_troubles_of_all_blocks() -> None:
     }
     assert shared_input([BlockFacts(seen=1, input={"source": "cube"})]) == {"source": "cube"}
     assert shared_input([]) == {}
-
-
-def test_pixels_of_a_window() -> None:
-    assert window_pixels((2, 5, 10, 14)) == 12

@@ -6,6 +6,7 @@ import numpy as np
 
 from timesenclip.eo.area import CubeInMemory
 from timesenclip.errors import NoClearObservationError
+from timesenclip.grid import Window
 from timesenclip.mapping.run.observations import clear_count, read_composites, true_colour
 from timesenclip.testing import random_cube
 
@@ -32,7 +33,7 @@ def test_true_colour_is_the_median_of_what_was_seen_and_0_elsewhere() -> None:
 
 def test_a_window_without_observations_is_none() -> None:
     source = CubeInMemory(random_cube((4, 6)))
-    read = read_composites(source, (0, 2, 0, 3), None, "month")
+    read = read_composites(source, Window(0, 2, 0, 3), None, "month")
     assert read is not None
     assert read.shape == (2, 3)
 
@@ -40,4 +41,4 @@ def test_a_window_without_observations_is_none() -> None:
         def read(self, *_: object, **__: object):
             raise NoClearObservationError("nothing but cloud")
 
-    assert read_composites(Clouded(source.cube), (0, 2, 0, 3), None, "month") is None
+    assert read_composites(Clouded(source.cube), Window(0, 2, 0, 3), None, "month") is None

@@ -7,6 +7,7 @@ import numpy as np
 import rasterio
 import xarray as xr
 import zarr
+from affine import Affine
 
 from timesenclip.mapping.embed_area import StoreResult
 from timesenclip.mapping.store.layout import write_layout
@@ -54,7 +55,7 @@ def test_every_level_has_its_own_grid(embedded: StoreResult, tmp_path: Path) -> 
 
 
 def test_a_rotated_grid_has_no_coordinates(embedded: StoreResult, tmp_path: Path) -> None:
-    rotated = embedded.store.info.model_copy(update={"transform": (10.0, 1.0, 5e5, 1.0, -10.0, 5.6e6)})
+    rotated = embedded.store.info.model_copy(update={"transform": Affine(10.0, 1.0, 5e5, 1.0, -10.0, 5.6e6)})
     group = zarr.open_group(tmp_path / "rotated.zarr", mode="w", zarr_format=3)
     write_layout(group, rotated, None)
     assert "x" not in group
