@@ -38,7 +38,7 @@ from timesenclip.ground.taxonomy import Taxonomy
 from timesenclip.model.checkpoint import Model, as_model
 from timesenclip.model.embed import embed
 from timesenclip.series import Cube
-from timesenclip.tasks.classify import Answers, classify_embeddings
+from timesenclip.tasks.classify import Predictions, classify_embeddings
 
 __all__ = [
     "FOREST",
@@ -104,9 +104,9 @@ class Comparison:
 
     methods: dict[str, Figures]
     """Figures by method, zero-shot first."""
-    raw: Answers
+    raw: Predictions
     """Zero-shot answers as they are."""
-    corrected: Answers
+    corrected: Predictions
     """Zero-shot answers after the transductive prior correction."""
     predicted: dict[str, NDArray[np.int64]]
     """(N,) answers by method."""

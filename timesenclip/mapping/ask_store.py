@@ -27,7 +27,7 @@ from timesenclip.mapping.store.quantise import score_rows
 from timesenclip.mapping.store.scoring import in_threads
 from timesenclip.mapping.store.store import EmbeddingStore
 from timesenclip.model.checkpoint import Model, as_model
-from timesenclip.tasks.classify import Answers, classify_scores
+from timesenclip.tasks.classify import Predictions, classify_scores
 
 __all__ = ["answer_block", "area_pixel_m", "ask_store"]
 
@@ -112,7 +112,7 @@ def ask_store(
 class _Block(NamedTuple):
     """The answers of one block."""
 
-    answers: Answers
+    answers: Predictions
     data: BlockData
     masked: NDArray[np.bool_]
     """(Y, X) seen, but not often enough."""

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "UNKNOWN",
-    "Answers",
     "Classification",
+    "Predictions",
     "classify",
     "classify_embeddings",
     "classify_scores",
@@ -41,7 +41,7 @@ UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
-class Answers:
+class Predictions:
     """What the scores of N embeddings against K classes say."""
 
     scores: NDArray[np.float32]
@@ -67,7 +67,7 @@ class Answers:
 
 @dataclass(frozen=True, slots=True)
 class Classification:
-    """Answers for N series, with their names."""
+    """Predictions for N series, with their names."""
 
     taxonomy: Taxonomy
     """The K classes."""
@@ -77,39 +77,39 @@ class Classification:
     """(N,)"""
     lat_deg: NDArray[np.float64]
     """(N,)"""
-    answers: Answers
+    predictions: Predictions
     """Scores, probabilities and labels."""
 
     @property
     def label(self) -> list[str]:
         """Name of the best class, or "unknown", (N,)."""
         names = (*self.taxonomy.names, UNKNOWN)
-        return [names[i] for i in self.answers.label_index]
+        return [names[i] for i in self.predictions.label_index]
 
     @property
     def label_index(self) -> NDArray[np.int64]:
         """(N,) index of the best class, -1 where unknown."""
-        return self.answers.label_index
+        return self.predictions.label_index
 
     @property
     def scores(self) -> NDArray[np.float32]:
         """Cosines, (N, K)."""
-        return self.answers.scores
+        return self.predictions.scores
 
     @property
     def probabilities(self) -> NDArray[np.float32]:
         """Probabilities, (N, K)."""
-        return self.answers.probabilities
+        return self.predictions.probabilities
 
     @property
     def confidence(self) -> NDArray[np.float32]:
         """(N,) probability of the best class."""
-        return self.answers.confidence
+        return self.predictions.confidence
 
     @property
     def unknown(self) -> NDArray[np.bool_]:
         """True where no class fits or nothing was seen, (N,)."""
-        return self.answers.unknown
+        return self.predictions.unknown
 
     def __len__(self) -> int:
         """Number of series."""
@@ -170,14 +170,14 @@ def classify(
     weights = class_weights(classes, chosen.tower, templates)
     embeddings = embed(series, model=chosen, missing="nan", progress=progress)
     calibration = chosen.config.calibration
-    answers = classify_embeddings(
+    predictions = classify_embeddings(
         embeddings,
         weights,
         temperature=calibration.temperature if temperature is None else temperature,
         unknown_score=calibration.unknown_score if unknown_below is None else unknown_below,
         prior_correction=prior_correction,
     )
-    return Classification(classes, series.sample_id, series.lon_deg, series.lat_deg, answers)
+    return Classification(classes, series.sample_id, series.lon_deg, series.lat_deg, predictions)
 
 
 def classify_embeddings(
@@ -187,7 +187,7 @@ def classify_embeddings(
     temperature: float,
     unknown_score: float | None = None,
     prior_correction: bool = False,
-) -> Answers:
+) -> Predictions:
     """Classify embeddings; arrays in, arrays out.
 
     Args:
@@ -215,7 +215,7 @@ def classify_scores(
     temperature: float,
     unknown_score: float | None = None,
     prior_correction: bool = False,
-) -> Answers:
+) -> Predictions:
     """Turn cosines (N, K) into answers; NaN rows are unknown. The rest as `classify_embeddings`.
 
     Raises:
@@ -237,7 +237,7 @@ def classify_scores(
     confidence = np.where(seen, probabilities[row, np.maximum(best, 0)], 0.0)
     if unknown_score is not None:
         best = np.where(scores[row, np.maximum(best, 0)] < unknown_score, -1, best)
-    return Answers(
+    return Predictions(
         scores=scores.astype(np.float32),
         probabilities=probabilities.astype(np.float32),
         label_index=best.astype(np.int64),

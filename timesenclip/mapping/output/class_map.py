@@ -15,7 +15,7 @@ from timesenclip.grid import Transform, Window
 from timesenclip.ground.taxonomy import Taxonomy
 from timesenclip.mapping.output.cog import CLASS_NODATA, SCORE_NODATA, CogWriter, block_values, class_colours
 from timesenclip.mapping.output.result import ClassArea, Preview
-from timesenclip.tasks.classify import Answers
+from timesenclip.tasks.classify import Predictions
 
 __all__ = ["AreaTally", "BlockAnswers", "answer_writers", "cog_writers", "write_answers"]
 
@@ -44,7 +44,7 @@ class BlockAnswers:
     @classmethod
     def of(
         cls,
-        answers: Answers,
+        answers: Predictions,
         clear: NDArray[np.uint16],
         colour: NDArray[np.uint8],
         *,

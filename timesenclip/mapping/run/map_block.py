@@ -25,7 +25,7 @@ from timesenclip.mapping.run.embed_block import clear_count, colour_bytes, run_b
 from timesenclip.model.checkpoint import Model
 from timesenclip.model.embed import embed
 from timesenclip.series import PixelSeries, concatenate
-from timesenclip.tasks.classify import Answers, classify_embeddings
+from timesenclip.tasks.classify import Predictions, classify_embeddings
 from timesenclip.tasks.explain import step_contribution
 
 __all__ = ["Examples", "MapBlock", "MapJob", "answers_of"]
@@ -160,7 +160,7 @@ class Examples:
         return tuple(_example(k, self._best[k][1], classes, weights, model) for k in order)
 
 
-def answers_of(vectors: NDArray[np.float32], weights: NDArray[np.float32], model: Model) -> Answers:
+def answers_of(vectors: NDArray[np.float32], weights: NDArray[np.float32], model: Model) -> Predictions:
     """Answers to vectors (N, D), with the model's calibration."""
     calibration = model.config.calibration
     return classify_embeddings(
@@ -168,7 +168,7 @@ def answers_of(vectors: NDArray[np.float32], weights: NDArray[np.float32], model
     )
 
 
-def _typical(answers: Answers, series: PixelSeries) -> dict[int, tuple[int, PixelSeries]]:
+def _typical(answers: Predictions, series: PixelSeries) -> dict[int, tuple[int, PixelSeries]]:
     out = {}
     for k in np.unique(answers.label_index[answers.seen & (answers.label_index >= 0)]):
         mine = np.flatnonzero(answers.seen & (answers.label_index == k))
