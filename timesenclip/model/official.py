@@ -20,7 +20,8 @@ from torch import Tensor
 
 from timesenclip.errors import CheckpointError, InputError
 from timesenclip.files import atomic_path
-from timesenclip.model.checkpoint import Calibration, CheckpointConfig, Model, TowerRef, encoder_fields
+from timesenclip.model.checkpoint import Model
+from timesenclip.model.checkpoint_config import Calibration, CheckpointConfig, TowerRef, encoder_fields
 from timesenclip.model.encoder import PRESETS, EncoderConfig, SeriesEncoder
 from timesenclip.safe_torch_load import read_tensors
 

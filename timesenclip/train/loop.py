@@ -17,7 +17,8 @@ from torch.nn import functional as F
 from timesenclip.errors import TrainingDivergedError
 from timesenclip.ground.load import load_tower
 from timesenclip.model.augment import Augmentation, Compose, MonthDropout, RandomTS, TSMixAug
-from timesenclip.model.checkpoint import CheckpointConfig, Model, TowerRef, encoder_fields
+from timesenclip.model.checkpoint import Model
+from timesenclip.model.checkpoint_config import CheckpointConfig, TowerRef, encoder_fields
 from timesenclip.model.contrastive import Temperature, info_nce
 from timesenclip.model.encoder import PRESETS, SeriesEncoder
 from timesenclip.model.memory_bank import MemoryBank

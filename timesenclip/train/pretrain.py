@@ -30,7 +30,8 @@ from timesenclip.errors import TrainingDivergedError
 from timesenclip.extras import require
 from timesenclip.files import write_json, write_text
 from timesenclip.model.augment import AUGMENTATIONS, Compose
-from timesenclip.model.checkpoint import Calibration, CheckpointConfig, Model, TowerRef, encoder_fields, save
+from timesenclip.model.checkpoint import Model, save
+from timesenclip.model.checkpoint_config import Calibration, CheckpointConfig, TowerRef, encoder_fields
 from timesenclip.model.encoder import PRESETS, EncoderConfig
 from timesenclip.train.batches import Batch, Batches, draw_seed
 from timesenclip.train.held_out import HeldOut, retrieval

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from timesenclip.errors import CheckpointError, NoClearObservationError
-from timesenclip.model.checkpoint import CheckpointConfig, Model, TowerRef, as_model, encoder_fields, load, save
+from timesenclip.model.checkpoint import Model, as_model, load, save
+from timesenclip.model.checkpoint_config import CheckpointConfig, TowerRef, encoder_fields
 from timesenclip.model.embed import embed
 from timesenclip.model.encoder import PRESETS, SeriesEncoder
 from timesenclip.testing import random_series

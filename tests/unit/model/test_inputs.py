@@ -17,7 +17,8 @@ from timesenclip.data.ground_views import GroundViews
 from timesenclip.data.pairs import pair_by_id
 from timesenclip.data.store import store_points
 from timesenclip.errors import CheckpointError, InputError
-from timesenclip.model.checkpoint import CheckpointConfig, Model, TowerRef, encoder_fields, load, save
+from timesenclip.model.checkpoint import Model, load, save
+from timesenclip.model.checkpoint_config import CheckpointConfig, TowerRef, encoder_fields
 from timesenclip.model.embed import embed
 from timesenclip.model.encoder import EncoderConfig, SeriesEncoder
 from timesenclip.model.inputs import EncoderInput, cut, encoder_input

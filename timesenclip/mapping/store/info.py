@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from timesenclip.errors import InputError
 from timesenclip.grid import Transform
 from timesenclip.mapping.store.quantise import dequantise
-from timesenclip.model.checkpoint import Calibration
+from timesenclip.model.checkpoint_config import Calibration
 
 __all__ = ["BLOCK_ARRAYS", "FORMAT_VERSION", "BlockData", "StoreInfo", "chunk_side"]
 
