@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from timesenclip.data.places import POINT_PREFIX
 from timesenclip.errors import DataNotFoundError, DegradedInputWarning, InputError, LeakageError
 from timesenclip.messages import reason_of
 from timesenclip.spatial import nearest_m
@@ -30,7 +31,7 @@ def named_split(sample_id: Sequence[str], lists: Mapping[str, Sequence[str]]) ->
     for label, names in lists.items():
         met = 0
         for name in map(str, names):
-            name = name.removeprefix("Lucas_Point_")
+            name = name.removeprefix(POINT_PREFIX)
             if part.get(name):
                 raise InputError(f"Place '{name}' is in the lists '{part[name]}' and '{label}'; keep it in one.")
             if name in part:
@@ -104,11 +105,11 @@ def read_ids(path: str | Path) -> list[str]:
     except (ValueError, TypeError) as error:
         hint = " It holds pickled objects, which are never read: save it as text." if "pickle" in str(error) else ""
         raise InputError(f"'{file}' is not a list of ids ({reason_of(error)}).{hint}") from error
-    names = [point_id_of(name.decode() if isinstance(name, bytes) else str(name)) for name in ids]
+    names = [parse_point_id(name.decode() if isinstance(name, bytes) else str(name)) for name in ids]
     return [name for name in names if name]
 
 
-def point_id_of(text: str) -> str:
-    """The point id in a name or path such as `Lucas_Point_46862690` or `.../46862690.npy`."""
+def parse_point_id(text: str) -> str:
+    """The id of the point in a name or path such as `Lucas_Point_46862690` or `.../46862690.npy`."""
     stem = text.strip().rsplit("/", 1)[-1].split(".", 1)[0]
-    return stem.removeprefix("Lucas_Point_")
+    return stem.removeprefix(POINT_PREFIX)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from timesenclip.errors import InputError
 from timesenclip.evaluation.labels.labelled import LabelledSet
-from timesenclip.tasks.heads import METHODS, Method, fit_vectors
+from timesenclip.tasks.fit_vectors import METHODS, Method, fit_vectors
 
 __all__ = ["FewLabels", "few_labels"]
 
@@ -23,7 +23,7 @@ class FewLabels:
     """One point of a curve."""
 
     method: Method
-    """How the examples were used, see `timesenclip.tasks.heads`."""
+    """How the examples were used, see `timesenclip.tasks.fit_vectors`."""
     shots: int
     """Examples asked for of each class."""
     examples: float
@@ -56,7 +56,7 @@ def few_labels(
         embeddings: (N, D) unit rows.
         text: (K, D) vectors of the words.
         shots: examples of each class; stops when no class has more.
-        methods: see `timesenclip.tasks.heads`.
+        methods: see `timesenclip.tasks.fit_vectors`.
         repeats: draws of the examples; the spread over them is the range.
         seed: of the draws.
         progress: called with (done, all) points of the curve.

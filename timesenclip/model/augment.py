@@ -30,7 +30,7 @@ class Augmentation(Protocol):
 
 @dataclass(frozen=True)
 class TSMixAug:
-    """With probability `p`: either the median of the year as one step, or three consecutive months dropped; equally often.
+    """With probability `p`: the median of the year as one step, or, equally often, three consecutive months dropped.
 
     Source: the authors' TSMixAug. Differs: one draw a sample instead of a batch, and the median is that of the
     reflectances, as in their evaluation, instead of the embedded tokens.

@@ -11,7 +11,8 @@ from timesenclip.data.lucas import class_index, read_lucas
 from timesenclip.data.pairs import join_pairs, pair_by_id, pair_by_table, read_pairs
 from timesenclip.data.places import numbers_in
 from timesenclip.data.splits import check_apart, named_split, read_ids
-from timesenclip.data.store import SeriesStore, store_points
+from timesenclip.data.store import SeriesStore
+from timesenclip.data.store_writer import store_points
 from timesenclip.errors import DataNotFoundError, DegradedInputWarning, InputError, LeakageError
 from timesenclip.ground.taxonomy import load_taxonomy
 from timesenclip.testing import random_series

@@ -8,7 +8,8 @@ import pytest
 from numpy.typing import NDArray
 
 from timesenclip.bands import BAND_NAMES
-from timesenclip.data.sen4map import convert_sen4map, sen4map_keys
+from timesenclip.data.sen4map import convert_sen4map
+from timesenclip.data.sen4map_groups import sen4map_keys
 from timesenclip.data.store import SeriesStore
 from timesenclip.eo.masking import clear_mask
 from timesenclip.eo.radiometry import MISSING_DN
@@ -102,10 +103,10 @@ def test_a_stopped_conversion_goes_on_and_gives_the_same_store(
     tmp_path: Path, patches: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from timesenclip.data import sen4map
-    from timesenclip.data.store import StoreWriter
+    from timesenclip.data.store_writer import StoreWriter
 
     monkeypatch.setattr(StoreWriter, "part_size", staticmethod(lambda patch_size=1: 2))
-    monkeypatch.setattr("timesenclip.data.store._CHUNK", 2)
+    monkeypatch.setattr("timesenclip.data.store_writer._CHUNK", 2)
     whole = convert_sen4map([patches], tmp_path / "whole").store.arrays()
     read, calls = sen4map._read, []
 

@@ -15,7 +15,7 @@ import timesenclip
 from timesenclip.bands import BAND_NAMES, BAND_SETS, NORMALISATIONS, band_index
 from timesenclip.data.ground_views import GroundViews
 from timesenclip.data.pairs import pair_by_id
-from timesenclip.data.store import store_points
+from timesenclip.data.store_writer import store_points
 from timesenclip.errors import CheckpointError, InputError
 from timesenclip.model.checkpoint import Model, load, save
 from timesenclip.model.checkpoint_config import CheckpointConfig, TowerRef, encoder_fields

@@ -15,7 +15,8 @@ from timesenclip.ground.taxonomy import taxonomy_from_phrases
 from timesenclip.model.checkpoint import load
 from timesenclip.model.embed import embed
 from timesenclip.tasks.classify import classify
-from timesenclip.tasks.heads import METHODS, adapted, fit_head, fit_vectors, load_head, save_head
+from timesenclip.tasks.fit_vectors import METHODS, fit_vectors
+from timesenclip.tasks.heads import adapted, fit_head, load_head, save_head
 from timesenclip.testing import random_series
 
 

@@ -19,7 +19,8 @@ import yaml
 
 from timesenclip.data.pairs import pair_by_id
 from timesenclip.data.sen4map import convert_sen4map
-from timesenclip.data.store import SeriesStore, store_points
+from timesenclip.data.store import SeriesStore
+from timesenclip.data.store_writer import store_points
 from timesenclip.errors import InputError, RunStoppedError, TrainingDivergedError
 from timesenclip.files import TEMPORARY_SUFFIX
 from timesenclip.model.augment import RandomTS
