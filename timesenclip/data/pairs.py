@@ -1,6 +1,7 @@
-"""Which ground views belong to which pixel year.
+"""Pair ground views with the pixel series of the same place.
 
-LUCAS needs no table: a view's `point_id` is the store's `sample_id`. Anybody else gives a pairs table, one row a pair:
+LUCAS needs no table: the `point_id` of a view is the `sample_id` of the store. Other data need a pairs table, one row a
+pair:
 
     series_id   text, a `sample_id` of the training store                              required
     photo_id    text, a name in the ground store                                       this
@@ -63,25 +64,25 @@ def pair_by_id(
     """Pair LUCAS points with the views of the same point.
 
     Args:
-        store: pixel years.
+        store: the pixel series.
         views: ground vectors with `point_id` and `direction`.
         directions: views to use, in this order; a missing one stays missing.
         least: fewest views that a place must have (the paper: all four).
         exclude: point ids to leave out.
 
     Raises:
-        InputError: nothing is left; the message says why.
+        InputError: no place is left; the message counts the reasons.
     """
     column = {name: i for i, name in enumerate(directions)}
-    where: dict[str, dict[int, int]] = {}
+    found: dict[str, dict[int, int]] = {}
     for i, (point, view) in enumerate(zip(views.point_id.tolist(), views.direction.tolist(), strict=True)):
         if view in column:
-            where.setdefault(point, {})[column[view]] = i
+            found.setdefault(point, {})[column[view]] = i
     names = store.index["sample_id"].astype(str).to_numpy()
     excluded = set(map(str, exclude))
     table = np.full((len(names), len(directions)), -1, dtype=np.int64)
     for row, name in enumerate(names.tolist()):
-        for place, view in where.get(name, {}).items():
+        for place, view in found.get(name, {}).items():
             table[row, place] = view
     return _kept(store, table, views.vectors, least=least, excluded=np.isin(names, list(excluded)))
 
@@ -92,13 +93,13 @@ def pair_by_table(
     """Pair by a table that `read_pairs` read.
 
     Args:
-        store: pixel years.
+        store: the pixel series.
         pairs: the table.
         views: where `photo_id` is looked up; not needed where the table holds embeddings.
         least, most: fewest and most views of a place; of more, the first ones are used.
 
     Raises:
-        InputError: ids that are not in the store or the views (with their rows), or nothing is left.
+        InputError: ids that are not in the store or the views (with their rows), or no place is left.
     """
     position = {name: i for i, name in enumerate(store.index["sample_id"].astype(str))}
     target = [position.get(name, -1) for name in pairs["series_id"]]
@@ -146,11 +147,11 @@ def _kept(
     return PairedPlaces(np.flatnonzero(keep), table[keep], vectors, left_out)
 
 
-def _refuse_unknown(pairs: pd.DataFrame, column: str, bad: NDArray[np.bool_], where: str) -> None:
+def _refuse_unknown(pairs: pd.DataFrame, column: str, bad: NDArray[np.bool_], table: str) -> None:
     if bad.any():
         row = int(bad.argmax())
         raise InputError(
-            f"Pairs table, row {row + 1}: {column} '{pairs[column].iloc[row]}' is not in {where} "
+            f"Pairs table, row {row + 1}: {column} '{pairs[column].iloc[row]}' is not in {table} "
             f"({int(bad.sum())} such rows); correct them or leave them out."
         )
 
@@ -203,10 +204,10 @@ def _first_bad(file: Path, bad: pd.Series, what: str) -> None:
 def join_pairs(
     store: SeriesStore, photos: pd.DataFrame, *, max_distance_m: float = 30.0, max_days: int | None = None
 ) -> pd.DataFrame:
-    """Join photographs to the nearest pixel year.
+    """Pair photographs with the nearest pixel series.
 
     Args:
-        store: pixel years with coordinates.
+        store: the pixel series, with coordinates.
         photos: `photo_id` (or `photo`), `lon`, `lat`, and `date` where `max_days` is given.
         max_distance_m: a photograph farther from every place is left out.
         max_days: a photograph taken more days before the first or after the last month of the series is left out.
@@ -215,7 +216,8 @@ def join_pairs(
         A pairs table with `distance_m`, nearest first within a place.
 
     Raises:
-        InputError: columns are missing, or nothing is near enough; the message says how near it got.
+        InputError: columns or coordinates are missing, or no photograph is near enough; the message gives the smallest
+            distance.
     """
     import pandas as pd
 

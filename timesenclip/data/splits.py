@@ -1,4 +1,4 @@
-"""Training, validation and test places: the data set's own lists or spatial blocks, and a check that they are apart."""
+"""Parts of the places by lists of ids, and a check of the distance between training and held-out places."""
 
 from __future__ import annotations
 
@@ -22,10 +22,17 @@ PARTS = ("train", "validation", "test")
 
 
 def named_split(sample_id: Sequence[str], lists: Mapping[str, Sequence[str]]) -> NDArray[np.str_]:
-    """Parts by lists of ids; places in no list are "unused".
+    """Assign places to parts by lists of ids.
+
+    Args:
+        sample_id: ids of N places.
+        lists: ids by part; the prefix `Lucas_Point_` is ignored.
+
+    Returns:
+        (N,) name of the part, "unused" for places in no list.
 
     Raises:
-        InputError: an id is in two lists, or a list meets no place.
+        InputError: an id is in two lists, or no id of a list is among the places.
     """
     part = {str(name): "" for name in sample_id}
     for label, names in lists.items():
@@ -37,7 +44,9 @@ def named_split(sample_id: Sequence[str], lists: Mapping[str, Sequence[str]]) ->
             if name in part:
                 part[name], met = label, met + 1
         if not met:
-            raise InputError(f"None of the {len(names)} ids of the list '{label}' is in the store; is it its own?")
+            raise InputError(
+                f"None of the {len(names)} ids of the list '{label}' is in the store; is it the list of another data set?"
+            )
     return np.array([part[str(name)] or "unused" for name in sample_id], dtype="U10")
 
 
@@ -54,8 +63,8 @@ def check_apart(
     Args:
         part: (N,) names; "unused" does not count.
         lat_deg, lon_deg: (N,) degrees; places without coordinates are not checked.
-        min_distance_m: what is too close.
-        refuse: raise; else warn.
+        min_distance_m: smallest distance allowed, in metres.
+        refuse: raise an error; otherwise warn.
 
     Returns:
         The smallest distance in metres, infinity where there is nothing to compare.

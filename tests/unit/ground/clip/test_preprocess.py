@@ -79,10 +79,10 @@ def test_pixels_are_normalised_by_channel() -> None:
 
 def test_configurations_old_and_new_are_read() -> None:
     old = {"do_resize": True, "size": 224, "do_center_crop": True, "crop_size": 224, "resample": 3}
-    assert Preprocessing.from_config(old, where="x") == Preprocessing()
+    assert Preprocessing.from_config(old, source_name="x") == Preprocessing()
     new = {"size": {"height": 256, "width": 128}, "do_normalize": False, "resample": 2}
-    read = Preprocessing.from_config(new, where="x")
+    read = Preprocessing.from_config(new, source_name="x")
     assert (read.size, read.shortest_edge, read.crop, read.resample) == ((256, 128), None, None, 2)
     assert read.std == (1.0, 1.0, 1.0)
     with pytest.raises(TowerError, match="x: image size"):
-        Preprocessing.from_config({"size": {"longest_edge": 9}}, where="x")
+        Preprocessing.from_config({"size": {"longest_edge": 9}}, source_name="x")

@@ -16,7 +16,8 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoTokenizer, CLIPImageProcessorPil, CLIPModel, SiglipImageProcessorPil, SiglipModel
 
 from timesenclip.errors import DegradedInputWarning, MissingExtraError, PromptError, TowerError
-from timesenclip.ground.clip.tower import ClipTower, broken_torchvision
+from timesenclip.ground.clip.tower import ClipTower
+from timesenclip.ground.clip.transformers_package import broken_torchvision
 from timesenclip.ground.load import load_tower
 from timesenclip.ground.tower import GroundTower
 
