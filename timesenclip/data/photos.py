@@ -49,8 +49,8 @@ def find_photos(source: str | Path) -> Photos:
 
     Raises:
         DataNotFoundError: there is no such file or folder.
-        InputError: no photograph of the folder is named after a point and view, a view is there twice, or the table lacks
-            the column `photo` or a path.
+        InputError: no file name of the folder holds point and view, a view is there twice, or the table lacks the
+            column `photo` or a path.
     """
     root = Path(source)
     if root.is_dir():

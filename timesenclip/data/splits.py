@@ -45,7 +45,7 @@ def named_split(sample_id: Sequence[str], lists: Mapping[str, Sequence[str]]) ->
                 part[name], met = label, met + 1
         if not met:
             raise InputError(
-                f"None of the {len(names)} ids of the list '{label}' is in the store; is it the list of another data set?"
+                f"None of the {len(names)} ids of the list '{label}' is in the store; is it of another data set?"
             )
     return np.array([part[str(name)] or "unused" for name in sample_id], dtype="U10")
 

@@ -49,8 +49,8 @@ def prompts_for(taxon: TaxonClass, templates: str | Sequence[str] = DEFAULT) -> 
             template or list of templates, each with `{name}` or `{a name}`.
 
     Raises:
-        PromptError: the set is unknown, a template lacks `{name}`, a prompt is empty, or `templates` is `descriptive` and
-            the class has no descriptive sentences.
+        PromptError: the set is unknown, a template lacks `{name}`, a prompt is empty, or the class has no descriptive
+            sentences and `templates` is `descriptive`.
     """
     if isinstance(templates, str) and templates == DEFAULT:
         texts = [taxon.name, *taxon.synonyms, *taxon.prompts]

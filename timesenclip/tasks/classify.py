@@ -1,8 +1,8 @@
-"""Zero-shot classification: which phrase lies nearest to what the satellite saw.
+"""Zero-shot classification: label each embedding with the class whose text vector is nearest.
 
-A score is the cosine between a pixel's embedding and a class's text vector. Probabilities are a softmax of the scores
-at the temperature stored in the checkpoint. Where even the best score is below the checkpoint's `unknown_score`, the
-answer is `unknown`.
+A score is the cosine between the embedding of a pixel and the text vector of a class. Probabilities are a softmax of
+the scores at the temperature stored in the checkpoint. The label is `unknown` where the best score is below the
+`unknown_score` of the checkpoint.
 """
 
 from __future__ import annotations
@@ -37,52 +37,52 @@ __all__ = [
 ]
 
 UNKNOWN = "unknown"
-"""Label where nothing fits, or nothing was seen."""
+"""Label where no class fits, or there was no clear observation."""
 
 
 @dataclass(frozen=True, slots=True)
 class Predictions:
-    """What the scores of N embeddings against K classes say."""
+    """Scores, probabilities and labels of N embeddings for K classes."""
 
     scores: NDArray[np.float32]
-    """(N, K) cosines, -1..1; NaN where nothing was seen."""
+    """(N, K) cosines, -1..1; NaN without a clear observation."""
     probabilities: NDArray[np.float32]
-    """(N, K), rows sum to one; with a single phrase, the probability that it fits at all; NaN where nothing
-    was seen."""
+    """(N, K), rows sum to one; with a single phrase, the probability that it fits at all; NaN without a clear
+    observation."""
     label_index: NDArray[np.int64]
     """(N,) index of the best class, -1 where unknown."""
     confidence: NDArray[np.float32]
-    """(N,) probability of the best class, 0 where nothing was seen."""
+    """(N,) probability of the best class, 0 without a clear observation."""
 
     @property
     def seen(self) -> NDArray[np.bool_]:
-        """(N,) True where there was an observation."""
+        """(N,) True where there was a clear observation."""
         return np.asarray(np.isfinite(self.scores).all(axis=1))
 
     @property
     def unknown(self) -> NDArray[np.bool_]:
-        """(N,) True where no class fits or nothing was seen."""
+        """(N,) True where no class fits or there was no clear observation."""
         return np.asarray(self.label_index < 0)
 
 
 @dataclass(frozen=True, slots=True)
 class Classification:
-    """Predictions for N series, with their names."""
+    """Predictions for N series, with their ids and places."""
 
     taxonomy: Taxonomy
     """The K classes."""
     sample_id: tuple[str, ...]
-    """(N,)"""
+    """(N,) ids of the series."""
     lon_deg: NDArray[np.float64]
-    """(N,)"""
+    """(N,) longitude, EPSG:4326."""
     lat_deg: NDArray[np.float64]
-    """(N,)"""
+    """(N,) latitude, EPSG:4326."""
     predictions: Predictions
     """Scores, probabilities and labels."""
 
     @property
     def label(self) -> list[str]:
-        """Name of the best class, or "unknown", (N,)."""
+        """(N,) name of the best class, or "unknown"."""
         names = (*self.taxonomy.names, UNKNOWN)
         return [names[i] for i in self.predictions.label_index]
 
@@ -93,12 +93,12 @@ class Classification:
 
     @property
     def scores(self) -> NDArray[np.float32]:
-        """Cosines, (N, K)."""
+        """(N, K) cosines."""
         return self.predictions.scores
 
     @property
     def probabilities(self) -> NDArray[np.float32]:
-        """Probabilities, (N, K)."""
+        """(N, K) probabilities."""
         return self.predictions.probabilities
 
     @property
@@ -108,7 +108,7 @@ class Classification:
 
     @property
     def unknown(self) -> NDArray[np.bool_]:
-        """True where no class fits or nothing was seen, (N,)."""
+        """(N,) True where no class fits or there was no clear observation."""
         return self.predictions.unknown
 
     def __len__(self) -> int:
@@ -152,18 +152,23 @@ def classify(
     unknown_below: float | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Classification:
-    """Classify pixel series by words.
+    """Classify pixel series by phrases.
 
     Args:
         series: N pixel series; one without a clear observation is `unknown`.
         taxonomy: a taxonomy, its name, a YAML file, or a list of phrases.
         model: a model or a checkpoint's name; default: the shipped one.
         templates: prompt templates, see `timesenclip.ground.prompts.prompts_for`.
-        prior_correction: transductive: adjust the scores by their means over these very series (see
+        prior_correction: transductive: adjust the scores by their means over these same series (see
             `prior_corrected`). It helps where the classes are about equally frequent, and hurts where they are not.
         temperature: instead of the checkpoint's.
         unknown_below: cosine below which a series is unknown, instead of the checkpoint's; -1 switches it off.
         progress: called with (done, N).
+
+    Raises:
+        CheckpointError, TowerError: the model or its tower cannot be loaded.
+        TaxonomyError, PromptError: the classes or templates cannot be used.
+        InputError: as `embed` and `classify_embeddings`.
     """
     chosen = as_model(model)
     classes = as_taxonomy(taxonomy)
@@ -188,7 +193,7 @@ def classify_embeddings(
     unknown_score: float | None = None,
     prior_correction: bool = False,
 ) -> Predictions:
-    """Classify embeddings; arrays in, arrays out.
+    """Classify embeddings by class vectors.
 
     Args:
         embeddings: (N, D) unit rows; NaN rows are unknown.
@@ -216,7 +221,7 @@ def classify_scores(
     unknown_score: float | None = None,
     prior_correction: bool = False,
 ) -> Predictions:
-    """Turn cosines (N, K) into answers; NaN rows are unknown. The rest as `classify_embeddings`.
+    """Turn cosines (N, K) into predictions; NaN rows are unknown. Other arguments as `classify_embeddings`.
 
     Raises:
         InputError: the temperature is not positive.
@@ -246,10 +251,9 @@ def classify_scores(
 
 
 def prior_corrected(scores: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Scores divided by each class's mean over the whole set: the authors' "normalised" logits, as cosines again.
+    """Scores divided by the mean of each class over the whole set: the authors' "normalised" logits, as cosines again.
 
-    Transductive: a row's answer depends on the other rows, so figures made with it are not comparable with those
-    made without. Source: the authors' zeroshot.py, where logits are cos / 2 + 1.
+    Transductive: the result of a row depends on the other rows, so accuracies with and without it are not comparable. Source: the authors' zeroshot.py, where logits are cos / 2 + 1.
 
     Args:
         scores: (N, K) cosines; NaN rows stay NaN and do not count.
