@@ -253,7 +253,9 @@ def classify_scores(
 def prior_corrected(scores: NDArray[np.float32]) -> NDArray[np.float32]:
     """Scores divided by the mean of each class over the whole set: the authors' "normalised" logits, as cosines again.
 
-    Transductive: the result of a row depends on the other rows, so accuracies with and without it are not comparable. Source: the authors' zeroshot.py, where logits are cos / 2 + 1.
+    Transductive: the result of a row depends on the other rows, so accuracies with and without it are not comparable.
+
+    Source: the authors' zeroshot.py, where logits are cos / 2 + 1.
 
     Args:
         scores: (N, K) cosines; NaN rows stay NaN and do not count.

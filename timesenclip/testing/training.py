@@ -104,7 +104,7 @@ def write_sen4map_crops(
     patch_size: int = 1,
     seed: int = 0,
 ) -> Path:
-    """Write a file of the small crops that the authors train on: `image` (12, 10, p, p); arguments as `write_sen4map`."""
+    """Write the small crops that the authors train on: `image` (12, 10, p, p); arguments as `write_sen4map`."""
     import h5py
 
     rng = np.random.default_rng(seed)
@@ -183,7 +183,7 @@ def write_test_labels(path: str | Path, rows: Sequence[dict[str, Any]]) -> Path:
 
 
 def write_lucas_photos(folder: str | Path, photos: dict[str, NDArray[np.uint8]], *, country: str = "BE") -> Path:
-    """Write the photo tree `COUNTRY/123/456/12345678N.jpg`; `photos` maps point and view (`12345678N`) to (Y, X, 3) uint8."""
+    """Write the photo tree `COUNTRY/123/456/12345678N.jpg`; `photos` maps `12345678N` to (Y, X, 3) uint8."""
     from PIL import Image
 
     root = Path(folder)
@@ -195,7 +195,7 @@ def write_lucas_photos(folder: str | Path, photos: dict[str, NDArray[np.uint8]],
 
 
 def write_lucas_embeddings(path: str | Path, vectors: dict[str, NDArray[np.float32]]) -> Path:
-    """Write the published dictionary of frozen embeddings: `{NUTS0}_{point}{W|E|N|S}` -> tensor (1, D), saved by torch."""
+    """Write the published dictionary of embeddings: `{NUTS0}_{point}{W|E|N|S}` -> tensor (1, D), saved by torch."""
     import torch
 
     target = Path(path)
