@@ -69,7 +69,7 @@ class Model:
         bands = len(config.band_names or BAND_NAMES)
         if encoder.config.bands != bands:
             raise CheckpointError(
-                f"The encoder reads {encoder.config.bands} bands, but `band_names` has {bands} "
+                f"The encoder reads {encoder.config.bands} bands, but `band_names` says {bands} "
                 f"({', '.join(config.band_names or ('all',))}); name the bands that it was trained with."
             )
         self.encoder = encoder.eval()

@@ -23,7 +23,6 @@ from timesenclip.model.embed import embed
 from timesenclip.model.encoder import EncoderConfig, SeriesEncoder
 from timesenclip.model.inputs import EncoderInput, cut, encoder_input
 from timesenclip.model.official import export_official
-from timesenclip.model.pooling import AttentionPooling
 from timesenclip.series import PixelSeries
 from timesenclip.testing import random_series
 from timesenclip.train.batches import Batches
@@ -221,25 +220,6 @@ def test_no_setting_can_be_forgotten() -> None:
     for name in names:
         with pytest.raises(TypeError, match=f"'{name}'"):
             encoder_input(series.reflectance, **{key: value for key, value in settings.items() if key != name})
-
-
-def test_one_view_is_one_photograph_by_chance_and_the_first_when_it_counts() -> None:
-    views = torch.eye(4).expand(200, 4, 4)
-    mask = torch.ones(200, 4, dtype=torch.bool)
-    mask[:, 1] = False
-    pooling = AttentionPooling(4, "one-view")
-    assert not list(pooling.parameters())
-    torch.manual_seed(5)
-    drawn = pooling(views, mask)
-    assert torch.equal(drawn.sum(dim=1), torch.ones(200))
-    assert torch.equal(drawn.amax(dim=1), torch.ones(200))
-    counts = drawn.sum(dim=0)
-    assert counts[1] == 0
-    assert (counts[[0, 2, 3]] > 40).all()
-    torch.manual_seed(5)
-    assert torch.equal(drawn, pooling(views, mask))
-    mask[:, 0] = False
-    assert torch.equal(pooling.eval()(views, mask), views[:, 2])
 
 
 def test_runs_begun_before_the_new_settings_go_on() -> None:

@@ -20,6 +20,15 @@ def test_exif_orientation_is_applied(tmp_path: Path) -> None:
     assert read_image(tmp_path / "turned.png").size == (20, 40)
 
 
+def test_exif_orientation_of_a_jpeg_is_applied(tmp_path: Path) -> None:
+    image = Image.new("RGB", (40, 20), (200, 0, 0))
+    image.paste((0, 0, 200), (0, 0, 20, 20))
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turn by 90 degrees
+    image.save(tmp_path / "41000000N.jpg", exif=exif, quality=95)
+    assert read_image(tmp_path / "41000000N.jpg").size == (20, 40)
+
+
 @pytest.mark.parametrize("mode", ["L", "LA", "P", "RGBA", "CMYK", "1"])
 def test_every_mode_becomes_rgb(mode: str, tmp_path: Path) -> None:
     path = tmp_path / ("photo.jpg" if mode == "CMYK" else "photo.png")
