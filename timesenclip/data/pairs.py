@@ -201,6 +201,16 @@ def _first_bad(file: Path, bad: pd.Series, what: str) -> None:
         raise InputError(f"'{file}', row {int(bad.to_numpy().argmax()) + 1}: {what} ({int(bad.sum())} such rows).")
 
 
+def _in_time(dates: pd.Series, first: NDArray[np.datetime64], steps: int, max_days: int) -> NDArray[np.bool_]:
+    """(P,) whether each date lies in the months `first` to `first + steps`, or at most `max_days` outside them."""
+    import pandas as pd
+
+    date = pd.to_datetime(dates).to_numpy().astype("datetime64[D]")
+    margin = np.timedelta64(max_days, "D")
+    last = (first + steps).astype("datetime64[D]")
+    return np.asarray((date >= first.astype("datetime64[D]") - margin) & (date < last + margin))
+
+
 def join_pairs(
     store: SeriesStore, photos: pd.DataFrame, *, max_distance_m: float = 30.0, max_days: int | None = None
 ) -> pd.DataFrame:
@@ -242,11 +252,7 @@ def join_pairs(
     )
     keep = distance <= max_distance_m
     if max_days is not None:
-        first = store.first_month()[known][nearest]
-        date = pd.to_datetime(photos["date"]).to_numpy().astype("datetime64[D]")
-        margin = np.timedelta64(max_days, "D")
-        last = (first + int(store.attributes["steps"])).astype("datetime64[D]")
-        keep &= (date >= first.astype("datetime64[D]") - margin) & (date < last + margin)
+        keep &= _in_time(photos["date"], store.first_month()[known][nearest], int(store.attributes["steps"]), max_days)
     if not keep.any():
         raise InputError(
             f"No photograph lies within {max_distance_m:g} m of a place"

@@ -113,6 +113,19 @@ def convert_sen4map(
         attributes={"source": "Sen4Map", "year": YEAR, "compositing": compositing, "offset_dn": 0},
     )
     tasks = list(_tasks(chosen, writer.part_size(patch_size), patch_size, compositing, dilate_px))
+    failed = _convert(tasks, writer, total, workers=workers, progress=progress)
+    return Converted(writer.finish(), failed)
+
+
+def _convert(
+    tasks: Sequence[_Task],
+    writer: StoreWriter,
+    total: int,
+    *,
+    workers: int,
+    progress: Callable[[int, int], None] | None,
+) -> dict[str, str]:
+    """Read and write the parts that are not done; returns the groups that could not be read, and why."""
     parts: dict[int, list[_Task]] = {}
     for task in tasks:
         parts.setdefault(task.part, []).append(task)
@@ -134,7 +147,7 @@ def convert_sen4map(
             rows = _index_table([row for piece in pieces for row in piece.rows], source_name=members[0].file)
             dn, seen = (np.concatenate([getattr(p, name) for p in pieces]) for name in ("dn", "observations"))
             writer.write(part, members[0].first, dn, seen, rows)
-    return Converted(writer.finish(), failed)
+    return failed
 
 
 def _choose(files: Sequence[Path], only: Sequence[str] | None) -> list[tuple[Path, list[str]]]:
@@ -149,6 +162,7 @@ def _choose(files: Sequence[Path], only: Sequence[str] | None) -> list[tuple[Pat
 
 
 def _key_digest(chosen: Sequence[tuple[Path, list[str]]]) -> str:
+    """First 16 hexadecimal digits of the SHA-256 of the names of the groups, in order."""
     text = "\n".join(key for _, keys in chosen for key in keys)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 

@@ -218,19 +218,30 @@ def store_points(
         if writer.done(part):
             continue
         piece = joined.take(slice(first, first + size))
-        keep = piece.valid.reshape(*piece.valid.shape, *(1,) * (piece.reflectance.ndim - 2))
-        rounded = np.rint(piece.reflectance * QUANTIFICATION)
-        dn = np.where(keep, rounded, MISSING_DN).clip(0, MISSING_DN).astype(np.uint16)
-        rows = pd.DataFrame(
-            {
-                "row": np.arange(first, first + len(piece)),
-                "sample_id": piece.sample_id,
-                "lon": piece.lon_deg,
-                "lat": piece.lat_deg,
-                "first_month": months[first : first + size, 0].astype("datetime64[s]"),
-            }
-        )
+        rows = _index_rows(piece, first)
         if labels is not None:
             rows = pd.concat([rows, labels.iloc[first : first + size].reset_index(drop=True)], axis=1)
-        writer.write(part, first, dn, piece.valid.astype(np.uint8), rows)
+        writer.write(part, first, _stored_dn(piece), piece.valid.astype(np.uint8), rows)
     return writer.finish()
+
+
+def _stored_dn(series: PixelSeries) -> NDArray[np.uint16]:
+    """DN (n, T, C[, Y, X]) of a series; the inverse of `stored_reflectance`."""
+    valid = series.valid.reshape(*series.valid.shape, *(1,) * (series.reflectance.ndim - 2))
+    rounded = np.rint(series.reflectance * QUANTIFICATION)
+    return np.where(valid, rounded, MISSING_DN).clip(0, MISSING_DN).astype(np.uint16)
+
+
+def _index_rows(series: PixelSeries, first: int) -> pd.DataFrame:
+    """The index of some places, of which the first is row `first` of the arrays."""
+    import pandas as pd
+
+    return pd.DataFrame(
+        {
+            "row": np.arange(first, first + len(series)),
+            "sample_id": series.sample_id,
+            "lon": series.lon_deg,
+            "lat": series.lat_deg,
+            "first_month": series.start[:, 0].astype("datetime64[M]").astype("datetime64[s]"),
+        }
+    )
