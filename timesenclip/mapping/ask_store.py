@@ -21,13 +21,14 @@ from timesenclip.mapping.output.cog import map_folder, write_class_sidecars
 from timesenclip.mapping.output.illustrate import illustrated
 from timesenclip.mapping.output.result import ClassArea, MapResult
 from timesenclip.mapping.output.zones import check_zones, write_zones
-from timesenclip.mapping.query import Question, question_of
+from timesenclip.mapping.query import Question, question_of, question_of_head
 from timesenclip.mapping.store.info import BlockData
 from timesenclip.mapping.store.quantise import score_rows
 from timesenclip.mapping.store.scoring import in_threads
 from timesenclip.mapping.store.store import EmbeddingStore
 from timesenclip.model.checkpoint import Model, as_model
 from timesenclip.tasks.classify import Predictions, classify_scores
+from timesenclip.tasks.heads import Head
 
 __all__ = ["answer_block", "area_pixel_m", "ask_store"]
 
@@ -38,6 +39,7 @@ def ask_store(
     *,
     out: str | Path,
     photos: Sequence[str | Path] = (),
+    head: Head | str | Path | None = None,
     model: Model | str | Path | None = None,
     templates: str | Sequence[str] = "default",
     unknown_below: float | None = None,
@@ -54,6 +56,7 @@ def ask_store(
         taxonomy: a taxonomy, its name, a YAML file, or a list of phrases.
         out: folder for the files; it is made.
         photos: photographs taken on the ground, instead of words.
+        head: a head that was learned from labelled points (`fit_head`), or its folder, instead of words.
         model: a checkpoint to ask with; its tower must be the store's. Default: the store's tower.
         templates: prompt templates.
         unknown_below: cosine below which a pixel is unknown, instead of the checkpoint's; -1: never.
@@ -65,6 +68,7 @@ def ask_store(
 
     Raises:
         InputError: the store is not complete, or the question cannot be asked.
+        CheckpointError: the head was made for another checkpoint than the store.
         NoClearObservationError: no pixel has enough clear observations.
         TowerError: the model's tower is not the store's.
     """
@@ -75,7 +79,10 @@ def ask_store(
     if unknown_below is not None and not -1 <= unknown_below <= 1:
         raise InputError(f"unknown_below is {unknown_below:g}; a cosine is -1..1, and -1 calls nothing unknown.")
     asker = None if model is None else as_model(model)
-    question = question_of(opened, taxonomy, photos=photos, model=asker, templates=templates)
+    if head is None:
+        question = question_of(opened, taxonomy, photos=photos, model=asker, templates=templates)
+    else:
+        question, templates = _question_of_head(opened, head, (taxonomy, *photos, asker)), "name"
     if zones is not None:
         check_zones(zones, shape=opened.shape, crs=opened.info.crs, transform=opened.transform)
     count = AreaTally(opened.shape, len(question.taxonomy))
@@ -109,6 +116,13 @@ def ask_store(
     return illustrated(result)
 
 
+def _question_of_head(store: EmbeddingStore, head: Head | str | Path, others: Sequence[object]) -> Question:
+    """The question of a head, which is asked alone: `others` are what words or another checkpoint were given."""
+    if any(other is not None for other in others):
+        raise InputError("A head brings its own classes and checkpoint; ask with it alone.")
+    return question_of_head(store, head)
+
+
 class _Block(NamedTuple):
     """The answers of one block."""
 
@@ -126,7 +140,7 @@ def answer_block(
     masked = seen & (data.clear < min_clear)
     scale = np.where(masked, np.float32(0), data.scale).reshape(-1)
     scores = score_rows(data.vectors.reshape(-1, data.vectors.shape[-1]), scale, question.weights)  # (N, K)
-    calibration = store.info.calibration
+    calibration = question.calibration or store.info.calibration
     threshold = calibration.unknown_score if unknown_below is None else unknown_below
     with np.errstate(invalid="ignore"):
         answers = classify_scores(scores, temperature=calibration.temperature, unknown_score=threshold)
@@ -166,8 +180,8 @@ def _provenance(
     return {
         "timesenclip": __version__,
         "store": str(store.path),
-        "checkpoint": {"name": info.checkpoint, "digest": info.digest, "tower": info.tower},
-        "calibration": info.calibration.model_dump(),
+        "checkpoint": {"name": info.checkpoint, "digest": info.digest, "tower": question.tower or info.tower},
+        "calibration": (question.calibration or info.calibration).model_dump(),
         "dimensions": {"full": info.full_dims, "kept": info.dims, "share_of_length": info.kept},
         "taxonomy": question.taxonomy.name,
         "templates": templates,

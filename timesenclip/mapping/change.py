@@ -10,7 +10,7 @@ import calendar
 import math
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -211,7 +211,7 @@ class _Pair:
             return np.zeros((0, 0), dtype=np.uint8)
         asked = self.question
         if store is not self.first:
-            asked = Question(asked.taxonomy, store.project(asked.full), asked.words, asked.full)
+            asked = replace(asked, weights=store.project(asked.full))
         block = answer_block(data, asked, store, unknown_below=None, min_clear=self.min_clear)
         shape = data.scale.shape
         values = block_values(block.answers.label_index, block.answers.seen, (shape[0], shape[1]))  # (1, Y, X)

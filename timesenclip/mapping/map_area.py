@@ -23,7 +23,7 @@ from timesenclip.eo.period import Every, Period, as_period
 from timesenclip.errors import InputError, NoClearObservationError
 from timesenclip.files import remove_temporary_files, write_json
 from timesenclip.grid import Window, resolution_m
-from timesenclip.ground.prompts import class_weights, prompts_for
+from timesenclip.ground.prompts import class_vectors, prompts_for
 from timesenclip.ground.taxonomy import Taxonomy, as_taxonomy
 from timesenclip.manifest import Manifest
 from timesenclip.mapping.output.class_map import AreaTally, answer_writers, cog_writers, write_answers
@@ -36,6 +36,7 @@ from timesenclip.mapping.run.executor import spread_over
 from timesenclip.mapping.run.map_block import Examples, MapJob
 from timesenclip.model.checkpoint import Model, as_model
 from timesenclip.series import Cube
+from timesenclip.tasks.heads import with_unknown_below
 
 __all__ = ["map_cube"]
 
@@ -51,6 +52,7 @@ def map_cube(
     period: Period | str | int | None = None,
     every: Every = "month",
     templates: str | Sequence[str] = "default",
+    unknown_below: float | None = None,
     min_clear: int = 0,
     scores: bool = True,
     zones: str | Path | None = None,
@@ -69,6 +71,7 @@ def map_cube(
         model: a model or a checkpoint's name; default: the shipped one.
         period, every: what is read of an opened area; a `Cube` is taken as it is.
         templates: prompt templates.
+        unknown_below: cosine below which a pixel is unknown, instead of the checkpoint's; -1: never.
         min_clear: pixels with fewer clear observations are nodata.
         scores: also write one score band a class.
         zones: polygons for which the answers are counted apart.
@@ -85,13 +88,13 @@ def map_cube(
         InputError: too many classes, the encoder reads patches, or another map was begun in `out`.
         PartialFailureError: some blocks failed; the others are kept, and the same call does what is missing.
     """
-    chosen = as_model(model)
+    chosen = with_unknown_below(as_model(model), unknown_below)
     classes = as_taxonomy(taxonomy)
     source = CubeInMemory(cube) if isinstance(cube, Cube) else cube
     _check(classes, min_clear, block, zones, source)
     check_offset(source, period)
     folder = map_folder(out)
-    weights = class_weights(classes, chosen.tower, templates)
+    weights = class_vectors(classes, chosen.tower, templates)
     plain = Model(chosen.encoder, chosen.config, digest=chosen.digest)  # without its tower, which blocks do not need
     parts = folder.resolve() / ".map.partial"
     job = MapJob(source, plain, weights, as_period(period), every, min_clear, scores, parts)
@@ -147,6 +150,7 @@ def _identity(job: MapJob, classes: Taxonomy, block: int) -> dict[str, Any]:
         "question": f"{some} ({digest})",
         "period": str(job.period) if job.period is not None else "all",
         "every": job.every,
+        "unknown_below": job.model.config.calibration.unknown_score,
         "min_clear": job.min_clear,
         "scores": job.scores,
         "block": block,

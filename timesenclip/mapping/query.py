@@ -10,15 +10,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from timesenclip.errors import InputError, TowerError
+from timesenclip.errors import CheckpointError, InputError, TowerError
 from timesenclip.ground.load import load_tower
-from timesenclip.ground.prompts import class_weights, prompts_for
+from timesenclip.ground.prompts import class_vectors, prompts_for
 from timesenclip.ground.taxonomy import TaxonClass, Taxonomy, as_taxonomy, colour_cycle
 from timesenclip.ground.tower import GroundTower
 from timesenclip.mapping.store.store import EmbeddingStore
 from timesenclip.model.checkpoint import Model
+from timesenclip.model.checkpoint_config import Calibration
+from timesenclip.tasks.heads import Head, load_head
 
-__all__ = ["MAX_CLASSES", "Question", "question_of", "tower_of"]
+__all__ = ["MAX_CLASSES", "Question", "question_of", "question_of_head", "tower_of"]
 
 MAX_CLASSES = 254
 """What a class map of one byte has room for, beside unknown and nodata."""
@@ -36,6 +38,10 @@ class Question:
     """What stands for each class: its prompts, or its photograph."""
     full: NDArray[np.float32]
     """(K, D) float32, in the tower's dimensions."""
+    calibration: Calibration | None = None
+    """How scores become answers, where that is not as the store says: a head brings its own."""
+    tower: str | None = None
+    """What the vectors come from, where that is not the store's tower: the name of a head."""
 
 
 def question_of(
@@ -70,12 +76,33 @@ def question_of(
         words: dict[str, Any] = {taxon.name: str(path) for taxon, path in zip(classes.classes, photos, strict=True)}
     else:
         classes = as_taxonomy(taxonomy if taxonomy is not None else [])
-        vectors = class_weights(classes, reader, templates)
+        vectors = class_vectors(classes, reader, templates)
         words = {taxon.name: prompts_for(taxon, templates) for taxon in classes.classes}
     if len(classes) > MAX_CLASSES:
         raise InputError(f"{len(classes)} classes; a class map holds at most {MAX_CLASSES}. Ask in several maps.")
     full = np.asarray(vectors, dtype=np.float32)
     return Question(classes, store.project(full), words, full)
+
+
+def question_of_head(store: EmbeddingStore, head: Head | str | Path) -> Question:
+    """Ask with the class vectors of a head.
+
+    Raises:
+        CheckpointError: there is no head, or it was made for another checkpoint than the store.
+    """
+    found = head if isinstance(head, Head) else load_head(head)
+    if found.digest != store.info.digest:
+        raise CheckpointError(
+            f"The head was made for checkpoint '{found.checkpoint}' ({found.digest}), and the store '{store.path}' for "
+            f"'{store.info.checkpoint}' ({store.info.digest}); embed the area with that checkpoint, or run "
+            "`timesenclip adapt` with the store's."
+        )
+    names = found.taxonomy.names
+    calibration = store.info.calibration.model_copy(
+        update={"temperature": found.temperature, "unknown_score": None, "fitted": True}
+    )
+    words: dict[str, Any] = {name: ["a head learned from labelled points"] for name in names}
+    return Question(found.taxonomy, store.project(found.weights), words, found.weights, calibration, found.tower_name)
 
 
 def tower_of(store: EmbeddingStore, model: Model | None = None) -> GroundTower:

@@ -21,7 +21,7 @@ from timesenclip.mapping.store.scoring import in_threads
 from timesenclip.mapping.store.store import EmbeddingStore
 from timesenclip.model.checkpoint import Model
 from timesenclip.model.embed import embed
-from timesenclip.report.figure import figure_of
+from timesenclip.report.figure import new_figure
 from timesenclip.tasks.scenic_score import LinearScore
 
 __all__ = ["map_scores"]
@@ -144,7 +144,7 @@ def _of_source(
 def _picture(folder: Path, name: str, names: Sequence[str], small: NDArray[np.float32]) -> None:
     height, width = small.shape[1:]
     panel = min(max(height / width, 0.35), 1.6) * 4.0
-    with figure_of(4.8, (panel + 0.45) * len(names)) as (figure, finish):
+    with new_figure(4.8, (panel + 0.45) * len(names)) as (figure, finish):
         plots = np.atleast_1d(figure.subplots(len(names), 1))
         for plot, title, values in zip(plots, names, small, strict=True):
             known = values[np.isfinite(values)]

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from timesenclip.errors import CheckpointError, InputError, PromptError, TowerError
 from timesenclip.files import atomic_folder, write_json
-from timesenclip.ground.prompts import class_weights
+from timesenclip.ground.prompts import class_vectors
 from timesenclip.ground.taxonomy import TaxonClass, Taxonomy
 from timesenclip.model.checkpoint import Model
 from timesenclip.tasks.fit_vectors import Method, fit_vectors
@@ -33,6 +33,7 @@ __all__ = [
     "fit_head",
     "load_head",
     "save_head",
+    "with_unknown_below",
 ]
 
 _FORMAT = 1
@@ -57,6 +58,11 @@ class Head:
     """That checkpoint's digest; the embeddings of another one have another meaning, so the head is refused."""
     about: dict[str, Any] = field(default_factory=dict)
     """How it was made: method, examples of each class, data, versions."""
+
+    @property
+    def tower_name(self) -> str:
+        """The name of the tower of an adapted model: `head` and 12 digits of the SHA-256 of the vectors."""
+        return f"head {hashlib.sha256(self.weights.tobytes()).hexdigest()[:12]}"
 
 
 def fit_head(
@@ -92,7 +98,7 @@ def fit_head(
     if len(present) < 2:
         only = taxonomy.names[int(present[0])] if len(present) else "none"
         raise InputError(f"{len(y)} examples of {len(present)} class ({only}); a head needs at least two classes.")
-    words = class_weights(taxonomy, model.tower) if text is None and method != "probe" else text
+    words = class_vectors(taxonomy, model.tower) if text is None and method != "probe" else text
     vectors, temperature = fit_vectors(x, y, len(taxonomy), method=method, text=words)
     kept = present if method == "probe" else np.arange(len(taxonomy))
     classes = tuple(taxonomy.classes[int(k)] for k in kept)
@@ -201,17 +207,33 @@ def adapted(model: Model, head: Head) -> Model:
     return Model(model.encoder, config, digest=model.digest, tower=tower)
 
 
+def with_unknown_below(model: Model, cosine: float | None) -> Model:
+    """The model with another cosine below which a pixel is `unknown`; None keeps that of the checkpoint.
+
+    Raises:
+        InputError: `cosine` is outside -1..1.
+    """
+    if cosine is None:
+        return model
+    if not -1 <= cosine <= 1:
+        raise InputError(f"unknown_below is {cosine:g}; a cosine is -1..1, and -1 calls nothing unknown.")
+    calibration = model.config.calibration.model_copy(update={"unknown_score": cosine})
+    config = model.config.model_copy(update={"calibration": calibration})
+    return Model(model.encoder, config, digest=model.digest, tower=model.tower)
+
+
 class _HeadTower:
     """A tower that embeds the class names of a head and no other text."""
 
     def __init__(self, head: Head) -> None:
         self._row = {name: i for i, name in enumerate(head.taxonomy.names)}
         self._weights = head.weights
+        self._name = head.tower_name
 
     @property
     def name(self) -> str:
-        """`head` and the first 12 hexadecimal digits of the SHA-256 of its vectors."""
-        return f"head {hashlib.sha256(self._weights.tobytes()).hexdigest()[:12]}"
+        """`Head.tower_name`."""
+        return self._name
 
     @property
     def dim(self) -> int:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from timesenclip.ground.prompts import class_weights
+from timesenclip.ground.prompts import class_vectors
 from timesenclip.ground.taxonomy import taxonomy_from_phrases
 from timesenclip.model.checkpoint import load
 from timesenclip.tasks.classify import classify
@@ -15,7 +15,7 @@ from timesenclip.testing import random_series
 
 def test_contribution_is_what_the_margin_loses_without_a_step() -> None:
     model, series = load(), random_series(3)
-    weights = class_weights(taxonomy_from_phrases(["forest", "water", "maize"]), model.tower)
+    weights = class_vectors(taxonomy_from_phrases(["forest", "water", "maize"]), model.tower)
     found = step_contribution(series, weights, model=model)
     assert found.shape == series.valid.shape
     assert np.array_equal(np.isfinite(found), series.valid)

@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from timesenclip.errors import DataNotFoundError, InputError
+from timesenclip.errors import InputError
 from timesenclip.tasks.classify import classify
 from timesenclip.tasks.parquet import (
     PROVENANCE_KEY,
@@ -19,7 +19,6 @@ from timesenclip.tasks.parquet import (
     embed_schema,
     embedding_column,
     open_table,
-    read_any_table,
 )
 from timesenclip.testing import random_series
 
@@ -71,16 +70,3 @@ def test_names_of_outputs_are_checked(tmp_path: Path) -> None:
     for name in ("a.csv", "folder.parquet"):
         with pytest.raises(InputError, match=r"ends in \.parquet"):
             check_output(tmp_path / name)
-
-
-def test_tables_of_users_are_csv_or_parquet(tmp_path: Path) -> None:
-    frame = pd.DataFrame({"a": [1, 2]})
-    frame.to_csv(tmp_path / "t.csv", index=False)
-    frame.to_parquet(tmp_path / "t.parquet")
-    for name in ("t.csv", "t.parquet"):
-        assert read_any_table(tmp_path / name)["a"].tolist() == [1, 2]
-    with pytest.raises(DataNotFoundError, match="No table at"):
-        read_any_table(tmp_path / "none.csv")
-    (tmp_path / "t.parquet").write_bytes(b"x")
-    with pytest.raises(DataNotFoundError, match="no table that can be read"):
-        read_any_table(tmp_path / "t.parquet")

@@ -39,6 +39,20 @@ _GEOS_LOCK = threading.Lock()
 two first questions at once end the process (shapely lets go of the GIL)."""
 
 
+@dataclass
+class _Warned:
+    """What a source has already warned about, so that a map of many windows warns of each thing once."""
+
+    any_read: bool = False
+    """Whether any scene could be read so far."""
+    unmasked: bool = False
+    """Warned that clouds are not masked."""
+    offsets: set[int] = field(default_factory=set)
+    """DN offsets that pixels contradict."""
+    files: set[tuple[str, str]] = field(default_factory=set)
+    """(scene, band) that could not be read."""
+
+
 @dataclass(frozen=True)
 class StacSource:
     """An area and the scenes that show it, without their pixels. Can be pickled and sent to workers."""
@@ -63,7 +77,7 @@ class StacSource:
     """More provenance."""
     failures: list[Failure] = field(default_factory=list, compare=False)
     """Files that could not be read so far, each once, with the window in which it was noticed."""
-    _said: set[str] = field(default_factory=set, compare=False, repr=False)
+    _warned: _Warned = field(default_factory=_Warned, compare=False, repr=False)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -270,31 +284,31 @@ class StacSource:
     def _say(self, report: _Report, *, mask: bool) -> None:
         """Name what failed and what looks wrong, each once."""
         if len(report.failed) < report.asked:
-            self._said.add("something was read")
-        elif report.failed and (report.of_network or "something was read" not in self._said):
+            self._warned.any_read = True
+        elif report.failed and (report.of_network or not self._warned.any_read):
             # A hole in the map would look like cloud; a single broken file, elsewhere, is only named.
             raise DataNotFoundError(
                 f"None of the {report.asked} scenes of a window of {self.where} could be read; first: "
                 f"{report.failed[0]}. {self.access or 'Check the network and the addresses.'}"
             )
-        new = [failure for failure in report.failed if f"{failure.scene} {failure.band}" not in self._said]
+        new = [failure for failure in report.failed if (failure.scene, failure.band) not in self._warned.files]
         if new:
-            self._said.update(f"{failure.scene} {failure.band}" for failure in new)
+            self._warned.files.update((failure.scene, failure.band) for failure in new)
             self.failures.extend(new)  # not every window's: the list must not grow with the area
             self._warn(
                 f"{len(new)} of {report.asked} scenes could not be read and give nothing to a window: "
                 f"{some_of([str(failure) for failure in new])}"
             )
         for offset, scenes in report.doubts.items():
-            if f"offset {offset}" not in self._said:
-                self._said.add(f"offset {offset}")
+            if offset not in self._warned.offsets:
+                self._warned.offsets.add(offset)
                 self._warn(
                     f"the pixels of {len(scenes)} of {report.asked} scenes contradict the offset of {offset} DN "
                     f"decided for them ({some_of([f'{name}: {why}' for name, why in scenes.items()])}). Say the "
                     "offset or the provider."
                 )
-        if mask and not self._has_scl and "unmasked" not in self._said:
-            self._said.add("unmasked")
+        if mask and not self._has_scl and not self._warned.unmasked:
+            self._warned.unmasked = True
             self._warn(f"the scenes have no {SCL_NAME}, so clouds are not masked; add it.")
 
     def _warn(self, text: str) -> None:

@@ -161,7 +161,7 @@ class Examples:
 
 
 def answers_of(vectors: NDArray[np.float32], weights: NDArray[np.float32], model: Model) -> Predictions:
-    """Answers to vectors (N, D), with the model's calibration."""
+    """Predictions to vectors (N, D), with the model's calibration."""
     calibration = model.config.calibration
     return classify_embeddings(
         vectors, weights, temperature=calibration.temperature, unknown_score=calibration.unknown_score

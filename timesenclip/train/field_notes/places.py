@@ -15,8 +15,8 @@ from timesenclip.model.inputs import encoder_input
 from timesenclip.series import PixelSeries
 from timesenclip.simulate.covers import cover_names, cover_weights
 from timesenclip.simulate.series import simulate_series
-from timesenclip.train.config import WorldConfig
-from timesenclip.train.notes import group_of, kinds_of_place
+from timesenclip.train.field_notes.notes import group_of, kinds_of_place
+from timesenclip.train.recipe import WorldConfig
 
 __all__ = ["GROUP_SHARES", "Places", "cover_shares", "simulate_places"]
 
@@ -38,7 +38,7 @@ covers."""
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """N places as the training loop takes them."""
+    """N places to draw batches from."""
 
     x: Tensor
     """(N, T, C) float32, normalised."""
@@ -95,6 +95,16 @@ class Places:
             valid=torch.cat([first.valid, second.valid]),
             kind=torch.cat([self.kind, other.kind]),
             climate=self.climate + other.climate,
+        )
+
+    def take(self, index: Tensor) -> Places:
+        """The places at `index` (M,) int64, as often as they stand there."""
+        return Places(
+            x=self.x[index],
+            calendar=self.calendar[index],
+            valid=self.valid[index],
+            kind=self.kind[index],
+            climate=tuple(self.climate[i] for i in index.tolist()),
         )
 
     def _padded(self, steps: int) -> Places:

@@ -6,7 +6,7 @@ import contextlib
 import csv
 import os
 import pickle
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -89,11 +89,13 @@ class RunLog:
 
     _FIELDS = ("step", "epoch", "loss", "scale", "learning_rate", "samples_per_s", "s2g", "g2s", "selection")
 
-    def __init__(self, folder: Path, *, step: int) -> None:
+    def __init__(self, folder: Path, *, step: int, terms: Sequence[str] = ()) -> None:
+        """Open the log of a run that goes on from `step`; `terms` are further columns."""
+        self._fields = (*self._FIELDS, *terms)
         self._file = folder / "metrics.csv"
         rows = self._rows_until(step)
         with self._file.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, self._FIELDS)
+            writer = csv.DictWriter(file, self._fields)
             writer.writeheader()
             writer.writerows(rows)
         self._board = _tensorboard(folder / "tensorboard", step)
@@ -107,7 +109,7 @@ class RunLog:
     def add(self, step: int, epoch: int, values: Mapping[str, float]) -> None:
         """Append one line."""
         with self._file.open("a", newline="", encoding="utf-8") as file:
-            csv.DictWriter(file, self._FIELDS).writerow({"step": step, "epoch": epoch, **values})
+            csv.DictWriter(file, self._fields).writerow({"step": step, "epoch": epoch, **values})
         if self._board is not None:
             for name, value in values.items():
                 self._board.add_scalar(name, value, step)

@@ -9,12 +9,24 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from timesenclip.evaluation.retrieval import rank_after_ties
 from timesenclip.train.batches import Batches
 from timesenclip.train.learner import Learner
+from timesenclip.train.recipe import SelectionConfig
 
-__all__ = ["HeldOut", "instance_recall", "retrieval"]
+__all__ = ["HeldOut", "Validation", "instance_recall", "retrieval"]
 
 _CUTS = (1, 5, 10)
+
+
+@dataclass(frozen=True, slots=True)
+class Validation:
+    """What selects checkpoints."""
+
+    batches: Batches
+    """Held-out places, not augmented."""
+    selection: SelectionConfig
+    """How they select."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +57,9 @@ def instance_recall(
         part = queries[first : first + block]
         scores = part @ targets.T  # (b, M)
         own = scores.gather(1, torch.arange(first, first + len(part), device=scores.device)[:, None])
-        rank.append((scores >= own).sum(dim=1) - 1)
+        rank.append(rank_after_ties(scores, own, own))
     ranks = torch.cat(rank)
-    return {k: float((ranks < k).float().mean()) for k in cuts}
+    return {k: float((ranks <= k).float().mean()) for k in cuts}
 
 
 @torch.no_grad()

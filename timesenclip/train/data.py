@@ -1,4 +1,4 @@
-"""What a recipe trains on: pixel years paired with ground views, split by place."""
+"""What a recipe for photographs trains on: pixel years paired with ground views, split by place."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from timesenclip.data.splits import check_apart, named_split, read_ids
 from timesenclip.data.store import SeriesStore
 from timesenclip.errors import InputError
 from timesenclip.spatial import spatial_parts
-from timesenclip.train.recipe import Recipe, SplitConfig
+from timesenclip.train.recipe import PhotoRecipe, SplitConfig
 
 __all__ = ["TrainingData", "read_training_data"]
 
@@ -42,7 +42,7 @@ class TrainingData:
     """D, length of a ground vector."""
 
 
-def read_training_data(recipe: Recipe) -> TrainingData:
+def read_training_data(recipe: PhotoRecipe) -> TrainingData:
     """Open the store, pair it with the ground views and split it.
 
     Raises:
@@ -95,7 +95,7 @@ def _split(store: SeriesStore, paired: PairedPlaces, split: SplitConfig) -> tupl
     return part, nearest
 
 
-def _tower(recipe: Recipe, views: GroundViews | None) -> str:
+def _tower(recipe: PhotoRecipe, views: GroundViews | None) -> str:
     stored = views.tower if views is not None else None
     if stored is None and recipe.tower is None:
         raise InputError(

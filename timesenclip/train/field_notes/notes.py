@@ -22,7 +22,7 @@ from timesenclip.ground.taxonomy import load_taxonomy
 from timesenclip.ground.tower import GroundTower
 from timesenclip.simulate.covers import cover_names
 
-__all__ = ["NOTE_TAXONOMIES", "Notebook", "Question", "kinds_of_place"]
+__all__ = ["NOTE_TAXONOMIES", "ClassList", "FieldNotes", "group_of", "kinds_of_place"]
 
 Array = NDArray[np.float32]
 
@@ -40,8 +40,8 @@ NOTE_TAXONOMIES: tuple[str, ...] = (
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
-    """A list of classes that the encoder should tell apart, with what is true of each kind of place."""
+class ClassList:
+    """Classes that the encoder should tell apart, with what is true of each kind of place."""
 
     name: str
     """Taxonomy, or "everyday" / "covers" for the plain words."""
@@ -50,17 +50,17 @@ class Question:
     true: NDArray[np.bool_]
     """(kinds, K): which classes are right; a row without any is not asked."""
 
-    def weights(self, *, single: bool, rng: np.random.Generator) -> Array:
+    def vectors(self, *, single: bool, rng: np.random.Generator) -> Array:
         """(K, D) unit class vectors: the mean of all phrases, or one phrase drawn for each class."""
         if single:
-            return np.stack([vectors[rng.integers(len(vectors))] for vectors in self.phrases])
-        mean = np.stack([vectors.mean(axis=0) for vectors in self.phrases])
+            return np.stack([phrases[rng.integers(len(phrases))] for phrases in self.phrases])
+        mean = np.stack([phrases.mean(axis=0) for phrases in self.phrases])
         return np.asarray(mean / np.linalg.norm(mean, axis=1, keepdims=True), dtype=np.float32)
 
 
 @functools.cache
 def _table() -> dict[str, Any]:
-    text = resources.files(__package__).joinpath("field_notes.yaml").read_text(encoding="utf-8")
+    text = resources.files(__package__).joinpath("notes.yaml").read_text(encoding="utf-8")
     table: dict[str, Any] = yaml.safe_load(text)
     return table
 
@@ -75,7 +75,7 @@ def group_of(kind: str) -> str:
     return kind.removeprefix("any ") if kind.startswith("any ") else str(_table()["covers"][kind]["group"])
 
 
-class Notebook:
+class FieldNotes:
     """All notes of all kinds of places, embedded once by a tower.
 
     Args:
@@ -91,10 +91,10 @@ class Notebook:
         self._exact = {kind: tower.encode_text(self._words(kind)) for kind in self.kinds}
         self._climates: dict[tuple[str, str], Array] = {}
         self._of_taxonomies: dict[str, Array] = {}
-        self.questions: tuple[Question, ...] = (
-            self._ask_everyday(),
-            self._ask_covers(),
-            *(self._ask_taxonomy(name) for name in NOTE_TAXONOMIES),
+        self.class_lists: tuple[ClassList, ...] = (
+            self._everyday(),
+            self._covers(),
+            *(self._of_taxonomy(name) for name in NOTE_TAXONOMIES),
         )
 
     def views(self, kinds: Sequence[int], climates: Sequence[str | None], *, rng: np.random.Generator) -> Array:
@@ -137,20 +137,20 @@ class Notebook:
 
     def _collect_sentences(self, kind: str) -> Array:
         row = self.kinds.index(kind)
-        parts = [q.phrases[k] for q in self.questions[2:] for k in np.flatnonzero(q.true[row])]
+        parts = [q.phrases[k] for q in self.class_lists[2:] for k in np.flatnonzero(q.true[row])]
         return np.concatenate(parts) if parts else self._exact[kind]
 
-    def _ask_everyday(self) -> Question:
+    def _everyday(self) -> ClassList:
         groups = list(self._plain)
         true = np.array([[group_of(kind) == group for group in groups] for kind in self.kinds])
-        return Question("everyday", tuple(self._plain.values()), true)
+        return ClassList("everyday", tuple(self._plain.values()), true)
 
-    def _ask_covers(self) -> Question:
+    def _covers(self) -> ClassList:
         covers = cover_names()
         true = np.array([[kind == cover for cover in covers] for kind in self.kinds])
-        return Question("covers", tuple(self._exact[cover] for cover in covers), true)
+        return ClassList("covers", tuple(self._exact[cover] for cover in covers), true)
 
-    def _ask_taxonomy(self, name: str) -> Question:
+    def _of_taxonomy(self, name: str) -> ClassList:
         taxonomy = load_taxonomy(name)
         lookup: dict[str, list[int]] = {}
         for k, taxon in enumerate(taxonomy.classes):
@@ -160,10 +160,10 @@ class Notebook:
         for row, kind in enumerate(self.kinds):
             for key in _classes_of(kind).get(name, []):
                 if str(key).lower() not in lookup:
-                    raise TaxonomyError(f"field_notes.yaml: '{kind}' names '{key}', which '{name}' does not have.")
+                    raise TaxonomyError(f"notes.yaml: '{kind}' names '{key}', which '{name}' does not have.")
                 true[row, lookup[str(key).lower()]] = True
         phrases = tuple(self._tower.encode_text(prompts_for(taxon, "default")) for taxon in taxonomy.classes)
-        return Question(name, phrases, true)
+        return ClassList(name, phrases, true)
 
 
 def _classes_of(kind: str) -> dict[str, list[str]]:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from timesenclip.model.checkpoint import Model
-from timesenclip.train.held_out import HeldOut
-from timesenclip.train.recipe import Recipe
-from timesenclip.train.training_data import TrainingData
+from timesenclip.train.data import TrainingData
+from timesenclip.train.recipe import PhotoRecipe
+from timesenclip.train.validation import HeldOut
 
 __all__ = ["photo_card"]
 
 
-def photo_card(model: Model, recipe: Recipe, data: TrainingData, held: HeldOut | None, *, step: int) -> str:
+def photo_card(model: Model, recipe: PhotoRecipe, data: TrainingData, held: HeldOut | None, *, step: int) -> str:
     """The text of README.md in a checkpoint folder; its figures are those of this run."""
     count = sum(parameter.numel() for parameter in model.encoder.parameters())
     objective = recipe.objective

@@ -12,20 +12,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timesenclip.evaluation.baselines.simple import chance, majority, random_forest
-from timesenclip.evaluation.metrics import Figures, figures
-from timesenclip.ground.prompts import class_weights
+from timesenclip.evaluation.metrics import Metrics, compute_metrics
+from timesenclip.ground.prompts import class_vectors
 from timesenclip.ground.taxonomy import Taxonomy, load_taxonomy, taxonomy_from_phrases
-from timesenclip.model.checkpoint import Model
+from timesenclip.model.checkpoint import Model, save
 from timesenclip.model.checkpoint_config import Calibration
 from timesenclip.model.embed import embed
 from timesenclip.series import PixelSeries
 from timesenclip.simulate.series import simulate_series
 from timesenclip.tasks.classify import classify_embeddings
-from timesenclip.train.notes import group_of
-from timesenclip.train.places import cover_shares
-from timesenclip.train.real import RealPoints
+from timesenclip.train.field_notes.notes import group_of
+from timesenclip.train.field_notes.places import cover_shares
+from timesenclip.train.field_notes.worldcereal import RealPoints
 
-__all__ = ["Measured", "calibrate", "measure", "model_card"]
+__all__ = ["Measured", "calibrate", "calibrate_and_measure", "measure", "model_card"]
 
 LAND_COVER: dict[str, str] = {
     "crops": "Cropland",
@@ -63,7 +63,7 @@ class Measured:
 
     title: str
     """What was asked, and of what."""
-    methods: dict[str, Figures]
+    methods: dict[str, Metrics]
     """Zero-shot and what it is compared with."""
 
 
@@ -71,12 +71,11 @@ def calibrate(model: Model, real: RealPoints | None, *, seed: int) -> Model:
     """Fit the temperature and the unknown threshold on places that were not trained on.
 
     The temperature minimises the mean negative log-likelihood of the LUCAS land cover over simulated places and (with
-    the
-    same total weight) the real ones set aside for calibration. The threshold is the highest cosine under which at most
-    2 % of those places lie.
+    the same total weight) the real ones set aside for calibration. The threshold is the highest cosine under which at
+    most 2 % of those places lie.
     """
     taxonomy = load_taxonomy("lucas-land-cover")
-    weights = class_weights(taxonomy, model.tower)
+    weights = class_vectors(taxonomy, model.tower)
     sets = [_simulated(seed)]
     if real is not None:
         chosen = real.take(real.part == "calibrate")
@@ -106,7 +105,21 @@ def measure(model: Model, real: RealPoints | None, *, seed: int) -> list[Measure
     return out
 
 
-def model_card(model: Model, measured: list[Measured], *, recipe: Path) -> str:
+def calibrate_and_measure(model: Model, real: RealPoints | None, folder: Path, *, seed: int) -> None:
+    """Calibrate a trained model, measure it, and write it with its card.
+
+    Args:
+        model: the model.
+        real: labelled points, or None for simulated places only.
+        folder: the checkpoint's.
+        seed: the recipe's; calibration and measuring draw their own places.
+    """
+    model = calibrate(model, real, seed=seed + 1)
+    measured = measure(model, real, seed=seed + 2)
+    save(model, folder, card=model_card(model, measured))
+
+
+def model_card(model: Model, measured: list[Measured]) -> str:
     """The text of README.md in a checkpoint folder."""
     config = model.config
     count = sum(parameter.numel() for parameter in model.encoder.parameters())
@@ -120,7 +133,6 @@ def model_card(model: Model, measured: list[Measured], *, recipe: Path) -> str:
         tables=tables,
         temperature=f"{config.calibration.temperature:.3f}",
         unknown=f"{config.calibration.unknown_score or float('nan'):.3f}",
-        recipe=recipe,
     )
 
 
@@ -139,15 +151,15 @@ def _negative_log_likelihood(logits: NDArray[np.float64], truth: NDArray[np.int6
     return float((log_total - logits[np.arange(len(truth)), truth]).mean())
 
 
-def _zero_shot(model: Model, series: PixelSeries, truth: NDArray[np.int64], taxonomy: Taxonomy) -> Figures:
+def _zero_shot(model: Model, series: PixelSeries, truth: NDArray[np.int64], taxonomy: Taxonomy) -> Metrics:
     calibration = model.config.calibration
     answers = classify_embeddings(
         embed(series, model=model),
-        class_weights(taxonomy, model.tower),
+        class_vectors(taxonomy, model.tower),
         temperature=calibration.temperature,
         unknown_score=calibration.unknown_score,
     )
-    return figures(truth, answers.label_index, names=taxonomy.names, confidence=answers.confidence)
+    return compute_metrics(truth, answers.label_index, names=taxonomy.names, confidence=answers.confidence)
 
 
 def _beside_forest(
@@ -169,7 +181,7 @@ def _beside_forest(
         "chance": chance(len(mine), len(taxonomy)),
     }
     methods = {"zero-shot": _zero_shot(model, test.series, mine, taxonomy)}
-    return Measured(title, methods | {n: figures(mine, p, names=taxonomy.names) for n, p in predicted.items()})
+    return Measured(title, methods | {n: compute_metrics(mine, p, names=taxonomy.names) for n, p in predicted.items()})
 
 
 def _table(task: Measured) -> str:
