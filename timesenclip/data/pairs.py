@@ -23,6 +23,8 @@ from numpy.typing import NDArray
 from timesenclip.data.ground_views import GroundViews
 from timesenclip.data.store import SeriesStore
 from timesenclip.errors import DataNotFoundError, InputError
+from timesenclip.files import atomic_path
+from timesenclip.messages import reason_of
 from timesenclip.spatial import nearest_m
 
 if TYPE_CHECKING:
@@ -284,7 +286,7 @@ def read_photo_table(path: str | Path) -> pd.DataFrame:
     """Read the table of photographs that `join_pairs` takes, `.csv` or `.parquet`.
 
     Raises:
-        DataNotFoundError: it is not there, or cannot be read.
+        DataNotFoundError: it does not exist, or cannot be read.
     """
     import pandas as pd
 
@@ -294,7 +296,9 @@ def read_photo_table(path: str | Path) -> pd.DataFrame:
     try:
         return pd.read_parquet(file) if file.suffix in (".parquet", ".geoparquet") else pd.read_csv(file)
     except (ValueError, OSError) as error:  # Arrow's and pandas' parser errors are ValueErrors
-        raise DataNotFoundError(f"'{file}' is no table that can be read ({error}); give CSV or Parquet.") from error
+        raise DataNotFoundError(
+            f"'{file}' is no table that can be read ({reason_of(error)}); give CSV or Parquet."
+        ) from error
 
 
 def write_pairs(pairs: pd.DataFrame, path: str | Path) -> Path:
@@ -303,10 +307,9 @@ def write_pairs(pairs: pd.DataFrame, path: str | Path) -> Path:
     The file appears under its name only when it is complete.
     """
     file = Path(path)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    scratch = file.with_name(f".{file.name}.tmp")
-    if file.suffix == ".csv":
-        pairs.to_csv(scratch, index=False)
-    else:
-        pairs.to_parquet(scratch)
-    return scratch.replace(file)
+    with atomic_path(file) as scratch:
+        if file.suffix == ".csv":
+            pairs.to_csv(scratch, index=False)
+        else:
+            pairs.to_parquet(scratch)
+    return file

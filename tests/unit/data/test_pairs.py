@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 
 from timesenclip.data.ground_views import GroundViews
-from timesenclip.data.pairs import join_pairs, pair_by_id, pair_by_table, read_pairs
+from timesenclip.data.pairs import join_pairs, pair_by_id, pair_by_table, read_pairs, read_photo_table, write_pairs
 from timesenclip.data.store import SeriesStore
 from timesenclip.data.store_writer import store_points
-from timesenclip.errors import InputError
+from timesenclip.errors import DataNotFoundError, InputError
 from timesenclip.testing import random_series
 
 
@@ -96,3 +96,20 @@ def test_photographs_join_the_nearest_place_in_space_and_time(store: SeriesStore
         join_pairs(store, photos.iloc[1:2], max_distance_m=50)
     with pytest.raises(InputError, match="no column date"):
         join_pairs(store, photos.drop(columns="date"), max_days=3)
+
+
+@pytest.mark.parametrize("name", ["new/p.csv", "new/p.parquet"])
+def test_pairs_and_photographs_are_written_and_read_as_tables(name: str, tmp_path: Path) -> None:
+    pairs = pd.DataFrame({"series_id": ["a"], "photo_id": ["x"], "lon": [4.0], "lat": [50.0]})
+    file = write_pairs(pairs, tmp_path / name)
+    assert read_pairs(file).to_dict("list") == pairs.to_dict("list")
+    assert read_photo_table(file)["photo_id"].tolist() == ["x"]
+    assert [one.name for one in file.parent.iterdir()] == [file.name]
+
+
+def test_a_table_of_photographs_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DataNotFoundError, match="No table at"):
+        read_photo_table(tmp_path / "none.csv")
+    (tmp_path / "t.parquet").write_bytes(b"x")
+    with pytest.raises(DataNotFoundError, match="no table that can be read"):
+        read_photo_table(tmp_path / "t.parquet")
