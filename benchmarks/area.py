@@ -26,12 +26,13 @@ from typing import Any
 import numpy as np
 import rasterio
 import torch
+from affine import Affine
 
 from timesenclip.eo.composite import composite_cube
 from timesenclip.eo.cube.open import open_cube
 from timesenclip.eo.cube.source import CubeSource
 from timesenclip.eo.period import Every, Period
-from timesenclip.grid import Transform, Window
+from timesenclip.grid import Window, WindowLike, window_transform
 from timesenclip.manifest import read_manifest
 from timesenclip.mapping.ask_store import ask_store
 from timesenclip.mapping.embed_area import embed_area
@@ -62,14 +63,14 @@ class Repeated:
         return self.patch.crs
 
     @property
-    def transform(self) -> Transform:
+    def transform(self) -> Affine:
         """As the patch."""
         return self.patch.transform
 
     @property
-    def where(self) -> str:
+    def source_name(self) -> str:
         """Name for messages."""
-        return f"{self.patch.where}, repeated"
+        return f"{self.patch.source_name}, repeated"
 
     @property
     def identity(self) -> str:
@@ -77,20 +78,38 @@ class Repeated:
         return f"{self.patch.identity}, repeated"
 
     @property
-    def dates(self) -> Any:
+    def has_scl(self) -> bool:
         """As the patch."""
-        return self.patch.dates
+        return self.patch.has_scl
+
+    @property
+    def pixels_inside(self) -> int:
+        """Number of pixels."""
+        return self.shape[0] * self.shape[1]
+
+    @property
+    def typical_place(self) -> tuple[int, int]:
+        """Row and column of the middle."""
+        return self.shape[0] // 2, self.shape[1] // 2
+
+    def expected_observations(self, period: Period | str | int | None = None) -> float:
+        """Those of the patch, as often as it is repeated."""
+        return self.patch.expected_observations(period) * self.pixels_inside / self.patch.pixels_inside
+
+    def check_offset(self, period: Period | str | int | None = None) -> None:
+        """As the patch."""
+        self.patch.check_offset(period)
 
     def read(
         self,
-        window: Window | None = None,
+        window: WindowLike | None = None,
         *,
         period: Period | str | int | None = None,
         every: Every | None = "month",
         mask: bool = True,
     ) -> Cube:
         """Read every tile that the window touches, put them together, and composite the whole."""
-        row, row_end, column, column_end = window or (0, self.shape[0], 0, self.shape[1])
+        row, row_end, column, column_end = asked = Window.whole(self.shape) if window is None else Window(*window)
         high, wide = self.patch.shape
         began = time.perf_counter()
         rows = []
@@ -110,12 +129,11 @@ class Repeated:
                     np.concatenate([p.valid for p in parts], axis=-1),
                 )
             )
-        a, b, c, d, e, f = self.transform
         cube = replace(
             parts[0],
             reflectance=np.concatenate([reflectance for reflectance, _ in rows], axis=-2),
             valid=np.concatenate([valid for _, valid in rows], axis=-2),
-            transform=(a, b, c + a * column + b * row, d, e, f + d * column + e * row),
+            transform=window_transform(self.transform, asked),
         )
         del rows, parts
         loaded = time.perf_counter()

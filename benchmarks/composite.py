@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from timesenclip.eo import composite_kernel
-from timesenclip.eo.composite import composite_dn
+from timesenclip.eo.composite import DayStack, composite_days, intervals_of_days
 
 BANDS = 10
 
@@ -41,7 +41,8 @@ def main() -> None:
 
     def ours(compiled: bool) -> Any:
         composite_kernel._WORTH_COMPILING = 0 if compiled else 10**18
-        return composite_dn(dn, valid, dates).reflectance
+        edges, _ = intervals_of_days(dates, every="month", period=None)
+        return composite_days([DayStack(dn, valid, dates)], edges, dn.shape[1:]).reflectance
 
     sides: dict[str, Callable[[], Any]] = {"numpy.nanmedian": lambda: by_month(np.nanmedian)}
     if importlib.util.find_spec("bottleneck"):

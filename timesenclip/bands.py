@@ -1,8 +1,8 @@
 """The one table of Sentinel-2 bands, and the one table of normalisation constants.
 
-No other module may hold a band name or a normalisation constant.
+Other modules take band names and normalisation constants from here.
 
-Source: band centres and widths: ESA, Sentinel-2 MSI User Guide, spectral bands of S2A.
+Source: band centres: ESA, Sentinel-2 MSI User Guide, spectral bands of S2A.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ __all__ = [
     "Normalisation",
     "band_index",
     "canonical_band",
-    "order_bands",
+    "require_bands",
 ]
 
 
@@ -42,23 +42,21 @@ class Band:
     """STAC EO extension's common name: `blue`."""
     centre_nm: float
     """Central wavelength of S2A in nanometres."""
-    width_nm: float
-    """Full width at half maximum of S2A in nanometres."""
     resolution_m: int
     """Native ground sampling distance in metres."""
 
 
 BANDS: tuple[Band, ...] = (
-    Band("B02", "blue", 492.4, 66, 10),
-    Band("B03", "green", 559.8, 36, 10),
-    Band("B04", "red", 664.6, 31, 10),
-    Band("B05", "rededge071", 704.1, 15, 20),
-    Band("B06", "rededge075", 740.5, 15, 20),
-    Band("B07", "rededge078", 782.8, 20, 20),
-    Band("B08", "nir", 832.8, 106, 10),
-    Band("B8A", "nir08", 864.7, 21, 20),
-    Band("B11", "swir16", 1613.7, 91, 20),
-    Band("B12", "swir22", 2202.4, 175, 20),
+    Band("B02", "blue", 492.4, 10),
+    Band("B03", "green", 559.8, 10),
+    Band("B04", "red", 664.6, 10),
+    Band("B05", "rededge071", 704.1, 20),
+    Band("B06", "rededge075", 740.5, 20),
+    Band("B07", "rededge078", 782.8, 20),
+    Band("B08", "nir", 832.8, 10),
+    Band("B8A", "nir08", 864.7, 20),
+    Band("B11", "swir16", 1613.7, 20),
+    Band("B12", "swir22", 2202.4, 20),
 )
 """The ten bands in the order every array of this package has them (the C axis)."""
 
@@ -70,7 +68,7 @@ BAND_SETS: dict[str, tuple[str, ...]] = {
     "10m": tuple(band.name for band in BANDS if band.resolution_m == 10),
     "rgb": ("B04", "B03", "B02"),
 }
-"""Sets of bands that are compared with one another: what is lost without the others."""
+"""Sets of bands that experiments compare, to measure what the other bands add."""
 
 SCL_NAME = "SCL"
 """Name of the scene classification layer that comes with every L2A product."""
@@ -120,32 +118,14 @@ def band_index(name: str) -> int:
     return BAND_NAMES.index(canonical)
 
 
-def order_bands(names: Sequence[str], *, where: str) -> list[int]:
-    """Indices into `names` that put them into `BAND_NAMES` order.
-
-    Args:
-        names: band names as the source has them, in the source's order.
-        where: the file or table, for the message.
-
-    Raises:
-        BandError: a band is unknown, given twice or missing.
-    """
-    seen = [BAND_NAMES[band_index(name)] for name in names]
-    double = sorted({name for name in seen if seen.count(name) > 1})
-    if double:
-        raise BandError(f"{where}: band {', '.join(double)} is given more than once; keep one column for each band.")
-    require_bands(seen, where=where)
-    return [seen.index(name) for name in BAND_NAMES]
-
-
-def require_bands(names: Iterable[str], *, where: str) -> None:
+def require_bands(names: Iterable[str], *, source_name: str) -> None:
     """Raise a `BandError` that lists what is missing unless all ten (canonical) names are there."""
     present = set(names)
     missing = [name for name in BAND_NAMES if name not in present]
     if missing:
         have = ", ".join(name for name in BAND_NAMES if name in present) or "none"
         raise BandError(
-            f"{where}: missing band {', '.join(missing)} (found: {have}). All ten bands "
+            f"{source_name}: missing band {', '.join(missing)} (found: {have}). All ten bands "
             f"{BAND_NAMES[0]}..{BAND_NAMES[-1]} are needed; add the missing columns or files."
         )
 

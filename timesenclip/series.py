@@ -13,11 +13,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+from affine import Affine
 from numpy.typing import NDArray
 
 from timesenclip.bands import BAND_NAMES
 from timesenclip.errors import InputError, TimeError, UnitsError
-from timesenclip.grid import Transform, pixel_lonlat
+from timesenclip.grid import as_affine, pixel_lonlat
 
 __all__ = ["Cube", "PixelSeries", "calendar_intervals", "concatenate", "year_fraction"]
 
@@ -218,15 +219,16 @@ class Cube:
     """(T,) datetime64[D], first day after it."""
     crs: str
     """CRS as an authority string (`EPSG:32631`) or WKT; never implied."""
-    transform: Transform
-    """Affine (a, b, c, d, e, f) from (column, row) of the pixel's upper left corner to CRS units."""
+    transform: Affine
+    """From (column, row) of a pixel's upper left corner to CRS units; six numbers (a, b, c, d, e, f) are taken, too."""
     provenance: Mapping[str, Any] = field(default_factory=dict)
     """Where it came from and what was done. JSON-able."""
     observations: NDArray[np.uint16] | None = None
     """(T, Y, X) clear observations behind each step of a composite; None where it is not known."""
 
     def __post_init__(self) -> None:
-        """Check shapes once."""
+        """Check shapes once, and make an affine of six numbers."""
+        object.__setattr__(self, "transform", as_affine(self.transform))
         shape = self.reflectance.shape
         if len(shape) != 4 or shape[1] != len(BAND_NAMES):
             raise InputError(f"Cube reflectance has shape {shape}; expected (T, {len(BAND_NAMES)}, Y, X).")

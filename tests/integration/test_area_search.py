@@ -10,6 +10,7 @@ import geopandas
 import numpy as np
 import pytest
 import rasterio
+from affine import Affine
 from shapely.geometry import Polygon, box
 
 from timesenclip.eo.stac.open import open_stac
@@ -181,7 +182,7 @@ def test_zones_elsewhere_are_refused_before_anything_is_read(run, catalog: Path,
     some = polygons(
         tmp_path / "some.gpkg", box(A.x0, A.y0 - 100, A.x0 + 100, A.y0), box(A.x0, A.y0 + 100, A.x0 + 9, A.y0 + 200)
     )
-    grid = {"shape": (96, 96), "crs": f"EPSG:{A.epsg}", "transform": (10.0, 0.0, A.x0, 0.0, -10.0, A.y0)}
+    grid = {"shape": (96, 96), "crs": f"EPSG:{A.epsg}", "transform": Affine(10.0, 0.0, A.x0, 0.0, -10.0, A.y0)}
     with pytest.warns(DegradedInputWarning, match=r"1 of 2 zones .* lie outside the area"):
         check_zones(some, **grid)
 

@@ -22,6 +22,7 @@ from timesenclip.eo.area import AreaSource
 from timesenclip.eo.cube.open import open_cube
 from timesenclip.errors import DataNotFoundError, InputError, NoClearObservationError, PartialFailureError
 from timesenclip.files import TEMPORARY_SUFFIX
+from timesenclip.grid import six_numbers
 from timesenclip.mapping.map_area import map_cube
 from timesenclip.mapping.output.result import MapResult
 from timesenclip.model.checkpoint import Model, load
@@ -57,7 +58,7 @@ def whole(source: AreaSource, model: Model, tmp_path_factory: pytest.TempPathFac
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("timesenclip.mapping.run.embed_block._FIRST_WAIT_S", 0.001)
+    monkeypatch.setattr("timesenclip.mapping.run.attempt._FIRST_WAIT_S", 0.001)
 
 
 class Broken:
@@ -83,7 +84,7 @@ def files_of(folder: Path) -> dict[str, bytes]:
 
 def test_killed_at_random_moments_and_run_again_the_files_are_the_same(source, whole, tmp_path: Path) -> None:
     child = Path(__file__).with_name("kill_child.py")
-    arguments = ["map", source.where, whole.folder, tmp_path / "map", 5, 2]
+    arguments = ["map", source.source_name, whole.folder, tmp_path / "map", 5, 2]
     done = subprocess.run([sys.executable, child, *map(str, arguments)], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) >= 3  # kills that hit a run which was not over yet
@@ -140,7 +141,7 @@ main()
 def test_a_raster_that_cannot_be_written_whole_does_not_appear(run, source, tmp_path: Path) -> None:
     """The system refuses files above 20 kB, as a full disk would: here the scores."""
     asked = [part for phrase in PHRASES for part in ("-p", phrase)]
-    how = [source.where, *asked, "-o", str(tmp_path / "map"), "--block", "16", "--workers", "1"]
+    how = [source.source_name, *asked, "-o", str(tmp_path / "map"), "--block", "16", "--workers", "1"]
     said = subprocess.run([sys.executable, "-c", FULL_DISK, *how], capture_output=True, text=True, timeout=120)
     assert said.returncode == 2, said.stderr
     assert re.search(r"^error: Cannot write '.*scores.tif' .* run the same command again", said.stderr, re.MULTILINE)
@@ -178,7 +179,7 @@ def test_rarely_seen_pixels_are_masked_and_counted(source, whole, model, tmp_pat
 
 
 def test_the_command_takes_zones_and_says_what_was_masked(run: Callable[..., Any], source, tmp_path: Path) -> None:
-    a, _, x0, _, e, y0 = source.transform
+    a, _, x0, _, e, y0 = six_numbers(source.transform)
     parcels = geopandas.GeoDataFrame(
         {"name": ["unseen", "middle"]},
         geometry=[box(x0, y0 + 16 * e, x0 + 16 * a, y0), box(x0 + 20 * a, y0 + 30 * e, x0 + 30 * a, y0 + 20 * e)],
@@ -187,16 +188,16 @@ def test_the_command_takes_zones_and_says_what_was_masked(run: Callable[..., Any
     parcels.to_file(tmp_path / "parcels.gpkg")
     asked = [part for phrase in PHRASES for part in ("-p", phrase)]
     how = [*asked, "-o", tmp_path / "map", "--min-clear", "2", "--workers", "1", "--block", "16"]
-    said = run("map", source.where, *how, "--zones", tmp_path / "parcels.gpkg", "--json")
+    said = run("map", source.source_name, *how, "--zones", tmp_path / "parcels.gpkg", "--json")
     assert said.exit_code == 0, said.stderr
     facts = json.loads(said.stdout)
     assert facts["masked_count"] == 49  # clouds grow by a pixel
     zones = geopandas.read_parquet(facts["files"]["zones"]).set_index("name")
     assert zones.loc["unseen", "nodata_share"] == 1
     assert zones.loc["middle", "hectares"] == pytest.approx(1.0)
-    missing = run("map", source.where, *how[:-4], "--zones", tmp_path / "none.gpkg")
+    missing = run("map", source.source_name, *how[:-4], "--zones", tmp_path / "none.gpkg")
     assert missing.exit_code == 2
     assert "No zones at" in missing.stderr
-    both = run("map", source.where, *how, "--dask", "local:2")
+    both = run("map", source.source_name, *how, "--dask", "local:2")
     assert both.exit_code == 2
     assert "--workers and --dask were both given" in both.stderr

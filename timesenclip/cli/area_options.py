@@ -209,7 +209,7 @@ def search_area(area: AreaOptions, span: str | int | None, *, units: Units = "au
     size = " x ".join(map(str, source.shape))
     scenes, days = len(source.scenes), len(source.dates)
     counted = f"{scenes} {'scene' if scenes == 1 else 'scenes'}, {days} {'day' if days == 1 else 'days'}"
-    note(f"{source.where}: {counted}, {size} pixels, {source.crs}")
+    note(f"{source.source_name}: {counted}, {size} pixels, {source.crs}")
     return source
 
 

@@ -17,7 +17,7 @@ from timesenclip.errors import InputError
 if TYPE_CHECKING:
     from timesenclip.eo.area import AreaSource
     from timesenclip.mapping.change import ChangeResult
-    from timesenclip.mapping.query import Question
+    from timesenclip.mapping.query import Query
     from timesenclip.mapping.store.store import EmbeddingStore
 
 __all__ = ["change"]
@@ -71,7 +71,7 @@ def change(
             first,
             second,
             out=output,
-            question=_question(first, prompt, taxonomy, templates),
+            query=_question(first, prompt, taxonomy, templates),
             threshold=threshold,
             min_clear=min_clear,
             cubes=cubes,
@@ -93,12 +93,12 @@ def _cubes(
 
 def _question(
     store: EmbeddingStore, prompt: list[str] | None, taxonomy: str | None, templates: str | None
-) -> Question | None:
-    from timesenclip.mapping.query import question_of
+) -> Query | None:
+    from timesenclip.mapping.query import make_query
 
     if not prompt and taxonomy is None:
         return None
-    return question_of(store, opt.chosen_taxonomy(prompt, taxonomy), templates=opt.chosen_templates(templates))
+    return make_query(store, opt.chosen_taxonomy(prompt, taxonomy), templates=opt.chosen_templates(templates))
 
 
 def _report_change(result: ChangeResult, *, as_json: bool) -> None:

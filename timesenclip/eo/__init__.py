@@ -1,1 +1,1 @@
-"""From scenes and tables to clean series: radiometry, masking, compositing, readers, simulation."""
+"""From scenes and tables to clean series: radiometry, masking, composites, and readers of cubes, tables, searches."""

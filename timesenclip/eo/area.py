@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import numpy as np
+from affine import Affine
 from numpy.typing import NDArray
 
+from timesenclip.bands import BAND_NAMES
+from timesenclip.eo.composite import DayStack, composite_days, describe_composite
 from timesenclip.eo.period import Every, Period
 from timesenclip.errors import InputError
-from timesenclip.grid import Transform, Window
+from timesenclip.grid import Window, WindowLike, window_transform
 from timesenclip.series import Cube
 
-__all__ = ["AreaSource", "CubeInMemory", "block_windows", "checked_window", "read_blocks", "window_transform"]
+__all__ = [
+    "AreaSource",
+    "CubeInMemory",
+    "block_windows",
+    "checked_window",
+    "composite_of_window",
+    "days_of_window",
+    "read_blocks",
+]
 
 
 class AreaSource(Protocol):
@@ -28,26 +40,59 @@ class AreaSource(Protocol):
         """Authority string or WKT."""
 
     @property
-    def transform(self) -> Transform:
-        """Affine (a, b, c, d, e, f) of the grid."""
+    def transform(self) -> Affine:
+        """From (column, row) of a pixel's upper left corner to CRS units."""
 
     @property
-    def where(self) -> str:
+    def source_name(self) -> str:
         """Name for messages."""
 
     @property
     def identity(self) -> str:
-        """Name, and a digest that changes where the pixels do: two runs of one job must have the same."""
+        """Name and a digest that changes when the pixels do; a job is continued only if it is unchanged."""
+
+    @property
+    def has_scl(self) -> bool:
+        """Whether a scene classification is read, from which clouds are masked."""
+
+    @property
+    def pixels_inside(self) -> int:
+        """Number of pixels that can be observed: those within the area's polygon, where it has one."""
+
+    @property
+    def typical_place(self) -> tuple[int, int]:
+        """Row and column of a pixel that can be observed, near the middle."""
+
+    def expected_observations(self, period: Period | str | int | None = None) -> float | None:
+        """Pixels of all dates of a period, before clouds are masked; None where the dates are not known."""
+
+    def check_offset(self, period: Period | str | int | None = None) -> None:
+        """Check for an offset of baseline 04.00 that was left in the pixels, before work begins; warn where it is."""
 
     def read(
         self,
-        window: Window | None = None,
+        window: WindowLike | None = None,
         *,
         period: Period | str | int | None = None,
         every: Every | None = "month",
         mask: bool = True,
     ) -> Cube:
-        """Read a window (first row, past last row, first column, past last column); default: all of it."""
+        """Read a window of the area.
+
+        Args:
+            window: first row, end of rows, first column, end of columns, the ends exclusive; default: all of the area.
+            period: only the dates in this stretch; default: all.
+            every: composite to these intervals; None keeps every date.
+            mask: leave out what SCL calls cloud, shadow or defective.
+
+        Raises:
+            TimeError: the period has no date.
+            InputError: the window is empty or reaches beyond the area.
+
+        Warns:
+            DegradedInputWarning: there is no SCL, or the pixels contradict the offset that was decided for them; each
+                once for an opened area.
+        """
 
 
 @dataclass(frozen=True)
@@ -68,26 +113,48 @@ class CubeInMemory:
         return self.cube.crs
 
     @property
-    def transform(self) -> Transform:
-        """Affine (a, b, c, d, e, f) of the grid."""
+    def transform(self) -> Affine:
+        """From (column, row) of a pixel's upper left corner to CRS units."""
         return self.cube.transform
 
     @property
-    def where(self) -> str:
+    def source_name(self) -> str:
         """Name for messages."""
         return "cube in memory"
 
     @property
     def identity(self) -> str:
-        """The name alone: a cube in memory has no digest, and its maps are never continued."""
-        return self.where
+        """The name alone: a cube in memory has no digest, so its maps are never continued."""
+        return self.source_name
 
-    def read(self, window: Window | None = None, **_: Any) -> Cube:
-        """A window, as it is: period, composites and mask were chosen when the cube was made."""
-        box = window or (0, self.shape[0], 0, self.shape[1])
+    @property
+    def has_scl(self) -> bool:
+        """False: a cube in memory is masked already."""
+        return False
+
+    @property
+    def pixels_inside(self) -> int:
+        """Number of pixels."""
+        return self.shape[0] * self.shape[1]
+
+    @property
+    def typical_place(self) -> tuple[int, int]:
+        """Row and column of the middle."""
+        return self.shape[0] // 2, self.shape[1] // 2
+
+    def expected_observations(self, period: Period | str | int | None = None) -> float | None:
+        """None: nothing is read, and a composite does not say how many dates it was made of."""
+        return None
+
+    def check_offset(self, period: Period | str | int | None = None) -> None:
+        """Do nothing: the offset was decided when the cube was made."""
+
+    def read(self, window: WindowLike | None = None, **_: Any) -> Cube:
+        """A window; other arguments have no effect, since period, composites and mask were chosen with the cube."""
+        box = Window.whole(self.shape) if window is None else Window(*window)
 
         def part(values: NDArray[Any]) -> NDArray[Any]:
-            return values[..., box[0] : box[1], box[2] : box[3]]
+            return values[..., *box.slices]
 
         return Cube(
             reflectance=part(self.cube.reflectance),
@@ -101,17 +168,65 @@ class CubeInMemory:
         )
 
 
+def days_of_window(source: AreaSource, window: Window, stack: DayStack) -> Cube:
+    """The single days of a window as a cube, with an empty provenance."""
+    return Cube(
+        reflectance=stack.reflectance,
+        valid=stack.valid,
+        start=stack.dates,
+        end=stack.dates + np.timedelta64(1, "D"),
+        crs=source.crs,
+        transform=window_transform(source.transform, window),
+    )
+
+
+def composite_of_window(
+    source: AreaSource,
+    window: Window,
+    stacks: Iterable[DayStack],
+    *,
+    edges: NDArray[np.datetime64],
+    every: Every,
+    period: Period | None,
+) -> Cube:
+    """Composite the single days of a window; the provenance describes the composite only.
+
+    Args:
+        source: the area.
+        window: in which the days were read.
+        stacks: as `composite_days` takes them.
+        edges: (K + 1,) of the intervals.
+        every, period: what the edges were made from.
+    """
+    made = composite_days(stacks, edges, (len(BAND_NAMES), *window.shape))
+    return Cube(
+        reflectance=made.reflectance,
+        valid=made.observations > 0,
+        start=made.start,
+        end=made.end,
+        crs=source.crs,
+        transform=window_transform(source.transform, window),
+        provenance={"composite": describe_composite(every, period)},
+        observations=made.observations,
+    )
+
+
 def block_windows(shape: tuple[int, int], block: int) -> Iterator[Window]:
     """Square blocks of an area of (Y, X) pixels, row by row; those at the lower and right edge may be smaller."""
     for row in range(0, shape[0], block):
         for column in range(0, shape[1], block):
-            yield row, min(row + block, shape[0]), column, min(column + block, shape[1])
+            yield Window(row, min(row + block, shape[0]), column, min(column + block, shape[1]))
 
 
 def read_blocks(
-    source: AreaSource, size: int, *, period: Period | str | int | None, every: Every | None, mask: bool
+    source: AreaSource,
+    size: int = 256,
+    *,
+    period: Period | str | int | None = None,
+    every: Every | None = "month",
+    mask: bool = True,
 ) -> Iterator[tuple[Window, Cube]]:
-    """Read an area in square blocks of `size` pixels, row by row; memory holds one block.
+    """Read an area in square blocks of `size` pixels, row by row; memory holds one block. Arguments as `read`.
 
     Raises:
         InputError: the size is less than 1.
@@ -122,21 +237,16 @@ def read_blocks(
         yield window, source.read(window, period=period, every=every, mask=mask)
 
 
-def checked_window(source: AreaSource, window: Window | None) -> Window:
+def checked_window(source: AreaSource, window: WindowLike | None) -> Window:
     """The window, or all of the area where none is given.
 
     Raises:
         InputError: the window is empty or reaches beyond the area.
     """
     rows, columns = source.shape
-    box = window or (0, rows, 0, columns)
-    if not (0 <= box[0] < box[1] <= rows and 0 <= box[2] < box[3] <= columns):
-        raise InputError(f"The window {box} is not inside the {rows} x {columns} pixels of {source.where}.")
+    box = Window.whole(source.shape) if window is None else Window(*window)
+    if not (0 <= box.row < box.row_end <= rows and 0 <= box.column < box.column_end <= columns):
+        raise InputError(
+            f"The window {tuple(box)} is not inside the {rows} x {columns} pixels of {source.source_name}."
+        )
     return box
-
-
-def window_transform(transform: Transform, window: Window) -> Transform:
-    """Affine of a window of a grid."""
-    a, b, c, d, e, f = transform
-    row, column = window[0], window[2]
-    return a, b, c + a * column + b * row, d, e, f + d * column + e * row

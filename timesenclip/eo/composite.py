@@ -1,8 +1,14 @@
-"""Composites: the median of the clear observations of each calendar interval. What is missing stays missing."""
+"""Composites: the median of the clear observations of each calendar interval. What is missing stays missing.
+
+Cubes on disk (`cube/source.py`) and searches (`stac/source.py`) both go from single days to a composite by
+`composite_days`.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +19,16 @@ from timesenclip.eo.radiometry import QUANTIFICATION
 from timesenclip.errors import TimeError
 from timesenclip.series import Cube, PixelSeries
 
-__all__ = ["DnComposite", "composite_cube", "composite_dn", "composite_series", "describe_composite", "masked_median"]
+__all__ = [
+    "Composite",
+    "DayStack",
+    "composite_cube",
+    "composite_days",
+    "composite_series",
+    "describe_composite",
+    "intervals_of_days",
+    "masked_median",
+]
 
 
 def masked_median(values: NDArray[np.float32], valid: NDArray[np.bool_]) -> NDArray[np.float32]:
@@ -76,30 +91,46 @@ def composite_cube(cube: Cube, *, every: Every = "month", period: Period | str |
         TimeError: the period does not touch the cube.
     """
     edges, slot, inside, window = _slots(cube.start, cube.end, every, period)
-    _, c, y, x = cube.reflectance.shape
-    reflectance = np.zeros((len(edges) - 1, c, y, x), dtype=np.float32)
-    observations = np.zeros((len(edges) - 1, y, x), dtype=np.uint16)
-    for i in range(len(edges) - 1):
-        here = np.flatnonzero(inside & (slot == i))
-        if here.size:
-            mask = cube.valid[here]
-            for band in range(c):  # band by band: the sort needs a copy, and a tenth of it is enough
-                reflectance[i, band] = masked_median(cube.reflectance[here, band], mask)
-            observations[i] = mask.sum(axis=0)
+    made = Composite.empty(edges, cube.reflectance.shape[1:])
+    made.fill(cube.reflectance, cube.valid, np.where(inside, slot, -1))
     return replace(
         cube,
-        reflectance=reflectance,
-        valid=observations > 0,
-        start=edges[:-1],
-        end=edges[1:],
+        reflectance=made.reflectance,
+        valid=made.observations > 0,
+        start=made.start,
+        end=made.end,
         provenance={**cube.provenance, "composite": describe_composite(every, window)},
-        observations=observations,
+        observations=made.observations,
     )
 
 
 @dataclass(frozen=True, slots=True)
-class DnComposite:
-    """Monthly (or other) medians of digital numbers."""
+class DayStack:
+    """Single days of a window, before they are composited."""
+
+    values: NDArray[np.float32] | NDArray[np.uint16]
+    """(T, C, Y, X): float32 reflectance, or uint16 digital numbers from which offsets are subtracted already.
+
+    Digital numbers take half of the memory and a quarter of the time, and give the same bits: the two middle values are
+    found among whole numbers, and divided and averaged as reflectances are."""
+    valid: NDArray[np.bool_]
+    """(T, Y, X), True = clear and observed."""
+    dates: NDArray[np.datetime64]
+    """(T,) datetime64[D]."""
+
+    @property
+    def reflectance(self) -> NDArray[np.float32]:
+        """(T, C, Y, X) surface reflectance."""
+        return self.values if _is_reflectance(self.values) else np.divide(self.values, QUANTIFICATION, dtype=np.float32)
+
+
+def _is_reflectance(values: NDArray[np.float32] | NDArray[np.uint16]) -> TypeGuard[NDArray[np.float32]]:
+    return values.dtype.kind == "f"
+
+
+@dataclass(frozen=True, slots=True)
+class Composite:
+    """Medians of intervals, filled stack by stack."""
 
     reflectance: NDArray[np.float32]
     """(K, C, Y, X), 0 where nothing was seen."""
@@ -110,40 +141,68 @@ class DnComposite:
     end: NDArray[np.datetime64]
     """(K,) first day after it."""
 
+    @classmethod
+    def empty(cls, edges: NDArray[np.datetime64], shape: tuple[int, ...]) -> Composite:
+        """Nothing seen, in the intervals between edges (K + 1,), for a shape (C, Y, X)."""
+        count = len(edges) - 1
+        return cls(
+            reflectance=np.zeros((count, *shape), dtype=np.float32),
+            observations=np.zeros((count, *shape[1:]), dtype=np.uint16),
+            start=edges[:-1],
+            end=edges[1:],
+        )
 
-def composite_dn(
-    dn: NDArray[np.uint16],
-    valid: NDArray[np.bool_],
-    dates: NDArray[np.datetime64],
-    *,
-    every: Every = "month",
-    period: Period | str | int | None = None,
-) -> DnComposite:
-    """Composite single dates as digital numbers: a quarter of the time and half of the memory of reflectance.
+    def fill(
+        self, values: NDArray[np.float32] | NDArray[np.uint16], valid: NDArray[np.bool_], slot: NDArray[np.integer]
+    ) -> None:
+        """Write the medians of every interval that has steps among these.
 
-    The result has the same bits as `composite_cube` of the reflectances: the two middle values are found among whole
-    numbers, and divided and averaged as there.
+        Args:
+            values: (T, C, Y, X), as `DayStack.values`.
+            valid: (T, Y, X) True = use.
+            slot: (T,) interval of each step, -1 where it is left out; all steps of an interval come in one call.
+        """
+        t, c, y, x = values.shape
+        flat = np.ascontiguousarray(values).reshape(t, c, y * x)
+        use = np.ascontiguousarray(valid).reshape(t, y * x)
+        scale = 1.0 if _is_reflectance(values) else QUANTIFICATION
+        for k in np.unique(slot[slot >= 0]):
+            rows = np.flatnonzero(slot == k)
+            if use[rows].any():  # often false at sea and outside the polygon; sorting would be wasted there
+                median, count = medians(flat, use, rows, scale=scale)
+                self.reflectance[k], self.observations[k] = median.reshape(c, y, x), count.reshape(y, x)
+
+
+def intervals_of_days(
+    dates: NDArray[np.datetime64], *, every: Every, period: Period | None
+) -> tuple[NDArray[np.datetime64], NDArray[np.intp]]:
+    """Edges (K + 1,) of the intervals of a period, and the interval (T,) of each date, -1 outside the period.
 
     Args:
-        dn: (T, C, Y, X) uint16, offsets subtracted already.
-        valid: (T, Y, X) True = use.
         dates: (T,) datetime64[D].
-        every, period: as `composite_cube`.
+        every: length of the intervals.
+        period: what they cover; None: from the first date to the last.
 
     Raises:
-        TimeError: the period does not touch the dates.
+        TimeError: the period has none of the dates.
     """
-    t, c, y, x = dn.shape
     edges, slot, inside, _ = _slots(dates, dates + np.timedelta64(1, "D"), every, period)
-    flat, use = dn.reshape(t, c, y * x), valid.reshape(t, y * x)
-    reflectance = np.zeros((len(edges) - 1, c, y * x), dtype=np.float32)
-    observations = np.zeros((len(edges) - 1, y * x), dtype=np.uint16)
-    for i in range(len(edges) - 1):
-        here = np.flatnonzero(inside & (slot == i))
-        if here.size:
-            reflectance[i], observations[i] = medians(flat, use, here, scale=QUANTIFICATION)
-    shape = len(edges) - 1, y, x
-    return DnComposite(reflectance.reshape(-1, c, y, x), observations.reshape(shape), edges[:-1], edges[1:])
+    return edges, np.where(inside, slot, -1)
+
+
+def composite_days(stacks: Iterable[DayStack], edges: NDArray[np.datetime64], shape: tuple[int, int, int]) -> Composite:
+    """Composite single days; memory holds one stack and the result.
+
+    Args:
+        stacks: their dates lie between the edges, and all dates of an interval are in one stack.
+        edges: (K + 1,) of the intervals; see `intervals_of_days`.
+        shape: (C, Y, X) of the stacks.
+    """
+    made = Composite.empty(edges, shape)
+    for stack in stacks:
+        made.fill(stack.values, stack.valid, np.searchsorted(edges, stack.dates, side="right") - 1)
+        del stack  # before the next one is read
+    return made
 
 
 def _slots(

@@ -1,7 +1,15 @@
-"""Digital numbers (DN) to surface reflectance: the only module that decides what DN mean.
+"""Digital numbers (DN) to surface reflectance; the offset of baseline 04.00 is decided here, and nowhere else.
 
-Offset, scale, fill values and units are settled here. DN themselves are kept as whole numbers where they are composited
-(`composite.py`, `data/monthly.py`) and in training stores (`data/store.py`), with the constants of this module.
+- `decide_offset`: of one scene of a search; `offset_for`, `offsets_for`: of the images of a cube.
+- `to_reflectance`, `clean_reflectance`, `usable_reflectance`, `clean_dn`: apply it, and find fill values.
+
+What decides is who made the pixels, not what the metadata claim: Earth Search keeps `raster:offset: -0.1` on pixels
+from which the offset is already gone, and its flag `earthsearch:boa_offset_applied` is wrong for many scenes of v1.
+Source: Element84/earth-search#9, #66, #71, cirrus-geo/cirrus-earth-search#33. The decision is written into the
+provenance, and compared with the pixels when they are read (`pixel_checks.py`).
+
+DN are kept as whole numbers where they are composited (`composite.py`, `data/monthly.py`) and in training stores
+(`data/store.py`), with the constants of this module.
 
 Source: ESA, Sentinel-2 Products Specification 14.9 and processing baseline 04.00 (25 January 2022): L2A reflectance is
 (DN + BOA_ADD_OFFSET) / 10000, with an offset of -1000 from that baseline on.
@@ -10,7 +18,6 @@ Source: ESA, Sentinel-2 Products Specification 14.9 and processing baseline 04.0
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -18,21 +25,19 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from timesenclip.errors import DegradedInputWarning, InputError, UnitsError
+from timesenclip.errors import InputError
 
 __all__ = [
-    "ENOUGH_TO_TELL",
     "MISSING_DN",
     "NODATA_DN",
     "QUANTIFICATION",
     "SATURATED",
+    "OffsetDecision",
     "OffsetPolicy",
     "Units",
-    "check_dark_level",
     "clean_dn",
     "clean_reflectance",
-    "contradicts_offset",
-    "detect_units",
+    "decide_offset",
     "offset_for",
     "offsets_for",
     "to_reflectance",
@@ -59,8 +64,6 @@ OFFSET_DAY = np.datetime64("2022-01-25")
 """First day of processing baseline 04.00."""
 
 _BASELINE_WITH_OFFSET = (4, 0)
-ENOUGH_TO_TELL = 100
-"""Observations from which on the darkest of them say whether the offset is in the data."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +155,11 @@ def to_reflectance(
 
 
 def clean_reflectance(values: NDArray[np.generic]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Reflectance that is given as such: 0 where missing (NaN or a fill value), never below 0; and where it is seen."""
+    """Clean values that are reflectance already.
+
+    Returns:
+        Reflectance float32, 0 where missing (NaN or a fill value), never below 0; and a boolean array, True where seen.
+    """
     given = values.astype(np.float32)
     valid = np.isfinite(given) & (given > LOWEST_DN / QUANTIFICATION) & (given <= SATURATED)
     return np.where(valid, np.maximum(given, 0.0), 0.0).astype(np.float32), valid
@@ -165,7 +172,8 @@ def usable_reflectance(
     offset_dn: int | NDArray[np.integer] = 0,
     nodata: tuple[int, ...] = NODATA_DN,
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Reflectance of values as a file holds them, and where there is a usable observation: what every reader calls.
+    """Reflectance of values as a file holds them, and where there is a usable observation. All readers call this,
+    except that a cube of whole numbers is composited by way of `clean_dn`.
 
     Args:
         values: any shape, as `units` says: `dn`, or `reflectance`.
@@ -201,109 +209,68 @@ def clean_dn(
     return dn, seen & (dn <= SATURATED * QUANTIFICATION)
 
 
-def detect_units(values: NDArray[np.generic], *, declared: Units, where: str) -> Literal["dn", "reflectance"]:
-    """Decide whether values are DN or reflectance, and refuse a declaration that cannot be true.
+@dataclass(frozen=True, slots=True)
+class OffsetDecision:
+    """What is subtracted from the DN of a scene, and why."""
 
-    Args:
-        values: a sample of the data, nodata included.
-        declared: what the user said; `auto` decides by the values, and takes integers for DN.
-        where: file or table, for the message.
-
-    Raises:
-        UnitsError: 0..10000 declared as reflectance, or 0..1 declared as DN.
-    """
-    whole = values.dtype.kind in "iu"
-    numbers = np.asarray(values, dtype=np.float64).ravel()
-    numbers = numbers[np.isfinite(numbers) & (numbers > LOWEST_DN) & ~np.isin(numbers, NODATA_DN)]
-    if declared == "auto" and (whole or numbers.size == 0):
-        return "dn" if whole else "reflectance"
-    if numbers.size == 0:
-        return "dn" if declared == "dn" else "reflectance"
-    high = float(np.percentile(numbers, 99))
-    looks: Literal["dn", "reflectance"] = "dn" if high > 3.0 else "reflectance"
-    if declared in ("auto", looks):
-        return looks
-    if declared == "reflectance":
-        raise UnitsError(
-            f"{where}: declared as reflectance, but values reach {high:g}; expected 0..1. These are digital numbers: "
-            "say units 'dn'."
-        )
-    raise UnitsError(
-        f"{where}: declared as digital numbers, but values reach only {high:g}; expected 0..10000. This is "
-        "reflectance: say units 'reflectance'."
-    )
+    offset_dn: int
+    """0 or 1000, or what the user gave."""
+    reason: str
+    """For the provenance."""
+    assumed: bool = False
+    """True where the baseline is not known and the date had to decide."""
 
 
-def check_dark_level(
-    reflectance: NDArray[np.float32],
-    valid: NDArray[np.bool_],
+def decide_offset(
+    provider: str,
+    collection: str,
     *,
-    where: str,
-    dates: NDArray[np.datetime64] | None = None,
-    stacklevel: int = 2,
-) -> bool:
-    """Warn where the darkest observations suggest that the +1000 offset was left in.
-
-    Without the offset the first percentile of a whole series is below 0.08 almost everywhere, since shadow, water,
-    red light over plants or SWIR over water is in it; with it nothing is below 0.1.
+    baseline: str | None,
+    day: np.datetime64,
+    declared: int | None = None,
+    given: int | None = None,
+) -> OffsetDecision:
+    """Decide the offset of one scene.
 
     Args:
-        reflectance: (T, ...) of the darkest band, or of all.
-        valid: same shape, True = use.
-        where: file or table, for the message.
-        dates: (T,) of axis 0; with them a rise by 0.1 on 25 January 2022, when the offset came, is looked for too.
-        stacklevel: as of `warnings.warn`, counted from the caller.
-
-    Returns:
-        Whether there was something to warn of.
+        provider, collection: whose pixels they are; names as `offset_for` takes them.
+        baseline: processing baseline of the scene, such as `05.09`; None where its metadata do not say.
+        day: day of acquisition, which decides where there is no baseline.
+        declared: `BOA_ADD_OFFSET` in ESA's own metadata beside the files, which is as good as the pixels.
+        given: what the user said; it overrules everything.
     """
-    dark = _dark(reflectance, valid)
-    if 0.1 <= dark < 0.2:
-        warnings.warn(
-            f"{where}: the darkest 1 % of reflectances is {dark:.3f}, just above 0.1; the offset of 1000 DN of "
-            "baseline 04.00 may still be in the data. Say the baseline or the offset.",
-            DegradedInputWarning,
-            stacklevel=stacklevel + 1,
+    if given is not None:
+        return OffsetDecision(given, "given by the user")
+    if declared is not None:
+        return OffsetDecision(-declared, f"BOA_ADD_OFFSET {declared} in ESA's metadata")
+    known = _policy_collection(provider, collection)
+    key = f"{provider}/{known}"
+    if baseline is None and _harmonised(provider, known):
+        return OffsetDecision(0, f"{key} has removed it")
+    if baseline is None:
+        late = bool(day >= OFFSET_DAY)
+        return OffsetDecision(
+            1000 if late else 0,
+            f"no baseline; acquired {f'from {OFFSET_DAY} on' if late else f'before {OFFSET_DAY}'}",
+            assumed=not late,
         )
-        return True
-    if dates is None:
+    offset = offset_for(provider, known, baseline)
+    kind = "has removed it" if _harmonised(provider, known) else f"keeps ESA's pixels, baseline {baseline}"
+    return OffsetDecision(offset, f"{key} {kind}")
+
+
+def _harmonised(provider: str, collection: str) -> bool:
+    """Whether a collection is harmonised, so that no baseline is needed."""
+    try:
+        return offset_for(provider, collection, "99.99") == 0
+    except InputError:
         return False
-    late = dates >= OFFSET_DAY
-    rise = _dark(reflectance[late], valid[late]) - _dark(reflectance[~late], valid[~late])
-    if 0.07 <= rise <= 0.13:
-        warnings.warn(
-            f"{where}: the darkest 1 % of reflectances rises by {rise:.3f} on {OFFSET_DAY}, when baseline 04.00 "
-            "brought an offset of 1000 DN; images from then on seem to hold it still. Say the provider and baselines.",
-            DegradedInputWarning,
-            stacklevel=stacklevel + 1,
-        )
-        return True
-    return False
 
 
-def contradicts_offset(lowest_dn: NDArray[np.float32], offset_dn: int) -> str | None:
-    """Whether the pixels of one image speak against the offset that was decided for it.
-
-    With the offset in them DN lie above 1000 but for noise; without it some lie far below, in nearly every image.
-
-    Args:
-        lowest_dn: (N,) DN of the darkest band of each clear pixel, as they are in the file.
-        offset_dn: what was decided: 0 or 1000.
-
-    Returns:
-        What the pixels show, for a message; None where they agree or are too few to tell.
-    """
-    if lowest_dn.size < ENOUGH_TO_TELL:
-        return None
-    low, some = (float(value) for value in np.percentile(lowest_dn, [1, 5]))
-    if offset_dn == 0 and 1000 <= low < 2000:
-        return f"the darkest 1 % of DN is {low:.0f}, so 1000 may still be in them"
-    if offset_dn >= 1000 and some < offset_dn - 300:
-        return f"5 % of DN are below {some:.0f}, so {offset_dn} may have been removed already"
-    return None
-
-
-def _dark(reflectance: NDArray[np.float32], valid: NDArray[np.bool_]) -> float:
-    """First percentile of the valid values; NaN, which no comparison meets, where they are too few to tell."""
-    seen = reflectance[valid]
-    return float(np.percentile(seen, 1)) if seen.size >= ENOUGH_TO_TELL else float("nan")
+def _policy_collection(provider: str, collection: str) -> str:
+    """The collection whose policy holds; an unknown one of a known provider is taken for ESA's pixels."""
+    try:
+        offset_for(provider, collection, "05.00")
+    except InputError:
+        return "sentinel-2-l2a" if provider != "earth-search" else "sentinel-2-c1-l2a"
+    return collection

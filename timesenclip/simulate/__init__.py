@@ -5,8 +5,8 @@
     scene = simulate_scene(rng=rng)                  # a Cube and its cover map
 
 The chain: `covers.yaml` (what exists where, and its ranges) -> `covers` (draw parameters) -> `spectra` (leaves,
-canopies,
-soils, water) -> `pixel` (layers through the seasons) -> `sensor` (haze, noise, missing months) -> `series`, `scene`.
+canopies, soils, water) -> `pixel` (layers through the seasons) -> `sensor` (haze, noise, missing months) -> `series`,
+`scene`.
 """
 
 from timesenclip.simulate.covers import cover_names, cover_weights

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
+from affine import Affine
 from numpy.typing import NDArray
 from scipy import ndimage
 
@@ -77,7 +78,7 @@ def simulate_scene(
     for name in names:
         which = np.flatnonzero(np.array(covers) == name)
         pixels = draw_pixels(name, len(which), rng=rng, climate="temperate", lat_deg=lat_deg)
-        pixels = replace(pixels, snow=np.zeros_like(pixels.snow))  # snow does not end at a fence
+        pixels = replace(pixels, snow=np.zeros_like(pixels.snow))  # snow does not differ between neighbouring fields
         days = np.broadcast_to(day, (len(which), 12))
         surface[which], _ = observe(pixels, render(pixels, days, rng=rng), days, rng=rng, cloud=0.0)
     seen = surface[parcel].transpose(2, 3, 0, 1)  # (Y, X, T, C) -> (T, C, Y, X)
@@ -92,7 +93,7 @@ def simulate_scene(
         start=first,
         end=(start + 1).astype("datetime64[D]"),
         crs="EPSG:32632" if lat_deg >= 0 else "EPSG:32732",
-        transform=(10.0, 0.0, 500_000.0, 0.0, -10.0, _northing_m(lat_deg)),
+        transform=Affine(10.0, 0.0, 500_000.0, 0.0, -10.0, _northing_m(lat_deg)),
         provenance={"source": "simulated scene", "generator": "timesenclip.simulate", "year": year},
     )
     cover = np.array([names.index(name) for name in covers], dtype=np.uint8)[parcel]
@@ -118,7 +119,7 @@ def _layout(size: int, farmland: Mapping[str, float], rng: np.random.Generator) 
     distance = np.maximum(np.abs(along[..., None] - sa) * 0.7, np.abs(across[..., None] - sb) * 1.3)
     parcel = distance.argmin(axis=-1)
     shares = np.array(list(farmland.values())) / sum(farmland.values())
-    # Dealt rather than drawn, so that each cover gets its share even where parcels are few.
+    # Assigned in turn rather than drawn, so that each cover gets its share even where parcels are few.
     dealt = np.searchsorted(np.cumsum(shares), (np.arange(parcels) + 0.5) / parcels)
     covers = [list(farmland)[i] for i in rng.permutation(np.minimum(dealt, len(shares) - 1))]
     bumps = ndimage.gaussian_filter(rng.normal(size=(size, size)), size / 14, mode="nearest")

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from affine import Affine
 from numpy.typing import NDArray
 
 from timesenclip.bands import BAND_NAMES, BANDS, SCL_NAME
@@ -95,7 +96,7 @@ def random_cube(shape: tuple[int, int] = (8, 12), *, dates: int = 6, seed: int =
         start=start,
         end=start + 1,
         crs="EPSG:32631",
-        transform=(10.0, 0.0, 500_000.0, 0.0, -10.0, 5_600_000.0),
+        transform=Affine(10.0, 0.0, 500_000.0, 0.0, -10.0, 5_600_000.0),
         provenance={"source": "timesenclip.testing"},
     )
 
@@ -155,9 +156,7 @@ def write_geotiff_stack(cube: Cube, folder: str | Path) -> Path:
     out.mkdir(parents=True, exist_ok=True)
     for resolution in (10, 20):
         dataset = _dataset(cube, resolution)
-        a, b, c, d, e, f = cube.transform
-        factor = resolution // 10
-        transform = rasterio.Affine(a * factor, b, c, d, e * factor, f)
+        transform = cube.transform @ Affine.scale(resolution // 10)
         for name in map(str, dataset.data_vars):
             for date, values in zip(cube.start, dataset[name].values, strict=True):
                 with rasterio.open(
@@ -182,7 +181,7 @@ def _dataset(cube: Cube, resolution: int, *, every_band: bool = False) -> xr.Dat
     from pyproj import CRS
 
     factor = resolution // 10
-    a, _, c, _, e, f = cube.transform
+    at = cube.transform
     y, x = cube.shape[0] // factor, cube.shape[1] // factor
     dims = ("time", "y", "x")
     dn = np.round(cube.reflectance * QUANTIFICATION).astype(np.uint16)
@@ -199,8 +198,8 @@ def _dataset(cube: Cube, resolution: int, *, every_band: bool = False) -> xr.Dat
         data,
         coords={
             "time": cube.start.astype("datetime64[ns]"),
-            "y": f + e * factor * (np.arange(y) + 0.5),
-            "x": c + a * factor * (np.arange(x) + 0.5),
+            "y": at.f + at.e * factor * (np.arange(y) + 0.5),
+            "x": at.c + at.a * factor * (np.arange(x) + 0.5),
             "spatial_ref": ((), 0, {"crs_wkt": wkt, "spatial_ref": wkt}),
         },
     )

@@ -2,12 +2,22 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from affine import Affine
 
-from timesenclip.eo.area import CubeInMemory, block_windows, checked_window, read_blocks, window_transform
+from timesenclip.eo.area import (
+    CubeInMemory,
+    block_windows,
+    checked_window,
+    composite_of_window,
+    days_of_window,
+    read_blocks,
+)
+from timesenclip.eo.composite import DayStack, describe_composite, intervals_of_days
 from timesenclip.errors import InputError
+from timesenclip.grid import Window, window_transform
 from timesenclip.series import Cube
 
-ROTATED = (9.0, 2.0, 500_000.0, 1.0, -8.0, 5_600_000.0)
+ROTATED = Affine(9.0, 2.0, 500_000.0, 1.0, -8.0, 5_600_000.0)
 
 
 @pytest.fixture
@@ -66,11 +76,27 @@ def test_a_window_lies_inside_the_area(source, window):
 
 
 def test_the_affine_of_a_window_gives_its_pixels_the_same_places(source):
-    a, b, c, d, e, f = ROTATED
+    a, b, c, d, e, f = ROTATED[:6]
     row, column = 3, 2
-    window = window_transform(ROTATED, (row, 5, column, 7))
-    assert window == (a, b, a * column + b * row + c, d, e, d * column + e * row + f)
+    window = window_transform(ROTATED, Window(row, 5, column, 7))
+    assert window == Affine(a, b, a * column + b * row + c, d, e, d * column + e * row + f)
     np.testing.assert_array_equal(
         source.read((row, 5, column, 7)).pixel_series().lon_deg,
         source.read().pixel_series().lon_deg.reshape(5, 7)[row:, column:].ravel(),
     )
+
+
+def test_days_and_composites_of_a_window_have_its_place(source):
+    window = Window(1, 4, 2, 7)
+    dates = np.array(["2018-01-05", "2018-03-05"], dtype="datetime64[D]")
+    stack = DayStack(np.full((2, 10, 3, 5), 2500, dtype=np.uint16), np.ones((2, 3, 5), dtype=bool), dates)
+    days = days_of_window(source, window, stack)
+    assert days.transform == window_transform(ROTATED, window)
+    assert (days.reflectance == np.float32(0.25)).all()
+    assert (days.end - days.start == 1).all()
+    edges, _ = intervals_of_days(dates, every="month", period=None)
+    months = composite_of_window(source, window, [stack], edges=edges, every="month", period=None)
+    assert months.transform == days.transform
+    assert months.valid[:, 0, 0].tolist() == [True, False, True]
+    assert (months.reflectance[[0, 2]] == np.float32(0.25)).all()
+    assert months.provenance == {"composite": describe_composite("month", None)}

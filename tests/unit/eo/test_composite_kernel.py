@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import warnings
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,24 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from timesenclip.eo import composite_kernel
-from timesenclip.eo.composite import composite_cube, composite_dn
+from timesenclip.eo.composite import DayStack, composite_cube, composite_days, intervals_of_days
 from timesenclip.eo.composite_kernel import compiled, medians, network
-from timesenclip.eo.cube.open import open_cube
-from timesenclip.eo.cube.source import CubeSource
-from timesenclip.testing import random_cube, write_netcdf_cube
-
-
-@pytest.fixture(params=["numba", "numpy"])
-def kernel(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Both ways, whatever the size."""
-    if request.param == "numba":
-        if compiled() is None:
-            pytest.skip("numba is not installed")
-        monkeypatch.setattr(composite_kernel, "_WORTH_COMPILING", 0)
-    else:
-        monkeypatch.setattr(composite_kernel, "_WORTH_COMPILING", np.inf)
-    return str(request.param)
+from timesenclip.testing import random_cube
 
 
 def _median(stack: NDArray[Any], valid: NDArray[np.bool_]) -> NDArray[np.float64]:
@@ -73,36 +57,14 @@ def test_no_date_at_all_is_missing(kernel: str) -> None:
 def test_whole_numbers_give_the_bits_of_reflectance(kernel: str, every: Any) -> None:
     cube = random_cube((20, 26), dates=30, cloudy=0.5)
     dn = np.rint(cube.reflectance * 10_000).astype(np.uint16)
-    found = composite_dn(dn, cube.valid, cube.start, every=every)
+    edges, _ = intervals_of_days(cube.start, every=every, period=None)
+    found = composite_days([DayStack(dn, cube.valid, cube.start)], edges, dn.shape[1:])
     expected = composite_cube(cube, every=every)
     assert np.array_equal(found.reflectance, expected.reflectance)
     assert np.array_equal(found.observations, expected.observations)
     assert expected.observations is not None
     assert np.array_equal(expected.observations > 0, expected.valid)
     assert np.array_equal(found.start, expected.start)
-
-
-@pytest.mark.parametrize("offset", [0, 1000, "dates"])
-def test_a_cube_is_read_with_the_same_bits_either_way(
-    kernel: str, offset: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    cube = random_cube((20, 26), dates=40, cloudy=0.05)
-    source = open_cube(write_netcdf_cube(cube, tmp_path / "cube"))
-    dates = len(source.dates)
-    offsets = tuple(1000 * (i % 2) for i in range(dates)) if offset == "dates" else offset
-    object.__setattr__(source, "offset_dn", offsets)
-    quick = source.read((3, 17, 5, 21), every="quarter")
-    assert source._whole_numbers
-    monkeypatch.setattr(CubeSource, "_whole_numbers", False)
-    slow = source.read((3, 17, 5, 21), every="quarter")
-    assert np.array_equal(quick.reflectance, slow.reflectance)
-    assert np.array_equal(quick.valid, slow.valid)
-    assert quick.observations is not None
-    assert slow.observations is not None
-    assert np.array_equal(quick.observations, slow.observations)
-    assert quick.provenance == slow.provenance
-    assert quick.transform == slow.transform
-    assert (quick.observations > 1).any()
 
 
 def test_without_numba_numpy_does_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -50,21 +50,21 @@ class _Files:
         Raises:
             GridError: the file of a date is on another grid than the first.
         """
-        out = np.zeros((len(dates), window[1] - window[0], window[3] - window[2]), dtype=self.dtype)
+        out = np.zeros((len(dates), *window.shape), dtype=self.dtype)
         for i, index in enumerate(dates):
             path, number = self.sources[index]
             with _opened(path) as file:
-                if not self.grid.matches(_grid_of(file, path)) or file.crs != self.crs:
+                if not self.grid.matches(_read_grid(file, path)) or file.crs != self.crs:
                     raise GridError(
-                        f"'{path}' is on another grid ({_grid_of(file, path)}, {file.crs}) than "
+                        f"'{path}' is on another grid ({_read_grid(file, path)}, {file.crs}) than "
                         f"'{self.sources[0][0].name}' ({self.grid}, {self.crs}); put all dates on one grid."
                     )
-                out[i] = file.read(number, window=((window[0], window[1]), (window[2], window[3])))
+                out[i] = file.read(number, window=window.ranges)
         return out
 
 
 def open_files(folder: Path, files: Sequence[Path]) -> Opened:
-    """Sort files into bands and dates by their names; files that name no band are left aside."""
+    """Sort files into bands and dates by their names; files whose names hold no band are ignored and noted."""
     table, unused = _sorted_out(folder, files)
     if not table:
         raise BandError(f"{folder} has no file that names a band; expected names such as 2018-05-06_B04.tif.")
@@ -79,7 +79,7 @@ def open_files(folder: Path, files: Sequence[Path]) -> Opened:
     for band, by_date in table.items():
         stack = _first(tuple(by_date[date] for date in dates))
         found[band] = (stack, stack.grid, stack.sources[0][0].name)
-    layers, finest = place_layers(found, where=str(folder))
+    layers, finest = place_layers(found, source_name=str(folder))
     notes = {"ignored_files": unused} if unused else {}
     first = next(iter(table.values()))
     return Opened(layers, np.array(dates), finest, _common_crs(folder, found), notes, _baselines(first, dates))
@@ -89,11 +89,11 @@ def _sorted_out(folder: Path, files: Sequence[Path]) -> tuple[dict[str, dict[np.
     table: dict[str, dict[np.datetime64, _Source]] = {}
     unused = []
     for file in files:
-        bands = _bands_of(file)
+        bands = _find_bands(file)
         if not bands:
             unused.append(file.name)
             continue
-        date = _date_of(file.stem)
+        date = _parse_date(file.stem)
         if date is None:
             raise TimeError(
                 f"'{file.name}' names no date; expected one such as 2018-05-06 or 20180506 in the file's name."
@@ -106,7 +106,7 @@ def _sorted_out(folder: Path, files: Sequence[Path]) -> tuple[dict[str, dict[np.
     return table, unused
 
 
-def _bands_of(file: Path) -> dict[str, int]:
+def _find_bands(file: Path) -> dict[str, int]:
     """Band -> number in the file, from its name, or else from the descriptions of its bands."""
     for part in reversed(_PARTS.split(file.stem)):
         band = SCL_NAME if part.upper() == SCL_NAME else canonical_band(part)
@@ -123,7 +123,7 @@ def _bands_of(file: Path) -> dict[str, int]:
     return found
 
 
-def _date_of(stem: str) -> np.datetime64 | None:
+def _parse_date(stem: str) -> np.datetime64 | None:
     match = _DATE.search(stem)
     try:
         return np.datetime64("-".join(match.groups()), "D") if match else None
@@ -143,18 +143,18 @@ def _first(sources: tuple[_Source, ...]) -> _Files:
         nodata = file.nodatavals[number - 1]
         return _Files(
             sources=sources,
-            grid=_grid_of(file, path),
+            grid=_read_grid(file, path),
             crs=file.crs,
             dtype=np.dtype(file.dtypes[number - 1]),
             nodata=None if nodata is None or np.isnan(nodata) else float(nodata),
         )
 
 
-def _grid_of(file: Any, path: Path) -> Grid:
-    a, b, c, d, e, f = tuple(file.transform)[:6]
-    if b != 0 or d != 0 or a <= 0 or e >= 0:
+def _read_grid(file: Any, path: Path) -> Grid:
+    at = file.transform
+    if at.b != 0 or at.d != 0 or at.a <= 0 or at.e >= 0:
         raise GridError(f"'{path}' is rotated or not north-up; warp it first: gdalwarp -t_srs EPSG:32631 IN OUT.")
-    return Grid(c, f, a, e, (int(file.height), int(file.width)))
+    return Grid(at.c, at.f, at.a, at.e, (int(file.height), int(file.width)))
 
 
 def _common_crs(folder: Path, found: dict[str, tuple[_Files, Grid, str]]) -> str:
@@ -170,13 +170,13 @@ def _common_crs(folder: Path, found: dict[str, tuple[_Files, Grid, str]]) -> str
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Any]:
-    """Open a raster; what cannot be read is named in one line."""
+    """Open a raster; an error names the file."""
     import rasterio
     from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", NotGeoreferencedWarning)  # said as a GridError where it matters
+            warnings.simplefilter("ignore", NotGeoreferencedWarning)  # a missing CRS is reported as a GridError
             with rasterio.open(path) as file:
                 yield file
     except RasterioError as error:

@@ -57,20 +57,22 @@ class Layer:
 
     def cover(self, box: Window) -> Window:
         """The window of the stack that covers a window of the cube; it may reach beyond the stack."""
-        top, bottom, left, right = box[0] - self.row, box[1] - self.row, box[2] - self.column, box[3] - self.column
-        return top // self.factor, -(-bottom // self.factor), left // self.factor, -(-right // self.factor)
+        top, bottom, left, right = box.shifted(-self.row, -self.column)
+        return Window(top // self.factor, -(-bottom // self.factor), left // self.factor, -(-right // self.factor))
 
     def read_own(self, dates: NDArray[np.intp], own: Window) -> tuple[NDArray[Any], NDArray[np.bool_]]:
         """A window of the stack's own grid; beyond its edges nothing is seen."""
-        rows, columns = self.stack.shape
-        top, left = np.clip(own[0], 0, rows), np.clip(own[2], 0, columns)
-        bottom, right = np.clip(own[1], top, rows), np.clip(own[3], left, columns)
+        there = own.inside(self.stack.shape)
         chosen = dates if self.order is None else self.order[dates]
-        values = self.stack.read(chosen, (int(top), int(bottom), int(left), int(right)))
+        values = self.stack.read(chosen, there)
         seen = np.ones(values.shape, dtype=np.bool_)
-        if self.stack.nodata is not None:  # NaN is found by whoever converts the values
+        if self.stack.nodata is not None:  # NaN is found when the values are converted
             seen &= values != self.stack.nodata
-        pad = ((0, 0), (int(top) - own[0], own[1] - int(bottom)), (int(left) - own[2], own[3] - int(right)))
+        pad = (
+            (0, 0),
+            (there.row - own.row, own.row_end - there.row_end),
+            (there.column - own.column, own.column_end - there.column_end),
+        )
         if any(map(any, pad)):
             values, seen = np.pad(values, pad), np.pad(seen, pad)
         return values, seen
@@ -79,9 +81,8 @@ class Layer:
         """Repeat values of the stack's grid to the cube's, and cut the window out."""
         if self.factor > 1:
             values = np.repeat(np.repeat(values, self.factor, axis=1), self.factor, axis=2)
-        top = box[0] - self.row - own[0] * self.factor
-        left = box[2] - self.column - own[2] * self.factor
-        return values[:, top : top + box[1] - box[0], left : left + box[3] - box[2]]
+        part = box.shifted(-self.row - own.row * self.factor, -self.column - own.column * self.factor)
+        return values[:, *part.slices]
 
     def reordered(self, order: NDArray[np.intp]) -> Layer:
         """The same layer with its dates in another order."""
@@ -90,7 +91,7 @@ class Layer:
 
 @dataclass(frozen=True)
 class Opened:
-    """What a reader of one format found."""
+    """The bands, dates and grid that a reader found in a cube."""
 
     layers: dict[str, Layer]
     """By canonical band name, and SCL."""
@@ -106,12 +107,12 @@ class Opened:
     """(T,) processing baselines, where the source names them."""
 
 
-def place_layers(found: Mapping[str, tuple[Stack, Grid, str]], *, where: str) -> tuple[dict[str, Layer], Grid]:
+def place_layers(found: Mapping[str, tuple[Stack, Grid, str]], *, source_name: str) -> tuple[dict[str, Layer], Grid]:
     """Place every stack on the finest grid, by coordinates.
 
     Args:
         found: band -> (stack, its grid, name of its file).
-        where: name of the whole, for messages.
+        source_name: name of the whole, for messages.
 
     Raises:
         GridError: a grid's pixels do not nest in those of the finest, or it lies beside it.
@@ -128,11 +129,10 @@ def place_layers(found: Mapping[str, tuple[Stack, Grid, str]], *, where: str) ->
         )
         if not nests:
             raise GridError(
-                f"{where}: {band} in '{name}' ({grid}) does not nest in {finest}; resample it to that grid."
+                f"{source_name}: {band} in '{name}' ({grid}) does not nest in {finest}; resample it to that grid."
             )
         layer = Layer(stack, factor, round(row), round(column))
-        own = layer.cover((0, finest.shape[0], 0, finest.shape[1]))
-        if own[0] >= grid.shape[0] or own[2] >= grid.shape[1] or own[1] <= 0 or own[3] <= 0:
-            raise GridError(f"{where}: {band} in '{name}' ({grid}) lies beside the other bands ({finest}).")
+        if layer.cover(Window.whole(finest.shape)).inside(grid.shape).pixels == 0:
+            raise GridError(f"{source_name}: {band} in '{name}' ({grid}) lies beside the other bands ({finest}).")
         layers[band] = layer
     return layers, finest

@@ -36,7 +36,7 @@ class _Variable:
     data: Any
     """xarray DataArray (time, y, x), not loaded."""
     nodata: float | None
-    where: str
+    source_name: str
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -52,20 +52,20 @@ class _Variable:
     def read(self, dates: NDArray[np.intp], window: Window) -> NDArray[Any]:
         """Values of some dates in a window."""
         run = dates.size > 0 and bool((np.diff(dates) == 1).all())
-        chosen = slice(int(dates[0]), int(dates[-1]) + 1) if run else dates  # HDF5 reads runs far faster
+        chosen = slice(int(dates[0]), int(dates[-1]) + 1) if run else dates  # HDF5 reads consecutive dates much faster
         try:
-            return np.asarray(self.data[chosen, window[0] : window[1], window[2] : window[3]].values)
+            return np.asarray(self.data[chosen, *window.slices].values)
         except _UNREADABLE as error:
             raise DataNotFoundError(
-                f"Cannot read '{self.where}' ({type(error).__name__}: {reason_of(error)}); the file may be damaged, "
-                "fetch it again."
+                f"Cannot read '{self.source_name}' ({type(error).__name__}: {reason_of(error)}); the file may be "
+                "damaged, fetch it again."
             ) from error
 
 
 def open_files(files: Sequence[Path]) -> Opened:
-    """Open netCDF files that together hold the bands; files without any are left aside and named in the notes."""
-    where = str(files[0] if len(files) == 1 else files[0].parent)
-    return _combine([(file.name, open_netcdf(file)) for file in files], where=where)
+    """Open netCDF files that together hold the bands; files without any are ignored and named in the notes."""
+    source_name = str(files[0] if len(files) == 1 else files[0].parent)
+    return _combine([(file.name, open_netcdf(file)) for file in files], source_name=source_name)
 
 
 def open_zarr(path: Path) -> Opened:
@@ -84,7 +84,7 @@ def open_zarr(path: Path) -> Opened:
         raise DataNotFoundError(
             f"Cannot read '{path}' as Zarr ({type(error).__name__}: {reason_of(error)}); expected an xarray store."
         ) from error
-    return _combine([(path.name, dataset)], where=str(path))
+    return _combine([(path.name, dataset)], source_name=str(path))
 
 
 def open_netcdf(file: Path) -> xr.Dataset:
@@ -113,12 +113,12 @@ def _is_consolidated(path: Path) -> bool:
     return (path / ".zmetadata").is_file() or (head.is_file() and "consolidated_metadata" in head.read_text("utf-8"))
 
 
-def _combine(datasets: list[tuple[str, xr.Dataset]], *, where: str) -> Opened:
+def _combine(datasets: list[tuple[str, xr.Dataset]], *, source_name: str) -> Opened:
     found: dict[str, tuple[_Variable, Grid, str]] = {}
     dates: NDArray[np.datetime64] | None = None
     crs, unused = None, []
     for name, dataset in datasets:
-        bands = _bands_of(dataset, name)
+        bands = _find_bands(dataset, name)
         if not bands:
             unused.append(name)
             continue
@@ -126,27 +126,35 @@ def _combine(datasets: list[tuple[str, xr.Dataset]], *, where: str) -> Opened:
         y, x = _dimension(dataset, _Y, "y", name), _dimension(dataset, _X, "x", name)
         stamps = _stamps(dataset, time, name)
         if dates is not None and not np.array_equal(dates, stamps):
-            raise TimeError(f"{where}: {name} has other dates than the files before it; all bands need the same dates.")
+            raise TimeError(
+                f"{source_name}: {name} has other dates than the files before it; all bands need the same dates."
+            )
         dates = stamps
-        here = _crs_of(dataset)
+        here = _read_crs(dataset)
         if crs is not None and here is not None and here != crs:
-            raise GridError(f"{where}: {name} is in {here}, the files before it in {crs}; put them on one grid.")
+            raise GridError(f"{source_name}: {name} is in {here}, the files before it in {crs}; put them on one grid.")
         crs = crs or here
         dataset, grid = _north_up(dataset, y, x, name)
         for band, variable in bands.items():
             if band in found:
-                raise BandError(f"{where}: {band} stands in both '{found[band][2]}' and '{name}'; keep one of them.")
+                raise BandError(
+                    f"{source_name}: {band} stands in both '{found[band][2]}' and '{name}'; keep one of them."
+                )
             data = dataset[variable].transpose(time, y, x)
-            found[band] = (_Variable(data, _nodata_of(data, f"{name}: {variable}"), name), grid, name)
+            found[band] = (_Variable(data, _read_nodata(data, f"{name}: {variable}"), name), grid, name)
     if dates is None:
-        raise BandError(f"{where} has no Sentinel-2 band; expected variables named {BAND_NAMES[0]}..{BAND_NAMES[-1]}.")
+        raise BandError(
+            f"{source_name} has no Sentinel-2 band; expected variables named {BAND_NAMES[0]}..{BAND_NAMES[-1]}."
+        )
     if crs is None:
-        raise GridError(f"{where} has no CRS; write one (spatial_ref, grid_mapping, or the attribute 'crs' or 'epsg').")
-    layers, finest = place_layers(found, where=where)
+        raise GridError(
+            f"{source_name} has no CRS; write one (spatial_ref, grid_mapping, or the attribute 'crs' or 'epsg')."
+        )
+    layers, finest = place_layers(found, source_name=source_name)
     return Opened(layers, dates, finest, crs, {"ignored_files": unused} if unused else {})
 
 
-def _bands_of(dataset: xr.Dataset, where: str) -> dict[str, str]:
+def _find_bands(dataset: xr.Dataset, source_name: str) -> dict[str, str]:
     """Canonical name -> variable, for variables with a time axis."""
     out: dict[str, str] = {}
     for variable in map(str, dataset.data_vars):
@@ -154,21 +162,22 @@ def _bands_of(dataset: xr.Dataset, where: str) -> dict[str, str]:
         if band is None or dataset[variable].ndim != 3:
             continue
         if band in out:
-            raise BandError(f"{where}: {band} stands in both '{out[band]}' and '{variable}'; keep one of them.")
+            raise BandError(f"{source_name}: {band} stands in both '{out[band]}' and '{variable}'; keep one of them.")
         out[band] = variable
     return out
 
 
-def _nodata_of(data: Any, where: str) -> float | None:
+def _read_nodata(data: Any, source_name: str) -> float | None:
     """The declared fill value.
 
     A scale of 1/10000 is what DN mean, and an added offset is not trusted: providers declare one that is no longer in
-    the pixels (Element84/earth-search#9). Where it matters, `provider` or `offset_dn` says so.
+    the pixels (Element84/earth-search#9). An offset is subtracted only if `provider` or `offset_dn` is given.
     """
     scale = float(data.attrs.get("scale_factor", 1.0))
     if not (np.isclose(scale, 1e-4, rtol=1e-3) or scale == 1.0):
         raise UnitsError(
-            f"{where} is scaled by {scale:g}; expected reflectance, or digital numbers of 1/10000 (Sentinel-2 L2A)."
+            f"{source_name} is scaled by {scale:g}; expected reflectance, or digital numbers of 1/10000 "
+            "(Sentinel-2 L2A)."
         )
     for key in _NODATA:
         if key in data.attrs:
@@ -177,39 +186,45 @@ def _nodata_of(data: Any, where: str) -> float | None:
     return None
 
 
-def _dimension(dataset: xr.Dataset, names: tuple[str, ...], what: str, where: str) -> str:
+def _dimension(dataset: xr.Dataset, names: tuple[str, ...], what: str, source_name: str) -> str:
     for name in map(str, dataset.dims):
         if name.lower() in names:
             if name not in dataset.coords:
-                raise GridError(f"{where}: dimension '{name}' has no coordinate values; expected them on '{what}'.")
+                raise GridError(
+                    f"{source_name}: dimension '{name}' has no coordinate values; expected them on '{what}'."
+                )
             return name
     have = ", ".join(map(str, dataset.dims))
-    raise GridError(f"{where} has the dimensions {have}; expected one for {what} ({', '.join(names)}).")
+    raise GridError(f"{source_name} has the dimensions {have}; expected one for {what} ({', '.join(names)}).")
 
 
-def _stamps(dataset: xr.Dataset, time: str, where: str) -> NDArray[np.datetime64]:
+def _stamps(dataset: xr.Dataset, time: str, source_name: str) -> NDArray[np.datetime64]:
     stamps = np.asarray(dataset[time].values)
     if not np.issubdtype(stamps.dtype, np.datetime64) or np.isnat(stamps).any():
-        raise TimeError(f"{where}: coordinate '{time}' holds {stamps.dtype} or gaps, expected a date for each image.")
+        raise TimeError(
+            f"{source_name}: coordinate '{time}' holds {stamps.dtype} or gaps, expected a date for each image."
+        )
     return stamps
 
 
-def _north_up(dataset: xr.Dataset, y: str, x: str, where: str) -> tuple[xr.Dataset, Grid]:
+def _north_up(dataset: xr.Dataset, y: str, x: str, source_name: str) -> tuple[xr.Dataset, Grid]:
     """The dataset with rows running south and columns east, and its grid."""
     ys, xs = (np.asarray(dataset[name].values, dtype=np.float64) for name in (y, x))
     if len(ys) < 2 or len(xs) < 2:
-        raise GridError(f"{where} is {len(ys)} x {len(xs)} pixels; at least 2 x 2 are needed to know the pixel's size.")
+        raise GridError(
+            f"{source_name} is {len(ys)} x {len(xs)} pixels; at least 2 x 2 are needed to know the pixel's size."
+        )
     if ys[-1] > ys[0]:
         dataset, ys = dataset.isel({y: slice(None, None, -1)}), ys[::-1]
     if xs[-1] < xs[0]:
         dataset, xs = dataset.isel({x: slice(None, None, -1)}), xs[::-1]
     dx, dy = float(xs[-1] - xs[0]) / (len(xs) - 1), float(ys[-1] - ys[0]) / (len(ys) - 1)
     if np.abs(np.diff(xs) - dx).max() > abs(dx) * 0.01 or np.abs(np.diff(ys) - dy).max() > abs(dy) * 0.01:
-        raise GridError(f"{where}: '{y}' or '{x}' is not evenly spaced; expected a regular grid.")
+        raise GridError(f"{source_name}: '{y}' or '{x}' is not evenly spaced; expected a regular grid.")
     return dataset, Grid(float(xs[0]) - dx / 2, float(ys[0]) - dy / 2, dx, dy, (len(ys), len(xs)))
 
 
-def _crs_of(dataset: xr.Dataset) -> str | None:
+def _read_crs(dataset: xr.Dataset) -> str | None:
     """CRS from a grid mapping variable or from attributes, as an authority string where there is one."""
     from pyproj import CRS
     from pyproj.exceptions import CRSError

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 from timesenclip.eo.period import Period
-from timesenclip.eo.radiometry import ENOUGH_TO_TELL, check_dark_level
+from timesenclip.eo.pixel_checks import ENOUGH_TO_TELL, check_dark_level
 from timesenclip.series import Cube
 
 __all__ = ["OffsetCheck"]
@@ -30,13 +30,13 @@ class OffsetCheck:
         """Whether pixels of this period are still to be looked at."""
         return not self._warned and period not in self._looked_at
 
-    def look(self, cube: Cube, period: Period | None, *, where: str, stacklevel: int = 2) -> None:
+    def look(self, cube: Cube, period: Period | None, *, source_name: str, stacklevel: int = 2) -> None:
         """Look at the darkest pixels; with too few observations to tell, the next cube of the period is looked at.
 
         Args:
             cube: pixels of the area.
             period: what was asked for when they were read; None: all dates.
-            where: name of the area, for the message.
+            source_name: name of the area, for the message.
             stacklevel: as of `warnings.warn`, counted from the caller.
 
         Warns:
@@ -49,6 +49,6 @@ class OffsetCheck:
                 lowest = cube.reflectance.min(axis=1)  # (T, Y, X)
                 # A warning that is raised as an error is not remembered: the next attempt must fail as well.
                 self._warned = check_dark_level(
-                    lowest, cube.valid, where=where, dates=cube.start, stacklevel=stacklevel + 1
+                    lowest, cube.valid, source_name=source_name, dates=cube.start, stacklevel=stacklevel + 1
                 )
                 self._looked_at.add(period)

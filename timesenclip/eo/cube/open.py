@@ -2,7 +2,7 @@
 
     source = open_cube("s2-flanders-2018")  # reads headers only
     cube = source.read(period="2018")  # monthly medians of clear observations
-    for window, cube in source.blocks(256):  # piece by piece, for any size
+    for window, cube in read_blocks(source, 256):  # block by block, for any size (`eo.area`)
         ...
 
 Every source gives the same `Cube`: ten bands on the grid of the finest, 20 m bands repeated to it (nearest, which keeps
@@ -27,7 +27,7 @@ from timesenclip.eo.cube.source import CubeSource
 from timesenclip.eo.period import Every, Period, as_period
 from timesenclip.eo.radiometry import Units, offsets_for
 from timesenclip.errors import DataNotFoundError, DegradedInputWarning, InputError, NoClearObservationError, TimeError
-from timesenclip.grid import Window
+from timesenclip.grid import WindowLike
 from timesenclip.series import Cube
 
 __all__ = ["CubeSource", "open_cube", "read_cube"]
@@ -46,9 +46,9 @@ def open_cube(
     """Open a cube without reading its pixels.
 
     Args:
-        path: a netCDF file, a folder of netCDF files, a Zarr store, or a folder of GeoTIFFs named with date and band
-            (`2018-05-06_B04.tif`, `T31UDS_20180506T105031_B04_10m.tif`), or with a date where the bands in them have
-            names.
+        path: a netCDF file, a folder of netCDF files, a Zarr store, or a folder of GeoTIFFs whose names hold date and
+            band (`2018-05-06_B04.tif`, `T31UDS_20180506T105031_B04_10m.tif`), or with a date where the bands in them
+            have names.
         units: whether values are `dn` or `reflectance`; `auto` looks at them.
         provider, collection, baseline: where the pixels come from, to decide the offset of baseline 04.00; one baseline
             for all images, or one for each in the order of the file; default: as ESA's names of GeoTIFFs say. Without a
@@ -63,14 +63,14 @@ def open_cube(
         TimeError: no dates, or a date twice. Unsorted dates are put in order, with a `DegradedInputWarning`.
         InputError: the offset cannot be decided.
     """
-    where = Path(path)
-    if not where.exists():
-        raise DataNotFoundError(f"Nothing at '{where}'; give a netCDF file, a Zarr store, or a folder of files.")
+    root = Path(path)
+    if not root.exists():
+        raise DataNotFoundError(f"Nothing at '{root}'; give a netCDF file, a Zarr store, or a folder of files.")
     if dilate_px < 0:
         raise InputError(f"dilate_px is {dilate_px}; expected 0 or more.")
-    opened = _open(where)
-    require_bands(opened.layers, where=str(where))
-    order = _order_of_dates(opened.dates, str(where))
+    opened = _open(root)
+    require_bands(opened.layers, source_name=str(root))
+    order = _order_of_dates(opened.dates, str(root))
     baselines = opened.baselines if baseline is None else baseline
     offset: int | tuple[int, ...] = offset_dn or 0
     policy: dict[str, Any] = {}
@@ -88,7 +88,7 @@ def open_cube(
         units=units,
         offset_dn=offset,
         dilate_px=dilate_px,
-        where=str(where),
+        source_name=str(root),
         notes={**opened.notes, **policy},
         offset_stated=provider is not None or offset_dn is not None,
     )
@@ -97,7 +97,7 @@ def open_cube(
 def read_cube(
     path: str | Path,
     *,
-    window: Window | None = None,
+    window: WindowLike | None = None,
     period: Period | str | int | None = None,
     every: Every | None = "month",
     mask: bool = True,
@@ -148,15 +148,17 @@ def _open(path: Path) -> Opened:
     raise DataNotFoundError(f"'{path}' holds no netCDF (.nc), Zarr or GeoTIFF (.tif) files.")
 
 
-def _order_of_dates(dates: NDArray[np.datetime64], where: str) -> NDArray[np.intp]:
+def _order_of_dates(dates: NDArray[np.datetime64], source_name: str) -> NDArray[np.intp]:
     """Indices that sort the dates."""
     if len(dates) == 0:
-        raise TimeError(f"{where} has no dates; expected at least one image.")
+        raise TimeError(f"{source_name} has no dates; expected at least one image.")
     order = np.argsort(dates, kind="stable")
     same = np.diff(dates[order]) == np.timedelta64(0)
     if same.any():
         double = dates[order][int(same.argmax())]
-        raise TimeError(f"{where} has the date {double} more than once; keep one image of each date and time.")
+        raise TimeError(f"{source_name} has the date {double} more than once; keep one image of each date and time.")
     if (order != np.arange(len(order))).any():
-        warnings.warn(f"{where}: the dates are not sorted; they are put in order.", DegradedInputWarning, stacklevel=3)
+        warnings.warn(
+            f"{source_name}: the dates are not sorted; they are put in order.", DegradedInputWarning, stacklevel=3
+        )
     return order

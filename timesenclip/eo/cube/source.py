@@ -1,32 +1,33 @@
-"""An opened cube: what there is, and how a window of it is read."""
+"""An opened cube, and how a window of it is read."""
 
 from __future__ import annotations
 
 import hashlib
-import warnings
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from affine import Affine
 from numpy.typing import NDArray
 
 from timesenclip.bands import BAND_NAMES, SCL_NAME
-from timesenclip.eo.area import AreaSource, checked_window, read_blocks, window_transform
-from timesenclip.eo.composite import composite_cube, composite_dn, describe_composite
+from timesenclip.eo.area import checked_window, composite_of_window, days_of_window
+from timesenclip.eo.composite import DayStack, intervals_of_days
 from timesenclip.eo.cube.layers import Layer
 from timesenclip.eo.cube.offset_check import OffsetCheck
-from timesenclip.eo.masking import DROPPED_SCL, clear_mask
+from timesenclip.eo.masking import UnmaskedWarning, clear_where_seen, describe_mask
 from timesenclip.eo.period import Every, Period, as_period
-from timesenclip.eo.radiometry import Units, clean_dn, detect_units, usable_reflectance
-from timesenclip.errors import DataNotFoundError, DegradedInputWarning, TimeError
-from timesenclip.grid import Transform, Window
+from timesenclip.eo.pixel_checks import detect_units
+from timesenclip.eo.radiometry import Units, clean_dn, usable_reflectance
+from timesenclip.errors import DataNotFoundError, TimeError
+from timesenclip.grid import Window, WindowLike, six_numbers
 from timesenclip.series import Cube
 
-__all__ = ["CubeSource", "check_offset"]
+__all__ = ["CubeSource"]
 
 _UNITS_PX = 64
 """Side of a window in which the units are looked at."""
@@ -39,7 +40,7 @@ _PLACES = ((0.5, 0.5), (0.2, 0.2), (0.2, 0.8), (0.8, 0.2), (0.8, 0.8))
 
 @dataclass(frozen=True)
 class CubeSource:
-    """An opened cube: what there is, without its pixels."""
+    """An opened cube: its bands, dates and grid, without its pixels."""
 
     layers: dict[str, Layer]
     """The ten bands, and SCL where there is one."""
@@ -49,67 +50,58 @@ class CubeSource:
     """(Y, X) in pixels of the finest band."""
     crs: str
     """Authority string or WKT."""
-    transform: Transform
-    """Affine of the finest band's grid."""
+    transform: Affine
+    """Of the finest band's grid."""
     units: Units = "auto"
     """`dn`, `reflectance`, or `auto`."""
     offset_dn: int | tuple[int, ...] = 0
     """DN subtracted from every band: one number, or one for each date."""
     dilate_px: int = 1
     """How far clouds and shadows grow, in pixels of the SCL's own grid."""
-    where: str = "cube"
+    source_name: str = "cube"
     """Name for messages."""
     notes: dict[str, Any] = field(default_factory=dict)
     """More provenance."""
     offset_stated: bool = False
     """Whether the caller said what the offset is; otherwise the darkest pixels are checked for it."""
     _offset_check: OffsetCheck = field(default_factory=OffsetCheck, compare=False, repr=False)
+    _unmasked: UnmaskedWarning = field(default_factory=UnmaskedWarning, compare=False, repr=False)
 
     @cached_property
     def identity(self) -> str:
         """Name, and a digest of sizes and times of its files, its grid, its dates, and how values are read."""
-        path = Path(self.where)
+        path = Path(self.source_name)
         files = sorted(path.iterdir()) if path.is_dir() else [path]
         stats = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files if file.is_file()]
-        how = (self.shape, self.crs, self.transform, self.units, self.offset_dn, self.dilate_px)
+        how = (self.shape, self.crs, six_numbers(self.transform), self.units, self.offset_dn, self.dilate_px)
         digest = hashlib.sha256(repr((stats, how)).encode() + self.dates.astype("datetime64[D]").tobytes())
         return f"{path.name} ({digest.hexdigest()[:12]})"
 
     def read(
         self,
-        window: Window | None = None,
+        window: WindowLike | None = None,
         *,
         period: Period | str | int | None = None,
         every: Every | None = "month",
         mask: bool = True,
     ) -> Cube:
-        """Read a window of the cube.
-
-        Args:
-            window: first and last row, first and last column, the last ones exclusive; default: all of it.
-            period: only the dates in this stretch; default: all.
-            every: composite to these intervals; None keeps every date.
-            mask: leave out what SCL calls cloud, shadow or defective.
-
-        Raises:
-            TimeError: the period has no date.
-            InputError: the window is empty or reaches beyond the cube.
+        """Read a window of the cube: arguments and errors as `AreaSource.read`.
 
         Warns:
-            DegradedInputWarning: there is no SCL, or the offset of baseline 04.00 seems to be in the pixels and nobody
-                said what it is; each once for an opened cube.
+            DegradedInputWarning: there is no SCL, or the offset of baseline 04.00 seems to be in the pixels although it
+                was not stated; each once for an opened cube.
         """
         span = as_period(period)
         cube = self._read(window, span, every, mask)
         if not self.offset_stated:
-            self._offset_check.look(cube, span, where=self.where)
+            self._offset_check.look(cube, span, source_name=self.source_name)
         return cube
 
     def check_offset(self, period: Period | str | int | None = None) -> None:
         """Look for an offset that was left in, before work begins: in a small window with enough observations.
 
-        Nothing is read where the offset was stated or the period was looked at before. A window that cannot be read is
-        passed over; whoever reads it for the work names the file.
+        Nothing is read if the offset was stated or the period was checked before. A window that cannot be read is
+        skipped here; the error is raised when the work reaches it.
 
         Raises:
             TimeError: the period has no date.
@@ -124,83 +116,68 @@ class CubeSource:
             if not self._offset_check.is_due(span):
                 return
             with suppress(DataNotFoundError, OSError):
-                self._offset_check.look(self._read(box, span, "month", True), span, where=self.where)
+                self._offset_check.look(self._read(box, span, "month", True), span, source_name=self.source_name)
+
+    @property
+    def has_scl(self) -> bool:
+        """Whether the cube holds a scene classification."""
+        return SCL_NAME in self.layers
+
+    @property
+    def pixels_inside(self) -> int:
+        """Number of pixels."""
+        return self.shape[0] * self.shape[1]
+
+    @property
+    def typical_place(self) -> tuple[int, int]:
+        """Row and column of the middle."""
+        return self.shape[0] // 2, self.shape[1] // 2
+
+    def expected_observations(self, period: Period | str | int | None = None) -> float:
+        """Pixels of all dates of a period, before clouds are masked."""
+        span = as_period(period)
+        inside = len(self.dates) if span is None else ((self.dates >= span.start) & (self.dates < span.end)).sum()
+        return float(int(inside) * self.pixels_inside)
 
     def _sample_boxes(self, size_px: int) -> Iterator[Window]:
         """Small windows: in the middle, then towards the corners."""
         rows, columns = (max(size - size_px, 0) for size in self.shape)
         for down, right in _PLACES:
             top, left = int(rows * down), int(columns * right)
-            yield top, min(top + size_px, self.shape[0]), left, min(left + size_px, self.shape[1])
+            yield Window(top, top + size_px, left, left + size_px).inside(self.shape)
 
-    def _read(self, window: Window | None, span: Period | None, every: Every | None, mask: bool) -> Cube:
+    def _read(self, window: WindowLike | None, span: Period | None, every: Every | None, mask: bool) -> Cube:
         chosen = self._dates_in(span)
         box = checked_window(self, window)
         masked = mask and SCL_NAME in self.layers
-        if mask and not masked:
-            self._say_unmasked  # noqa: B018  (once for all windows)
-        shape = len(chosen), len(BAND_NAMES), box[1] - box[0], box[3] - box[2]
-        valid = self._clear(chosen, box) if masked else np.ones((shape[0], *shape[2:]), dtype=np.bool_)
-        if every is not None and self._whole_numbers:
-            return self._composite_dn(chosen, box, valid, span=span, every=every, masked=masked)
-        reflectance = np.zeros(shape, dtype=np.float32)
-        for i, name in enumerate(BAND_NAMES):
-            reflectance[:, i], seen = self._calibrated(self.layers[name], chosen, box)  # (T, Y, X)
-            valid &= seen
-        if self._units == "reflectance":
-            valid &= reflectance.any(axis=1)  # 0 in all ten bands is how float cubes without NaN write "nothing"
-        reflectance *= valid[:, None]
-        cube = Cube(
-            reflectance=reflectance,
-            valid=valid,
-            start=self.dates[chosen],
-            end=self.dates[chosen] + np.timedelta64(1, "D"),
-            crs=self.crs,
-            transform=window_transform(self.transform, box),
-            provenance=self._provenance(masked=masked),
-        )
-        return cube if every is None else composite_cube(cube, every=every, period=span)
+        if mask and not masked and not self._looks_composited:
+            self._unmasked.give(self.source_name, stacklevel=4)
+        stack = self._stack(chosen, box, masked=masked, as_dn=every is not None and self._whole_numbers)
+        if every is None:
+            cube = days_of_window(self, box, stack)
+        else:
+            edges, _ = intervals_of_days(stack.dates, every=every, period=span)
+            cube = composite_of_window(self, box, [stack], edges=edges, every=every, period=span)
+        return replace(cube, provenance={**self._provenance(masked=masked), **cube.provenance})
 
-    def _composite_dn(
-        self,
-        chosen: NDArray[np.intp],
-        box: Window,
-        valid: NDArray[np.bool_],
-        *,
-        span: Period | None,
-        every: Every,
-        masked: bool,
-    ) -> Cube:
-        """Composite whole numbers before they become reflectance: the same bits in a fraction of time and memory."""
-        dn = np.empty((len(chosen), len(BAND_NAMES), *valid.shape[1:]), dtype=np.uint16)
+    def _stack(self, chosen: NDArray[np.intp], box: Window, *, masked: bool, as_dn: bool) -> DayStack:
+        """The chosen days of a window, as digital numbers or as reflectance."""
+        shape = len(chosen), len(BAND_NAMES), *box.shape
+        valid = self._clear(chosen, box) if masked else np.ones((shape[0], *box.shape), dtype=np.bool_)
+        values: NDArray[Any] = np.zeros(shape, dtype=np.uint16 if as_dn else np.float32)  # (T, C, Y, X)
         offset = self._offsets(chosen)
         for i, name in enumerate(BAND_NAMES):
-            values, there = self.layers[name].read(chosen, box)  # (T, Y, X)
-            dn[:, i], seen = clean_dn(values, offset_dn=offset)
+            raw, there = self.layers[name].read(chosen, box)  # (T, Y, X)
+            if as_dn:
+                values[:, i], seen = clean_dn(raw, offset_dn=offset)
+            else:
+                values[:, i], seen = usable_reflectance(raw, units=self._units, offset_dn=offset)
             valid &= there & seen
-        made = composite_dn(dn, valid, self.dates[chosen], every=every, period=span)
-        window = as_period(span)
-        return Cube(
-            reflectance=made.reflectance,
-            valid=made.observations > 0,
-            start=made.start,
-            end=made.end,
-            crs=self.crs,
-            transform=window_transform(self.transform, box),
-            provenance={**self._provenance(masked=masked), "composite": describe_composite(every, window)},
-            observations=made.observations,
-        )
-
-    def blocks(
-        self,
-        size: int = 256,
-        *,
-        period: Period | str | int | None = None,
-        every: Every | None = "month",
-        mask: bool = True,
-    ) -> Iterator[tuple[Window, Cube]]:
-        """Read the cube in square blocks, row by row; memory holds one block. Arguments as `read`."""
-        return read_blocks(self, size, period=period, every=every, mask=mask)
+        if self._units == "reflectance":
+            valid &= values.any(axis=1)  # float cubes without NaN mark "no data" by 0 in all ten bands
+        if not as_dn:
+            values *= valid[:, None]
+        return DayStack(values, valid, self.dates[chosen])
 
     def _dates_in(self, span: Period | None) -> NDArray[np.intp]:
         if span is None:
@@ -208,33 +185,19 @@ class CubeSource:
         inside = np.flatnonzero((self.dates >= span.start) & (self.dates < span.end))
         if inside.size == 0:
             raise TimeError(
-                f"{self.where} has no image in {span}; its {len(self.dates)} images run from {self.dates[0]} to "
+                f"{self.source_name} has no image in {span}; its {len(self.dates)} images run from {self.dates[0]} to "
                 f"{self.dates[-1]}."
             )
         return inside
-
-    def _calibrated(
-        self, layer: Layer, chosen: NDArray[np.intp], box: Window
-    ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-        """Reflectance of one band, and where it was observed: (T, Y, X) both."""
-        values, there = layer.read(chosen, box)
-        reflectance, seen = usable_reflectance(values, units=self._units, offset_dn=self._offsets(chosen))
-        return reflectance, there & seen
 
     def _offsets(self, chosen: NDArray[np.intp]) -> NDArray[np.integer]:
         """(T, 1, 1) DN to subtract from each of some dates."""
         return np.broadcast_to(np.asarray(self.offset_dn), self.dates.shape)[chosen][:, None, None]
 
     @cached_property
-    def _say_unmasked(self) -> None:
-        months = np.unique(self.dates.astype("datetime64[M]"))
-        if len(months) < len(self.dates):  # one image a month looks like composites, which are clear already
-            warnings.warn(
-                f"{self.where} has no {SCL_NAME}, so clouds are not masked; add it, or read with mask=False if the "
-                "images are composites of clear observations.",
-                DegradedInputWarning,
-                stacklevel=5,
-            )
+    def _looks_composited(self) -> bool:
+        """Whether there is at most one image a month, as in cubes of composites, which are clear already."""
+        return len(np.unique(self.dates.astype("datetime64[M]"))) == len(self.dates)
 
     @property
     def _whole_numbers(self) -> bool:
@@ -252,35 +215,24 @@ class CubeSource:
             sample = np.concatenate(parts)
             if (np.isfinite(sample) & (sample != 0)).any():
                 break
-        return detect_units(sample, declared=self.units, where=self.where)
+        return detect_units(sample, declared=self.units, source_name=self.source_name)
 
     def _clear(self, chosen: NDArray[np.intp], box: Window) -> NDArray[np.bool_]:
         """Clear pixels of a window; read with a rim, so that clouds grow across the edges of blocks."""
-        layer, rim = self.layers[SCL_NAME], self.dilate_px
-        own = layer.cover(box)
-        values, seen = layer.read_own(chosen, (own[0] - rim, own[1] + rim, own[2] - rim, own[3] + rim))
-        scl = np.where(seen & np.isfinite(values), values, 0).astype(np.int16)
-        clear = clear_mask(scl, drop=DROPPED_SCL, dilate_px=rim)
-        return layer.spread(clear[:, rim : clear.shape[1] - rim, rim : clear.shape[2] - rim], own, box).copy()
+        layer = self.layers[SCL_NAME]
+        around = layer.cover(box).grown(self.dilate_px)
+        values, seen = layer.read_own(chosen, around)
+        return layer.spread(clear_where_seen(values, seen, dilate_px=self.dilate_px), around, box).copy()
 
     def _provenance(self, *, masked: bool) -> dict[str, Any]:
         coarse = [name for name in BAND_NAMES if self.layers[name].factor > 1]
         offset = self.offset_dn if isinstance(self.offset_dn, int) else list(self.offset_dn)
         return {
-            "source": self.where,
+            "source": self.source_name,
             "dates": len(self.dates),
             "units": self._units,
             "offset_dn": offset,
-            "mask": f"SCL without {list(DROPPED_SCL)}, dilated by {self.dilate_px} pixel(s)" if masked else "none",
+            "mask": describe_mask(masked=masked, dilate_px=self.dilate_px),
             "resampled": {"bands": coarse, "method": "nearest"} if coarse else {},
             **self.notes,
         }
-
-
-def check_offset(source: AreaSource, period: Period | str | int | None = None) -> None:
-    """Check an area for an offset that was left in, before work begins (`CubeSource.check_offset`).
-
-    Scenes of a search need no such look: their offset is decided one by one, and each window is compared with it.
-    """
-    if isinstance(source, CubeSource):
-        source.check_offset(period)

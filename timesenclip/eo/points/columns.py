@@ -10,13 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timesenclip.bands import require_bands
-from timesenclip.eo.radiometry import (
-    MISSING_DN,
-    NODATA_DN,
-    Units,
-    detect_units,
-    usable_reflectance,
-)
+from timesenclip.eo.pixel_checks import detect_units
+from timesenclip.eo.radiometry import MISSING_DN, NODATA_DN, Units, usable_reflectance
 from timesenclip.errors import BandError, DegradedInputWarning, InputError
 
 if TYPE_CHECKING:
@@ -29,7 +24,7 @@ _WKB_POINT = np.dtype([("order", "u1"), ("kind", "<u4"), ("x", "<f8"), ("y", "<f
 
 
 def complete_bands(
-    raw: NDArray[np.float32], bands: Sequence[str], *, strict: bool, where: str
+    raw: NDArray[np.float32], bands: Sequence[str], *, strict: bool, source_name: str
 ) -> tuple[NDArray[np.float32], list[str], dict[str, Any]]:
     """Put B08 where a point lacks B8A altogether: nearly the same wavelength, and many tables have no B8A.
 
@@ -39,7 +34,7 @@ def complete_bands(
         raw: (N, T, bands) as in the table.
         bands: their names.
         strict: refuse instead.
-        where: name of the table, for messages.
+        source_name: name of the table, for messages.
 
     Returns:
         Values with all ten bands, their names, and notes for the provenance.
@@ -49,15 +44,17 @@ def complete_bands(
     """
     names = list(bands)
     if _SUBSTITUTED not in names:
-        require_bands([*names, _SUBSTITUTED], where=where)
+        require_bands([*names, _SUBSTITUTED], source_name=source_name)
         names.append(_SUBSTITUTED)
         raw = np.concatenate([raw, np.full_like(raw[:, :, :1], np.nan)], axis=2)
-    require_bands(names, where=where)
+    require_bands(names, source_name=source_name)
     absent, present = names.index(_SUBSTITUTED), names.index(_SUBSTITUTE)
     points = _missing(raw[:, :, absent]).all(axis=1) & ~_missing(raw[:, :, present]).all(axis=1)
     if not points.any():
         return raw, names, {}
-    message = f"{where}: {_SUBSTITUTED} is absent; {_SUBSTITUTE}, nearly the same wavelength, stands in its place."
+    message = (
+        f"{source_name}: {_SUBSTITUTED} is absent; {_SUBSTITUTE}, nearly the same wavelength, stands in its place."
+    )
     if strict:
         raise BandError(f"{message} Leave out --strict to accept that, or add the band.")
     warnings.warn(message, DegradedInputWarning, stacklevel=4)
@@ -71,14 +68,14 @@ def _missing(values: NDArray[np.float32]) -> NDArray[np.bool_]:
 
 
 def calibrate(
-    raw: NDArray[np.float32], *, units: Units, offset_dn: int, where: str
+    raw: NDArray[np.float32], *, units: Units, offset_dn: int, source_name: str
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_], str]:
     """Reflectance (N, T, C), where a step was observed in all bands (N, T), and the units found.
 
     Raises:
         UnitsError: the declared units cannot be true.
     """
-    found = detect_units(raw, declared=units, where=where)
+    found = detect_units(raw, declared=units, source_name=source_name)
     reflectance, seen = usable_reflectance(raw, units=found, offset_dn=offset_dn, nodata=(MISSING_DN,))
     valid: NDArray[np.bool_] = np.asarray(seen.all(axis=2))
     # Harmonised tables clip dark water to 0 in single bands; only a step of nothing but zeros is a missing one.
@@ -86,7 +83,7 @@ def calibrate(
     return np.where(valid[..., None], reflectance, 0.0).astype(np.float32), valid, found
 
 
-def sample_ids(rows: pd.DataFrame, *, first_number: int, strict: bool, where: str) -> tuple[str, ...]:
+def sample_ids(rows: pd.DataFrame, *, first_number: int, strict: bool, source_name: str) -> tuple[str, ...]:
     """Names of the points, made up where there are none.
 
     Raises:
@@ -97,14 +94,16 @@ def sample_ids(rows: pd.DataFrame, *, first_number: int, strict: bool, where: st
     ids = rows["sample_id"].astype(str)
     if ids.duplicated().any():
         name, count = ids[ids.duplicated()].iloc[0], int(ids.duplicated().sum())
-        message = f"{where}: {count} rows repeat a sample_id, such as '{name}'; each row stays a point of its own."
+        message = (
+            f"{source_name}: {count} rows repeat a sample_id, such as '{name}'; each row stays a point of its own."
+        )
         if strict:
             raise InputError(message)
         warnings.warn(message, DegradedInputWarning, stacklevel=4)
     return tuple(ids)
 
 
-def places(rows: pd.DataFrame, *, where: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def places(rows: pd.DataFrame, *, source_name: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Longitude and latitude of the points, from columns or from GeoParquet's points; NaN where neither is there.
 
     Raises:
@@ -121,8 +120,8 @@ def places(rows: pd.DataFrame, *, where: str) -> tuple[NDArray[np.float64], NDAr
         wrong = np.abs(values) > limit
         if wrong.any():
             raise InputError(
-                f"{where}: row {int(wrong.argmax())} has {name} {values[wrong][0]:g}, expected -{limit:g}..{limit:g} "
-                "in EPSG:4326. Are the columns lat and lon swapped, or projected?"
+                f"{source_name}: row {int(wrong.argmax())} has {name} {values[wrong][0]:g}, expected "
+                f"-{limit:g}..{limit:g} in EPSG:4326. Are the columns lat and lon swapped, or projected?"
             )
     return lon, lat
 

@@ -18,7 +18,7 @@ from timesenclip.messages import reason_of
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["TableShape", "columns_of", "iter_columns", "iter_frames", "read_frame", "table_shape"]
+__all__ = ["TableShape", "column_names", "iter_columns", "iter_frames", "read_frame", "table_shape"]
 
 _WIDE = re.compile(r"^(?P<band>.+?)[-_]ts(?P<step>\d+)(?:[-_]\d+m)?$", re.IGNORECASE)
 _LOOKS_LIKE_BAND = re.compile(r"^(?:S2[-_]L2A[-_]|OPTICAL[-_]|SENTINEL2[-_]|S2[-_])?(B\d{1,2}A?|B8A)$", re.IGNORECASE)
@@ -45,7 +45,7 @@ class TableShape:
     """Numbers of the steps (wide), increasing; a number that is left out is a step that is missing."""
 
 
-def table_shape(columns: Sequence[str], *, where: str) -> TableShape:
+def table_shape(columns: Sequence[str], *, source_name: str) -> TableShape:
     """Recognise a table by its columns.
 
     Raises:
@@ -62,40 +62,43 @@ def table_shape(columns: Sequence[str], *, where: str) -> TableShape:
             bare = _LOOKS_LIKE_BAND.match(name)
             if bare and bare[1].upper() not in _UNUSED:
                 raise BandError(
-                    f"{where}: column '{column}' names the unknown band '{bare[1]}'; expected {', '.join(BAND_NAMES)}."
+                    f"{source_name}: column '{column}' names the unknown band '{bare[1]}'; expected "
+                    f"{', '.join(BAND_NAMES)}."
                 )
             continue
         home, step = (wide.setdefault(band, {}), int(match["step"])) if match else (long.setdefault(band, {}), 0)
         if step in home:
-            raise BandError(f"{where}: {band} stands in both '{home[step]}' and '{column}'; keep one of them.")
+            raise BandError(f"{source_name}: {band} stands in both '{home[step]}' and '{column}'; keep one of them.")
         home[step] = column
     if wide:
-        return _wide_shape(wide, where)
+        return _wide_shape(wide, source_name)
     if long and "timestamp" in columns:
         return TableShape(False, tuple(long), tuple((found[0],) for found in long.values()))
     if long:
-        raise TimeError(f"{where} has band columns but no 'timestamp'; a long table needs one row a point and date.")
+        raise TimeError(
+            f"{source_name} has band columns but no 'timestamp'; a long table needs one row a point and date."
+        )
     raise BandError(
-        f"{where} has no band columns; expected wide ones such as OPTICAL-B02-ts0-10m, or long ones such as S2-L2A-B02 "
-        f"with 'timestamp'. Found: {', '.join(columns[:12])}."
+        f"{source_name} has no band columns; expected wide ones such as OPTICAL-B02-ts0-10m, or long ones such as "
+        f"S2-L2A-B02 with 'timestamp'. Found: {', '.join(columns[:12])}."
     )
 
 
-def _wide_shape(wide: dict[str, dict[int, str]], where: str) -> TableShape:
+def _wide_shape(wide: dict[str, dict[int, str]], source_name: str) -> TableShape:
     want = max((sorted(steps) for steps in wide.values()), key=len)
     for band, have in wide.items():
         if sorted(have) != want:
             gone = sorted(set(want) - set(have)) or sorted(set(have) - set(want))
-            raise BandError(f"{where}: {band} lacks the steps {gone}; every band needs the same steps.")
+            raise BandError(f"{source_name}: {band} lacks the steps {gone}; every band needs the same steps.")
     return TableShape(True, tuple(wide), tuple(tuple(wide[b][s] for s in want) for b in wide), tuple(want))
 
 
-def attributes_of(columns: Sequence[str]) -> list[str]:
-    """Columns that say something of a point as a whole, such as labels: no bands, and no steps of anything."""
+def attribute_columns(columns: Sequence[str]) -> list[str]:
+    """Columns that describe a point as a whole, such as labels: neither bands nor steps of a series."""
     return [name for name in columns if canonical_band(name) is None and not _WIDE.match(name)]
 
 
-def columns_of(path: Path) -> list[str]:
+def column_names(path: Path) -> list[str]:
     """Column names of a table.
 
     Raises:
@@ -122,7 +125,7 @@ def read_frame(path: Path, columns: Sequence[str] | None = None) -> pd.DataFrame
     Raises:
         DataNotFoundError: no such file, or not a table.
     """
-    have = columns_of(path)
+    have = column_names(path)
 
     def whole() -> pd.DataFrame:
         import pandas as pd
@@ -133,7 +136,9 @@ def read_frame(path: Path, columns: Sequence[str] | None = None) -> pd.DataFrame
         import pyarrow.parquet as pq
 
         table = pq.ParquetFile(path).read(columns=columns if columns is None else list(columns))
-        frame: pd.DataFrame = table.to_pandas(ignore_metadata=True)  # it may ask for an index, or for geopandas
+        frame: pd.DataFrame = table.to_pandas(
+            ignore_metadata=True
+        )  # pandas metadata may set an index, or need geopandas
         return frame
 
     return _guarded(path, whole)
@@ -150,8 +155,8 @@ def iter_frames(path: Path, *, batch_size: int) -> Iterator[pd.DataFrame]:
         DataNotFoundError: no such file, or not a table.
         InputError: `batch_size` is below 1.
     """
-    columns = columns_of(path)
-    shape = table_shape(columns, where=str(path))
+    columns = column_names(path)
+    shape = table_shape(columns, source_name=str(path))
     if batch_size < 1:
         raise InputError(f"batch_size is {batch_size}; expected 1 or more.")
     bands = {column for names in shape.columns for column in names}
@@ -195,12 +200,12 @@ def _is_csv(path: Path) -> bool:
 
 
 def _as_text(columns: Sequence[str]) -> dict[str, type[str]]:
-    """Names stay as they are written: `007` is not 7, in whichever piece it stands."""
+    """Types to read columns with: names are text, so that `007` does not become 7."""
     return {"sample_id": str} if "sample_id" in columns else {}
 
 
 def _guarded(path: Path, read: Callable[[], _T]) -> _T:
-    """Run a reader of pandas or pyarrow; whatever it cannot read is named in one line."""
+    """Run a reader of pandas or pyarrow; its errors become a `DataNotFoundError` that names the file."""
     try:
         return read()
     except TimeSenCLIPError:
@@ -252,7 +257,7 @@ def _contiguous(path: Path) -> bool:
         for i in np.flatnonzero(np.concatenate([[True], names[1:] != names[:-1]])[: len(names)]):
             if i == 0 and names[0] == previous:
                 continue
-            key = hash(names[i])  # two names of one hash only mean that the table is read whole
+            key = hash(names[i])  # if two names share a hash, the table is read whole, which is slower but right
             if key in seen:
                 return False
             seen.add(key)

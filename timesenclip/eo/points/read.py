@@ -1,8 +1,9 @@
 """Read tables of points, in wide or long form, from Parquet, GeoParquet or CSV.
 
 Wide: one row a point, columns such as `OPTICAL-B02-ts0-10m`; the first step begins at `start_date`, the others follow
-monthly unless told. Long: one row a point and date, columns such as `S2-L2A-B02` and `timestamp`; the order of the rows
-carries no meaning. Which form a table has is seen from its columns, and the two give the same `PixelSeries`.
+monthly unless `step` says otherwise. Long: one row a point and date, columns such as `S2-L2A-B02` and `timestamp`; the
+order of the rows carries no meaning. Which form a table has is seen from its columns, and the two give the same
+`PixelSeries`.
 """
 
 from __future__ import annotations
@@ -16,11 +17,19 @@ from numpy.typing import NDArray
 
 from timesenclip.bands import BAND_NAMES
 from timesenclip.eo.period import Every, Period, as_period
+from timesenclip.eo.pixel_checks import check_dark_level
 from timesenclip.eo.points.columns import calibrate, complete_bands, places, sample_ids
-from timesenclip.eo.points.files import attributes_of, columns_of, iter_columns, iter_frames, read_frame, table_shape
+from timesenclip.eo.points.files import (
+    attribute_columns,
+    column_names,
+    iter_columns,
+    iter_frames,
+    read_frame,
+    table_shape,
+)
 from timesenclip.eo.points.wide_long import from_long, from_wide, long_points, timestamps, wide_dates
 from timesenclip.eo.points.window import select_window
-from timesenclip.eo.radiometry import Units, check_dark_level
+from timesenclip.eo.radiometry import Units
 from timesenclip.errors import InputError, NoClearObservationError, TimeError
 from timesenclip.messages import some_of
 from timesenclip.series import PixelSeries
@@ -68,7 +77,7 @@ def read_points(
     """
     return points_from_frame(
         read_frame(Path(path)),
-        where=str(path),
+        source_name=str(path),
         period=period,
         units=units,
         every=every,
@@ -93,8 +102,8 @@ def iter_points(
 
     Memory is bounded for Parquet and CSV in wide form, and in long form where the rows of a point follow each other. A
     long table whose points are scattered is held in memory as it is (20 bytes a row and more), and given out in pieces;
-    one without `sample_id` is given out whole. Points without any clear observation
-    are yielded too, with `valid` all False. The number of steps may differ between pieces.
+    one without `sample_id` is given out whole. Points without any clear observation are yielded too, with `valid` all
+    False. The number of steps may differ between pieces.
 
     Yields:
         Series of about `batch_size` points (long tables: of their usual twelve rows), in order.
@@ -106,7 +115,7 @@ def iter_points(
     for frame in iter_frames(file, batch_size=batch_size):
         series = points_from_frame(
             frame,
-            where=str(path),
+            source_name=str(path),
             period=span,
             units=units,
             every=every,
@@ -126,27 +135,27 @@ def read_attributes(path: str | Path, columns: Sequence[str]) -> pd.DataFrame:
     Raises:
         InputError: a column is not there; the message lists those that are.
     """
-    have = columns_of(Path(path))
+    have = column_names(Path(path))
     for column in columns:
         if column not in have:
-            others = attributes_of(have)
+            others = attribute_columns(have)
             raise InputError(
                 f"{path} has no column '{column}'; beside bands and steps it has: "
                 f"{some_of(others, 40, separator=', ')}."
             )
-    wide = table_shape(have, where=str(path)).wide
+    wide = table_shape(have, source_name=str(path)).wide
     keys = [name for name in ("sample_id", "lat", "lon", "latitude", "longitude", "lat_deg", "lon_deg") if name in have]
     needed = [name for name in have if name in columns or (not wide and name in keys)]
     frame = read_frame(Path(path), needed)
     if not wide and len(frame):
-        frame = frame.iloc[np.unique(long_points(frame, where=str(path))[0], return_index=True)[1]]
+        frame = frame.iloc[np.unique(long_points(frame, source_name=str(path))[0], return_index=True)[1]]
     return frame[list(columns)].reset_index(drop=True)
 
 
 def points_from_frame(
     frame: pd.DataFrame,
     *,
-    where: str = "table",
+    source_name: str = "table",
     period: Period | str | int | None = None,
     units: Units = "auto",
     every: Every | None = "month",
@@ -160,28 +169,28 @@ def points_from_frame(
 
     Args:
         frame: the table.
-        where: its name, for messages.
+        source_name: its name, for messages.
         first_number: number of the first point, for made-up names.
         allow_cloudy: do not raise where no point has a clear observation, or none a step in the period.
     """
     if frame.empty:
-        raise InputError(f"{where} has no points; expected at least one row.")
-    shape = table_shape([str(name) for name in frame.columns], where=where)
+        raise InputError(f"{source_name} has no points; expected at least one row.")
+    shape = table_shape([str(name) for name in frame.columns], source_name=source_name)
     if shape.wide:
-        raw, dates, rows = from_wide(frame, shape, step=step, where=where)
+        raw, dates, rows = from_wide(frame, shape, step=step, source_name=source_name)
     else:
-        raw, dates, rows = from_long(frame, shape, where=where)
-    raw, names, notes = complete_bands(raw, shape.bands, strict=strict, where=where)
+        raw, dates, rows = from_long(frame, shape, source_name=source_name)
+    raw, names, notes = complete_bands(raw, shape.bands, strict=strict, source_name=source_name)
     raw = raw[:, :, [names.index(name) for name in BAND_NAMES]]  # (N, T, C)
-    reflectance, valid, found = calibrate(raw, units=units, offset_dn=offset_dn, where=where)
+    reflectance, valid, found = calibrate(raw, units=units, offset_dn=offset_dn, source_name=source_name)
     valid = valid & ~np.isnat(dates[..., 0])
-    lon, lat = places(rows, where=where)
-    about = {"source": where, "form": "wide" if shape.wide else "long", "units": found, "offset_dn": offset_dn}
+    lon, lat = places(rows, source_name=source_name)
+    about = {"source": source_name, "form": "wide" if shape.wide else "long", "units": found, "offset_dn": offset_dn}
     series = PixelSeries(
         reflectance=reflectance,
         valid=valid,
         **_without_gaps(dates),
-        sample_id=sample_ids(rows, first_number=first_number, strict=strict, where=where),
+        sample_id=sample_ids(rows, first_number=first_number, strict=strict, source_name=source_name),
         lon_deg=lon,
         lat_deg=lat,
         provenance=about | notes,
@@ -190,16 +199,16 @@ def points_from_frame(
     series = select_window(series, rows, period=span, every=every, may_be_empty=allow_cloudy)
     if not series.valid.any() and not allow_cloudy:
         raise NoClearObservationError(
-            f"{where}: no point has a clear observation{f' in {span}' if span is not None else ''}; every value is "
-            "missing (65535 or NaN) in at least one band."
+            f"{source_name}: no point has a clear observation{f' in {span}' if span is not None else ''}; every "
+            "value is missing (65535 or NaN) in at least one band."
         )
     if found == "dn" and offset_dn == 0:
-        check_dark_level(series.reflectance.min(axis=2), series.valid, where=where)
+        check_dark_level(series.reflectance.min(axis=2), series.valid, source_name=source_name)
     return series
 
 
 def _without_gaps(dates: NDArray[np.datetime64]) -> dict[str, Any]:
-    """`start` and `end`, (N, T) each; where a point has fewer steps its last one stands again, never valid."""
+    """`start` and `end`, (N, T) each; where a point has fewer steps the last one is repeated and not valid."""
     last = np.maximum((~np.isnat(dates[..., 0])).sum(axis=1) - 1, 0)
     index = np.minimum(np.arange(dates.shape[1]), last[:, None])
     row = np.arange(len(dates))[:, None]
@@ -212,16 +221,16 @@ def _require_dates_in(path: Path, span: Period, step: Every | int) -> None:
     Raises:
         TimeError: it is.
     """
-    shape = table_shape(columns_of(path), where=str(path))
+    shape = table_shape(column_names(path), source_name=str(path))
     first, stop = np.datetime64("9999-01-01"), np.datetime64("0001-01-01")
     for frame in iter_columns(path, ["start_date" if shape.wide else "timestamp"]):
         if frame.empty:
             return
         if shape.wide:
-            dates = wide_dates(frame, (shape.steps[0], shape.steps[-1]), step, where=str(path))
+            dates = wide_dates(frame, (shape.steps[0], shape.steps[-1]), step, source_name=str(path))
             begin, end = dates[..., 0], dates[..., 1]
         else:
-            begin = timestamps(frame, where=str(path))
+            begin = timestamps(frame, source_name=str(path))
             end = begin + 1
         first, stop = min(first, begin.min()), max(stop, end.max())
     if stop <= span.start or first >= span.end:

@@ -25,27 +25,29 @@ after it, NaT where a point has fewer steps; one row a point."""
 _PLACE = (("lat", "lon"), ("latitude", "longitude"), ("lat_deg", "lon_deg"))
 
 
-def from_wide(frame: pd.DataFrame, shape: TableShape, *, step: Every | int, where: str) -> Form:
+def from_wide(frame: pd.DataFrame, shape: TableShape, *, step: Every | int, source_name: str) -> Form:
     """One row a point, the steps side by side."""
-    raw = np.stack([_numbers(frame, columns, where) for columns in shape.columns], axis=-1)  # (N, T, bands)
-    return raw, wide_dates(frame, shape.steps, step, where=where), frame
+    raw = np.stack([_numbers(frame, columns, source_name) for columns in shape.columns], axis=-1)  # (N, T, bands)
+    return raw, wide_dates(frame, shape.steps, step, source_name=source_name), frame
 
 
-def from_long(frame: pd.DataFrame, shape: TableShape, *, where: str) -> Form:
+def from_long(frame: pd.DataFrame, shape: TableShape, *, source_name: str) -> Form:
     """One row a point and date, in any order; points come in the order of their first rows."""
-    number, names = long_points(frame, where=where)
-    when = timestamps(frame, where=where)
+    number, names = long_points(frame, source_name=source_name)
+    when = timestamps(frame, source_name=source_name)
     order = np.lexsort((when, number))
     point, when = np.asarray(number[order]), when[order]
     double = (np.diff(point) == 0) & (np.diff(when.astype(np.int64)) == 0)
     if double.any():
         i = int(double.argmax())
-        raise TimeError(f"{where}: point '{names[point[i]]}' has the date {when[i]} more than once; keep one row.")
+        raise TimeError(
+            f"{source_name}: point '{names[point[i]]}' has the date {when[i]} more than once; keep one row."
+        )
     begins = np.flatnonzero(np.diff(point, prepend=-1))
     position = np.arange(len(point)) - begins[point]
     n, t = len(begins), int(position.max()) + 1
     raw = np.full((n, t, len(shape.bands)), np.nan, dtype=np.float32)
-    raw[point, position] = _numbers(frame, [columns[0] for columns in shape.columns], where)[order]
+    raw[point, position] = _numbers(frame, [columns[0] for columns in shape.columns], source_name)[order]
     dates = np.full((n, t, 2), np.datetime64("NaT"), dtype="datetime64[D]")
     dates[point, position, 0] = when
     dates[point, position, 1] = when + _cadence(point, when)
@@ -53,7 +55,7 @@ def from_long(frame: pd.DataFrame, shape: TableShape, *, where: str) -> Form:
     return raw, dates, rows if "sample_id" in frame else rows.assign(sample_id=names)
 
 
-def long_points(frame: pd.DataFrame, *, where: str) -> tuple[NDArray[np.intp], Sequence[str]]:
+def long_points(frame: pd.DataFrame, *, source_name: str) -> tuple[NDArray[np.intp], Sequence[str]]:
     """Number of the point of each row, in order of first appearance, and the points' names.
 
     Without `sample_id` the rows of one place are a point; the names are then made up.
@@ -66,7 +68,7 @@ def long_points(frame: pd.DataFrame, *, where: str) -> tuple[NDArray[np.intp], S
     if "sample_id" in frame:
         if frame["sample_id"].isna().any():
             raise InputError(
-                f"{where}: row {int(frame['sample_id'].isna().argmax())} has no sample_id; name each point."
+                f"{source_name}: row {int(frame['sample_id'].isna().argmax())} has no sample_id; name each point."
             )
         point, names = pd.factorize(frame["sample_id"].astype(str))
         return np.asarray(point, dtype=np.intp), [str(name) for name in names]
@@ -74,48 +76,48 @@ def long_points(frame: pd.DataFrame, *, where: str) -> tuple[NDArray[np.intp], S
         if set(place) <= set(frame.columns):
             group = frame.groupby(list(place), sort=False, dropna=False).ngroup().to_numpy()
             return group.astype(np.intp), [str(i) for i in range(int(group.max()) + 1)]
-    raise InputError(f"{where} is a long table without 'sample_id', or 'lat' and 'lon', to tell the points apart.")
+    raise InputError(
+        f"{source_name} is a long table without 'sample_id', or 'lat' and 'lon', to tell the points apart."
+    )
 
 
-def timestamps(frame: pd.DataFrame, *, where: str) -> NDArray[np.datetime64]:
+def timestamps(frame: pd.DataFrame, *, source_name: str) -> NDArray[np.datetime64]:
     """(rows,) datetime64[D] of a long table.
 
     Raises:
         TimeError: a row has no date.
     """
-    import pandas as pd
-
-    try:
-        when = pd.to_datetime(frame["timestamp"], utc=True).dt.tz_localize(None).to_numpy().astype("datetime64[D]")
-    except (ValueError, TypeError) as error:
-        raise TimeError(
-            f"{where}: column 'timestamp' holds no dates ({reason_of(error)}); expected 2018-07-01."
-        ) from error
-    if np.isnat(when).any():
-        raise TimeError(f"{where}: row {int(np.isnat(when).argmax())} has no timestamp; give each row a date.")
-    return np.asarray(when)
+    return _read_days(frame, "timestamp", example="2018-07-01", source_name=source_name)
 
 
-def wide_dates(frame: pd.DataFrame, steps: Sequence[int], step: Every | int, *, where: str) -> NDArray[np.datetime64]:
+def wide_dates(
+    frame: pd.DataFrame, steps: Sequence[int], step: Every | int, *, source_name: str
+) -> NDArray[np.datetime64]:
     """(N, T, 2) first day of each step and first day after it; step 0 begins at `start_date`.
 
     Raises:
         TimeError: `start_date` is absent or no date, or `step` is unknown.
     """
-    import pandas as pd
-
     if "start_date" not in frame:
-        raise TimeError(f"{where}: a wide table needs a column 'start_date', the first day of step 0.")
-    try:
-        first = pd.to_datetime(frame["start_date"]).to_numpy().astype("datetime64[D]")
-    except (ValueError, TypeError) as error:
-        raise TimeError(
-            f"{where}: column 'start_date' holds no dates ({reason_of(error)}); expected 2018-01-01."
-        ) from error
-    if np.isnat(first).any():
-        raise TimeError(f"{where}: row {int(np.isnat(first).argmax())} has no start_date; give each row a date.")
+        raise TimeError(f"{source_name}: a wide table needs a column 'start_date', the first day of step 0.")
+    first = _read_days(frame, "start_date", example="2018-01-01", source_name=source_name)
     number = np.asarray(steps)
     return np.stack([_begin(first, number, step), _begin(first, number + 1, step)], axis=-1)  # (N, T, 2)
+
+
+def _read_days(frame: pd.DataFrame, column: str, *, example: str, source_name: str) -> NDArray[np.datetime64]:
+    """(rows,) datetime64[D] of a column of dates; those with a time zone are put into UTC first."""
+    import pandas as pd
+
+    try:
+        when = pd.to_datetime(frame[column], utc=True).dt.tz_localize(None).to_numpy().astype("datetime64[D]")
+    except (ValueError, TypeError) as error:
+        raise TimeError(
+            f"{source_name}: column '{column}' holds no dates ({reason_of(error)}); expected {example}."
+        ) from error
+    if np.isnat(when).any():
+        raise TimeError(f"{source_name}: row {int(np.isnat(when).argmax())} has no {column}; give each row a date.")
+    return np.asarray(when)
 
 
 def _begin(first: NDArray[np.datetime64], number: NDArray[np.integer], step: Every | int) -> NDArray[np.datetime64]:
@@ -151,11 +153,11 @@ def _cadence(point: NDArray[np.intp], when: NDArray[np.datetime64]) -> NDArray[n
     return np.full(len(when), 1, dtype="timedelta64[D]")
 
 
-def _numbers(frame: pd.DataFrame, columns: Sequence[str], where: str) -> NDArray[np.float32]:
+def _numbers(frame: pd.DataFrame, columns: Sequence[str], source_name: str) -> NDArray[np.float32]:
     """(rows, columns) float32, NaN where empty."""
     try:
         return frame[list(columns)].to_numpy(dtype=np.float32, na_value=np.nan)
     except (ValueError, TypeError) as error:
         raise InputError(
-            f"{where}: band columns such as '{columns[0]}' hold no numbers ({reason_of(error)})."
+            f"{source_name}: band columns such as '{columns[0]}' hold no numbers ({reason_of(error)})."
         ) from error

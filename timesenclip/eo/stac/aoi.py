@@ -28,11 +28,11 @@ _FORMS = (
 _NUMBER = r"\s*([-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?)\s*"
 _BOX = re.compile(",".join([_NUMBER] * 4))
 _SEGMENTS = 100
-"""A straight edge is cut into so many pieces before it is reprojected, since there it is a curve."""
+"""Number of pieces that an edge is cut into before it is reprojected, since a straight edge becomes a curve."""
 _MOST_STRETCH = 0.01
-"""Pixels of an area may differ by this share from 100 m2 before it is said; a UTM zone itself stays below 0.003."""
+"""Pixels of an area may differ by this share from 100 m2 without a warning; within a UTM zone it is below 0.003."""
 _MOST_PX = 1_000_000
-"""Side of the largest grid; what is larger is no area but a mistake."""
+"""Side of the largest grid in pixels; a larger one is taken for a mistake."""
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ def _from_file(path: Path) -> Aoi:
             frame = geopandas.read_file(path, layer=_one_layer(path))
     except InputError:
         raise
-    except Exception as error:  # every format has errors of its own: what they share is that the file is unreadable
+    except Exception as error:  # each format raises its own errors; all mean that the file cannot be read
         raise DataNotFoundError(
             f"Cannot read an area from '{path}' ({reason_of(error)}); expected {_FORMS}."
         ) from error
@@ -175,8 +175,10 @@ def _refuse_invalid(shape: Any, name: str) -> None:
     from shapely.validation import explain_validity
 
     if not shape.is_valid:
-        where = explain_validity(shape)
-        raise InputError(f"A polygon of '{name}' is not valid ({where}); mend it: ogr2ogr -makevalid OUT.gpkg FILE.")
+        raise InputError(
+            f"A polygon of '{name}' is not valid ({explain_validity(shape)}); mend it: ogr2ogr -makevalid "
+            "OUT.gpkg FILE."
+        )
     if shape.area == 0:
         raise InputError(f"A polygon of '{name}' has no area; expected polygons.")
 

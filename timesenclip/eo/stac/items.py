@@ -1,4 +1,4 @@
-"""Scenes: what is needed of a STAC item, whoever wrote it, and which scenes stand for the same observation."""
+"""Scenes: what is read from the STAC items of any catalogue, and which scenes show the same observation."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from timesenclip.eo.stac.providers import OffsetDecision, Provider, band_assets, decide_offset
+from timesenclip.eo.radiometry import OffsetDecision, decide_offset
+from timesenclip.eo.stac.providers import Provider, band_assets
 from timesenclip.errors import InputError
 
 __all__ = ["Scene", "drop_duplicates", "footprint", "scene_from_item", "solar_day"]
@@ -69,7 +70,7 @@ class Scene:
 def footprint(geometry: Mapping[str, Any] | None) -> Any:
     """Outline of a STAC item, a little wider than the catalogue says since it is drawn with few corners; None: unknown.
 
-    Footprints that cross themselves, as those at the antimeridian do, are mended.
+    Footprints that cross themselves, as at the antimeridian, are repaired.
     """
     from shapely import make_valid
     from shapely.geometry import shape
@@ -107,10 +108,10 @@ def scene_from_item(
     """
     properties = item.get("properties") or {}
     name = str(item.get("id", "?"))
-    product = _product_of(item, properties)
+    product = _parse_product(item, properties)
     when = product[2] if product else None
     take = _DATATAKE.search(str(properties.get("s2:datatake_id", "")))
-    sensed = _moment(take[1] if take else when) or _moment(
+    sensed = _parse_moment(take[1] if take else when) or _parse_moment(
         properties.get("datetime") or properties.get("start_datetime")
     )
     if sensed is None:
@@ -124,18 +125,18 @@ def scene_from_item(
     declared = properties.get("timesenclip:boa_add_offset")
     return Scene(
         id=name,
-        tile=_tile_of(name, properties, product),
-        platform=_platform_of(name, properties, product),
+        tile=_parse_tile(name, properties, product),
+        platform=_parse_platform(name, properties, product),
         sensed=sensed,
         day=day,
-        strip=_moment(strip[1]) if strip else None,
+        strip=_parse_moment(strip[1]) if strip else None,
         baseline=found,
         made=_digits(
             properties.get("s2:generation_time") or (product[6] if product else "") or properties.get("created")
         ),
         cloud=properties.get("eo:cloud_cover"),
         offset=decide_offset(
-            provider,
+            provider.name,
             str(item.get("collection") or collection),
             baseline=found,
             day=day,
@@ -151,7 +152,7 @@ def drop_duplicates(scenes: Iterable[Scene]) -> tuple[list[Scene], dict[str, str
     """Keep one scene of each tile, pass and data strip: that of the newest baseline, then the latest made.
 
     Returns:
-        The scenes that stay, by time, tile and id, and why each of the others went: id -> reason.
+        The scenes that stay, by time, tile and id, and why each of the others was dropped: id -> reason.
     """
     kept: list[Scene] = []
     dropped: dict[str, str] = {}
@@ -190,7 +191,7 @@ def _same(one: Scene, other: Scene) -> bool:
     return alike and bool(abs(one.strip - other.strip) <= _SAME_STRIP)
 
 
-def _product_of(item: Mapping[str, Any], properties: Mapping[str, Any]) -> re.Match[str] | None:
+def _parse_product(item: Mapping[str, Any], properties: Mapping[str, Any]) -> re.Match[str] | None:
     """ESA's name of the product, wherever the catalogue has put it."""
     for text in (properties.get("s2:product_uri"), properties.get("title"), item.get("id")):
         match = _PRODUCT.search(str(text))
@@ -199,7 +200,7 @@ def _product_of(item: Mapping[str, Any], properties: Mapping[str, Any]) -> re.Ma
     return None
 
 
-def _tile_of(name: str, properties: Mapping[str, Any], product: Sequence[str] | re.Match[str] | None) -> str:
+def _parse_tile(name: str, properties: Mapping[str, Any], product: Sequence[str] | re.Match[str] | None) -> str:
     for text in (properties.get("s2:mgrs_tile"), properties.get("grid:code"), properties.get("s2:tile_id")):
         match = _TILE.search(str(text).upper().replace("MGRS-", "_")) if text else None
         if match:
@@ -210,14 +211,14 @@ def _tile_of(name: str, properties: Mapping[str, Any], product: Sequence[str] | 
     return match[1].zfill(5) if match else ""
 
 
-def _platform_of(name: str, properties: Mapping[str, Any], product: Sequence[str] | re.Match[str] | None) -> str:
+def _parse_platform(name: str, properties: Mapping[str, Any], product: Sequence[str] | re.Match[str] | None) -> str:
     if product:
         return str(product[1])
     match = _PLATFORM.search(str(properties.get("platform") or "")) or _PLATFORM.match(name)
     return f"S2{match[1].upper()}" if match else ""
 
 
-def _moment(text: object) -> np.datetime64 | None:
+def _parse_moment(text: object) -> np.datetime64 | None:
     """A moment in UTC of `20230506T105031` or an ISO date and time; None where it is neither."""
     from datetime import UTC, datetime
 

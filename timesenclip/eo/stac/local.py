@@ -1,7 +1,7 @@
-"""STAC items of files that nobody catalogued: `.SAFE` products of ESA, and folders of COGs.
+"""STAC items for files that are in no catalogue: `.SAFE` products of ESA, and folders of COGs.
 
-What the metadata beside the files say goes first (`MTD_MSIL2A.xml`: baseline, time, offset, cloud cover); for the rest
-the names speak, as ESA, Sentinel-Hub and Earth Search write them.
+Baseline, time, offset and cloud cover are taken from the metadata beside the files (`MTD_MSIL2A.xml`) where there are
+any; the rest is read from the names, as ESA, Sentinel-Hub and Earth Search write them.
 """
 
 from __future__ import annotations
@@ -69,9 +69,9 @@ def _safe_item(product: Path) -> Item:
         if band is not None:
             _keep_finest(bands, band, file)
     if not bands:
-        raise DataNotFoundError(f"'{product}' holds no images (GRANULE/*/IMG_DATA); it may not be unpacked wholly.")
-    said = _metadata(product / "MTD_MSIL2A.xml")
-    return _item(product.stem, bands, str(product.name), said)
+        raise DataNotFoundError(f"'{product}' holds no images (GRANULE/*/IMG_DATA); it may be unpacked only in part.")
+    metadata = _metadata(product / "MTD_MSIL2A.xml")
+    return _item(product.stem, bands, str(product.name), metadata)
 
 
 def _loose_item(root: Path, scene: str, bands: dict[str, Path]) -> Item:
@@ -79,19 +79,19 @@ def _loose_item(root: Path, scene: str, bands: dict[str, Path]) -> Item:
     return _item(scene.strip("/._-").replace("/", "_") or root.name, bands, path, {})
 
 
-def _item(name: str, bands: dict[str, Path], path: str, said: dict[str, str]) -> Item:
+def _item(name: str, bands: dict[str, Path], path: str, metadata: dict[str, str]) -> Item:
     baseline = _BASELINE.search(path)
     platform = _PLATFORM.search(path)
     tile = _TILE.search(path.upper())
     properties: dict[str, Any] = {
-        "datetime": said.get("start") or _moment_of(path),
-        "s2:processing_baseline": said.get("baseline") or (f"{baseline[1]}.{baseline[2]}" if baseline else None),
-        "s2:generation_time": said.get("made"),
-        "s2:datastrip_id": said.get("strip"),
+        "datetime": metadata.get("start") or _parse_moment(path),
+        "s2:processing_baseline": metadata.get("baseline") or (f"{baseline[1]}.{baseline[2]}" if baseline else None),
+        "s2:generation_time": metadata.get("made"),
+        "s2:datastrip_id": metadata.get("strip"),
         "s2:mgrs_tile": tile[1] if tile else None,
         "platform": platform[1] if platform else None,
-        "eo:cloud_cover": float(said["cloud"]) if "cloud" in said else None,
-        "timesenclip:boa_add_offset": int(said["offset"]) if "offset" in said else None,
+        "eo:cloud_cover": float(metadata["cloud"]) if "cloud" in metadata else None,
+        "timesenclip:boa_add_offset": int(metadata["offset"]) if "offset" in metadata else None,
     }
     first = next(bands[band] for band in _ORDER if band in bands)
     return {
@@ -128,7 +128,7 @@ def _keep_finest(bands: dict[str, Path], band: str, file: Path) -> None:
         bands[band] = file
 
 
-def _moment_of(path: str) -> str:
+def _parse_moment(path: str) -> str:
     found = _MOMENT.search(path)
     if found:
         clock = found[4] or "103000"  # about when Sentinel-2 passes, in solar time
@@ -140,23 +140,23 @@ def _moment_of(path: str) -> str:
 
 
 def _metadata(path: Path) -> dict[str, str]:
-    """Facts of ESA's product metadata; nothing where the file is absent or broken, for the names know most of it."""
+    """Values from ESA's product metadata; none if the file is absent or broken, since the names hold most of them."""
     from xml.etree import ElementTree
 
     try:
         root = ElementTree.parse(path).getroot()
     except (OSError, ElementTree.ParseError):
         return {}
-    said = {}
+    metadata = {}
     for element in root.iter():
         tag = element.tag.rsplit("}", 1)[-1]
         for key, wanted in _METADATA.items():
-            if tag == wanted and key not in said and element.text:
-                said[key] = element.text.strip()
+            if tag == wanted and key not in metadata and element.text:
+                metadata[key] = element.text.strip()
     for granule in root.iter():
         if granule.tag.rsplit("}", 1)[-1] == "Granule" and "datastripIdentifier" in granule.attrib:
-            said.setdefault("strip", granule.attrib["datastripIdentifier"])
-    return said
+            metadata.setdefault("strip", granule.attrib["datastripIdentifier"])
+    return metadata
 
 
 def _footprint(files: Iterable[Path], first: Path) -> Item | None:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,8 @@ from timesenclip.eo.stac.aoi import Aoi, open_aoi
 from timesenclip.eo.stac.items import Scene, drop_duplicates, scene_from_item
 from timesenclip.eo.stac.mgrs import is_tile_id
 from timesenclip.eo.stac.providers import PROVIDERS, Signer, provider_for, signer_for
-from timesenclip.eo.stac.reader import Failure, Resampling, SceneReader
+from timesenclip.eo.stac.reader import Failure, SceneReader
+from timesenclip.eo.stac.resample import Resampling
 from timesenclip.eo.stac.search import find_items
 from timesenclip.eo.stac.source import StacSource
 from timesenclip.errors import DataNotFoundError, DegradedInputWarning, InputError
@@ -87,15 +87,11 @@ def open_stac(
     named = PROVIDERS.get(str(catalog).lower())
     address = (named.url if named else None) or str(catalog)
     lon = (area.bounds[0] + area.bounds[2]) / 2
+    facts: dict[str, Any] = {"provider": whose, "lon_deg": lon, "offset_dn": offset_dn, "baseline": baseline}
     items = find_items(address, collection=collection, aoi=area, period=span, wait_s=wait_s)
-    found = [
-        scene_from_item(
-            item, provider=whose, collection=collection, lon_deg=lon, offset_dn=offset_dn, baseline=baseline
-        )
-        for item in items
-    ]
+    found = [scene_from_item(item, collection=collection, **facts) for item in items]
     scenes, notes = _chosen(found, span, max_cloud, f"{catalog}/{collection}", area)
-    where = f"{area.name} in {catalog}"
+    source_name = f"{area.name} in {catalog}"
     reader = SceneReader(
         grid=area.grid,
         epsg=area.epsg,
@@ -107,8 +103,9 @@ def open_stac(
         wait_s=wait_s,
     )
     about = {"catalog": address, "collection": collection, "provider": whose.name, "max_cloud": max_cloud}
-    source = StacSource(area, span, (), reader, where, workers, clip, whose.access, {"search": about | notes})
-    return replace(source, scenes=tuple(_whole(scenes, source.where, area)))
+    scenes = _whole(scenes, source_name, area)
+    notes = {"search": about | notes}
+    return StacSource(area, span, tuple(scenes), reader, source_name, workers, clip, whose.access, notes)
 
 
 def _check(max_cloud: float, resampling: str, dilate_px: int, workers: int, retries: int) -> None:
@@ -123,15 +120,15 @@ def _check(max_cloud: float, resampling: str, dilate_px: int, workers: int, retr
 
 
 def _chosen(
-    found: list[Scene], span: Period, max_cloud: float, where: str, area: Aoi
+    found: list[Scene], span: Period, max_cloud: float, source_name: str, area: Aoi
 ) -> tuple[list[Scene], dict[str, Any]]:
-    """Scenes of the period, below the cloud limit, each observation once; and what went, for the provenance."""
+    """Scenes of the period, below the cloud limit, each observation once; and what was dropped, for the notes."""
     inside = [scene for scene in found if span.start <= scene.day < span.end]
     bounds = ", ".join(f"{edge:.4g}" for edge in area.bounds)
     if not inside:
         raise DataNotFoundError(
-            f"No scene of {where} shows {area.name} ({bounds}) in {span}; Sentinel-2 images land and coasts, not the "
-            "open sea, and from 2015 on. Check the area and the period, or another catalogue."
+            f"No scene of {source_name} shows {area.name} ({bounds}) in {span}; Sentinel-2 images land and coasts, not "
+            "the open sea, and from 2015 on. Check the area and the period, or another catalogue."
         )
     # First the duplicates: an old version must not come back because the new one counts more cloud.
     once, dropped = drop_duplicates(inside)
@@ -143,7 +140,7 @@ def _chosen(
     return clear, {"found": len(inside), "duplicates": dropped, "too_cloudy": len(once) - len(clear)}
 
 
-def _whole(scenes: list[Scene], where: str, area: Aoi) -> list[Scene]:
+def _whole(scenes: list[Scene], source_name: str, area: Aoi) -> list[Scene]:
     """Scenes that have every band, in the order in which they fill a day."""
     needed = [*BAND_NAMES, *([SCL_NAME] if any(SCL_NAME in scene.assets for scene in scenes) else [])]
     whole, lacking = [], []
@@ -154,15 +151,15 @@ def _whole(scenes: list[Scene], where: str, area: Aoi) -> list[Scene]:
         else:
             whole.append(scene)
     if not whole:
-        require_bands(scenes[0].assets, where=scenes[0].id)
-        raise DataNotFoundError(f"{where}: {lacking[0]}; no scene is complete.")
+        require_bands(scenes[0].assets, source_name=scenes[0].id)
+        raise DataNotFoundError(f"{source_name}: {lacking[0]}; no scene is complete.")
     if lacking:
-        _warn(f"{where}: {len(lacking)} of {len(scenes)} scenes lack bands and are left out: {some_of(lacking)}.")
+        _warn(f"{source_name}: {len(lacking)} of {len(scenes)} scenes lack bands and are left out: {some_of(lacking)}.")
     assumed = [scene.id for scene in whole if scene.offset.assumed]
     if assumed:
         _warn(
-            f"{where}: {len(assumed)} of {len(whole)} scenes say no processing baseline ({some_of(assumed)}); taken to "
-            "be older than 04.00, without its offset of 1000 DN. Say the baseline or the offset."
+            f"{source_name}: {len(assumed)} of {len(whole)} scenes say no processing baseline ({some_of(assumed)}); "
+            "taken to be older than 04.00, without its offset of 1000 DN. Say the baseline or the offset."
         )
     return sorted(whole, key=lambda scene: (scene.day, not _own_zone(scene, area), scene.tile, scene.sensed, scene.id))
 

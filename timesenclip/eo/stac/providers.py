@@ -1,10 +1,7 @@
 """Where Sentinel-2 L2A can be had: one table of catalogues, their names for bands, how files are reached, whose pixels
 they hold.
 
-What decides the +1000 of baseline 04.00 is who made the pixels, never what the metadata claim: Earth Search keeps
-`raster:offset: -0.1` on pixels from which the offset is already gone, and its flag `earthsearch:boa_offset_applied` is
-wrong for many scenes of v1. Source: Element84/earth-search#9, #66, #71, cirrus-geo/cirrus-earth-search#33. The decision
-stands in the provenance, and is compared with the pixels when they are read.
+The offset of a scene's DN is decided in `eo/radiometry.py` by the provider's name.
 """
 
 from __future__ import annotations
@@ -16,20 +13,15 @@ from threading import Lock
 from typing import Any
 from urllib.parse import urlsplit
 
-import numpy as np
-
 from timesenclip.bands import BANDS, SCL_NAME, canonical_band
-from timesenclip.eo.radiometry import OFFSET_DAY, offset_for
 from timesenclip.errors import InputError
 from timesenclip.extras import require
 
 __all__ = [
     "PROVIDERS",
-    "OffsetDecision",
     "Provider",
     "Signer",
     "band_assets",
-    "decide_offset",
     "provider_for",
     "signer_for",
 ]
@@ -73,7 +65,7 @@ PROVIDERS: dict[str, Provider] = {
         access="CDSE needs S3 keys: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY "
         "(https://eodata-s3keysmanager.dataspace.copernicus.eu).",
     ),
-    # Files of ESA's making, and catalogues nobody told us of: taken for ESA's pixels, which the data check watches.
+    # ESA's own files, and unknown catalogues, which are assumed to hold ESA's pixels; pixel_checks compares.
     "esa": Provider("esa", None),
 }
 """By name; `--catalog` takes these, an address or a path."""
@@ -118,73 +110,6 @@ def band_assets(assets: Mapping[str, str]) -> dict[str, str]:
     return {band: href for band, (_, href) in found.items()}
 
 
-@dataclass(frozen=True, slots=True)
-class OffsetDecision:
-    """What is subtracted from the DN of a scene, and why."""
-
-    offset_dn: int
-    """0 or 1000, or what the user gave."""
-    reason: str
-    """For the provenance."""
-    assumed: bool = False
-    """True where the baseline is not known and the date had to decide."""
-
-
-def decide_offset(
-    provider: Provider,
-    collection: str,
-    *,
-    baseline: str | None,
-    day: np.datetime64,
-    declared: int | None = None,
-    given: int | None = None,
-) -> OffsetDecision:
-    """Decide the offset of one scene.
-
-    Args:
-        provider, collection: whose pixels they are.
-        baseline: processing baseline of the scene, such as `05.09`; None where its metadata do not say.
-        day: day of acquisition, which decides where there is no baseline.
-        declared: `BOA_ADD_OFFSET` in ESA's own metadata beside the files, which is as good as the pixels.
-        given: what the user said; it overrules everything.
-    """
-    if given is not None:
-        return OffsetDecision(given, "given by the user")
-    if declared is not None:
-        return OffsetDecision(-declared, f"BOA_ADD_OFFSET {declared} in ESA's metadata")
-    known = _policy_collection(provider, collection)
-    key = f"{provider.name}/{known}"
-    if baseline is None and _harmonised(provider.name, known):
-        return OffsetDecision(0, f"{key} has removed it")
-    if baseline is None:
-        late = bool(day >= OFFSET_DAY)
-        return OffsetDecision(
-            1000 if late else 0,
-            f"no baseline; acquired {f'from {OFFSET_DAY} on' if late else f'before {OFFSET_DAY}'}",
-            assumed=not late,
-        )
-    offset = offset_for(provider.name, known, baseline)
-    kind = "has removed it" if _harmonised(provider.name, known) else f"keeps ESA's pixels, baseline {baseline}"
-    return OffsetDecision(offset, f"{key} {kind}")
-
-
-def _harmonised(provider: str, collection: str) -> bool:
-    """Whether a collection is harmonised, so that no baseline is needed."""
-    try:
-        return offset_for(provider, collection, "99.99") == 0
-    except InputError:
-        return False
-
-
-def _policy_collection(provider: Provider, collection: str) -> str:
-    """The collection whose policy holds; an unknown one of a known provider is taken for ESA's pixels."""
-    try:
-        offset_for(provider.name, collection, "05.00")
-    except InputError:
-        return "sentinel-2-l2a" if provider.name != "earth-search" else "sentinel-2-c1-l2a"
-    return collection
-
-
 def signer_for(provider: Provider) -> Signer:
     """How addresses of this provider become readable.
 
@@ -192,7 +117,7 @@ def signer_for(provider: Provider) -> Signer:
         MissingExtraError: the provider needs a package that is not installed.
     """
     if provider.signing == "planetary-computer":
-        _planetary_computer()  # now, so that an absent package is said before anything is read
+        _planetary_computer()  # now, so that a missing package is reported before anything is read
         return _sign_planetary_computer
     return _unsigned
 

@@ -12,25 +12,23 @@ import re
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from timesenclip.bands import BANDS, SCL_NAME
-from timesenclip.eo.masking import clear_mask
+from timesenclip.eo.masking import clear_where_seen
 from timesenclip.eo.radiometry import usable_reflectance
 from timesenclip.eo.stac.items import Scene
 from timesenclip.eo.stac.providers import Signer
+from timesenclip.eo.stac.resample import PixelPlaces, Resampling, look_up_nearest, read_around, sample
 from timesenclip.errors import InputError
 from timesenclip.grid import Grid, Window
 from timesenclip.retries import with_retries
 
-__all__ = ["Failure", "Resampling", "SceneReader", "SceneWindow"]
+__all__ = ["Failure", "SceneReader", "SceneWindow"]
 
-Resampling: TypeAlias = Literal["nearest", "bilinear"]
-Pixels: TypeAlias = tuple[NDArray[np.floating[Any]], NDArray[np.floating[Any]]]
-"""Row and column of each pixel centre in a file, fractional; (y, 1) and (1, x), or (y, x) both."""
 T = TypeVar("T")
 
 _GDAL: Mapping[str, Any] = {
@@ -54,7 +52,7 @@ class Failure:
     """A file that could not be read, after all retries."""
 
     scene: str
-    """Id of the scene, which gives nothing to this window."""
+    """Id of the scene, of which nothing is used in this window."""
     band: str
     """Band or SCL."""
     address: str
@@ -62,7 +60,7 @@ class Failure:
     window: Window
     """Window of the area's grid."""
     reason: str
-    """What GDAL said."""
+    """GDAL's message."""
 
     @property
     def of_network(self) -> bool:
@@ -76,7 +74,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class SceneWindow:
-    """What one scene gives to a window."""
+    """The pixels of one scene in a window of the area's grid."""
 
     reflectance: NDArray[np.float32]
     """(C, y, x), 0 where not valid."""
@@ -130,11 +128,10 @@ class SceneReader:
         """
         import rasterio
 
-        places = _Places(self.grid, self.epsg, box)
-        shape = box[1] - box[0], box[3] - box[2]
+        places = PixelPlaces(self.grid, self.epsg, box)
         try:
             with rasterio.Env(**{**_GDAL, "GDAL_HTTP_RETRY_DELAY": str(self.wait_s / 2), **self.gdal}):
-                valid = np.ones(shape, dtype=np.bool_)
+                valid = np.ones(box.shape, dtype=np.bool_)
                 if mask:  # first, since most of a cloudy scene need not be read at all
                     valid = self._try(scene, SCL_NAME, box, lambda raster: self._clear(raster, places))
                     if not valid.any():
@@ -143,14 +140,14 @@ class SceneReader:
         except _Unreadable as error:
             return error.failure
 
-    def _bands(self, scene: Scene, box: Window, places: _Places, valid: NDArray[np.bool_]) -> SceneWindow | None:
+    def _bands(self, scene: Scene, box: Window, places: PixelPlaces, valid: NDArray[np.bool_]) -> SceneWindow | None:
         reflectance = np.zeros((len(BANDS), *valid.shape), dtype=np.float32)  # (C, y, x)
         lowest = np.full(valid.shape, np.inf, dtype=np.float32)
         for i, band in enumerate(BANDS):
             way: Resampling = self.resampling if band.resolution_m > _NATIVE_M else "nearest"
 
             def take(raster: Any, way: Resampling = way) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-                return _sampled(raster, places, way)
+                return sample(raster, places, way)
 
             values, there = self._try(scene, band.name, box, take)
             reflectance[i], seen = usable_reflectance(values, units="dn", offset_dn=scene.offset.offset_dn)
@@ -161,15 +158,15 @@ class SceneReader:
         reflectance *= valid
         return SceneWindow(reflectance, valid, lowest[valid])
 
-    def _clear(self, raster: Any, places: _Places) -> NDArray[np.bool_]:
+    def _clear(self, raster: Any, places: PixelPlaces) -> NDArray[np.bool_]:
         """Clear pixels; SCL is read with a rim, so that clouds grow across the edges of blocks."""
-        rows, columns = places.of(raster)
-        values, seen, first = _window_of(raster, rows, columns, rim=self.dilate_px)
-        clear = clear_mask(np.where(seen, values, 0).astype(np.int16), dilate_px=self.dilate_px)
-        return np.asarray(_nearest(clear, rows, columns, first, outside=False))
+        rows, columns = places.in_file(raster)
+        values, seen, first = read_around(raster, rows, columns, rim=self.dilate_px)
+        clear = clear_where_seen(values, seen, dilate_px=self.dilate_px)
+        return np.asarray(look_up_nearest(clear, rows, columns, first, outside=False))
 
     def _try(self, scene: Scene, band: str, box: Window, read: Callable[[Any], T]) -> T:
-        """Open a file of a scene and read it; sign again where access is refused, and try again what may pass."""
+        """Open a file of a scene and read it; sign again if access is refused, retry errors that may be temporary."""
         import rasterio
 
         address = scene.assets[band]
@@ -191,115 +188,12 @@ class SceneReader:
             return with_retries(
                 attempt, retries=retries, errors=passing, wait_s=self.wait_s if _is_remote(address) else 0.0
             )
-        except InputError as error:  # the file can be read, but is not what it should be: no use to try again
+        except InputError as error:  # the file can be read but has the wrong content: a retry would not help
             reason = str(error)
-        except (*passing, ValueError) as error:  # rasterio says that a CRS is broken by a ValueError
+        except (*passing, ValueError) as error:  # rasterio raises ValueError for a broken CRS
             reason = _plain(error)
         self.broken.add(address)
         raise _Unreadable(Failure(scene.id, band, address.split("?", 1)[0], box, reason))
-
-
-class _Places:
-    """Where the pixels of a window lie in files; computed once for each grid of files."""
-
-    def __init__(self, grid: Grid, epsg: int, box: Window) -> None:
-        self.epsg = epsg
-        self.x = grid.x0 + grid.dx * (np.arange(box[2], box[3]) + 0.5)
-        self.y = grid.y0 + grid.dy * (np.arange(box[0], box[1]) + 0.5)
-        self._known: dict[tuple[object, ...], Pixels] = {}
-
-    def of(self, raster: Any) -> Pixels:
-        """Rows and columns, in a file, of the window's pixel centres."""
-        a, b, c, d, e, f = tuple(raster.transform)[:6]
-        if raster.crs is None or b != 0 or d != 0:
-            raise InputError("the file has no CRS, or is rotated; expected a north-up image")
-        key = (str(raster.crs), a, c, e, f)
-        if key not in self._known:
-            x, y = self._in_crs(raster.crs)
-            self._known[key] = (y - f) / e, (x - c) / a
-        return self._known[key]
-
-    def _in_crs(self, crs: Any) -> Pixels:
-        if crs.to_epsg() == self.epsg:
-            return self.x[None, :], self.y[:, None]
-        from pyproj import Transformer
-
-        to_file = Transformer.from_crs(self.epsg, crs.to_epsg() or crs.to_wkt(), always_xy=True)
-        x, y = to_file.transform(*np.meshgrid(self.x, self.y))  # (y, x) both
-        return np.asarray(x), np.asarray(y)
-
-
-def _sampled(raster: Any, places: _Places, way: Resampling) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Values (y, x) of a file at the window's pixels, and where it has any."""
-    rows, columns = places.of(raster)
-    values, seen, first = _window_of(raster, rows, columns, rim=1 if way == "bilinear" else 0)
-    values = values.astype(np.float32)
-    nearest = _nearest(values, rows, columns, first, outside=np.float32(0))
-    there = _nearest(seen, rows, columns, first, outside=False)
-    if way == "nearest":
-        return nearest, there
-    return _bilinear(values, seen & (values > 0), rows, columns, first, nearest), there
-
-
-def _window_of(
-    raster: Any, rows: NDArray[np.floating[Any]], columns: NDArray[np.floating[Any]], *, rim: int
-) -> tuple[NDArray[Any], NDArray[np.bool_], tuple[int, int]]:
-    """The part of a file that covers the pixels, where it has values, and its first row and column."""
-    top, left = (max(int(np.floor(part.min())) - rim, 0) for part in (rows, columns))
-    bottom = min(int(np.floor(rows.max())) + 1 + rim, raster.height)
-    right = min(int(np.floor(columns.max())) + 1 + rim, raster.width)
-    if bottom <= top or right <= left:
-        empty = np.zeros((0, 0), dtype=raster.dtypes[0])
-        return empty, empty.astype(np.bool_), (0, 0)
-    values = raster.read(1, window=((top, bottom), (left, right)))
-    seen = np.ones(values.shape, dtype=np.bool_)
-    if raster.nodata is not None and not np.isnan(raster.nodata):
-        seen = values != raster.nodata
-    return values, seen, (top, left)
-
-
-def _nearest(
-    values: NDArray[Any],
-    rows: NDArray[np.floating[Any]],
-    columns: NDArray[np.floating[Any]],
-    first: tuple[int, int],
-    *,
-    outside: Any,
-) -> NDArray[Any]:
-    """The value whose pixel holds each place; `outside` beyond the file."""
-    row, column = np.floor(rows).astype(np.intp) - first[0], np.floor(columns).astype(np.intp) - first[1]
-    in_rows, in_columns = (row >= 0) & (row < values.shape[0]), (column >= 0) & (column < values.shape[1])
-    if not (in_rows.any() and in_columns.any()):
-        return np.full(np.broadcast_shapes(row.shape, column.shape), outside, dtype=values.dtype)
-    row, column = np.clip(row, 0, values.shape[0] - 1), np.clip(column, 0, values.shape[1] - 1)
-    if row.shape[1] == column.shape[0] == 1:  # a file in the map's CRS: rows, then columns, three times faster
-        found = values.take(row[:, 0], axis=0).take(column[0], axis=1)
-    else:
-        found = values[row, column]
-    if not (in_rows.all() and in_columns.all()):
-        found = np.where(in_rows & in_columns, found, outside)
-    return np.asarray(found)
-
-
-def _bilinear(
-    values: NDArray[np.float32],
-    seen: NDArray[np.bool_],
-    rows: NDArray[np.floating[Any]],
-    columns: NDArray[np.floating[Any]],
-    first: tuple[int, int],
-    nearest: NDArray[np.float32],
-) -> NDArray[np.float32]:
-    """Linear between the four neighbours; the nearest value where one of them is missing."""
-    low_row, low_column = np.floor(rows - 0.5), np.floor(columns - 0.5)
-    down, right = rows - 0.5 - low_row, columns - 0.5 - low_column
-    total = np.zeros(nearest.shape, dtype=np.float64)
-    whole = np.ones(nearest.shape, dtype=np.bool_)
-    for step_row, weight_row in ((0, 1 - down), (1, down)):
-        for step_column, weight_column in ((0, 1 - right), (1, right)):
-            at = low_row + step_row, low_column + step_column
-            total += weight_row * weight_column * _nearest(values, *at, first, outside=np.float32(0))
-            whole &= _nearest(seen, *at, first, outside=False)
-    return np.where(whole, total, nearest).astype(np.float32)
 
 
 def _gdal_path(address: str) -> str:
@@ -315,7 +209,7 @@ def _is_remote(address: str) -> bool:
 
 
 def _fresh(address: str, attempt: int) -> Any:
-    """From the second attempt on GDAL must forget what it remembers of an address, its failure included."""
+    """From the second attempt on, GDAL must not use its cache of an address, which holds the failure, too."""
     import rasterio
 
     if attempt == 0 or not _is_remote(address):

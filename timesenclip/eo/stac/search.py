@@ -59,7 +59,7 @@ def _ask_api(url: str, collection: str, aoi: Aoi, when: str, wait_s: float) -> l
     """Search by POST, or by GET where POST is not offered.
 
     The box is asked for, not the polygon, and cloud cover not at all: every API knows boxes, while long polygons and
-    the query extension fail on some. What is too much is left out here.
+    the query extension fail on some. Items outside the polygon are removed here.
     """
     client = _client(url, wait_s)
     from pystac_client.exceptions import APIError
@@ -80,7 +80,7 @@ def _ask_api(url: str, collection: str, aoi: Aoi, when: str, wait_s: float) -> l
 
 
 def _slim(item: Item) -> Item:
-    """What is used of an item; whole ones of a country's year would fill gigabytes."""
+    """The parts of an item that are used; whole items of a country's year would fill gigabytes."""
     assets = {key: {"href": asset["href"]} for key, asset in (item.get("assets") or {}).items() if asset.get("href")}
     return {key: item.get(key) for key in ("id", "collection", "geometry", "properties")} | {"assets": assets}
 
@@ -103,7 +103,7 @@ def _client(url: str, wait_s: float) -> Any:
         respect_retry_after_header=True,
     )
     with _network_errors(url), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it warns of conformance classes that an API forgot to list
+        warnings.simplefilter("ignore")  # it warns of conformance classes that an API does not list
         client = Client.open(url, stac_io=StacApiIO(max_retries=retry, timeout=_TIMEOUT_S))
         client.add_conforms_to("ITEM_SEARCH")
         return client
@@ -173,7 +173,7 @@ def _crawl(path: Path, seen: set[Path]) -> list[Item]:
 
 
 def _absolute(item: Item, path: Path) -> Item:
-    """The item with paths of assets that do not depend on where it stands."""
+    """The item with absolute paths of assets."""
     assets = {}
     for key, asset in (item.get("assets") or {}).items():
         href = str(asset.get("href", "")).removeprefix("file://")
@@ -185,7 +185,9 @@ def _absolute(item: Item, path: Path) -> Item:
 def _in_time(item: Item, start: np.datetime64, end: np.datetime64) -> bool:
     properties = item.get("properties") or {}
     text = str(properties.get("datetime") or properties.get("start_datetime") or "")[:10]
-    return bool(start <= np.datetime64(text, "D") < end) if text else True  # without a time it is refused by name later
+    return (
+        bool(start <= np.datetime64(text, "D") < end) if text else True
+    )  # an item without a time is refused when its scene is read
 
 
 def _in_area(item: Item, aoi: Aoi) -> bool:

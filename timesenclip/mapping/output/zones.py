@@ -1,4 +1,4 @@
-"""Count the answers of a map by polygon: parcels, communes, protected areas."""
+"""Count the classes of a map by polygon: parcels, communes, protected areas."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from typing import Any
 
 import numpy as np
 import rasterio
+from affine import Affine
 from numpy.typing import NDArray
 from rasterio.windows import Window as RasterWindow
 
 from timesenclip.errors import DataNotFoundError, DegradedInputWarning, GridError, InputError
 from timesenclip.extras import require
 from timesenclip.files import atomic_path
-from timesenclip.grid import Transform
 from timesenclip.ground.taxonomy import Taxonomy
-from timesenclip.mapping.output.cog import CLASS_NODATA
+from timesenclip.mapping.output.layers import CLASS_NODATA
 from timesenclip.messages import reason_of
 
 __all__ = ["check_zones", "read_zones", "write_zones"]
@@ -32,7 +32,7 @@ class _Tally:
     pixels: NDArray[np.int64]
     """(256,) by value of the class map."""
     confidence: float = 0.0
-    """Sum over pixels with an answer, percent."""
+    """Sum over pixels that were seen, percent."""
 
 
 def write_zones(zones: str | Path, folder: Path, taxonomy: Taxonomy, *, pixel_m: float) -> dict[str, Path]:
@@ -46,7 +46,7 @@ def write_zones(zones: str | Path, folder: Path, taxonomy: Taxonomy, *, pixel_m:
 
     Returns:
         The two files. Columns: those of the zones, then `pixels`, `hectares`, `nodata_share` (of all pixels), `label`
-        (most frequent answer), `mean_confidence`, `unknown_share` and `share: <class>` (of the pixels with an answer).
+        (most frequent class), `mean_confidence`, `unknown_share` and `share: <class>` (of the pixels that were seen).
 
     Raises:
         DataNotFoundError: the file is not there, or cannot be read.
@@ -72,8 +72,14 @@ def write_zones(zones: str | Path, folder: Path, taxonomy: Taxonomy, *, pixel_m:
     return outputs
 
 
-def check_zones(zones: str | Path, *, shape: tuple[int, int], crs: str, transform: Transform) -> None:
-    """Say what is wrong with zones before hours are spent on the area (Y, X) in which they are to lie.
+def check_zones(zones: str | Path, *, shape: tuple[int, int], crs: str, transform: Affine) -> None:
+    """Check that zones can be used with an area, before time is spent on it.
+
+    Args:
+        zones: as `write_zones`.
+        shape: (Y, X) of the area.
+        crs: CRS of the area.
+        transform: affine of the area.
 
     Raises:
         InputError: none of them touches the area; more errors as `write_zones`.
@@ -81,16 +87,15 @@ def check_zones(zones: str | Path, *, shape: tuple[int, int], crs: str, transfor
     from shapely.geometry import box
 
     frame = read_zones(zones)
-    a, b, c, d, e, f = transform
-    corners = [(a * x + b * y + c, d * x + e * y + f) for y in (0, shape[0]) for x in (0, shape[1])]
+    corners = [transform @ (column, row) for row in (0, shape[0]) for column in (0, shape[1])]
     west, south = (min(corner[i] for corner in corners) for i in range(2))
     east, north = (max(corner[i] for corner in corners) for i in range(2))
     own = frame.to_crs(crs)
     there = own.intersects(box(west, south, east, north))
     if not there.any():
-        where = ", ".join(f"{edge:.6g}" for edge in own.total_bounds)
+        bounds = ", ".join(f"{edge:.6g}" for edge in own.total_bounds)
         raise InputError(
-            f"None of the {len(frame)} zones in '{zones}' touches the area: they lie in {where}, the area in "
+            f"None of the {len(frame)} zones in '{zones}' touches the area: they lie in {bounds}, the area in "
             f"{west:.6g}, {south:.6g}, {east:.6g}, {north:.6g} ({crs[:20]}). Give zones of this area."
         )
     if not there.all():
@@ -120,7 +125,7 @@ def read_zones(zones: str | Path) -> Any:
     broken = ~frame.geometry.is_valid
     if broken.any():
         warnings.warn(
-            f"{int(broken.sum())} of {len(frame)} zones in '{path}' cross themselves; they were mended.",
+            f"{int(broken.sum())} of {len(frame)} zones in '{path}' cross themselves; they were repaired.",
             DegradedInputWarning,
             stacklevel=4,
         )
@@ -133,8 +138,7 @@ def _count(shape: Any, classes: Any, confidence: Any) -> _Tally:
 
     tally = _Tally(np.zeros(256, dtype=np.int64))
     for window in _windows(shape, classes):
-        t, left, top = classes.transform, window.col_off, window.row_off
-        transform = rasterio.Affine(t.a, t.b, t.c + t.a * left + t.b * top, t.d, t.e, t.f + t.d * left + t.e * top)
+        transform = classes.transform @ Affine.translation(window.col_off, window.row_off)
         inside = geometry_mask([shape], (window.height, window.width), transform, invert=True)
         values = classes.read(1, window=window)[inside]
         tally.pixels += np.bincount(values, minlength=256)
@@ -149,7 +153,7 @@ def _windows(shape: Any, raster: Any) -> Iterator[RasterWindow]:
     west, south, east, north = shape.bounds
     to = ~raster.transform
     places = ((west, north), (east, north), (east, south), (west, south))
-    corners = [(to.a * x + to.b * y + to.c, to.d * x + to.e * y + to.f) for x, y in places]
+    corners = [to @ place for place in places]
     left = max(0, int(np.floor(min(x for x, _ in corners))))
     right = min(raster.width, int(np.ceil(max(x for x, _ in corners))))
     top = max(0, int(np.floor(min(y for _, y in corners))))

@@ -1,15 +1,17 @@
-"""What an embedding store is, and what it holds of a block."""
+"""The metadata of an embedding store, and the arrays of one of its blocks."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
+from affine import Affine
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, InstanceOf, PlainSerializer
 
 from timesenclip.errors import InputError
-from timesenclip.grid import Transform
+from timesenclip.grid import as_affine, six_numbers
 from timesenclip.mapping.store.quantise import dequantise
 from timesenclip.model.checkpoint_config import Calibration
 
@@ -22,8 +24,12 @@ BLOCK_ARRAYS = ("vectors", "colour", "clear", "scale")
 """Arrays that every block writes one shard or chunk of."""
 
 
+_Transform = Annotated[InstanceOf[Affine], BeforeValidator(as_affine), PlainSerializer(six_numbers)]
+"""Six numbers in the file."""
+
+
 class StoreInfo(BaseModel):
-    """What a store is; fixed when it is made."""
+    """Metadata of a store; fixed when it is made."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -34,7 +40,7 @@ class StoreInfo(BaseModel):
     digest: str
     """Digest of its weights."""
     tower: str
-    """Where words are embedded."""
+    """Name of the tower that embeds words and photographs."""
     tower_revision: str | None = ""
     """Revision of the tower on the hub; None: it has none. Empty in early stores, which do not record it."""
     full_dims: int
@@ -44,7 +50,7 @@ class StoreInfo(BaseModel):
     kept: float = 1.0
     """Share of the squared length that the projection keeps, on the sample it was fitted on."""
     calibration: Calibration
-    """How scores become answers."""
+    """Temperature and threshold, by which scores become classes."""
     source: str = ""
     """What its pixels come from, with a digest; empty in early stores."""
     period: str
@@ -55,8 +61,8 @@ class StoreInfo(BaseModel):
     """(Y, X)"""
     crs: str
     """Authority string or WKT."""
-    transform: Transform
-    """Affine (a, b, c, d, e, f)."""
+    transform: _Transform
+    """From (column, row) of a pixel's upper left corner to CRS units; written as six numbers (a, b, c, d, e, f)."""
     block: int
     """Side of a block, which is one shard, in pixels."""
     chunk: int
@@ -71,10 +77,14 @@ class StoreInfo(BaseModel):
             shapes.append((-(-y // 2), -(-x // 2)))
         return tuple(shapes)
 
+    def level_transform(self, level: int) -> Affine:
+        """Affine of a level's grid, whose pixels are `2**level` times as wide and high."""
+        return self.transform @ Affine.scale(2**level)
+
 
 @dataclass(frozen=True, slots=True)
 class BlockData:
-    """What a store holds of one window."""
+    """The arrays of one window of a store."""
 
     vectors: NDArray[np.int8]
     """(Y, X, d)"""

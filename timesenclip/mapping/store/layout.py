@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from affine import Affine
 
-from timesenclip.grid import Transform
 from timesenclip.mapping.store.info import StoreInfo
 from timesenclip.mapping.store.quantise import Projection
 
@@ -21,12 +21,16 @@ _DOCS = {
 
 
 def write_layout(group: Any, info: StoreInfo, projection: Projection | None) -> None:
-    """Make every array of a store, empty, with its coordinates; `group` is an empty Zarr group."""
+    """Create every array of a store, empty, with its coordinates.
+
+    Args:
+        group: an empty Zarr group.
+        info: what the store is.
+        projection: what the vectors of words are projected with; None where all dimensions are kept.
+    """
     for level, shape in enumerate(info.level_shapes):
         home = group if level == 0 else group.create_group(f"level{level}")
-        a, b, c, d, e, f = info.transform
-        factor = 2**level
-        _write_level(home, info, shape, (a * factor, b * factor, c, d * factor, e * factor, f))
+        _write_level(home, info, shape, info.level_transform(level))
     if projection is not None:
         basis = group.create_array(
             "basis",
@@ -40,7 +44,7 @@ def write_layout(group: Any, info: StoreInfo, projection: Projection | None) -> 
         basis[:] = projection.basis
 
 
-def _write_level(home: Any, info: StoreInfo, shape: tuple[int, int], transform: Transform) -> None:
+def _write_level(home: Any, info: StoreInfo, shape: tuple[int, int], transform: Affine) -> None:
     from zarr.codecs import ZstdCodec
 
     crs = _crs_attributes(info.crs)
@@ -71,16 +75,18 @@ def _write_level(home: Any, info: StoreInfo, shape: tuple[int, int], transform: 
     _write_coordinates(home, shape, transform, crs)
 
 
-def _write_coordinates(home: Any, shape: tuple[int, int], transform: Transform, crs: dict[str, Any]) -> None:
-    a, b, c, d, e, f = transform
-    grid = {"GeoTransform": " ".join(repr(float(v)) for v in (c, a, b, f, d, e))}
+def _write_coordinates(home: Any, shape: tuple[int, int], transform: Affine, crs: dict[str, Any]) -> None:
+    grid = {"GeoTransform": " ".join(map(repr, transform.to_gdal()))}
     scalar = home.create_array(
         "spatial_ref", shape=(), dtype="int32", compressors=None, dimension_names=(), attributes={**crs, **grid}
     )
     scalar[()] = 1  # not the fill value, so that it is written and needs no guessing
-    if b or d:  # a rotated grid has no one-dimensional coordinates; the GeoTransform above says it all
+    if transform.b or transform.d:  # a rotated grid has no one-dimensional coordinates; the GeoTransform says it all
         return
-    for name, first, step, count in (("y", f, e, shape[0]), ("x", c, a, shape[1])):
+    for name, first, step, count in (
+        ("y", transform.f, transform.e, shape[0]),
+        ("x", transform.c, transform.a, shape[1]),
+    ):
         axis = home.create_array(
             name,
             shape=(count,),

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from affine import Affine
 
 from timesenclip.errors import GridError
-from timesenclip.grid import Transform
+from timesenclip.grid import pixel_xy, six_numbers
 from timesenclip.mapping.store.store import EmbeddingStore
 
 __all__ = ["stac_item"]
@@ -17,12 +18,15 @@ _PROJECTION = "https://stac-extensions.github.io/projection/v2.0.0/schema.json"
 
 
 def stac_item(store: EmbeddingStore, *, start: str, end: str) -> dict[str, Any]:
-    """The item as plain JSON.
+    """Describe a store as a STAC item, in the types of JSON.
 
     Args:
         store: a finished store.
         start: first day, such as `2018-01-01`.
         end: last day.
+
+    Returns:
+        The item.
 
     Raises:
         GridError: the CRS cannot be understood.
@@ -47,7 +51,7 @@ def stac_item(store: EmbeddingStore, *, start: str, end: str) -> dict[str, Any]:
             "proj:code": code,
             **({} if code else {"proj:wkt2": info.crs}),
             "proj:shape": list(info.shape),
-            "proj:transform": list(info.transform),
+            "proj:transform": list(six_numbers(info.transform)),
             "timesenclip:checkpoint": info.checkpoint,
             "timesenclip:digest": info.digest,
             "timesenclip:tower": info.tower,
@@ -66,7 +70,7 @@ def stac_item(store: EmbeddingStore, *, start: str, end: str) -> dict[str, Any]:
     }
 
 
-def _outline(crs: str, transform: Transform, shape: tuple[int, int]) -> list[list[float]]:
+def _outline(crs: str, transform: Affine, shape: tuple[int, int]) -> list[list[float]]:
     """The area's edge in degrees, closed, counter-clockwise seen from above (north up); five points a side."""
     from pyproj import CRS, Transformer
     from pyproj.exceptions import CRSError
@@ -75,12 +79,11 @@ def _outline(crs: str, transform: Transform, shape: tuple[int, int]) -> list[lis
         to_degrees = Transformer.from_crs(CRS.from_user_input(crs), 4326, always_xy=True)
     except CRSError as error:
         raise GridError(f"Cannot understand the CRS '{crs}'; expected one such as EPSG:32631.") from error
-    a, b, c, d, e, f = transform
     rows, columns = shape
     share = np.linspace(0, 1, 5)[:-1]
     column = np.concatenate([0 * share, columns * share, columns + 0 * share, columns * (1 - share)])
     row = np.concatenate([rows * share, rows + 0 * share, rows * (1 - share), 0 * share])
-    lon, lat = to_degrees.transform(a * column + b * row + c, d * column + e * row + f)
+    lon, lat = to_degrees.transform(*pixel_xy(transform, column, row))
     points = [[round(float(x), 7), round(float(y), 7)] for x, y in zip(lon, lat, strict=True)]
     return [*points, points[0]]
 

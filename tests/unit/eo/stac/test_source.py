@@ -1,12 +1,27 @@
-"""Blocks of one area are read by threads, which share its polygon."""
+"""An area made of scenes: days become mosaics and composites, and threads share the area's polygon."""
+
+from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from shapely.geometry import box
 
-pytest.importorskip("rasterio")
+from timesenclip.eo.composite import DayStack, composite_cube
+from timesenclip.eo.period import Every, Period
+from timesenclip.eo.stac.aoi import Aoi
+from timesenclip.eo.stac.reader import SceneReader, SceneWindow
+from timesenclip.eo.stac.resample import Resampling
+from timesenclip.eo.stac.source import StacSource
+from timesenclip.errors import DegradedInputWarning, TimeError
+from timesenclip.grid import Window
+
+from .scenes import EPSG, GRID, pixels_of_scene, unsigned, write_scene
 
 MANY_FIRST_QUESTIONS = """
 import json, pathlib, sys
@@ -17,6 +32,7 @@ from timesenclip.eo.stac.aoi import open_aoi
 from timesenclip.eo.period import as_period
 from timesenclip.eo.stac.reader import SceneReader
 from timesenclip.eo.stac.source import StacSource
+from timesenclip.grid import Window
 
 angle = np.linspace(0, 2 * np.pi, 200)
 ring = np.c_[5 + 0.006 * np.cos(angle), 51 + 0.004 * np.sin(angle) * (1 + 0.3 * np.cos(9 * angle))]
@@ -24,7 +40,7 @@ ring[-1] = ring[0]
 path = pathlib.Path(sys.argv[1]) / "star.geojson"
 path.write_text(json.dumps({"type": "Polygon", "coordinates": [ring.tolist()]}))
 area = open_aoi(path)
-box = (0, area.grid.shape[0], 0, area.grid.shape[1])
+box = Window.whole(area.grid.shape)
 reader = SceneReader(area.grid, area.epsg, lambda address, renew: address)
 with ThreadPoolExecutor(4) as pool:
     for _ in range(400):
@@ -45,18 +61,66 @@ def test_threads_that_ask_one_polygon_at_once_do_not_end_the_process(tmp_path):
     assert (done.returncode, done.stdout) == (0, "ended\n"), done.stderr
 
 
-@pytest.mark.parametrize("shift", [0, -3, 9, 40, -40])
-def test_rows_and_columns_apart_find_what_places_one_by_one_find(shift: int) -> None:
-    from timesenclip.eo.stac.reader import _nearest
+@pytest.fixture
+def source(tmp_path: Path) -> StacSource:
+    """Three days in two months; of the second day there are two scenes."""
+    days = {"a": "2023-05-03", "b": "2023-05-20", "c": "2023-05-20", "d": "2023-06-08"}
+    scenes = [
+        write_scene(tmp_path / name, pixels_of_scene(seed), day=day) for seed, (name, day) in enumerate(days.items())
+    ]
+    area = Aoi(box(3.0, 50.5, 3.1, 50.6), "area", EPSG, GRID)
+    reader = SceneReader(GRID, EPSG, unsigned, retries=0, wait_s=0.0)
+    return StacSource(area, Period.of_year(2023), tuple(scenes), reader, "area", workers=2, clip=False)
 
-    values = np.arange(1, 12 * 9 + 1, dtype=np.float32).reshape(12, 9)
-    rows, columns = np.arange(7)[:, None] * 1.5 + 0.7 + shift, np.arange(5)[None, :] * 0.5 + 2.2 - shift
-    apart = _nearest(values, rows, columns, (1, 0), outside=np.float32(0))
-    together = _nearest(values, *np.broadcast_arrays(rows, columns), (1, 0), outside=np.float32(0))
-    assert apart.dtype == values.dtype
-    assert np.array_equal(apart, together)
-    for i in range(7):
-        for j in range(5):
-            row, column = int(np.floor(rows[i, 0])) - 1, int(np.floor(columns[0, j]))
-            inside = 0 <= row < 12 and 0 <= column < 9
-            assert apart[i, j] == (values[row, column] if inside else 0)
+
+@pytest.mark.parametrize("resampling", ["nearest", "bilinear"])
+@pytest.mark.parametrize("every", ["month", "quarter", "year", "dekad"])
+def test_composites_are_those_of_the_days(source: StacSource, every: Every, resampling: Resampling) -> None:
+    source = replace(source, reader=replace(source.reader, resampling=resampling))
+    days = source.read(every=None)
+    expected = composite_cube(days, every=every, period=2023)
+    found = source.read(every=every)
+    assert np.array_equal(found.reflectance, expected.reflectance)
+    assert np.array_equal(found.valid, expected.valid)
+    assert np.array_equal(found.observations, expected.observations)
+    assert np.array_equal(found.start, expected.start)
+    assert found.provenance["composite"] == expected.provenance["composite"]
+    assert found.valid.any()
+
+
+def test_the_first_valid_pixel_of_a_day_wins(source: StacSource) -> None:
+    days = source.read(every=None)
+    assert days.start.astype(str).tolist() == ["2023-05-03", "2023-05-20", "2023-06-08"]
+    first = source.reader.read(source.scenes[1], Window.whole(GRID.shape), mask=True)
+    assert isinstance(first, SceneWindow)
+    assert np.array_equal(days.reflectance[1][:, first.valid], first.reflectance[:, first.valid])
+
+
+def test_memory_holds_the_days_of_one_interval(source: StacSource, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = []
+    stack = StacSource._stack
+
+    def watched(self: StacSource, days: Any, *rest: Any) -> DayStack:
+        sizes.append(len(days))
+        return stack(self, days, *rest)
+
+    monkeypatch.setattr(StacSource, "_stack", watched)
+    source.read(every="month")
+    assert sizes == [2, 1]
+
+
+def test_a_period_outside_the_search_is_refused(source: StacSource) -> None:
+    with pytest.raises(TimeError, match=r"area was searched for 2023-01-01\.\.2023-12-31, not for 2024"):
+        source.read(period=2024)
+    with pytest.raises(TimeError, match=r"area has no scene in 2023-01-01\.\.2023-01-31"):
+        source.read(period="2023-01")
+
+
+def test_without_scl_it_is_said_once_that_clouds_stay(source: StacSource) -> None:
+    bare = [replace(scene, assets={k: v for k, v in scene.assets.items() if k != "SCL"}) for scene in source.scenes]
+    source = replace(source, scenes=tuple(bare))
+    with pytest.warns(DegradedInputWarning, match="area has no SCL, so clouds are not masked") as said:
+        cubes = [source.read(), source.read((0, 4, 0, 4))]
+    assert len(said) == 1
+    assert all(cube.provenance["mask"] == "none" for cube in cubes)
+    source.read(mask=False)

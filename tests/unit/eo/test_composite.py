@@ -7,32 +7,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from timesenclip.eo.composite import composite_cube, composite_series, masked_median
-from timesenclip.eo.masking import DROPPED_SCL, clear_mask
-from timesenclip.eo.period import Period, interval_edges
-from timesenclip.errors import InputError, TimeError
+from timesenclip.eo.composite import (
+    DayStack,
+    composite_cube,
+    composite_days,
+    composite_series,
+    intervals_of_days,
+    masked_median,
+)
+from timesenclip.eo.period import Period
+from timesenclip.errors import TimeError
 from timesenclip.series import PixelSeries
 from timesenclip.testing import random_cube
-
-SCL = hnp.arrays(
-    np.uint8, st.tuples(st.integers(1, 2), st.integers(1, 7), st.integers(1, 7)), elements=st.integers(0, 11)
-)
-
-
-@given(scl=SCL, pixels=st.integers(0, 2))
-@settings(max_examples=100, deadline=None)
-def test_dilation_equals_brute_force(scl: np.ndarray, pixels: int) -> None:
-    found = clear_mask(scl, dilate_px=pixels)
-    t, rows, columns = scl.shape
-    for i, r, c in np.ndindex(t, rows, columns):
-        around = scl[i, max(r - pixels, 0) : r + pixels + 1, max(c - pixels, 0) : c + pixels + 1]
-        cloudy = np.isin(around, (3, 8, 9, 10)).any() or scl[i, r, c] in DROPPED_SCL
-        assert found[i, r, c] == (not cloudy)
-
-
-def test_what_is_no_scl_is_refused() -> None:
-    with pytest.raises(InputError, match=r"0\.\.200"):
-        clear_mask(np.array([[0, 200]]))
 
 
 @given(
@@ -105,26 +91,37 @@ def test_a_season_may_cross_new_year() -> None:
     assert str(found.end[0, -1]) == "2022-02-01"
 
 
-def test_dekads_are_those_of_the_calendar() -> None:
-    edges = interval_edges(np.datetime64("2021-02-05"), np.datetime64("2021-03-12"), "dekad")
-    assert edges.astype(str).tolist() == [
-        "2021-02-01",
-        "2021-02-11",
-        "2021-02-21",
-        "2021-03-01",
-        "2021-03-11",
-        "2021-03-21",
-    ]
-
-
-def test_periods_are_read_and_refused() -> None:
-    assert str(Period.parse("2018")) == "2018-01-01..2018-12-31"
-    assert str(Period.parse("2018-07..2019-06")) == "2018-07-01..2019-06-30"
-    assert str(Period.parse("2018-03-15..2018-10-01")) == "2018-03-15..2018-10-01"
-    for text in ("18", "2018-13", "2018-07..", "..2018", "soon", "2018-02-30"):
-        with pytest.raises(TimeError):
-            Period.parse(text)
-    with pytest.raises(TimeError, match=r"last day 2018-12-31\) before it starts \(2019-01-01\)"):
-        Period.parse("2019..2018")
+def test_a_period_without_a_step_says_which_there_are() -> None:
     with pytest.raises(TimeError, match="run from 2021"):
         composite_series(_daily(), period=1999)
+
+
+@pytest.mark.parametrize("as_dn", [True, False])
+def test_days_may_come_in_one_stack_or_interval_by_interval(as_dn: bool) -> None:
+    cube = random_cube((6, 8), dates=20, cloudy=0.4)
+    values = np.rint(cube.reflectance * 10_000).astype(np.uint16) if as_dn else cube.reflectance
+    edges, slot = intervals_of_days(cube.start, every="quarter", period=None)
+    stacks = [DayStack(values[slot == k], cube.valid[slot == k], cube.start[slot == k]) for k in np.unique(slot)]
+    one = composite_days([DayStack(values, cube.valid, cube.start)], edges, values.shape[1:])
+    several = composite_days(iter(stacks), edges, values.shape[1:])
+    expected = composite_cube(cube, every="quarter")
+    for found in (one, several):
+        assert np.array_equal(found.reflectance, expected.reflectance)
+        assert np.array_equal(found.observations, expected.observations)
+        assert np.array_equal(found.end, expected.end)
+    assert np.array_equal(stacks[0].reflectance, cube.reflectance[slot == slot[0]])
+    assert stacks[0].reflectance.dtype == np.float32
+
+
+def test_intervals_without_days_are_missing() -> None:
+    cube = random_cube((4, 4), dates=3, cloudy=0)  # 7 and 27 January, 16 February
+    edges, slot = intervals_of_days(cube.start, every="month", period=Period.of_year(2021))
+    found = composite_days([DayStack(cube.reflectance, cube.valid, cube.start)], edges, (10, 4, 4))
+    assert slot.tolist() == [0, 0, 1]
+    assert len(found.start) == 12
+    assert found.observations[:, 0, 0].tolist() == [2, 1, *[0] * 10]
+    assert not found.reflectance[2:].any()
+    _, outside = intervals_of_days(cube.start, every="month", period=Period.parse("2021-02"))
+    assert outside.tolist() == [-1, -1, 0]
+    with pytest.raises(TimeError, match="has no step"):
+        intervals_of_days(cube.start, every="month", period=Period.of_year(1999))

@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from timesenclip.bands import BAND_NAMES
+from timesenclip.eo.cube.open import open_cube
+from timesenclip.errors import (
+    BandError,
+    DataNotFoundError,
+    GridError,
+)
+from timesenclip.testing import random_cube, write_geotiff_stack
+
+
+def _tiffs(tmp_path: Path) -> Path:
+    return write_geotiff_stack(random_cube(), tmp_path / "tiffs")
+
+
+def test_bad_geotiffs_are_named(tmp_path: Path) -> None:
+    import rasterio
+
+    folder = _tiffs(tmp_path)
+    file = sorted(folder.glob("*_B04.tif"))[1]
+    with rasterio.open(file, "r+") as raster:
+        raster.transform = raster.transform @ rasterio.Affine.translation(3, 0)
+    with pytest.raises(GridError, match=f"{file.name}.*another grid"):
+        open_cube(folder).read()
+    content = file.read_bytes()
+    file.write_bytes(content[:60])
+    with pytest.raises(DataNotFoundError, match=f"{file.name}.*cut short"):
+        open_cube(folder).read()
+    file.unlink()
+    with pytest.raises(BandError, match="B04 is missing for 2021-01-27"):
+        open_cube(folder)
+    for left in folder.glob("*_B04.tif"):
+        left.unlink()
+    with pytest.raises(BandError, match="missing band B04"):
+        open_cube(folder)
+
+
+def test_geotiffs_without_crs_are_refused(tmp_path: Path) -> None:
+    import rasterio
+
+    folder = _tiffs(tmp_path)
+    for file in folder.glob("*_B11.tif"):
+        with rasterio.open(file) as raster:
+            profile, values = raster.profile | {"crs": None}, raster.read()
+        with rasterio.open(file, "w", **profile) as raster:
+            raster.write(values)
+    with pytest.raises(GridError, match="no CRS"):
+        open_cube(folder)
+
+
+def test_one_geotiff_a_date_with_named_bands(tmp_path: Path) -> None:
+    import rasterio
+
+    cube = random_cube(cloudy=0)
+    for date, bands in zip(cube.start, np.round(cube.reflectance * 10_000).astype(np.uint16), strict=True):
+        profile = {"driver": "GTiff", "count": 10, "height": 8, "width": 12, "dtype": "uint16", "crs": cube.crs}
+        with rasterio.open(tmp_path / f"S2_{date}.tif", "w", transform=cube.transform, **profile) as raster:
+            raster.write(bands)
+            raster.descriptions = BAND_NAMES
+    found = open_cube(tmp_path).read(every=None, mask=False)
+    assert np.allclose(found.reflectance, cube.reflectance, atol=1e-6)
+
+
+def test_baselines_in_the_names_of_esa_products_are_used(tmp_path: Path) -> None:
+    folder = _tiffs(tmp_path)
+    for file in list(folder.iterdir()):
+        baseline = "N0400" if file.name.startswith("2021-01-07") else "N0301"
+        file.rename(folder / f"S2A_MSIL2A_{baseline}_R051_{file.name}")
+    assert open_cube(folder, provider="cdse").offset_dn == (1000, 0, 0, 0, 0, 0)
+    assert open_cube(folder, provider="cdse", baseline="03.01").offset_dn == 0

@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from timesenclip.eo.cube.open import open_cube
+from timesenclip.errors import (
+    MissingExtraError,
+    UnitsError,
+)
+from timesenclip.testing import random_cube, write_netcdf_cube, write_zarr_cube
+
+from .cube_files import rewritten_netcdf
+
+
+def test_the_classic_format_of_netcdf_reads_back_equal(tmp_path: Path) -> None:
+    cube = random_cube((8, 12))
+    for path in sorted(write_netcdf_cube(cube, tmp_path / "cube").glob("*.nc")):
+        with xr.open_dataset(path, engine="h5netcdf", mask_and_scale=False) as dataset:
+            old = dataset.load().map(lambda values: values.astype(np.int32) if values.dtype.kind == "u" else values)
+        for values in old.variables.values():
+            values.encoding = {}
+            values.attrs = {name: value for name, value in values.attrs.items() if np.asarray(value).dtype.kind != "u"}
+        path.unlink()
+        old.to_netcdf(path, engine="scipy")
+        assert path.read_bytes()[:3] == b"CDF"
+    found = open_cube(tmp_path / "cube", dilate_px=0).read(every=None)
+    assert np.array_equal(found.valid, cube.valid)
+    assert np.allclose(found.reflectance, cube.reflectance, atol=1e-6)
+
+
+def test_rows_that_run_north_are_turned(tmp_path: Path) -> None:
+    folder = rewritten_netcdf(tmp_path, lambda d: d.isel(y=slice(None, None, -1)))
+    found = open_cube(folder, dilate_px=0).read(every=None)
+    assert np.allclose(found.reflectance, random_cube().reflectance, atol=1e-6)
+    assert found.transform == random_cube().transform
+
+
+def test_a_declared_fill_value_is_missing(tmp_path: Path) -> None:
+    def fill(dataset):
+        if "B04" in dataset:
+            values = dataset["B04"].astype("int16")
+            values[0, 0, 0] = 77
+            dataset["B04"] = values.assign_attrs(_FillValue=np.int16(77))
+        return dataset
+
+    found = open_cube(rewritten_netcdf(tmp_path, fill), dilate_px=0).read(every=None, mask=False)
+    assert found.valid[0].sum() == random_cube(cloudy=0).valid[0].sum() - 1 - (~random_cube().valid[0]).sum()
+    assert not found.valid[0, 0, 0]
+
+
+def test_another_scale_is_refused(tmp_path: Path) -> None:
+    def scale(dataset):
+        for name in dataset.data_vars:
+            dataset[name].attrs["scale_factor"] = 2.75e-5
+        return dataset
+
+    with pytest.raises(UnitsError, match=r"scaled by 2\.75e-05"):
+        open_cube(rewritten_netcdf(tmp_path, scale))
+
+
+def test_zarr_that_is_not_installed_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = write_zarr_cube(random_cube(), tmp_path / "cube.zarr")
+    monkeypatch.setitem(sys.modules, "zarr", None)
+    with pytest.raises(MissingExtraError, match=r"timesenclip\[zarr\]"):
+        open_cube(folder)

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from timesenclip.eo.points.read import points_from_frame, read_attributes, read_points
+from timesenclip.errors import (
+    InputError,
+    TimeError,
+)
+from timesenclip.testing import random_series, write_long_table
+
+from .tables import wide_frame
+
+
+def test_two_rows_for_one_date_are_refused(tmp_path: Path) -> None:
+    frame = pd.read_parquet(write_long_table(random_series(2), tmp_path / "a.parquet"))
+    with pytest.raises(TimeError, match="2021-01-01 more than once"):
+        points_from_frame(pd.concat([frame, frame.iloc[:1]], ignore_index=True))
+
+
+def test_a_step_that_has_no_columns_is_a_missing_step(tmp_path: Path) -> None:
+    frame = wide_frame(tmp_path, missing=0.0)
+    series = points_from_frame(frame.drop(columns=[c for c in frame if "-ts5-" in c]))
+    assert series.valid[0].tolist() == [t != 5 for t in range(12)]
+    assert np.allclose(series.reflectance[:, 6], points_from_frame(frame).reflectance[:, 6])
+
+
+def test_a_long_table_without_names_is_told_apart_by_place(tmp_path: Path) -> None:
+    series = random_series(4)
+    path = write_long_table(series, tmp_path / "a.parquet")
+    frame = pd.read_parquet(path)
+    frame.drop(columns="sample_id").assign(label=frame["sample_id"]).to_parquet(path)
+    found = read_points(path)
+    assert found.sample_id == ("0", "1", "2", "3")
+    assert np.array_equal(found.valid, series.valid)
+    assert read_attributes(path, ["label"])["label"].tolist() == list(series.sample_id)
+    with pytest.raises(InputError, match="to tell the points apart"):
+        points_from_frame(frame.drop(columns=["sample_id", "lat", "lon"]))
+
+
+def test_points_of_different_years_share_few_columns(tmp_path: Path) -> None:
+    frame = wide_frame(tmp_path, missing=0.0).assign(start_date=["2019-01-01", "2021-07-01", "2023-01-01"])
+    series = points_from_frame(frame)
+    assert series.steps == 12
+    assert series.valid.all()
+    assert series.start[:, 0].astype(str).tolist() == ["2019-01-01", "2021-07-01", "2023-01-01"]
+
+
+def test_text_in_a_band_and_rows_without_name_or_date_are_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="hold no numbers"):
+        points_from_frame(wide_frame(tmp_path).assign(**{"OPTICAL-B02-ts0-10m": "cloud"}))
+    long = pd.read_parquet(write_long_table(random_series(2), tmp_path / "a.parquet"))
+    with pytest.raises(InputError, match="row 0 has no sample_id"):
+        points_from_frame(long.assign(sample_id=[None, *long["sample_id"][1:]]))
+    with pytest.raises(TimeError, match="row 3 has no timestamp"):
+        points_from_frame(long.assign(timestamp=long["timestamp"].where(long.index != 3)))
