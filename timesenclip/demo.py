@@ -1,4 +1,4 @@
-"""The demonstration: a simulated landscape is mapped from words, offline, and compared with what was simulated."""
+"""The demonstration: map a simulated landscape by phrases, offline, and compare the map with the simulated truth."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _ASKED: tuple[tuple[str, str, tuple[str, ...]], ...] = (
 )
 
 PHRASES: Mapping[str, tuple[str, ...]] = {phrase: covers for phrase, _, covers in _ASKED}
-"""What is asked, and the simulated covers that each phrase is right for."""
+"""The phrases, and the simulated covers that each of them describes correctly."""
 
 QUESTION = Taxonomy(
     name="demo",
@@ -43,33 +43,33 @@ QUESTION = Taxonomy(
     source="",
     classes=tuple(TaxonClass(phrase, colour=colour) for phrase, colour, _ in _ASKED),
 )
-"""The phrases in colours that a map reader expects: water is blue, woods are green."""
+"""The phrases as a taxonomy, in the usual colours of maps: water is blue, woods are green."""
 
 
 @dataclass(frozen=True, slots=True)
 class PhraseFound:
-    """How well one phrase was found."""
+    """Precision and recall of one phrase."""
 
     phrase: str
-    """What was asked."""
+    """The phrase."""
     share: float
-    """Share of the map that got this answer, 0..1."""
+    """Share of the observed pixels with this label, 0..1."""
     precision: float
-    """Share of those pixels that are right; NaN where there are none."""
+    """Share of these pixels whose label is correct; NaN where there are none."""
     recall: float
-    """Share of the pixels where it truly is that were found."""
+    """Share of the pixels of the described covers that have this label; NaN where there are none."""
 
 
 @dataclass(frozen=True, slots=True)
 class DemoResult:
-    """A finished demonstration."""
+    """The result of the demonstration."""
 
     map: MapResult
     """The map and its files."""
     agreement: float
-    """Share of the observed pixels whose answer is right, 0..1."""
+    """Share of the observed pixels whose label is correct, 0..1."""
     found: tuple[PhraseFound, ...]
-    """One entry per phrase, in the order asked."""
+    """One entry per phrase, in the order of `PHRASES`."""
 
 
 def run_demo(
@@ -80,7 +80,7 @@ def run_demo(
     seed: int = 7,
     progress: Callable[[int, int], None] | None = None,
 ) -> DemoResult:
-    """Simulate a landscape that the encoder has not seen, map it from `PHRASES`, and compare.
+    """Simulate a landscape, map it by `PHRASES`, and compare the map with the simulated covers.
 
     Args:
         out: folder for the map's files.
@@ -94,23 +94,23 @@ def run_demo(
     with rasterio.open(result.files["classes"]) as raster:
         values = raster.read(1)
     seen = values != CLASS_NODATA
-    answer, truth = values[seen], _true_values(scene)[seen]
+    predicted, truth = values[seen], _true_values(scene)[seen]
     found = []
     for value, phrase in enumerate(PHRASES, start=1):
-        said, true = answer == value, truth == value
-        hits = float((said & true).sum())
+        labelled, true = predicted == value, truth == value
+        hits = float((labelled & true).sum())
         found.append(
             PhraseFound(
                 phrase,
-                share=float(said.mean()),
-                precision=hits / said.sum() if said.any() else float("nan"),
+                share=float(labelled.mean()),
+                precision=hits / labelled.sum() if labelled.any() else float("nan"),
                 recall=hits / true.sum() if true.any() else float("nan"),
             )
         )
-    return DemoResult(result, float((answer == truth).mean()), tuple(found))
+    return DemoResult(result, float((predicted == truth).mean()), tuple(found))
 
 
 def _true_values(scene: SimulatedScene) -> NDArray[np.uint8]:
-    """(Y, X) the value that each pixel of the class map should have."""
+    """(Y, X) the correct value of each pixel of the class map."""
     right = {cover: value for value, covers in enumerate(PHRASES.values(), start=1) for cover in covers}
     return np.array([right[name] for name in scene.cover_names], dtype=np.uint8)[scene.cover]

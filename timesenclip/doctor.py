@@ -1,4 +1,4 @@
-"""Looks at the installation and says what is wrong with it and how to mend it. `timesenclip doctor` prints it."""
+"""Check the installation: what is wrong with it and how to repair it. `timesenclip doctor` prints the result."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ _PACKAGES = ("torch", "numpy", "rasterio", "pyproj", "xarray", "pandas", "pyarro
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing that was looked at."""
+    """The result of one check."""
 
     name: str
-    """What was looked at."""
+    """What was checked."""
     status: Literal["ok", "warning", "failed"]
-    """`warning`: works, but not as it could. `failed`: something will not work."""
+    """`warning`: works, but slower or worse than it could. `failed`: something will not work."""
     detail: str
     """What was found."""
     remedy: str = ""
-    """What to do about it; empty when there is nothing to do."""
+    """What to do; empty where there is nothing to do."""
 
 
 def diagnose(*, out: Path | None = None) -> list[Check]:
-    """Look at everything that has been seen to go wrong. Takes a few seconds; never raises, never uses the network.
+    """Check what is known to go wrong in installations; takes a few seconds, raises no error and needs no network.
 
     Args:
         out: folder that results will be written to; the current folder by default.
@@ -47,14 +47,13 @@ def diagnose(*, out: Path | None = None) -> list[Check]:
         _torchvision,
         _projections,
         _checkpoint,
-        _words,
+        _text_tower,
         lambda: _writable(out or Path.cwd()),
     )
     return [check() for check in checks]
 
 
 def _versions() -> Check:
-
     found = [f"timesenclip {__version__}", f"Python {platform.python_version()}"]
     for name in _PACKAGES:
         try:
@@ -89,7 +88,7 @@ def _torchvision() -> Check:
 
 
 def _projections() -> Check:
-    """PROJ's tables of another installation (conda, QGIS) in PROJ_DATA make every CRS unreadable."""
+    """PROJ_DATA with the tables of another installation (conda, QGIS) makes every CRS unreadable."""
     try:
         from rasterio.crs import CRS
 
@@ -110,7 +109,7 @@ def _checkpoint() -> Check:
     return Check("weights", "ok", f"default checkpoint {model.digest[:12]}, {parameters:,} parameters")
 
 
-def _words() -> Check:
+def _text_tower() -> Check:
     try:
         from timesenclip.model.checkpoint import load
 

@@ -9,7 +9,7 @@
     |  |- LeakageError                    training and held-out places closer than they may be
     |  |- PromptError                     an empty prompt or a broken prompt file
     |  '- TaxonomyError                   an unknown taxonomy, or a taxonomy file that is broken
-    |- DataNotFoundError (FileNotFoundError)   a file or folder is not there, or cannot be read
+    |- DataNotFoundError (FileNotFoundError)   a file or folder does not exist, or cannot be read
     |- NoClearObservationError (ValueError)    every observation is cloudy or missing
     |- CheckpointError (ValueError)       a checkpoint is absent, broken or of another version
     |- TowerError (RuntimeError)          a ground tower cannot be loaded, or cannot do what is asked
@@ -23,8 +23,8 @@
     '- CalibrationWarning                 a probability is shown where none was fitted
 
 A message says the value seen, what was expected, and what to do next, in one line.
-On the command line every error ends with exit code 2, `PartialFailureError` with 1. A private exception that the same
-module raises and catches is not listed.
+On the command line every error ends with exit code 2, `PartialFailureError` with 1. Private exceptions that the
+module itself catches are not listed.
 """
 
 from __future__ import annotations

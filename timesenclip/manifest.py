@@ -1,8 +1,8 @@
-"""An append-only record of a long job: what it is, and which of its pieces are done. A second run reads it and goes on.
+"""An append-only record of a long job and its finished pieces, from which a second run continues.
 
-One JSON object a line; the first says which job this is. A line is written whole and brought to the disk before the
-next piece begins. What a killed process left of a last line is cut off when the file is opened again, so a piece is
-recorded completely or not at all.
+The file holds one JSON object a line; the first line describes the job. A line is flushed to the disk before the next
+piece begins. An incomplete last line, left by a killed process, is cut off when the file is opened again, so that a
+piece is recorded completely or not at all.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from timesenclip.errors import DataNotFoundError, InputError
 from timesenclip.files import file_lock, plain
 
-__all__ = ["Entry", "Manifest", "read_manifest"]
+__all__ = ["Manifest", "ManifestEntry", "read_manifest"]
 
 FORMAT_VERSION = 1
 
 
-class Entry(BaseModel):
-    """One line."""
+class ManifestEntry(BaseModel):
+    """One line of a manifest."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["job", "done", "failed"]
     """`job` is the first line."""
     key: str
-    """Name of the piece; for the job, of the kind of job."""
+    """Name of the piece; in the first line, the kind of job."""
     facts: dict[str, Any] = {}
-    """What is worth knowing: times, sizes, provenance, the error of a failed piece."""
+    """Times, sizes, provenance, or the error of a failed piece."""
 
 
 class Manifest:
@@ -44,13 +44,13 @@ class Manifest:
         """Open or begin a manifest.
 
         Args:
-            path: the file; its folder is made.
+            path: the file; its folder is created.
             kind: kind of job, such as `embed-area`.
-            job: what identifies the job; one that is there already must be the same.
-            fresh: forget what is there.
+            job: what identifies the job; a manifest that exists must be of the same one.
+            fresh: discard the content of an existing manifest.
 
         Raises:
-            InputError: the file is of another job, another process is writing it, or it is no manifest.
+            InputError: the file is of another job, is being written by another process, or is not a manifest.
         """
         self.path = path
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -61,10 +61,10 @@ class Manifest:
                 raise InputError(f"Another process is writing '{path}'; wait for it, or give another output.")
             if fresh:
                 self._file.truncate(0)
-            entries = _parse(path, _cut_torn_line(self._file))
+            entries = _parse(path, _cut_incomplete_line(self._file))
             mine = {"format_version": FORMAT_VERSION, **plain(job)}
             if not entries:
-                self._append(Entry(kind="job", key=kind, facts=mine))
+                self._append(ManifestEntry(kind="job", key=kind, facts=mine))
             else:
                 _check_same(path, entries[0], kind, mine)
         except BaseException:
@@ -74,18 +74,18 @@ class Manifest:
         """Facts of every finished piece."""
 
     def add(self, key: str, facts: Mapping[str, Any] | None = None) -> None:
-        """Record that a piece is done; its files must stand under their final names already."""
+        """Record that a piece is done; its files must have their final names already."""
         kept: dict[str, Any] = plain(facts or {})
-        self._append(Entry(kind="done", key=key, facts=kept))
+        self._append(ManifestEntry(kind="done", key=key, facts=kept))
         self.done[key] = kept
 
     def fail(self, key: str, error: BaseException) -> None:
         """Record that a piece failed; a later run tries it again."""
-        self._append(Entry(kind="failed", key=key, facts={"error": f"{type(error).__name__}: {error}"}))
+        self._append(ManifestEntry(kind="failed", key=key, facts={"error": f"{type(error).__name__}: {error}"}))
         self.done.pop(key, None)
 
     def close(self) -> None:
-        """Close the file, which another process may then open."""
+        """Close the file and release its lock."""
         self._open.close()
 
     def __enter__(self) -> Manifest:
@@ -96,18 +96,18 @@ class Manifest:
     ) -> None:
         self.close()
 
-    def _append(self, entry: Entry) -> None:
+    def _append(self, entry: ManifestEntry) -> None:
         self._file.write(entry.model_dump_json().encode("utf-8") + b"\n")
         self._file.flush()
         os.fsync(self._file.fileno())
 
 
-def read_manifest(path: Path) -> list[Entry]:
-    """The entries of a manifest, the job first; a torn last line is left out, and nothing is changed.
+def read_manifest(path: Path) -> list[ManifestEntry]:
+    """The entries of a manifest, the job first; an incomplete last line is left out, and the file is not changed.
 
     Raises:
         DataNotFoundError: there is no such file.
-        InputError: it is no manifest.
+        InputError: it is not a manifest.
     """
     try:
         content = path.read_bytes()
@@ -116,7 +116,7 @@ def read_manifest(path: Path) -> list[Entry]:
     return _parse(path, content[: content.rfind(b"\n") + 1])
 
 
-def _done(entries: list[Entry]) -> dict[str, dict[str, Any]]:
+def _done(entries: list[ManifestEntry]) -> dict[str, dict[str, Any]]:
     done: dict[str, dict[str, Any]] = {}
     for entry in entries[1:]:
         if entry.kind == "done":
@@ -126,7 +126,7 @@ def _done(entries: list[Entry]) -> dict[str, dict[str, Any]]:
     return done
 
 
-def _cut_torn_line(file: BinaryIO) -> bytes:
+def _cut_incomplete_line(file: BinaryIO) -> bytes:
     file.seek(0)
     content = file.read()
     whole = content[: content.rfind(b"\n") + 1]
@@ -135,11 +135,11 @@ def _cut_torn_line(file: BinaryIO) -> bytes:
     return whole
 
 
-def _parse(path: Path, content: bytes) -> list[Entry]:
+def _parse(path: Path, content: bytes) -> list[ManifestEntry]:
     entries = []
     for number, line in enumerate(content.splitlines(), start=1):
         try:
-            entries.append(Entry.model_validate_json(line))
+            entries.append(ManifestEntry.model_validate_json(line))
         except ValidationError as error:
             raise InputError(
                 f"{path}, line {number}: not an entry of a manifest ({error.errors()[0]['msg']}); remove the file to "
@@ -150,7 +150,7 @@ def _parse(path: Path, content: bytes) -> list[Entry]:
     return entries
 
 
-def _check_same(path: Path, first: Entry, kind: str, mine: Mapping[str, Any]) -> None:
+def _check_same(path: Path, first: ManifestEntry, kind: str, mine: Mapping[str, Any]) -> None:
     if first.key != kind:
         raise InputError(f"{path} records the job '{first.key}', this one is '{kind}'; give another output.")
     for key in [*mine, *(key for key in first.facts if key not in mine)]:

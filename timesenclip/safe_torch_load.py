@@ -1,7 +1,7 @@
-"""Other people's weights, read without running what is in the file.
+"""Read the tensors of a weights file without running code that the file may hold.
 
-A `.pt` or `.ckpt` is a pickle, and a pickle is a program. Tensors and plain values are read, every other object becomes
-an empty husk.
+A `.pt` or `.ckpt` is a pickle, which can call any function while it is read. Here only tensors and plain values are
+rebuilt; every other object is replaced by a placeholder that does nothing.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ _NESTED = ("state_dict", "model_state_dict", "model")
 
 
 def read_tensors(path: str | Path) -> dict[str, Tensor]:
-    """Every tensor of a file by name; of a training checkpoint (Lightning, open_clip) those of its `state_dict`.
+    """Read every tensor of a file by name; of a training checkpoint (Lightning, open_clip) those of its `state_dict`.
 
     Args:
         path: `.safetensors`, or a file of `torch.save`.
 
     Raises:
         DataNotFoundError: there is no such file.
-        CheckpointError: it holds no tensors, or cannot be read.
+        CheckpointError: it cannot be read, is a TorchScript archive, or holds no tensors.
     """
     file = Path(path)
     if not file.is_file():
@@ -61,27 +61,27 @@ def read_tensors(path: str | Path) -> dict[str, Tensor]:
 
 
 def _load(file: Path) -> Any:
-    if _is_program(file):
+    if _is_torchscript(file):
         raise CheckpointError(
             f"'{file}' is a TorchScript archive, which is a program and is not run; take the same model as a state "
             "dictionary or as a folder of transformers (OpenAI's own: openai/clip-vit-base-patch32)."
         )
-    # Mapped, so that an optimiser's state, twice as large as the model, is never read.
-    how: dict[str, Any] = {"map_location": "cpu", "mmap": zipfile.is_zipfile(file)}
+    # Memory-mapped, so that the state of an optimiser, twice as large as the model, is not read.
+    options: dict[str, Any] = {"map_location": "cpu", "mmap": zipfile.is_zipfile(file)}
     try:
-        return torch.load(str(file), weights_only=True, **how)
+        return torch.load(str(file), weights_only=True, **options)
     except pickle.UnpicklingError:
-        pass  # a Lightning file holds an argparse.Namespace and whatever its callbacks left: read it without them
+        pass  # a Lightning file also holds an argparse.Namespace and the state of callbacks: read it without these
     except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
         raise CheckpointError(f"'{file}' cannot be read ({reason_of(error)}); fetch it again.") from error
     try:
-        return torch.load(str(file), weights_only=False, pickle_module=_INERT, **how)
-    except Exception as error:  # a hostile or broken pickle can fail in any way, but it runs nothing
+        return torch.load(str(file), weights_only=False, pickle_module=_TENSORS_ONLY, **options)
+    except Exception as error:  # a hostile or broken pickle can fail in any way, but no code of it runs
         raise CheckpointError(f"'{file}' cannot be read ({reason_of(error)}); fetch it again.") from error
 
 
-def _is_program(file: Path) -> bool:
-    """Whether it is TorchScript, as torch itself tells: the archive has constants."""
+def _is_torchscript(file: Path) -> bool:
+    """Whether a file is a TorchScript archive: it has `constants.pkl`, which is how torch itself tells."""
     try:
         with zipfile.ZipFile(file) as archive:
             return any(name.endswith("/constants.pkl") for name in archive.namelist())
@@ -89,16 +89,16 @@ def _is_program(file: Path) -> bool:
         return False  # an older file of torch.save, or a broken one
 
 
-class _Husk:
-    """Stands for any object of a pickle that is neither tensor nor plain value; takes everything, does nothing."""
+class _Placeholder:
+    """Replaces an object that is neither tensor nor plain value; accepts what a pickle does to it and does nothing."""
 
-    def __new__(cls, *_: Any, **__: Any) -> _Husk:
+    def __new__(cls, *_: Any, **__: Any) -> _Placeholder:
         return super().__new__(cls)
 
     def __init__(self, *_: Any, **__: Any) -> None:
         pass
 
-    def __call__(self, *_: Any, **__: Any) -> _Husk:
+    def __call__(self, *_: Any, **__: Any) -> _Placeholder:
         return self
 
     def __setstate__(self, _: Any) -> None:
@@ -108,14 +108,14 @@ class _Husk:
         pass
 
     def append(self, _: Any) -> None:
-        """Pickle adds the items of lists so."""
+        """The unpickler adds single items of a list with this method."""
 
     def extend(self, _: Any) -> None:
-        """And so."""
+        """The unpickler adds several items of a list with this method."""
 
 
-class _InertUnpickler(pickle.Unpickler):
-    """Knows how to rebuild tensors and nothing else."""
+class _TensorUnpickler(pickle.Unpickler):
+    """Rebuilds tensors and plain values; it looks up no other class or function."""
 
     _KNOWN: ClassVar[dict[tuple[str, str], Any]] = {
         ("collections", "OrderedDict"): OrderedDict,
@@ -125,18 +125,18 @@ class _InertUnpickler(pickle.Unpickler):
     }
 
     def find_class(self, module: str, name: str) -> Any:
-        """A tensor builder, a dtype or a storage type; a husk for everything else."""
+        """Return a tensor builder, dtype or storage type, and the placeholder for every other name."""
         if (module, name) in self._KNOWN:
             return self._KNOWN[module, name]
         if module == "torch" and (name.endswith("Storage") or isinstance(getattr(torch, name, None), torch.dtype)):
             return getattr(torch, name)
         if (module, name) == ("torch.storage", "UntypedStorage"):
             return torch.UntypedStorage
-        return _Husk
+        return _Placeholder
 
 
-def _load_inert(file: Any, **options: Any) -> Any:
-    return _InertUnpickler(file, **options).load()
+def _load_tensors(file: Any, **options: Any) -> Any:
+    return _TensorUnpickler(file, **options).load()
 
 
-_INERT = SimpleNamespace(Unpickler=_InertUnpickler, load=_load_inert, __name__="inert")
+_TENSORS_ONLY = SimpleNamespace(Unpickler=_TensorUnpickler, load=_load_tensors, __name__="tensors_only")

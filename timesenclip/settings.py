@@ -1,7 +1,7 @@
-"""What the environment may say: the only module of the package that reads environment variables.
+"""Settings from the environment: the only module of the package that reads environment variables.
 
-Ours start with `TIMESENCLIP_`, and each has a command-line option or a keyword that wins over it. Of others' variables
-one is read here, `HF_HUB_OFFLINE`; libraries read theirs themselves.
+The names of ours start with `TIMESENCLIP_`; a command-line option or keyword takes precedence over each. Of other
+libraries' variables only `HF_HUB_OFFLINE` is read here; the libraries read the rest themselves.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=_PREFIX, frozen=True, extra="forbid")
 
     checkpoint: str = "default"
-    """`TIMESENCLIP_CHECKPOINT`: what `--checkpoint` is when it is not given."""
+    """`TIMESENCLIP_CHECKPOINT`: the default of `--checkpoint`."""
     threads: int | None = Field(default=None, ge=1)
-    """`TIMESENCLIP_THREADS`: threads that torch may use; its own choice (the cores) when not set."""
+    """`TIMESENCLIP_THREADS`: threads that torch may use; default: torch's own choice, the number of cores."""
 
 
 @cache
@@ -46,10 +46,10 @@ def settings() -> Settings:
 
 
 def cpu_count() -> int:
-    """Cores that this process may use, which in a container are fewer than the machine has."""
+    """Number of cores that this process may use; in a container it can be smaller than that of the machine."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def hub_is_offline() -> bool:
-    """Whether `HF_HUB_OFFLINE` is set to anything but 0; read anew each time, since it may be set late."""
+    """Whether `HF_HUB_OFFLINE` is set to anything but 0; read at each call, because a program may set it late."""
     return os.environ.get("HF_HUB_OFFLINE", "") not in ("", "0")

@@ -13,7 +13,8 @@ import torch
 import xarray as xr
 
 from timesenclip.bands import BAND_SETS
-from timesenclip.model.checkpoint import CheckpointConfig, Model, TowerRef, encoder_fields, save
+from timesenclip.model.checkpoint import Model, save
+from timesenclip.model.checkpoint_config import CheckpointConfig, TowerRef, encoder_fields
 from timesenclip.model.encoder import PRESETS, SeriesEncoder
 
 from .conftest import cube_dataset, maize_dn, wide_frame

@@ -45,7 +45,8 @@ from timesenclip.mapping.map_area import map_cube
 from timesenclip.mapping.query import make_query
 from timesenclip.mapping.store.scoring import load_area, score_area
 from timesenclip.mapping.store.store import EmbeddingStore
-from timesenclip.model.checkpoint import Model, TowerRef, load, save
+from timesenclip.model.checkpoint import Model, load, save
+from timesenclip.model.checkpoint_config import TowerRef
 from timesenclip.model.encoder import EncoderConfig, SeriesEncoder
 from timesenclip.simulate.scene import simulate_scene
 from timesenclip.testing import write_zarr_cube

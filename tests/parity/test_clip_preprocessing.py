@@ -22,7 +22,7 @@ PROCESSORS = {
 @pytest.mark.parametrize("name", PROCESSORS)
 def test_pixels_equal_those_of_transformers(name: str) -> None:
     reference = PROCESSORS[name]
-    ours = Preprocessing.from_config(reference.to_dict(), where=name)
+    ours = Preprocessing.from_config(reference.to_dict(), source_name=name)
     rng = np.random.default_rng(0)
     for height, width in SIZES:
         image = Image.fromarray(rng.integers(0, 256, (height, width, 3), dtype=np.uint8))
@@ -36,4 +36,6 @@ def test_other_modes_equal_those_of_transformers(mode: str) -> None:
     image = Image.fromarray(rng.integers(0, 256, (80, 90, 3), dtype=np.uint8)).convert(mode)
     reference = CLIPImageProcessorPil(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32})
     expected = reference(image, return_tensors="np")["pixel_values"][0]
-    np.testing.assert_allclose(Preprocessing.from_config(reference.to_dict(), where="x")(image), expected, atol=2e-6)
+    np.testing.assert_allclose(
+        Preprocessing.from_config(reference.to_dict(), source_name="x")(image), expected, atol=2e-6
+    )

@@ -63,7 +63,7 @@ def points(
     as_json: opt.Json = False,
 ) -> None:
     """Convert any table of points to a training store: monthly, over one period."""
-    from timesenclip.data.store import store_points
+    from timesenclip.data.store_writer import store_points
     from timesenclip.eo.composite import composite_series
     from timesenclip.eo.points.read import read_points
 

@@ -1,1 +1,1 @@
-"""Training data: Sen4Map and LUCAS, anybody's photographs and points, read into one store and paired by place."""
+"""Training data: Sen4Map, LUCAS, and users' photographs and points, in one store and paired by place."""

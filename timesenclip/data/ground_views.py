@@ -1,4 +1,4 @@
-"""Embedded ground views: an append-only store that we write, and the published dictionary that the authors did.
+"""Embedded ground views: an append-only store of vectors, and the reading of the authors' published dictionary.
 
 FOLDER/ground.json            tower, its revision, dimension
 FOLDER/part-000000.parquet    photo_id, point_id, direction, vector (fixed-size list of float16, unit length)
@@ -45,7 +45,7 @@ class GroundViews:
     tower: str | None
     """Tower that made them; None where the file does not say."""
     revision: str | None = None
-    """Its revision on the hub."""
+    """Revision of the tower on the hub."""
 
     def __len__(self) -> int:
         """Number of views, M."""
@@ -59,12 +59,12 @@ class GroundViews:
 
 @dataclass(frozen=True, slots=True)
 class Embedded:
-    """What a run of `embed_photos` did."""
+    """The result of a run of `embed_photos`."""
 
     written: int
     """Photographs embedded now."""
     known: int
-    """Photographs that the store had already."""
+    """Photographs that were in the store already."""
     failed: dict[str, str]
     """Photographs that could not be read, and why."""
 
@@ -77,13 +77,13 @@ def embed_photos(
     batch_size: int = 32,
     progress: Callable[[int, int], None] | None = None,
 ) -> Embedded:
-    """Embed photographs into a store; those that it holds already are skipped, so a stopped run goes on.
+    """Embed photographs into a store; those that it holds already are skipped, so a stopped run can be continued.
 
     Args:
         photos: as `find_photos` gives them.
-        out: folder of the store; made if it is not there.
-        tower: what embeds them; must be the one that the store was begun with.
-        batch_size: photographs decoded at a time.
+        out: folder of the store; created if it does not exist.
+        tower: embeds them; must be the tower with which the store was begun.
+        batch_size: photographs that are decoded and embedded at a time.
         progress: called with (done, all).
 
     Raises:
@@ -115,7 +115,7 @@ def embed_photos(
 def _embed_batch(
     batch: Sequence[Photo], tower: GroundTower, failed: dict[str, str]
 ) -> list[tuple[Photo, NDArray[np.float32]]]:
-    """Vectors of the photographs that can be read; one bad file does not cost its batch."""
+    """Vectors of the photographs that can be read; the others go to `failed`, with the reason."""
     from timesenclip.ground.clip.preprocess import read_image
 
     good, images = [], []
@@ -136,8 +136,8 @@ def read_ground_views(path: str | Path) -> GroundViews:
             a `.parquet` table with the columns `photo_id` (or `point_id` and `direction`) and `embedding`.
 
     Raises:
-        DataNotFoundError: nothing is there, or it cannot be read.
-        InputError: vectors differ in size, are not finite, or keys are not understood.
+        DataNotFoundError: there is no such file or folder, or it cannot be read.
+        InputError: columns are missing, keys are not understood, or vectors differ in size, are zero or not finite.
     """
     source = Path(path)
     if source.is_dir():
@@ -221,18 +221,19 @@ def _views(table: Any, column: str, tower: str | None, revision: str | None) -> 
     return GroundViews(names, point, view, flat.reshape(len(table), -1).astype(np.float16), tower, revision)
 
 
-def _checked(views: GroundViews, where: Path) -> GroundViews:
+def _checked(views: GroundViews, source: Path) -> GroundViews:
     broken = ~np.isfinite(views.vectors).all(axis=1) | ~views.vectors.any(axis=1)
     if broken.any():
         row = int(broken.argmax())
         raise InputError(
-            f"'{where}': {int(broken.sum())} vectors are zero or not finite, such as that of '{views.photo_id[row]}' "
+            f"'{source}': {int(broken.sum())} vectors are zero or not finite, such as that of '{views.photo_id[row]}' "
             f"(row {row + 1}); embed these photographs again."
         )
     return views
 
 
 def _begin(folder: Path, tower: GroundTower) -> None:
+    """Write the description of a new store, or check that an old one has the same tower."""
     about = {"tower": tower.name, "revision": getattr(tower, "revision", None), "dim": tower.dim, "format_version": 1}
     file = folder / "ground.json"
     if file.is_file():

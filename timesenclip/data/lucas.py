@@ -1,6 +1,6 @@
-"""The LUCAS point table: Eurostat's CSV of 2018, ST_LUCAS's harmonised one (CSV, GeoPackage), the authors' test labels.
+"""Read LUCAS points: Eurostat's CSV of 2018, ST_LUCAS's harmonised table (CSV, GeoPackage), the authors' test labels.
 
-Whatever the columns are called, they become `point_id`, `nuts0`, `lon`, `lat`, `date`, `lc1`, `lu1` and so on.
+Their columns have different names; here they are `point_id`, `nuts0`, `lon`, `lat`, `date`, `lc1`, `lu1` and so on.
 
 Source: Eurostat, LUCAS 2018 micro data, record description; d'Andrimont et al. 2020 (harmonised LUCAS); the authors'
 `Sen4Map_Test_all_labels.csv`.
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from timesenclip.data.places import settle_lonlat
+from timesenclip.data.places import POINT_PREFIX, settle_lonlat
 from timesenclip.errors import DataNotFoundError, InputError
 from timesenclip.extras import require
 from timesenclip.messages import reason_of
@@ -57,7 +57,7 @@ LABEL_COLUMNS: dict[str, str] = {
     "bioregions": "bioregion",
     "countries": "nuts0",
 }
-"""Column that answers each of the paper's questions."""
+"""The column with the labels of each taxonomy of the paper."""
 
 
 def read_lucas(path: str | Path, *, year: int | None = 2018) -> pd.DataFrame:
@@ -91,7 +91,7 @@ def read_lucas(path: str | Path, *, year: int | None = 2018) -> pd.DataFrame:
         raise InputError(f"'{path}' has no column point_id (or im_id); columns: {', '.join(raw.columns[:12])}.")
     out["point_id"] = [_plain(value) for value in out["point_id"]]
     lon, lat = _coordinates(raw, str(path))
-    out["lon"], out["lat"], _ = settle_lonlat(lon, lat, where=str(path))
+    out["lon"], out["lat"], _ = settle_lonlat(lon, lat, source_name=str(path))
     if "year" in out:
         surveys = pd.to_numeric(out["year"], errors="coerce")
         if year is not None and not (surveys == year).any():
@@ -121,7 +121,7 @@ def label_column(table: pd.DataFrame, taxonomy: str, name: str = "auto") -> str:
         name: `auto`, a column of ours (`lc1`) or of the file (`lc_label`).
 
     Raises:
-        InputError: there is none.
+        InputError: no column is usual for this taxonomy.
     """
     if name != "auto":
         found = next((ours for ours, theirs in _COLUMNS.items() if name.lower() in theirs), name)
@@ -136,7 +136,7 @@ def _plain(value: object) -> str:
     if isinstance(value, float):
         return "" if not np.isfinite(value) else str(int(value)) if value.is_integer() else str(value)
     text = str(value).strip()
-    return text.removeprefix("Lucas_Point_") if text.lower() not in ("nan", "none", "<na>") else ""
+    return text.removeprefix(POINT_PREFIX) if text.lower() not in ("nan", "none", "<na>") else ""
 
 
 def _read(path: Path) -> pd.DataFrame:
@@ -169,7 +169,7 @@ def _read_vector(path: Path) -> pd.DataFrame:
     return pd.DataFrame(dict(zip(about["fields"], columns, strict=True)))
 
 
-def _coordinates(raw: pd.DataFrame, where: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _coordinates(raw: pd.DataFrame, source_name: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     import pandas as pd
 
     lon, lat = (np.full(len(raw), np.nan) for _ in range(2))
@@ -184,7 +184,9 @@ def _coordinates(raw: pd.DataFrame, where: str) -> tuple[NDArray[np.float64], ND
         there = np.isnan(lon) & measured & ((east != 0) | (north != 0))
         lon, lat = np.where(there, east, lon), np.where(there, north, lat)
     if np.isnan(lon).all():
-        raise InputError(f"{where}: no coordinates; expected gps_long and gps_lat, th_long and th_lat, or lon and lat.")
+        raise InputError(
+            f"{source_name}: no coordinates; expected gps_long and gps_lat, th_long and th_lat, or lon and lat."
+        )
     return lon, lat
 
 

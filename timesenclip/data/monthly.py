@@ -1,7 +1,7 @@
-"""Monthly medians of many small raw patches at once.
+"""Monthly medians of the observations of many small patches at once.
 
-One sort does all months: values are keyed by `month * 2^17 + DN`, so after sorting along time each month is a run of
-its own, and its median is one (or the mean of two) look-ups.
+One sort serves all months: values are keyed by `month * 2^17 + DN`, so that after sorting along time each month is a
+contiguous run, whose median is one look-up or the mean of two.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from timesenclip.eo.radiometry import MISSING_DN
 __all__ = ["Compositing", "authors_months", "clear_months"]
 
 Compositing: TypeAlias = Literal["clear", "authors"]
-"""How acquisitions become months."""
+"""How the acquisitions of a month become one value: `clear_months` or `authors_months`."""
 
 _MONTHS = 12
 _SHIFT = 1 << 17
@@ -66,7 +66,7 @@ def authors_months(
     *,
     margin: int,
 ) -> tuple[NDArray[np.uint16], NDArray[np.uint8]]:
-    """The authors' composites, for use with their weights; arguments and shapes as `clear_months`.
+    """The monthly composites of the authors, for use with their weights; arguments and shapes as `clear_months`.
 
     Masked values take part as 0, the median of an even number is the lower of the two in the middle (`torch.median`), a
     month without an image gets the median of all images of the year, and 1 is added.
@@ -89,7 +89,7 @@ def authors_months(
 def _padded(
     values: Sequence[NDArray[np.uint16]], use: Sequence[NDArray[np.bool_]], month: Sequence[NDArray[np.int64]]
 ) -> tuple[NDArray[np.uint16], NDArray[np.bool_], NDArray[np.int64]]:
-    """(T, n, C, p, p), (T, n, p, p) and (T, n) with the longest T; what is added does not count."""
+    """Pad to the longest T: values (T, n, C, p, p), use (T, n, p, p), False where padded, and month (T, n)."""
     steps, n = max(len(v) for v in values), len(values)
     stacked = np.zeros((steps, n, *values[0].shape[1:]), dtype=np.uint16)
     there = np.zeros((steps, n, *values[0].shape[2:]), dtype=np.bool_)

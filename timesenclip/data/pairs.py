@@ -1,6 +1,7 @@
-"""Which ground views belong to which pixel year.
+"""Pair ground views with the pixel series of the same place.
 
-LUCAS needs no table: a view's `point_id` is the store's `sample_id`. Anybody else gives a pairs table, one row a pair:
+LUCAS needs no table: the `point_id` of a view is the `sample_id` of the store. Other data need a pairs table, one row a
+pair:
 
     series_id   text, a `sample_id` of the training store                              required
     photo_id    text, a name in the ground store                                       this
@@ -22,6 +23,8 @@ from numpy.typing import NDArray
 from timesenclip.data.ground_views import GroundViews
 from timesenclip.data.store import SeriesStore
 from timesenclip.errors import DataNotFoundError, InputError
+from timesenclip.files import atomic_path
+from timesenclip.messages import reason_of
 from timesenclip.spatial import nearest_m
 
 if TYPE_CHECKING:
@@ -71,25 +74,25 @@ def pair_by_id(
     """Pair LUCAS points with the views of the same point.
 
     Args:
-        store: pixel years.
+        store: the pixel series.
         views: ground vectors with `point_id` and `direction`.
         directions: views to use, in this order; a missing one stays missing.
         least: fewest views that a place must have (the paper: all four).
         exclude: point ids to leave out.
 
     Raises:
-        InputError: nothing is left; the message says why.
+        InputError: no place is left; the message counts the reasons.
     """
     column = {name: i for i, name in enumerate(directions)}
-    where: dict[str, dict[int, int]] = {}
+    found: dict[str, dict[int, int]] = {}
     for i, (point, view) in enumerate(zip(views.point_id.tolist(), views.direction.tolist(), strict=True)):
         if view in column:
-            where.setdefault(point, {})[column[view]] = i
+            found.setdefault(point, {})[column[view]] = i
     names = store.index["sample_id"].astype(str).to_numpy()
     excluded = set(map(str, exclude))
     table = np.full((len(names), len(directions)), -1, dtype=np.int64)
     for row, name in enumerate(names.tolist()):
-        for place, view in where.get(name, {}).items():
+        for place, view in found.get(name, {}).items():
             table[row, place] = view
     return _kept(store, table, views.vectors, least=least, excluded=np.isin(names, list(excluded)))
 
@@ -100,13 +103,13 @@ def pair_by_table(
     """Pair by a table that `read_pairs` read.
 
     Args:
-        store: pixel years.
+        store: the pixel series.
         pairs: the table.
         views: where `photo_id` is looked up; not needed where the table holds embeddings.
         least, most: fewest and most views of a place; of more, the first ones are used.
 
     Raises:
-        InputError: ids that are not in the store or the views (with their rows), or nothing is left.
+        InputError: ids that are not in the store or the views (with their rows), or no place is left.
     """
     position = {name: i for i, name in enumerate(store.index["sample_id"].astype(str))}
     target = [position.get(name, -1) for name in pairs["series_id"]]
@@ -154,11 +157,11 @@ def _kept(
     return PairedPlaces(np.flatnonzero(keep), table[keep], vectors, left_out)
 
 
-def _refuse_unknown(pairs: pd.DataFrame, column: str, bad: NDArray[np.bool_], where: str) -> None:
+def _refuse_unknown(pairs: pd.DataFrame, column: str, bad: NDArray[np.bool_], table: str) -> None:
     if bad.any():
         row = int(bad.argmax())
         raise InputError(
-            f"Pairs table, row {row + 1}: {column} '{pairs[column].iloc[row]}' is not in {where} "
+            f"Pairs table, row {row + 1}: {column} '{pairs[column].iloc[row]}' is not in {table} "
             f"({int(bad.sum())} such rows); correct them or leave them out."
         )
 
@@ -208,13 +211,23 @@ def _first_bad(file: Path, bad: pd.Series, what: str) -> None:
         raise InputError(f"'{file}', row {int(bad.to_numpy().argmax()) + 1}: {what} ({int(bad.sum())} such rows).")
 
 
+def _in_time(dates: pd.Series, first: NDArray[np.datetime64], steps: int, max_days: int) -> NDArray[np.bool_]:
+    """(P,) whether each date lies in the months `first` to `first + steps`, or at most `max_days` outside them."""
+    import pandas as pd
+
+    date = pd.to_datetime(dates).to_numpy().astype("datetime64[D]")
+    margin = np.timedelta64(max_days, "D")
+    last = (first + steps).astype("datetime64[D]")
+    return np.asarray((date >= first.astype("datetime64[D]") - margin) & (date < last + margin))
+
+
 def join_pairs(
     store: SeriesStore, photos: pd.DataFrame, *, max_distance_m: float = 30.0, max_days: int | None = None
 ) -> pd.DataFrame:
-    """Join photographs to the nearest pixel year.
+    """Pair photographs with the nearest pixel series.
 
     Args:
-        store: pixel years with coordinates.
+        store: the pixel series, with coordinates.
         photos: `photo_id` (or `photo`), `lon`, `lat`, and `date` where `max_days` is given.
         max_distance_m: a photograph farther from every place is left out.
         max_days: a photograph taken more days before the first or after the last month of the series is left out.
@@ -223,7 +236,8 @@ def join_pairs(
         A pairs table with `distance_m`, nearest first within a place.
 
     Raises:
-        InputError: columns are missing, or nothing is near enough; the message says how near it got.
+        InputError: columns or coordinates are missing, or no photograph is near enough; the message gives the smallest
+            distance.
     """
     import pandas as pd
 
@@ -248,11 +262,7 @@ def join_pairs(
     )
     keep = distance <= max_distance_m
     if max_days is not None:
-        first = store.first_month()[known][nearest]
-        date = pd.to_datetime(photos["date"]).to_numpy().astype("datetime64[D]")
-        margin = np.timedelta64(max_days, "D")
-        last = (first + int(store.attributes["steps"])).astype("datetime64[D]")
-        keep &= (date >= first.astype("datetime64[D]") - margin) & (date < last + margin)
+        keep &= _in_time(photos["date"], store.first_month()[known][nearest], int(store.attributes["steps"]), max_days)
     if not keep.any():
         raise InputError(
             f"No photograph lies within {max_distance_m:g} m of a place"
@@ -276,7 +286,7 @@ def read_photo_table(path: str | Path) -> pd.DataFrame:
     """Read the table of photographs that `join_pairs` takes, `.csv` or `.parquet`.
 
     Raises:
-        DataNotFoundError: it is not there, or cannot be read.
+        DataNotFoundError: it does not exist, or cannot be read.
     """
     import pandas as pd
 
@@ -286,7 +296,9 @@ def read_photo_table(path: str | Path) -> pd.DataFrame:
     try:
         return pd.read_parquet(file) if file.suffix in (".parquet", ".geoparquet") else pd.read_csv(file)
     except (ValueError, OSError) as error:  # Arrow's and pandas' parser errors are ValueErrors
-        raise DataNotFoundError(f"'{file}' is no table that can be read ({error}); give CSV or Parquet.") from error
+        raise DataNotFoundError(
+            f"'{file}' is no table that can be read ({reason_of(error)}); give CSV or Parquet."
+        ) from error
 
 
 def write_pairs(pairs: pd.DataFrame, path: str | Path) -> Path:
@@ -295,10 +307,9 @@ def write_pairs(pairs: pd.DataFrame, path: str | Path) -> Path:
     The file appears under its name only when it is complete.
     """
     file = Path(path)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    scratch = file.with_name(f".{file.name}.tmp")
-    if file.suffix == ".csv":
-        pairs.to_csv(scratch, index=False)
-    else:
-        pairs.to_parquet(scratch)
-    return scratch.replace(file)
+    with atomic_path(file) as scratch:
+        if file.suffix == ".csv":
+            pairs.to_csv(scratch, index=False)
+        else:
+            pairs.to_parquet(scratch)
+    return file

@@ -1,4 +1,4 @@
-"""Photographs on disk: the LUCAS tree, or any table with a column of paths."""
+"""Find photographs on disk: in the LUCAS folder tree, or through a table with a column of paths."""
 
 from __future__ import annotations
 
@@ -9,10 +9,7 @@ from pathlib import Path
 
 from timesenclip.errors import DataNotFoundError, InputError
 
-__all__ = ["DIRECTIONS", "Photo", "Photos", "find_photos"]
-
-DIRECTIONS = ("W", "E", "N", "S", "P")
-"""Views of a LUCAS point in the authors' order, then P, the point itself."""
+__all__ = ["Photo", "Photos", "find_photos"]
 
 _SUFFIXES = {".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp"}
 # `46862690N.jpg`, `46862690_N.jpg`, `FR_46862690N.jpg`, `2018_46862690N.jpg`, and the tree's own folders before them.
@@ -40,7 +37,7 @@ class Photos:
     photos: tuple[Photo, ...]
     """Sorted by name, so that every run takes them in the same order."""
     ignored: tuple[str, ...] = ()
-    """Images whose names say no point and view."""
+    """Images whose names hold no point and view."""
 
 
 def find_photos(source: str | Path) -> Photos:
@@ -51,8 +48,9 @@ def find_photos(source: str | Path) -> Photos:
             the column `photo` (path, relative to the table) and, if there are, `point_id` and `direction`.
 
     Raises:
-        DataNotFoundError: nothing is there.
-        InputError: the folder has no photograph named after a point and view, or the table lacks its column.
+        DataNotFoundError: there is no such file or folder.
+        InputError: no file name of the folder holds point and view, a view is there twice, or the table lacks the
+            column `photo` or a path.
     """
     root = Path(source)
     if root.is_dir():

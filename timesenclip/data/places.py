@@ -1,4 +1,4 @@
-"""Coordinates of places: which of two columns is the longitude, and numbers in the attributes of files."""
+"""Ids and coordinates of places: which of two columns is the longitude, and numbers in the attributes of files."""
 
 from __future__ import annotations
 
@@ -10,29 +10,36 @@ from numpy.typing import NDArray
 
 from timesenclip.errors import DegradedInputWarning, InputError
 
-__all__ = ["numbers_in", "settle_lonlat"]
+__all__ = ["POINT_PREFIX", "numbers_in", "settle_lonlat"]
+
+POINT_PREFIX = "Lucas_Point_"
+"""Stands before the id of a LUCAS point in the names of Sen4Map's groups and in the authors' lists."""
+
 
 _EUROPE = (-32.0, 27.0, 46.0, 72.5)
 """West, south, east, north of the countries of LUCAS, with the Azores, Madeira, the Canaries and Cyprus."""
 
 
 def settle_lonlat(
-    lon: NDArray[np.float64], lat: NDArray[np.float64], *, where: str, european: bool = True
+    lon: NDArray[np.float64], lat: NDArray[np.float64], *, source_name: str, european: bool = True
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], bool]:
-    """Longitude and latitude the right way round, and whether they had been swapped.
+    """Longitude and latitude, exchanged where the columns hold each other's values.
 
-    The authors' test labels hold the longitude in a column named `lat`; on European points this shows.
+    The authors' test labels hold the longitude in a column named `lat`, which European coordinates reveal.
 
     Args:
         lon, lat: (N,) degrees, NaN where unknown, as the columns are named.
-        where: file, for the message.
-        european: the points are LUCAS's; else columns are swapped only if the latitudes cannot be latitudes.
+        source_name: the file, for messages.
+        european: the points are those of LUCAS; otherwise the columns are exchanged only where latitudes exceed 90.
+
+    Returns:
+        (N,) longitude and (N,) latitude in degrees, and whether they were exchanged.
 
     Raises:
         InputError: neither order gives coordinates on Earth (in Europe).
 
     Warns:
-        DegradedInputWarning: they were swapped.
+        DegradedInputWarning: they were exchanged.
     """
     known = np.isfinite(lon) & np.isfinite(lat)
     if not known.any():
@@ -42,13 +49,13 @@ def settle_lonlat(
     if max(straight, turned) < 0.5:
         some = int(np.flatnonzero(known)[0])
         raise InputError(
-            f"{where}: coordinates such as ({lon[some]:g}, {lat[some]:g}) are not degrees of longitude and latitude"
-            f"{' in Europe' if european else ''} in either order; expected EPSG:4326."
+            f"{source_name}: coordinates such as ({lon[some]:g}, {lat[some]:g}) are not degrees of longitude and "
+            f"latitude{' in Europe' if european else ''} in either order; expected EPSG:4326."
         )
     if turned <= straight:
         return lon, lat, False
     warnings.warn(
-        f"{where}: longitude and latitude are swapped ({turned:.0%} of the points fit the other way round, "
+        f"{source_name}: longitude and latitude are swapped ({turned:.0%} of the points fit the other way round, "
         f"{straight:.0%} as named); they were exchanged.",
         DegradedInputWarning,
         stacklevel=3,
@@ -57,6 +64,7 @@ def settle_lonlat(
 
 
 def _inside(lon: NDArray[np.float64], lat: NDArray[np.float64], box: tuple[float, float, float, float]) -> float:
+    """Share of the points within (west, south, east, north), 0..1."""
     inside = (lon >= box[0]) & (lon <= box[2]) & (lat >= box[1]) & (lat <= box[3])
     return float(inside.mean())
 

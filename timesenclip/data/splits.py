@@ -1,4 +1,4 @@
-"""Training, validation and test places: the data set's own lists or spatial blocks, and a check that they are apart."""
+"""Parts of the places by lists of ids, and a check of the distance between training and held-out places."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from timesenclip.data.places import POINT_PREFIX
 from timesenclip.errors import DataNotFoundError, DegradedInputWarning, InputError, LeakageError
 from timesenclip.messages import reason_of
 from timesenclip.spatial import nearest_m
@@ -21,22 +22,31 @@ PARTS = ("train", "validation", "test")
 
 
 def named_split(sample_id: Sequence[str], lists: Mapping[str, Sequence[str]]) -> NDArray[np.str_]:
-    """Parts by lists of ids; places in no list are "unused".
+    """Assign places to parts by lists of ids.
+
+    Args:
+        sample_id: ids of N places.
+        lists: ids by part; the prefix `Lucas_Point_` is ignored.
+
+    Returns:
+        (N,) name of the part, "unused" for places in no list.
 
     Raises:
-        InputError: an id is in two lists, or a list meets no place.
+        InputError: an id is in two lists, or no id of a list is among the places.
     """
     part = {str(name): "" for name in sample_id}
     for label, names in lists.items():
         met = 0
         for name in map(str, names):
-            name = name.removeprefix("Lucas_Point_")
+            name = name.removeprefix(POINT_PREFIX)
             if part.get(name):
                 raise InputError(f"Place '{name}' is in the lists '{part[name]}' and '{label}'; keep it in one.")
             if name in part:
                 part[name], met = label, met + 1
         if not met:
-            raise InputError(f"None of the {len(names)} ids of the list '{label}' is in the store; is it its own?")
+            raise InputError(
+                f"None of the {len(names)} ids of the list '{label}' is in the store; is it of another data set?"
+            )
     return np.array([part[str(name)] or "unused" for name in sample_id], dtype="U10")
 
 
@@ -53,8 +63,8 @@ def check_apart(
     Args:
         part: (N,) names; "unused" does not count.
         lat_deg, lon_deg: (N,) degrees; places without coordinates are not checked.
-        min_distance_m: what is too close.
-        refuse: raise; else warn.
+        min_distance_m: smallest distance allowed, in metres.
+        refuse: raise an error; otherwise warn.
 
     Returns:
         The smallest distance in metres, infinity where there is nothing to compare.
@@ -104,11 +114,11 @@ def read_ids(path: str | Path) -> list[str]:
     except (ValueError, TypeError) as error:
         hint = " It holds pickled objects, which are never read: save it as text." if "pickle" in str(error) else ""
         raise InputError(f"'{file}' is not a list of ids ({reason_of(error)}).{hint}") from error
-    names = [point_id_of(name.decode() if isinstance(name, bytes) else str(name)) for name in ids]
+    names = [parse_point_id(name.decode() if isinstance(name, bytes) else str(name)) for name in ids]
     return [name for name in names if name]
 
 
-def point_id_of(text: str) -> str:
-    """The point id in a name or path such as `Lucas_Point_46862690` or `.../46862690.npy`."""
+def parse_point_id(text: str) -> str:
+    """The id of the point in a name or path such as `Lucas_Point_46862690` or `.../46862690.npy`."""
     stem = text.strip().rsplit("/", 1)[-1].split(".", 1)[0]
-    return stem.removeprefix("Lucas_Point_")
+    return stem.removeprefix(POINT_PREFIX)

@@ -5,13 +5,13 @@
     FOLDER/observations       (N, T) uint8, clear observations behind each month, 0 = missing
     FOLDER/index.parquet      one row a place: `row` in the arrays, `sample_id`, `lon`, `lat`, `first_month`, labels
 
-T consecutive calendar months start at each place's `first_month`. Everything that trains an encoder becomes this.
+The T steps of a place are consecutive calendar months from its `first_month`. All training data become such a store;
+`timesenclip.data.store_writer` writes it.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,23 +19,26 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from timesenclip.bands import BAND_NAMES
-from timesenclip.eo.radiometry import MISSING_DN, QUANTIFICATION
+from timesenclip.eo.radiometry import QUANTIFICATION
 from timesenclip.errors import DataNotFoundError, InputError
 from timesenclip.extras import require
-from timesenclip.files import atomic_path, json_text, plain, write_json
-from timesenclip.series import PixelSeries, concatenate
+from timesenclip.series import PixelSeries
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["SeriesStore", "StoreWriter", "store_points", "stored_reflectance", "write_index"]
+__all__ = ["FORMAT_VERSION", "SeriesStore", "import_zarr", "stored_reflectance"]
 
 FORMAT_VERSION = 1
-_CHUNK, _SHARD = 512, 8192
+"""Version of the layout; a store of another version is refused."""
 
 
-def _zarr() -> Any:
+def import_zarr() -> Any:
+    """The package zarr, which training stores need.
+
+    Raises:
+        MissingExtraError: it is not installed.
+    """
     return require("train", "zarr", needed_by="Training stores")
 
 
@@ -55,8 +58,9 @@ class SeriesStore:
         """Open a store.
 
         Raises:
-            DataNotFoundError: there is none, or it is not complete.
+            DataNotFoundError: there is no store, or it is not complete.
             InputError: it was written by another version.
+            MissingExtraError: zarr is not installed.
         """
         import pandas as pd
 
@@ -68,7 +72,7 @@ class SeriesStore:
                 f"No training store at '{root}' (zarr.json and index.parquet expected){hint}. "
                 "Make one with `timesenclip data sen4map` or `timesenclip data points`."
             )
-        attributes = dict(_zarr().open_group(str(root), mode="r").attrs)
+        attributes = dict(import_zarr().open_group(str(root), mode="r").attrs)
         if attributes.get("format_version") != FORMAT_VERSION:
             raise InputError(
                 f"'{root}' has format_version {attributes.get('format_version')!r}; this version reads "
@@ -87,14 +91,14 @@ class SeriesStore:
 
     def arrays(self, rows: NDArray[np.integer] | slice | None = None) -> tuple[NDArray[np.uint16], NDArray[np.uint8]]:
         """DN (n, T, C[, Y, X]) and observations (n, T) of places, by position in `index`; default: all, in memory."""
-        group = _zarr().open_group(str(self.folder), mode="r")
-        where = self.index["row"].to_numpy()[slice(None) if rows is None else rows]
-        if len(where) and np.array_equal(where, np.arange(where[0], where[0] + len(where))):
-            span = slice(int(where[0]), int(where[-1]) + 1)
+        group = import_zarr().open_group(str(self.folder), mode="r")
+        row = self.index["row"].to_numpy()[slice(None) if rows is None else rows]
+        if len(row) and np.array_equal(row, np.arange(row[0], row[0] + len(row))):
+            span = slice(int(row[0]), int(row[-1]) + 1)
             return np.asarray(group["dn"][span]), np.asarray(group["observations"][span])
-        if rows is None:  # a few failed rows in between: reading all and picking beats picking on disk
-            return np.asarray(group["dn"][:])[where], np.asarray(group["observations"][:])[where]
-        return np.asarray(group["dn"].oindex[where]), np.asarray(group["observations"].oindex[where])
+        if rows is None:  # a few failed rows are left out: reading all and choosing in memory is faster
+            return np.asarray(group["dn"][:])[row], np.asarray(group["observations"][:])[row]
+        return np.asarray(group["dn"].oindex[row]), np.asarray(group["observations"].oindex[row])
 
     def first_month(self) -> NDArray[np.datetime64]:
         """(N,) datetime64[M], month of the first step of each place."""
@@ -125,212 +129,3 @@ def stored_reflectance(dn: NDArray[np.uint16], valid: NDArray[np.bool_]) -> NDAr
     reflectance /= np.float32(QUANTIFICATION)
     reflectance[~valid] = 0.0
     return reflectance
-
-
-class StoreWriter:
-    """Writes a store part by part under `FOLDER.partial`; a finished part is never written again.
-
-    Args:
-        folder: final name; it appears when `finish` has run.
-        count: N, most places.
-        steps: T, months.
-        patch_size: side of the patches.
-        plan: what is being written; a `.partial` folder of another plan is refused.
-        attributes: goes into the store.
-    """
-
-    def __init__(
-        self,
-        folder: str | Path,
-        *,
-        count: int,
-        steps: int = 12,
-        patch_size: int = 1,
-        plan: Mapping[str, Any],
-        attributes: Mapping[str, Any],
-    ) -> None:
-        self.folder = Path(folder)
-        if (self.folder / "index.parquet").is_file() or (self.folder.is_dir() and any(self.folder.iterdir())):
-            raise InputError(f"'{self.folder}' exists already; give another folder, or remove it.")
-        self.scratch = self.folder.with_name(self.folder.name + ".partial")
-        self._parts = self.scratch / "parts"
-        self._attributes = dict(attributes) | {
-            "format_version": FORMAT_VERSION,
-            "bands": list(BAND_NAMES),
-            "steps": steps,
-            "patch_size": patch_size,
-        }
-        described = plain({"plan": plan, "count": count} | self._attributes)
-        if self.scratch.is_dir():
-            self._check_plan(described)
-            self._group = _zarr().open_group(str(self.scratch), mode="r+")
-            return
-        self._parts.mkdir(parents=True)
-        self._group = _zarr().open_group(str(self.scratch), mode="a")
-        tail = (len(BAND_NAMES),) + ((patch_size, patch_size) if patch_size > 1 else ())
-        per = max(1, _CHUNK // patch_size**2)
-        self._create("dn", (count, steps, *tail), per, "uint16", MISSING_DN)
-        self._create("observations", (count, steps), _CHUNK, "uint8", 0)
-        write_json(self.scratch / "plan.json", described)
-
-    def _create(self, name: str, shape: tuple[int, ...], chunk: int, dtype: str, fill: int) -> None:
-        self._group.create_array(
-            name,
-            shape=shape,
-            chunks=(chunk, *shape[1:]),
-            shards=(self.part_size(shape[-1] if len(shape) == 5 else 1), *shape[1:]),
-            dtype=dtype,
-            fill_value=fill,
-        )
-
-    def _check_plan(self, described: Mapping[str, Any]) -> None:
-        file = self.scratch / "plan.json"
-        if not file.is_file():
-            raise InputError(f"'{self.scratch}' was begun but holds no plan; remove it and start again.")
-        before = json.loads(file.read_text(encoding="utf-8"))
-        differ = sorted(key for key in {*before, *described} if before.get(key) != described.get(key))
-        if differ:
-            raise InputError(
-                f"'{self.scratch}' was begun with other input or options ({', '.join(differ)}); remove it, or give the "
-                "same ones to go on."
-            )
-
-    @staticmethod
-    def part_size(patch_size: int = 1) -> int:
-        """Places in a part, and in a shard of `dn`: parts never share a shard, so they never touch the same file."""
-        per = max(1, _CHUNK // patch_size**2)
-        return per * max(1, _SHARD // _CHUNK)
-
-    def done(self, part: int) -> bool:
-        """Whether a part was written, now or in an earlier run."""
-        return self._part_file(part).is_file()
-
-    def write(
-        self, part: int, first: int, dn: NDArray[np.uint16], observations: NDArray[np.uint8], rows: pd.DataFrame
-    ) -> None:
-        """Write places `first` ... of the plan.
-
-        Args:
-            part: number of the part.
-            first: position of its first place in the arrays.
-            dn, observations: as in the store.
-            rows: index rows with `row` already set; places that failed are left out of it.
-        """
-        self._group["dn"][first : first + len(dn)] = dn
-        self._group["observations"][first : first + len(dn)] = observations
-        target = self._part_file(part)
-        with atomic_path(target) as scratch:
-            rows.to_parquet(scratch)
-
-    def finish(self) -> SeriesStore:
-        """Write the index and give the store its name.
-
-        Raises:
-            InputError: no place was read.
-        """
-        import pandas as pd
-
-        tables = [pd.read_parquet(file) for file in sorted(self._parts.glob("part-*.parquet"))]
-        index = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
-        if index.empty:
-            raise InputError(f"Nothing could be read into '{self.folder}'; see the messages above.")
-        double = index["sample_id"][index["sample_id"].duplicated()]
-        if len(double):
-            raise InputError(
-                f"{len(double)} places are given twice, such as '{double.iloc[0]}'; give each file once, or remove "
-                f"'{self.scratch}' and leave one of them out."
-            )
-        self._group.attrs.update(plain(self._attributes))
-        write_index(index, self.scratch / "index.parquet")
-        for file in self._parts.iterdir():
-            file.unlink()
-        self._parts.rmdir()
-        (self.scratch / "plan.json").unlink()
-        if self.folder.is_dir():
-            self.folder.rmdir()
-        self.scratch.rename(self.folder)
-        return SeriesStore.open(self.folder)
-
-    def _part_file(self, part: int) -> Path:
-        return self._parts / f"part-{part:06d}.parquet"
-
-
-def write_index(index: pd.DataFrame, path: Path) -> None:
-    """Write a table with `lon` and `lat` as GeoParquet 1.1 (points, EPSG:4326); a geometry column is added.
-
-    Source: https://geoparquet.org/releases/v1.1.0/
-    """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    lon, lat = index["lon"].to_numpy(dtype="<f8"), index["lat"].to_numpy(dtype="<f8")
-    known = np.isfinite(lon) & np.isfinite(lat)
-    wkb = [b"\x01\x01\x00\x00\x00" + x.tobytes() + y.tobytes() if ok else None for x, y, ok in zip(lon, lat, known)]  # noqa: B905
-    table = pa.Table.from_pandas(index, preserve_index=False).append_column("geometry", pa.array(wkb, type=pa.binary()))
-    geo = {"version": "1.1.0", "primary_column": "geometry", "columns": {"geometry": _GEOMETRY}}
-    table = table.replace_schema_metadata({**(table.schema.metadata or {}), b"geo": json_text(geo).encode()})
-    with atomic_path(path) as scratch:
-        pq.write_table(table, scratch)
-
-
-_GEOMETRY: dict[str, Any] = {"encoding": "WKB", "geometry_types": ["Point"]}
-
-
-def store_points(
-    series: Sequence[PixelSeries] | Any,
-    folder: str | Path,
-    *,
-    source: str,
-    labels: pd.DataFrame | None = None,
-) -> SeriesStore:
-    """Write monthly series of any origin as a store; places start at their own first month.
-
-    Args:
-        series: pieces of monthly `PixelSeries` with the same number of steps (an iterable; each piece is one part).
-        folder: final name.
-        source: where they came from.
-        labels: columns to add to the index, in the order of the places.
-
-    Raises:
-        InputError: steps are not consecutive calendar months, pieces differ in length, or ids repeat.
-    """
-    import pandas as pd
-
-    pieces = list(series)
-    if len({piece.reflectance.shape[1:] for piece in pieces}) != 1:
-        shapes = sorted({str(piece.reflectance.shape[1:]) for piece in pieces})
-        raise InputError(f"Series differ in shape: {', '.join(shapes)}; read them over one period, in months.")
-    steps, patch = pieces[0].steps, 1 if pieces[0].reflectance.ndim == 3 else pieces[0].reflectance.shape[-1]
-    total = sum(map(len, pieces))
-    writer = StoreWriter(
-        folder,
-        count=total,
-        steps=steps,
-        patch_size=patch,
-        plan={"source": source, "places": total},
-        attributes={"source": source, "compositing": "as given"},
-    )
-    size, joined = writer.part_size(patch), concatenate(pieces, provenance=pieces[0].provenance)
-    months = joined.start.astype("datetime64[M]")
-    if (np.diff(months.astype(np.int64), axis=1) != 1).any():
-        raise InputError(f"{source}: steps are not consecutive calendar months; composite to months over one period.")
-    for part, first in enumerate(range(0, total, size)):
-        if writer.done(part):
-            continue
-        piece = joined.take(slice(first, first + size))
-        keep = piece.valid.reshape(*piece.valid.shape, *(1,) * (piece.reflectance.ndim - 2))
-        rounded = np.rint(piece.reflectance * QUANTIFICATION)
-        dn = np.where(keep, rounded, MISSING_DN).clip(0, MISSING_DN).astype(np.uint16)
-        rows = pd.DataFrame(
-            {
-                "row": np.arange(first, first + len(piece)),
-                "sample_id": piece.sample_id,
-                "lon": piece.lon_deg,
-                "lat": piece.lat_deg,
-                "first_month": months[first : first + size, 0].astype("datetime64[s]"),
-            }
-        )
-        if labels is not None:
-            rows = pd.concat([rows, labels.iloc[first : first + size].reset_index(drop=True)], axis=1)
-        writer.write(part, first, dn, piece.valid.astype(np.uint8), rows)
-    return writer.finish()

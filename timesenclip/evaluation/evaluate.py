@@ -39,7 +39,7 @@ from timesenclip.ground.taxonomy import Taxonomy
 from timesenclip.model.checkpoint import Model, as_model
 from timesenclip.model.embed import embed
 from timesenclip.series import Cube
-from timesenclip.tasks.classify import Answers, classify_embeddings, prior_corrected
+from timesenclip.tasks.classify import Predictions, classify_embeddings, prior_corrected
 
 __all__ = [
     "FOREST",
@@ -106,9 +106,9 @@ class Comparison:
 
     methods: dict[str, Metrics]
     """Metrics by method, zero-shot first."""
-    raw: Answers
+    raw: Predictions
     """Raw zero-shot predictions."""
-    corrected: Answers
+    corrected: Predictions
     """Zero-shot predictions after the transductive prior correction."""
     predicted: dict[str, NDArray[np.int64]]
     """(N,) predicted class by method, -1 = unknown."""

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from timesenclip.errors import InputError
 from timesenclip.evaluation.labels.labelled import LabelledSet
 from timesenclip.evaluation.metrics import accuracy_ranges
-from timesenclip.tasks.heads import METHODS, Method, fit_vectors
+from timesenclip.tasks.fit_vectors import METHODS, Method, fit_vectors
 
 __all__ = ["FewShotPoint", "few_shot_curve"]
 
@@ -24,7 +24,7 @@ class FewShotPoint:
     """One point of the few-shot curve."""
 
     method: Method
-    """How the examples were used, see `timesenclip.tasks.heads`."""
+    """How the examples were used, see `timesenclip.tasks.fit_vectors`."""
     shots: int
     """Examples requested of each class."""
     examples: float
@@ -58,7 +58,7 @@ def few_shot_curve(
         embeddings: (N, D) unit rows.
         text: (K, D) class vectors from text.
         shots: numbers of examples of each class; larger ones are left out once no class has more.
-        methods: see `timesenclip.tasks.heads`.
+        methods: see `timesenclip.tasks.fit_vectors`.
         repeats: number of random draws of the examples.
         seed: seed of the draws.
         progress: called with (done, all) points of the curve.

@@ -1,6 +1,6 @@
-"""The compact text tower: one vector a token, looked up and averaged. NumPy and tokenizers only, always offline.
+"""The compact text tower: one vector a token, looked up and averaged; offline, with NumPy and tokenizers only.
 
-Made by scripts/distill-compact-tower; weights/compact-text/README.md says what it knows and what it does not.
+Made by scripts/distill-compact-tower; weights/compact-text/README.md describes its training and limits.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class CompactTextTower:
         """Load the token table (about 8 MB).
 
         Args:
-            folder: a model2vec folder; the shipped one when not given. Never looked for on the hub.
+            folder: a model2vec folder; default: the shipped one. It is not looked for on the hub.
 
         Raises:
             TowerError: the folder lacks a file, or a file is broken.
@@ -65,11 +65,11 @@ class CompactTextTower:
         return int(self._model.dim)
 
     def encode_text(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """(P, D) float32 unit vectors of P texts; the same bits whatever else is in the batch.
+        """(P, D) float32 unit vectors of P texts; a vector does not depend, to the last bit, on the rest of the batch.
 
         Raises:
-            PromptError: a text is empty, or none of its words says anything about the ground ("of the", "???", another
-                script than Latin).
+            PromptError: a text is empty, or the tower knows none of its words ("of the", "???", another script than
+                Latin).
         """
         if isinstance(texts, str):
             raise PromptError(f"One text was given ('{texts}') where a list is expected; put it in brackets.")
@@ -81,10 +81,10 @@ class CompactTextTower:
         summed = self._model.encode(cleaned, normalize=False, use_multiprocessing=False)
         vectors = np.asarray(summed, dtype=np.float64)  # (P, D)
         length = np.linalg.norm(vectors, axis=1, keepdims=True)  # (P, 1)
-        silent = np.flatnonzero(length[:, 0] == 0)
-        if silent.size:
+        unknown = np.flatnonzero(length[:, 0] == 0)
+        if unknown.size:
             raise PromptError(
-                f"'{cleaned[silent[0]]}' holds no word that tower '{self.name}' knows; it reads English words for "
+                f"'{cleaned[unknown[0]]}' holds no word that tower '{self.name}' knows; it reads English words for "
                 "things on the ground, such as 'maize field'."
             )
         return np.asarray(vectors / length, dtype=np.float32)

@@ -1,8 +1,8 @@
-"""Other people's CLIP weights (RemoteCLIP, GeoRSCLIP, SkyCLIP, SenCLIP) as a folder that `load_tower` reads.
+"""Convert published CLIP weights (RemoteCLIP, GeoRSCLIP, SkyCLIP, SenCLIP) to a folder that `load_tower` reads.
 
 The published files hold tensors in open_clip's or OpenAI's naming, and neither tokenizer nor configuration. Sizes come
-from the tensors, the tokenizer from a CLIP that the user names, and the activation has to be said: OpenAI's weights and
-what was fine-tuned from them use QuickGELU, most of LAION's use GELU, and the tensors look the same.
+from the tensors, the tokenizer from a CLIP that the user names. The activation function must be given: OpenAI's weights
+and models fine-tuned from them use QuickGELU, most of LAION's use GELU, and the tensors look the same.
 """
 
 from __future__ import annotations
@@ -17,9 +17,11 @@ from torch import Tensor
 
 from timesenclip.errors import CheckpointError, InputError, TowerError
 from timesenclip.files import atomic_folder, write_json
+from timesenclip.ground.clip import CLIP_MEAN, CLIP_STD
 from timesenclip.ground.clip.resnet import MODEL_TYPE, read_resnet
 from timesenclip.ground.clip.state_dict import NO_WEIGHTS, Part, Tensors, read_text, read_vit, whole_prefix
-from timesenclip.ground.clip.tower import ClipTower, import_transformers
+from timesenclip.ground.clip.tower import ClipTower
+from timesenclip.ground.clip.transformers_package import import_transformers
 from timesenclip.ground.load import load_tower
 from timesenclip.messages import reason_of
 from timesenclip.safe_torch_load import read_tensors
@@ -31,20 +33,17 @@ TOKENIZER = "openai/clip-vit-base-patch32"
 
 Activation = Literal["quick_gelu", "gelu"]
 
-_MEAN = (0.48145466, 0.4578275, 0.40821073)  # Source: openai/CLIP, clip.py; open_clip, constants.py
-_STD = (0.26862954, 0.26130258, 0.27577711)
-
 
 @dataclass(frozen=True, slots=True)
 class ImportedClip:
-    """What was read from a file, and where it stands now."""
+    """The folder that was written, and which tensors of the file were used."""
 
     folder: Path
-    """Loads with `load_tower`; with a vision transformer also with transformers."""
+    """`load_tower` loads it; transformers too where the image side is a vision transformer."""
     kind: Literal["vit", "resnet"]
     """The image side."""
     prefix: str
-    """Under which the model stood in the file; "" for bare names."""
+    """Prefix of the model's tensors in the file; "" where there is none."""
     dim: int
     """Length of the vectors."""
     image: dict[str, Any]
@@ -54,13 +53,13 @@ class ImportedClip:
     text_from: str
     """The file, or the CLIP that the text side was taken from."""
     activation: str
-    """Of the file's transformers; as it was said, not read."""
+    """Activation function of the transformers in the file, as it was given; it cannot be read."""
     used: tuple[str, ...]
     """Names of the tensors that were used."""
     ignored: dict[str, int]
-    """Tensors left alone, counted by the part that they belong to."""
+    """Number of unused tensors by the part of the file that they belong to."""
     notes: tuple[str, ...]
-    """What a user should know."""
+    """Remarks for the user: the assumed activation, where the text side comes from, the stored data type."""
 
 
 def import_clip(
@@ -70,24 +69,24 @@ def import_clip(
     tokenizer: str | Path | None = None,
     text_from: str | Path | None = None,
     activation: Activation = "quick_gelu",
-    mean: Sequence[float] = _MEAN,
-    std: Sequence[float] = _STD,
+    mean: Sequence[float] = CLIP_MEAN,
+    std: Sequence[float] = CLIP_STD,
     prefix: str | None = None,
 ) -> ImportedClip:
-    """Turn a file of CLIP weights into a folder for `--tower`.
+    """Convert a file of CLIP weights to a folder for `load_tower` and `--tower`.
 
     Args:
         path: `.pt`, `.pth`, `.ckpt` or `.safetensors` in open_clip's or OpenAI's naming; no pickled code runs.
-        folder: where to write; an older import there is replaced, anything else is not.
+        folder: where to write; an older import is replaced, other content is refused.
         tokenizer: folder or hub id with a CLIP's tokenizer; default: that of `text_from`, else OpenAI's ViT-B/32.
         text_from: a CLIP (folder or hub id) whose text side is taken; needed where the file holds an image side only.
-        activation: of the file's transformers.
-        mean, std: of red, green and blue in 0..1; default OpenAI's.
+        activation: activation function of the transformers in the file.
+        mean, std: of red, green and blue in 0..1; default: OpenAI's.
         prefix: where the model stands in the file, if it holds several.
 
     Raises:
         DataNotFoundError: there is no such file.
-        CheckpointError: it cannot be read, holds no CLIP, or an incomplete one.
+        CheckpointError: the file cannot be read, or holds no CLIP or an incomplete one.
         TowerError: the tokenizer or the text side cannot be loaded, or does not fit.
         InputError: the folder holds something else, or `mean` and `std` are no three numbers.
         MissingExtraError: transformers is not installed.
@@ -95,44 +94,37 @@ def import_clip(
     target = Path(folder)
     _check(target, mean, std)
     tensors = read_tensors(path)
-    where, root = whole_prefix(tensors, where=str(path), prefix=prefix)
-    visual = Tensors(tensors, root, where=str(path))
+    prefix, image_prefix = whole_prefix(tensors, source_name=str(path), prefix=prefix)
+    visual = Tensors(tensors, image_prefix, source_name=str(path))
     kind: Literal["vit", "resnet"] = "vit" if "class_embedding" in visual else "resnet"
     image = read_vit(visual) if kind == "vit" else read_resnet(visual)
-    words = _text_prefix(tensors, where)
-    spoken = Tensors(tensors, where if words is None else words, where=str(path))
+    text_prefix = _text_prefix(tensors, prefix)
+    spoken = None if text_prefix is None else Tensors(tensors, text_prefix, source_name=str(path))
     if text_from is None:
-        if words is None:
-            raise CheckpointError(
-                f"'{path}' holds an image side only; say with --text-from which CLIP (folder or hub id) its text side "
-                "was left as it is."
-            )
-        text, pieces = read_text(spoken), _tokenizer(tokenizer or TOKENIZER)
-        text.sizes.update(hidden_act=activation, **_ends(pieces, text, tokenizer or TOKENIZER))
+        text, pieces = _text_of_file(spoken, path, tokenizer=tokenizer or TOKENIZER, activation=activation)
     else:
-        text = _other_text(text_from)
-        pieces = _tokenizer(tokenizer or text_from)
-        _ends(pieces, text, tokenizer or text_from)
+        text, pieces = _text_of_clip(text_from, tokenizer=tokenizer or text_from)
     if image.dim != text.dim:
         raise TowerError(
             f"The image side of '{path}' gives {image.dim} numbers and the text side of '{text_from or path}' "
             f"{text.dim}; give the CLIP that it was trained beside."
         )
     state = image.state | text.state
-    if where + "logit_scale" in tensors:
-        state["logit_scale"] = _scalar(tensors[where + "logit_scale"])
-    used = tuple(sorted([*visual.used, *spoken.used, *([where + "logit_scale"] if "logit_scale" in state else [])]))
+    used = [*visual.used, *(spoken.used if spoken is not None else ())]
+    if prefix + "logit_scale" in tensors:
+        state["logit_scale"] = _scalar(tensors[prefix + "logit_scale"])
+        used.append(prefix + "logit_scale")
     found = ImportedClip(
         target,
         kind,
-        where,
+        prefix,
         image.dim,
         image.sizes,
         {key: value for key, value in text.sizes.items() if "token_id" not in key},
         str(text_from or path),
         activation,
-        used,
-        _ignored(tensors, set(used), where),
+        tuple(sorted(used)),
+        _ignored(tensors, set(used), prefix),
         _notes(kind, activation, text_from, used, tensors),
     )
     _write(found, state, text, pieces, activation, mean, std, card=_card(Path(path), found))
@@ -140,7 +132,7 @@ def import_clip(
 
 
 def _scalar(value: Tensor) -> Tensor:
-    """The logarithm of the logits' scale as a scalar; some files have one of length 1."""
+    """A tensor of one value as a scalar; some files store the logit scale with shape (1,)."""
     return value.detach().float().reshape(-1)[0].clone()
 
 
@@ -155,18 +147,35 @@ def _check(target: Path, mean: Sequence[float], std: Sequence[float]) -> None:
 
 
 def _text_prefix(tensors: dict[str, Tensor], prefix: str) -> str | None:
-    """Where the text side stands: beside `visual.`, or under `text.` in open_clip's models with another text tower."""
+    """Prefix of the text side: beside `visual.`, or under `text.` in open_clip's models with another text tower."""
     return next((p for p in (prefix, prefix + "text.") if p + "token_embedding.weight" in tensors), None)
 
 
-def _other_text(source: str | Path) -> Part:
+def _text_of_file(
+    tensors: Tensors | None, path: str | Path, *, tokenizer: str | Path, activation: Activation
+) -> tuple[Part, Any]:
+    """The text side of the file, and its tokenizer."""
+    if tensors is None:
+        raise CheckpointError(
+            f"'{path}' holds an image side only; say with --text-from which CLIP (folder or hub id) its text side "
+            "was left as it is."
+        )
+    text, pieces = read_text(tensors), _tokenizer(tokenizer)
+    text.sizes.update(hidden_act=activation, **_special_tokens(pieces, text, tokenizer))
+    return text, pieces
+
+
+def _text_of_clip(source: str | Path, *, tokenizer: str | Path) -> tuple[Part, Any]:
+    """The text side of another CLIP, and its tokenizer."""
     tower = load_tower(source)
     if not isinstance(tower, ClipTower) or type(tower.text_model).__name__ != "CLIPTextModelWithProjection":
         raise TowerError(f"'{source}' is no CLIP, so its text side does not fit a CLIP's image side; name a CLIP.")
     model = tower.text_model
     state = {key: value.detach().clone().contiguous() for key, value in model.state_dict().items()}
     state = {key: value for key, value in state.items() if not key.endswith("position_ids")}
-    return Part(model.config.to_dict(), state, tower.dim)
+    text, pieces = Part(model.config.to_dict(), state, tower.dim), _tokenizer(tokenizer)
+    _special_tokens(pieces, text, tokenizer)  # raises where they do not fit
+    return text, pieces
 
 
 def _tokenizer(source: str | Path) -> Any:
@@ -180,8 +189,12 @@ def _tokenizer(source: str | Path) -> Any:
         ) from error
 
 
-def _ends(pieces: Any, text: Part, source: str | Path) -> dict[str, int]:
-    """Ids of the first and the last piece of a text; the vector of a text is read at its last piece."""
+def _special_tokens(pieces: Any, text: Part, source: str | Path) -> dict[str, int]:
+    """Ids of the start, end and padding tokens; the vector of a text is read at its end token.
+
+    Raises:
+        TowerError: the tokenizer has more tokens than the weights.
+    """
     last, rows = pieces.eos_token_id, text.sizes["vocab_size"]
     if last is None or last >= rows or len(pieces) > rows:
         raise TowerError(
@@ -207,14 +220,14 @@ def _ignored(tensors: dict[str, Tensor], used: set[str], prefix: str) -> dict[st
 
 
 def _notes(
-    kind: str, activation: str, text_from: str | Path | None, used: tuple[str, ...], tensors: dict[str, Tensor]
+    kind: str, activation: str, text_from: str | Path | None, used: Sequence[str], tensors: dict[str, Tensor]
 ) -> tuple[str, ...]:
-    where = "the text side" if kind == "resnet" else "both sides" if text_from is None else "the image side"
+    sides = "the text side" if kind == "resnet" else "both sides" if text_from is None else "the image side"
     notes = []
     if kind == "vit" or text_from is None:
         other = "gelu" if activation == "quick_gelu" else "quick_gelu"
         notes.append(
-            f"activation {activation} in {where}, as asked: it cannot be read from the file; import again with "
+            f"activation {activation} in {sides}, as asked: it cannot be read from the file; import again with "
             f"--activation {other} if the authors load it so"
         )
     if text_from is not None:
@@ -236,14 +249,14 @@ def _write(
     *,
     card: str,
 ) -> None:
-    """The folder, under a temporary name until it was loaded once and answered."""
+    """Write the folder under a temporary name; it gets its name after it was loaded and tried once."""
     from safetensors.torch import save_file
 
     target, side = found.folder, found.image["image_size"]
     with atomic_folder(target) as scratch:
         save_file(state, scratch / "model.safetensors", metadata={"format": "pt"})
         write_json(scratch / "config.json", _config(found, text, activation))
-        picture = {
+        image_processor = {
             "image_processor_type": "CLIPImageProcessor",
             "do_resize": True,
             "size": {"shortest_edge": side},
@@ -257,10 +270,10 @@ def _write(
             "image_mean": list(mean),
             "image_std": list(std),
         }
-        write_json(scratch / "preprocessor_config.json", picture)
+        write_json(scratch / "preprocessor_config.json", image_processor)
         (scratch / "README.md").write_text(card, encoding="utf-8")
         pieces.save_pretrained(scratch)
-        _try(scratch, side)
+        _check_vectors(scratch, side)
 
 
 def _config(found: ImportedClip, text: Part, activation: str) -> dict[str, Any]:
@@ -274,8 +287,12 @@ def _config(found: ImportedClip, text: Part, activation: str) -> dict[str, Any]:
     return config.to_dict() | {"architectures": ["CLIPModel"]}  # type: ignore[no-any-return]
 
 
-def _try(folder: Path, side: int) -> None:
-    """Make sure that the folder gives vectors of numbers before it gets its name."""
+def _check_vectors(folder: Path, side: int) -> None:
+    """Load the folder and embed a text and an image.
+
+    Raises:
+        CheckpointError: a vector is not finite.
+    """
     import numpy as np
     from PIL import Image
 

@@ -1,4 +1,4 @@
-"""How a ground tower is found by name."""
+"""Load a ground tower by name."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def load_tower(name: str | Path = "compact", *, revision: str | None = None) -> 
         revision: commit, tag or branch of a model on the hub.
 
     Raises:
-        TowerError: nothing can be loaded under this name; the message says where it was looked for.
+        TowerError: no tower can be loaded under this name; the message says what a name may be.
         MissingExtraError: the tower needs transformers, which is not installed.
     """
     given = str(name)
@@ -51,7 +51,7 @@ def load_tower(name: str | Path = "compact", *, revision: str | None = None) -> 
 
 
 def _model_type(folder: Path) -> str | None:
-    """What `config.json` says; None where there is none."""
+    """`model_type` in the `config.json` of a folder; None where there is no such file or key."""
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -1,6 +1,6 @@
-"""From a class to the texts that stand for it, and from those to one vector a class.
+"""Class names to text prompts (`prompts_for`) and prompts to one text vector for each class.
 
-Templates are data (templates.yaml); the synonyms and descriptive sentences come from the taxonomy.
+The templates are in templates.yaml; synonyms and descriptive sentences come from the taxonomy.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ def load_templates() -> Mapping[str, tuple[str, ...]]:
 
 
 def template_sets() -> tuple[str, ...]:
-    """The names that `templates` may have, the default first."""
+    """Names of the template sets, the default first."""
     return (DEFAULT, DESCRIPTIVE, *load_templates())
 
 
 def prompts_for(taxon: TaxonClass, templates: str | Sequence[str] = DEFAULT) -> list[str]:
-    """The texts that stand for a class, without doubles, in a fixed order. No tower is involved.
+    """The prompts of a class, without duplicates, in a fixed order.
 
     Args:
         taxon: the class.
@@ -49,8 +49,8 @@ def prompts_for(taxon: TaxonClass, templates: str | Sequence[str] = DEFAULT) -> 
             template or list of templates, each with `{name}` or `{a name}`.
 
     Raises:
-        PromptError: the set is unknown, a template has no place for the name, a prompt is empty, or `descriptive` is
-            asked of a class without descriptive sentences.
+        PromptError: the set is unknown, a template lacks `{name}`, a prompt is empty, or the class has no descriptive
+            sentences and `templates` is `descriptive`.
     """
     if isinstance(templates, str) and templates == DEFAULT:
         texts = [taxon.name, *taxon.synonyms, *taxon.prompts]
@@ -71,9 +71,9 @@ def prompts_for(taxon: TaxonClass, templates: str | Sequence[str] = DEFAULT) -> 
 def class_vectors(
     taxonomy: Taxonomy, tower: GroundTower, templates: str | Sequence[str] = DEFAULT
 ) -> NDArray[np.float32]:
-    """One unit vector a class: the mean of its prompts' unit vectors, made unit again.
+    """One unit vector for each class: the mean of the unit vectors of its prompts, normalised.
 
-    Every prompt is encoded once, in one call; compute this once and reuse it for every batch.
+    Each prompt is encoded once; compute the vectors once and use them for every batch.
 
     Args:
         taxonomy: K classes.
@@ -84,7 +84,7 @@ def class_vectors(
         (K, D) float32.
 
     Raises:
-        PromptError: as `prompts_for`, or a text holds nothing that the tower knows.
+        PromptError: as `prompts_for`, or the tower knows no word of a prompt, or the prompts of a class sum to zero.
 
     Source: PAPER section 4 (the authors' zeroshot.py).
     """

@@ -1,4 +1,4 @@
-"""Class lists: what a user may ask for, with the words that describe each class.
+"""Taxonomies: lists of classes with their names, synonyms, descriptive sentences, codes and colours.
 
 A taxonomy is a YAML file, shipped or the user's own; both are read and checked in the same way.
 """
@@ -44,13 +44,13 @@ class TaxonClass:
     """One class of a taxonomy."""
 
     name: str
-    """What users see: `Cropland`."""
+    """Name in maps and tables, such as `Cropland`."""
     synonyms: tuple[str, ...] = ()
     """Other names of the same thing."""
     prompts: tuple[str, ...] = ()
-    """Descriptive sentences: how it looks on the ground over the year."""
+    """Descriptive sentences: how the class looks on the ground over the year."""
     code: str | None = None
-    """Code in the source, `B11`."""
+    """Code in the source, such as `B11`."""
     colour: str = "#808080"
     """`#rrggbb` for maps and legends."""
 
@@ -62,7 +62,7 @@ class Taxonomy:
     name: str
     """Short name, as in `load_taxonomy`."""
     title: str
-    """One line for people."""
+    """One line for people to read."""
     source: str
     """Where the list comes from; empty for the user's own."""
     classes: tuple[TaxonClass, ...]
@@ -139,7 +139,7 @@ def load_taxonomy(name: str | Path) -> Taxonomy:
 
 
 def taxonomy_from_phrases(phrases: Sequence[str], *, name: str = "phrases") -> Taxonomy:
-    """Make a taxonomy of the user's own phrases, each a class, with colours that are told apart.
+    """Make a taxonomy of phrases, one class each, in distinct colours.
 
     Raises:
         PromptError: no phrase is given, one is empty, or one is given twice.
@@ -153,7 +153,7 @@ def taxonomy_from_phrases(phrases: Sequence[str], *, name: str = "phrases") -> T
         raise PromptError(
             f"Phrase {cleaned.index('') + 1} of {len(cleaned)} is empty; write what to look for, or remove it."
         )
-    double = _first_double([phrase.casefold() for phrase in cleaned])
+    double = _first_duplicate([phrase.casefold() for phrase in cleaned])
     if double is not None:
         raise PromptError(f"Phrase '{cleaned[double]}' is given more than once; keep one.")
     colours = colour_cycle(len(cleaned))
@@ -162,22 +162,27 @@ def taxonomy_from_phrases(phrases: Sequence[str], *, name: str = "phrases") -> T
 
 
 def as_taxonomy(what: Taxonomy | str | Path | Sequence[str]) -> Taxonomy:
-    """A taxonomy from whatever names one: itself, a shipped name, a YAML path, or a list of phrases."""
+    """Return a taxonomy as it is, load one by shipped name or YAML path, or make one of a list of phrases.
+
+    Raises:
+        TaxonomyError, DataNotFoundError: as `load_taxonomy`.
+        PromptError: as `taxonomy_from_phrases`.
+    """
     if isinstance(what, Taxonomy):
         return what
     return load_taxonomy(what) if isinstance(what, str | Path) else taxonomy_from_phrases(what)
 
 
 def loose_name(name: str) -> str:
-    """A class's name without what tables write differently: case, spaces, punctuation, `and`.
+    """A class name without case, spaces, punctuation and the word `and`, for comparing names of different tables.
 
-    `BlackSea` and `Black Sea` are one name, as are the two ways in which Sen4Map and LUCAS list professional services.
+    `BlackSea` and `Black Sea` become one name, as do the names of professional services in Sen4Map and LUCAS.
     """
     return "".join(word for word in re.findall(r"\w+", name.casefold()) if word != "and")
 
 
 def colour_cycle(count: int) -> tuple[str, ...]:
-    """`count` different colours: sixteen that are safe with any common colour vision, then darker and lighter ones."""
+    """`count` distinct colours: sixteen for any common colour vision, then darker and lighter ones of these."""
     colours = []
     for i in range(count):
         base, lap = _SAFE_COLOURS[i % len(_SAFE_COLOURS)], i // len(_SAFE_COLOURS)
@@ -196,12 +201,12 @@ def _read(path: Path) -> Taxonomy:
             f"{path}: not readable as YAML ({' '.join(str(error).split())}); correct the file."
         ) from error
     if not isinstance(content, dict):
-        raise TaxonomyError(f"{path}: holds {_kind(content)}; expected the keys name, title, source and classes.")
+        raise TaxonomyError(f"{path}: holds {_describe(content)}; expected the keys name, title, source and classes.")
     try:
         parsed = _TaxonomyFile.model_validate(content)
     except ValidationError as error:
         raise TaxonomyError(f"{path}: {_explain(error, content)}") from error
-    _refuse_doubles(path, parsed.classes)
+    _refuse_duplicates(path, parsed.classes)
     colours = colour_cycle(len(parsed.classes))
     classes = tuple(
         TaxonClass(entry.name, entry.synonyms, entry.prompts, entry.code, entry.colour or colour)
@@ -210,8 +215,8 @@ def _read(path: Path) -> Taxonomy:
     return Taxonomy(parsed.name, parsed.title or parsed.name, parsed.source, classes)
 
 
-def _refuse_doubles(path: Path, classes: Sequence[_ClassEntry]) -> None:
-    double = _first_double([entry.name.casefold() for entry in classes])
+def _refuse_duplicates(path: Path, classes: Sequence[_ClassEntry]) -> None:
+    double = _first_duplicate([entry.name.casefold() for entry in classes])
     if double is not None:
         raise TaxonomyError(f"{path}: class '{classes[double].name}' is given more than once; keep one, or rename it.")
     owner = {entry.name.casefold(): entry.name for entry in classes}
@@ -224,7 +229,7 @@ def _refuse_doubles(path: Path, classes: Sequence[_ClassEntry]) -> None:
                 )
 
 
-def _first_double(keys: Sequence[str]) -> int | None:
+def _first_duplicate(keys: Sequence[str]) -> int | None:
     seen: set[str] = set()
     for i, key in enumerate(keys):
         if key in seen:
@@ -236,15 +241,15 @@ def _first_double(keys: Sequence[str]) -> int | None:
 def _explain(error: ValidationError, content: dict[str, Any]) -> str:
     """The first problem in one line: class, field, what is wrong, value seen, what to do."""
     first = error.errors()[0]
-    where = list(first["loc"])
+    location = list(first["loc"])
     prefix = ""
-    if where[:1] == ["classes"] and len(where) > 1:
-        number = int(where[1])
+    if location[:1] == ["classes"] and len(location) > 1:
+        number = int(location[1])
         entry = content["classes"][number]
         label = f" '{entry['name']}'" if isinstance(entry, dict) and entry.get("name") else ""
         prefix = f"class {number + 1}{label}: "
-        where = where[2:]
-    field = ".".join(str(part + 1) if isinstance(part, int) else str(part) for part in where)
+        location = location[2:]
+    field = ".".join(str(part + 1) if isinstance(part, int) else str(part) for part in location)
     if first["type"] == "missing":
         return f"{prefix}`{field}` is missing; add it."
     if first["type"] == "extra_forbidden":
@@ -258,5 +263,5 @@ def _explain(error: ValidationError, content: dict[str, Any]) -> str:
     return f"{prefix}`{field or 'entry'}` is {value}: {first['msg'].lower()}; {hint}."
 
 
-def _kind(content: object) -> str:
+def _describe(content: object) -> str:
     return "nothing" if content is None else f"a {type(content).__name__}"

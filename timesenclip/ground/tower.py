@@ -1,7 +1,7 @@
-"""What a ground tower is.
+"""The protocol of a ground tower.
 
-A ground tower puts words and (if it can) photographs taken on the ground into one space of unit vectors, into which the
-satellite encoder is trained. It is never trained itself.
+A ground tower embeds texts and (if it can) photographs taken on the ground as unit vectors. The satellite encoder is
+trained into the same space; the tower itself is not trained.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["COMPACT_FOLDER", "GroundTower"]
 
 COMPACT_FOLDER = Path(__file__).parents[1] / "weights" / "compact-text"
-"""The compact text tower that travels with the package."""
+"""Folder of the compact text tower that is shipped with the package."""
 
 
 @runtime_checkable
@@ -30,7 +30,7 @@ class GroundTower(Protocol):
 
     @property
     def name(self) -> str:
-        """What is stored with a checkpoint: `compact-text-v1`, or the hub id or folder it was loaded from."""
+        """The name that is stored with a checkpoint: `compact-text-v1`, a hub id or a folder."""
 
     @property
     def dim(self) -> int:
@@ -40,7 +40,7 @@ class GroundTower(Protocol):
         """(P, D) unit vectors of P texts.
 
         Raises:
-            PromptError: a text is empty, or holds nothing that the tower knows.
+            PromptError: a text is empty, or the tower knows none of its words.
         """
 
     def encode_images(self, images: Sequence[ImageLike]) -> NDArray[np.float32]:

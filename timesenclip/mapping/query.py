@@ -19,8 +19,9 @@ from timesenclip.ground.prompts import class_vectors, prompts_for
 from timesenclip.ground.taxonomy import TaxonClass, Taxonomy, as_taxonomy, colour_cycle
 from timesenclip.ground.tower import GroundTower
 from timesenclip.mapping.store.store import EmbeddingStore
-from timesenclip.model.checkpoint import Calibration, Model
-from timesenclip.tasks.classify import Answers, classify_scores
+from timesenclip.model.checkpoint import Model
+from timesenclip.model.checkpoint_config import Calibration
+from timesenclip.tasks.classify import Predictions, classify_scores
 from timesenclip.tasks.heads import Head, load_head
 
 __all__ = ["MAX_CLASSES", "Query", "make_query", "tower_of"]
@@ -64,7 +65,7 @@ class Query:
             )
         return embeddings @ self.vectors.T
 
-    def classify(self, scores: NDArray[np.float32]) -> Answers:
+    def classify(self, scores: NDArray[np.float32]) -> Predictions:
         """Classes and confidences of scores (N, K), with the calibration."""
         calibration = self.calibration
         return classify_scores(scores, temperature=calibration.temperature, unknown_score=calibration.unknown_score)

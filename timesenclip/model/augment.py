@@ -1,8 +1,8 @@
-"""Augmentations of pixel series, drawn for each sample, used only while training.
+"""Random augmentations of pixel series for training, drawn for each sample on its own.
 
 Each takes and returns `(x, calendar, valid)`: x (B, T, C[, p, p]) normalised, calendar (B, T, 2), valid (B, T). Steps
-are dropped by marking them missing, so that every step keeps its own dates (the authors lost them, defect 8), and
-no sample ever loses its last valid step.
+are dropped by marking them missing, so that every step keeps its own dates (in the authors' code they are lost, defect
+8), and no sample loses its last valid step.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Batch: TypeAlias = tuple[Tensor, Tensor, Tensor]
 
 
 class Augmentation(Protocol):
-    """Changes a batch at random, each sample on its own."""
+    """A random change of a batch, drawn for each sample on its own."""
 
     def __call__(self, x: Tensor, calendar: Tensor, valid: Tensor, generator: torch.Generator) -> Batch:
         """Augment; the inputs are left as they are."""
@@ -30,7 +30,7 @@ class Augmentation(Protocol):
 
 @dataclass(frozen=True)
 class TSMixAug:
-    """With probability `p`: half of the time the year's median as one step, else three months in a row dropped.
+    """With probability `p`: the median of the year as one step, or, equally often, three consecutive months dropped.
 
     Source: the authors' TSMixAug. Differs: one draw a sample instead of a batch, and the median is that of the
     reflectances, as in their evaluation, instead of the embedded tokens.
@@ -39,7 +39,7 @@ class TSMixAug:
     p: float = 0.5
     """Probability that a sample is changed at all."""
     span: int = 3
-    """Months dropped in a row."""
+    """Consecutive months dropped."""
 
     def __call__(self, x: Tensor, calendar: Tensor, valid: Tensor, generator: torch.Generator) -> Batch:
         """Augment."""
@@ -76,7 +76,7 @@ class MonthDropout:
     p: float = 0.5
     """Probability that a sample is changed at all."""
     most: float = 0.7
-    """Highest rate."""
+    """Highest rate, 0..1."""
 
     def __call__(self, x: Tensor, calendar: Tensor, valid: Tensor, generator: torch.Generator) -> Batch:
         """Augment."""
@@ -137,7 +137,7 @@ def _chance(count: int, p: float, generator: torch.Generator) -> Tensor:
 
 
 def _drop(valid: Tensor, gone: Tensor) -> Tensor:
-    """Mark steps missing, except in samples that would lose all."""
+    """(B, T) valid steps without those of `gone`; samples that would lose all of them keep all."""
     left = valid & ~gone
     return torch.where(left.any(dim=1, keepdim=True), left, valid)
 

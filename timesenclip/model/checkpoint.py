@@ -1,119 +1,46 @@
-"""Checkpoints: a folder with `model.safetensors`, `config.json` and a model card, found by name.
+"""Load and save checkpoints: a folder with `model.safetensors`, `config.json` and a model card.
 
-Names: `default` (shipped), a folder, `local-dir:FOLDER`, `hf-hub:OWNER/NAME[@REVISION]`. Nothing pickled is ever read.
+Names: `default` (shipped), a folder, `local-dir:FOLDER`, `hf-hub:OWNER/NAME[@REVISION]`. Pickled files are never read.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from timesenclip.bands import BAND_NAMES, NORMALISATIONS, band_index
+from timesenclip.bands import BAND_NAMES
 from timesenclip.errors import CheckpointError, TimeSenCLIPError
 from timesenclip.files import atomic_folder
 from timesenclip.ground.load import load_tower
 from timesenclip.messages import reason_of
-from timesenclip.model.encoder import EncoderConfig, SeriesEncoder
+from timesenclip.model.checkpoint_config import (
+    CARD_FILE,
+    CHECKPOINT_FILES,
+    CONFIG_FILE,
+    WEIGHTS_FILE,
+    CheckpointConfig,
+    read_config,
+)
+from timesenclip.model.encoder import SeriesEncoder
 from timesenclip.settings import hub_is_offline
 
 if TYPE_CHECKING:
     from timesenclip.ground.tower import GroundTower
 
-__all__ = [
-    "FORMAT_VERSION",
-    "Calibration",
-    "CheckpointConfig",
-    "Model",
-    "TowerRef",
-    "as_model",
-    "load",
-    "save",
-    "shipped_names",
-]
+__all__ = ["Model", "as_model", "load", "save", "shipped_names"]
 
-FORMAT_VERSION = 1
-"""Version of the folder layout; a checkpoint of another version is refused."""
-
-_WEIGHTS, _CONFIG, _CARD = "model.safetensors", "config.json", "README.md"
 _SHIPPED = Path(__file__).parents[1] / "weights"
 _PICKLES = (".pt", ".pth", ".ckpt", ".bin", ".pkl")
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class TowerRef(_Strict):
-    """The ground tower that the encoder was trained to meet."""
-
-    name: str
-    """As `load_tower` takes it: `compact`, `hf-hub:openai/clip-vit-base-patch32`, a folder."""
-    dim: int = Field(gt=0)
-    """Dimension of its vectors, equal to the encoder's `embed_dim`."""
-    revision: str | None = None
-    """Revision on the hub, where there is one."""
-
-
-class Calibration(_Strict):
-    """How scores become answers; fitted once on held-out places (see the model card)."""
-
-    temperature: float = Field(0.05, gt=0)
-    """Probabilities are softmax(cosine / temperature)."""
-    unknown_score: float | None = None
-    """A pixel whose best cosine is below this is `unknown`; None = never."""
-    fitted: bool = False
-    """Whether the values were fitted or are placeholders."""
-
-
-class CheckpointConfig(_Strict):
-    """Everything about a checkpoint except its weights."""
-
-    format_version: int = FORMAT_VERSION
-    """Version of the folder layout."""
-    name: str
-    """Name of the checkpoint."""
-    encoder: dict[str, Any]
-    """Fields of `EncoderConfig`."""
-    normalisation: str
-    """Name in `timesenclip.bands.NORMALISATIONS`."""
-    band_names: tuple[str, ...] | None = None
-    """Bands that the encoder reads, in its order; None: all ten, in the order of the band table."""
-    tower: TowerRef
-    """Where words (and photographs) are embedded."""
-    hemisphere_shift: bool = False
-    """Add half a year to the calendar of places south of the equator: season instead of month."""
-    calibration: Calibration = Calibration()
-    """How scores become answers."""
-    weights_dtype: Literal["float32", "float16", "bfloat16"] = "float32"
-    """How the weights are stored; they are always loaded as float32."""
-    training: dict[str, Any] = Field(default_factory=dict)
-    """Summary of the run: recipe, data, seed, versions."""
-
-    @field_validator("band_names")
-    @classmethod
-    def _our_bands(cls, names: tuple[str, ...] | None) -> tuple[str, ...] | None:
-        if names is None:
-            return None
-        known = tuple(BAND_NAMES[band_index(name)] for name in names)
-        if not known or len(set(known)) < len(known):
-            raise ValueError(f"{len(names)} bands, some of them twice or none at all")
-        return known
-
-    def encoder_config(self) -> EncoderConfig:
-        """The architecture."""
-        return EncoderConfig(**self.encoder)
-
-
 class Model:
-    """An encoder ready for use, with what is needed to ask it questions."""
+    """An encoder ready for use, its configuration, and the ground tower whose embedding space it shares."""
 
     def __init__(
         self,
@@ -123,7 +50,17 @@ class Model:
         digest: str = "unsaved",
         tower: GroundTower | None = None,
     ) -> None:
-        """Take a trained encoder; it is put into evaluation mode. A tower given here is used instead of the named."""
+        """Take a trained encoder; it is put into evaluation mode.
+
+        Args:
+            encoder: the encoder.
+            config: everything else about the checkpoint.
+            digest: first 12 hexadecimal digits of the SHA-256 of the weights file.
+            tower: used instead of the tower that `config` names; its dimension is not checked.
+
+        Raises:
+            CheckpointError: the encoder's dimension or number of bands is not the one in `config`.
+        """
         if encoder.config.embed_dim != config.tower.dim:
             raise CheckpointError(
                 f"The encoder's embed_dim is {encoder.config.embed_dim}, but the tower '{config.tower.name}' has "
@@ -146,8 +83,8 @@ class Model:
         """The ground tower, loaded on first use.
 
         Raises:
-            CheckpointError: its dimension is not the one that the checkpoint was trained with.
-            TowerError: it cannot be loaded.
+            CheckpointError: the tower has another dimension than the checkpoint was trained with.
+            TowerError: the tower cannot be loaded.
         """
         if self._tower is None:
             tower = load_tower(self.config.tower.name, revision=self.config.tower.revision)
@@ -166,12 +103,12 @@ class Model:
 
 
 def shipped_names() -> tuple[str, ...]:
-    """Names of the checkpoints that travel with the package."""
+    """Names of the checkpoints that are shipped with the package, sorted."""
     return tuple(
         sorted(
             path.parent.name
-            for path in _SHIPPED.glob(f"*/{_WEIGHTS}")
-            if (path.parent / _CONFIG).is_file() and _is_ours(path.parent)
+            for path in _SHIPPED.glob(f"*/{WEIGHTS_FILE}")
+            if (path.parent / CONFIG_FILE).is_file() and _has_encoder(path.parent)
         )
     )
 
@@ -183,13 +120,15 @@ def load(name: str | Path = "default") -> Model:
         name: `default` or another shipped name, a folder, `local-dir:FOLDER`, or `hf-hub:OWNER/NAME[@REVISION]`.
 
     Raises:
-        CheckpointError: it is not there, broken, pickled, or written by another version.
+        CheckpointError: there is no such checkpoint, or it is broken, pickled or written by another version.
     """
     folder = _find(str(name))
-    config = _read_config(folder)
-    weights = folder / _WEIGHTS
+    config = read_config(folder)
+    weights = folder / WEIGHTS_FILE
     if not weights.is_file():
-        raise CheckpointError(f"'{folder}' has no {_WEIGHTS}; a checkpoint folder needs {_WEIGHTS} and {_CONFIG}.")
+        raise CheckpointError(
+            f"'{folder}' has no {WEIGHTS_FILE}; a checkpoint folder needs {WEIGHTS_FILE} and {CONFIG_FILE}."
+        )
     try:
         encoder = SeriesEncoder(config.encoder_config())
         tensors = {key: value.float() for key, value in load_file(weights).items()}
@@ -198,14 +137,14 @@ def load(name: str | Path = "default") -> Model:
             f"'{weights}' is not a safetensors file or is cut short ({reason_of(error)}); fetch it again."
         ) from error
     except (TypeError, TimeSenCLIPError) as error:
-        raise CheckpointError(f"'{folder / _CONFIG}' describes no encoder of ours: {error}") from error
-    _fill(encoder, tensors, weights)
+        raise CheckpointError(f"'{folder / CONFIG_FILE}' does not describe an encoder: {error}") from error
+    _load_weights(encoder, tensors, weights)
     digest = hashlib.sha256(weights.read_bytes()).hexdigest()[:12]
     return Model(encoder, config, digest=digest)
 
 
 def as_model(model: Model | str | Path | None = None) -> Model:
-    """The model itself, or the one that a checkpoint's name or folder stands for; None is the default checkpoint.
+    """Return a model as it is, and load a checkpoint by its name or folder; None is the default checkpoint.
 
     Raises:
         CheckpointError: as `load`.
@@ -214,7 +153,7 @@ def as_model(model: Model | str | Path | None = None) -> Model:
 
 
 def save(model: Model, folder: str | Path, *, card: str | None = None) -> Path:
-    """Write a checkpoint folder, under a temporary name until it is complete; an old one is replaced.
+    """Write a checkpoint folder under a temporary name and rename it when it is complete; an older one is replaced.
 
     Args:
         model: what to save; weights are stored as `config.weights_dtype`.
@@ -228,21 +167,17 @@ def save(model: Model, folder: str | Path, *, card: str | None = None) -> Path:
     with atomic_folder(target) as scratch:
         dtype = getattr(torch, model.config.weights_dtype)
         tensors = {key: value.detach().to(dtype).contiguous() for key, value in model.encoder.state_dict().items()}
-        save_file(tensors, scratch / _WEIGHTS)
-        (scratch / _CONFIG).write_text(model.config.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        save_file(tensors, scratch / WEIGHTS_FILE)
+        (scratch / CONFIG_FILE).write_text(model.config.model_dump_json(indent=2) + "\n", encoding="utf-8")
         if card is not None:
-            (scratch / _CARD).write_text(card, encoding="utf-8")
+            (scratch / CARD_FILE).write_text(card, encoding="utf-8")
     return target
 
 
-def encoder_fields(config: EncoderConfig) -> dict[str, Any]:
-    """An architecture as `CheckpointConfig.encoder` holds it."""
-    return asdict(config)
-
-
-def _is_ours(folder: Path) -> bool:
+def _has_encoder(folder: Path) -> bool:
+    """Whether a shipped folder is a checkpoint, not a text tower, whose files have the same names."""
     try:
-        return "encoder" in json.loads((folder / _CONFIG).read_text(encoding="utf-8"))
+        return "encoder" in json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
     except (OSError, json.JSONDecodeError):
         return False
 
@@ -253,7 +188,7 @@ def _find(name: str) -> Path:
     path = Path(name.removeprefix("local-dir:")).expanduser()
     if path.suffix in _PICKLES:
         raise CheckpointError(
-            f"'{path}' may hold pickled code, which is never read; give a folder with {_WEIGHTS} and {_CONFIG}."
+            f"'{path}' may hold pickled code, which is never read; give a folder with {WEIGHTS_FILE} and {CONFIG_FILE}."
         )
     if path.is_dir():
         return path
@@ -275,7 +210,7 @@ def _from_hub(name: str) -> Path:
             snapshot_download(
                 repo,
                 revision=revision or None,
-                allow_patterns=[_WEIGHTS, _CONFIG, _CARD],
+                allow_patterns=list(CHECKPOINT_FILES),
                 local_files_only=hub_is_offline(),
             )
         )
@@ -286,40 +221,19 @@ def _from_hub(name: str) -> Path:
         ) from error
 
 
-def _read_config(folder: Path) -> CheckpointConfig:
-    file = folder / _CONFIG
-    if not file.is_file():
-        raise CheckpointError(f"'{folder}' has no {_CONFIG}; a checkpoint folder needs {_WEIGHTS} and {_CONFIG}.")
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise CheckpointError(f"'{file}' is not JSON ({reason_of(error)}); fetch the checkpoint again.") from error
-    version = content.get("format_version") if isinstance(content, dict) else None
-    if version != FORMAT_VERSION:
-        raise CheckpointError(
-            f"'{file}' has format_version {version!r}; this version of timesenclip reads {FORMAT_VERSION}. "
-            "Install the version that wrote it, or train again."
-        )
-    try:
-        config = CheckpointConfig.model_validate(content)
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise CheckpointError(f"'{file}': '{'.'.join(map(str, first['loc']))}': {first['msg']}.") from error
-    if config.normalisation not in NORMALISATIONS:
-        raise CheckpointError(
-            f"'{file}' names the normalisation '{config.normalisation}'; known: {', '.join(NORMALISATIONS)}."
-        )
-    return config
+def _load_weights(encoder: SeriesEncoder, tensors: dict[str, torch.Tensor], file: Path) -> None:
+    """Give the encoder its weights.
 
-
-def _fill(encoder: SeriesEncoder, tensors: dict[str, torch.Tensor], where: Path) -> None:
+    Raises:
+        CheckpointError: names or shapes are not those of the encoder.
+    """
     expected = encoder.state_dict()
     missing, extra = sorted(expected.keys() - tensors.keys()), sorted(tensors.keys() - expected.keys())
     wrong = [key for key in expected.keys() & tensors.keys() if expected[key].shape != tensors[key].shape]
     if missing or extra or wrong:
         key = (missing or extra or wrong)[0]
         raise CheckpointError(
-            f"'{where}' does not fit its config: {len(missing)} tensors missing, {len(extra)} unexpected, {len(wrong)} "
+            f"'{file}' does not fit its config: {len(missing)} tensors missing, {len(extra)} unexpected, {len(wrong)} "
             f"of another shape, such as '{key}'. The folder mixes two checkpoints; fetch it again."
         )
     encoder.load_state_dict(tensors)

@@ -1,4 +1,4 @@
-"""InfoNCE between satellite and ground embeddings, and its learnable temperature."""
+"""The contrastive loss (InfoNCE) between satellite and ground embeddings, and its learnable temperature."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ _MAX_LOG_SCALE = math.log(100.0)
 class Temperature(nn.Module):
     """The scale 1 / temperature of the logits, learnable on a log axis and clamped to 1..100.
 
-    Source: CLIP, and the authors' `on_before_zero_grad`. Differs: a fixed temperature is a scale too (theirs was used
-    as a logarithm).
+    Source: CLIP (Radford et al. 2021), and the authors' `on_before_zero_grad`. Differs: a fixed temperature is
+    converted to a scale too (the authors used it as a logarithm).
 
     Args:
         initial: temperature at the start.
@@ -57,7 +57,8 @@ def info_nce(
 ) -> Tensor:
     """Contrastive loss of pairs of embeddings.
 
-    With the defaults and a bank it is the paper's: satellite -> ground, negatives from the bank only.
+    With the defaults and a memory bank it is the loss of the paper: satellite -> ground, negatives from the bank only.
+    `place` and `label` take false negatives out of the denominator.
 
     Args:
         satellite: (B, D) satellite embeddings; normalised here.
@@ -65,7 +66,7 @@ def info_nce(
         scale: 1 / temperature.
         bank_keys: (M, D) ground keys of earlier batches, used as negatives; normalised here.
         in_batch: also use the other places' ground embeddings as negatives.
-        symmetric: also ask ground -> satellite and take the mean; needs `in_batch`.
+        symmetric: add the loss ground -> satellite and take the mean of the two; needs `in_batch`.
         place: (B,) int64 place ids; keys of the same place are not negatives. -1 never matches.
         bank_place: (M,) the same for the bank.
         label: (B,) int64 labels; keys with the same label are not negatives. -1 never matches.
@@ -75,7 +76,7 @@ def info_nce(
         Scalar mean loss; 0 without gradient where a batch has no negatives at all.
 
     Raises:
-        InputError: shapes differ, or `symmetric` is asked for without `in_batch`.
+        InputError: shapes differ, or `symmetric` is set without `in_batch`.
 
     Source: van den Oord et al. 2018; He et al. 2020; Radford et al. 2021.
     """
@@ -85,16 +86,16 @@ def info_nce(
         )
     if symmetric and not in_batch:
         raise InputError("A symmetric loss needs negatives for the ground side too: set in_batch=True.")
-    s, g = F.normalize(satellite, dim=-1), F.normalize(ground, dim=-1)
-    same = _same(place, place, len(s), len(s), s.device) | _same(label, label, len(s), len(s), s.device)
-    same.fill_diagonal_(False)
+    s, g = F.normalize(satellite, dim=-1), F.normalize(ground, dim=-1)  # (B, D) each
+    same = _equal_ids(place, place, len(s), len(s), s.device) | _equal_ids(label, label, len(s), len(s), s.device)
+    same.fill_diagonal_(False)  # (B, B), the pair itself stays as the positive
     logits = scale * s @ g.T  # (B, B)
     positive = logits.diagonal()
     others = torch.eye(len(s), dtype=torch.bool, device=s.device) if not in_batch else torch.ones_like(same)
     parts = [logits.masked_fill(same | ~others, -torch.inf)]
     if bank_keys is not None and len(bank_keys):
-        known = _same(place, bank_place, len(s), len(bank_keys), s.device)
-        known |= _same(label, bank_label, len(s), len(bank_keys), s.device)
+        known = _equal_ids(place, bank_place, len(s), len(bank_keys), s.device)
+        known |= _equal_ids(label, bank_label, len(s), len(bank_keys), s.device)
         parts.append((scale * s @ F.normalize(bank_keys, dim=-1).T).masked_fill(known, -torch.inf))  # (B, M)
     loss = (torch.cat(parts, dim=1).logsumexp(dim=1) - positive).mean()
     if not symmetric:
@@ -103,8 +104,8 @@ def info_nce(
     return (loss + back) / 2
 
 
-def _same(mine: Tensor | None, theirs: Tensor | None, rows: int, columns: int, device: torch.device) -> Tensor:
+def _equal_ids(own: Tensor | None, other: Tensor | None, rows: int, columns: int, device: torch.device) -> Tensor:
     """(rows, columns) True where both ids are known and equal."""
-    if mine is None or theirs is None:
+    if own is None or other is None:
         return torch.zeros(rows, columns, dtype=torch.bool, device=device)
-    return (mine[:, None] == theirs[None, :]) & (mine[:, None] >= 0)
+    return (own[:, None] == other[None, :]) & (own[:, None] >= 0)

@@ -1,4 +1,4 @@
-"""Embed pixel series: batches of them, through `encoder_input` and the encoder, to unit vectors."""
+"""Embed pixel series: in batches, through `encoder_input` and the encoder, to vectors of unit length."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def embed(
     missing: Literal["error", "nan"] = "error",
     progress: Callable[[int, int], None] | None = None,
 ) -> NDArray[np.float32]:
-    """Embed every series: of its bands those that the checkpoint names, of a larger patch the middle.
+    """Embed pixel series; the encoder reads its own bands of each step, and the middle of patches larger than its own.
 
     Args:
         series: N pixel series.
@@ -40,7 +40,8 @@ def embed(
 
     Raises:
         NoClearObservationError: a series has no valid step and `missing` is "error".
-        InputError: the encoder reads larger patches, or there are too many steps.
+        InputError: `batch_size` is below 1, the encoder reads larger patches, or the series have too many steps.
+        CheckpointError: as `timesenclip.model.checkpoint.load`.
     """
     chosen = as_model(model)
     if batch_size < 1:

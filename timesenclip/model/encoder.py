@@ -54,14 +54,18 @@ class EncoderConfig:
     """E, size of the embedding: the dimension of the ground tower."""
     positions: Literal["monthly", "calendar", "official"] = "monthly"
     """`monthly`: the paper's learned table, averaged over the interval. `official`: the same table, but a quarter gets
-    the median of its three months, as the authors' weights are asked. `calendar`: Fourier features of the date."""
+    the median of its three months, as the authors evaluate their weights. `calendar`: Fourier features of the date."""
     harmonics: int = 4
     """Fourier harmonics of the year (`calendar` only)."""
     max_steps: int = 36
-    """Most steps that a series may have."""
+    """Largest number of steps that a series may have."""
 
     def __post_init__(self) -> None:
-        """Check what the type system cannot."""
+        """Check the fields.
+
+        Raises:
+            InputError: `dim` is not a multiple of `heads`, or `positions` is unknown.
+        """
         if self.dim % self.heads:
             raise InputError(f"dim {self.dim} is not a multiple of heads {self.heads}; change one of them.")
         if self.positions not in ("monthly", "calendar", "official"):
@@ -107,35 +111,40 @@ class SeriesEncoder(nn.Module):
             valid: (B, T) bool, True = use; default: all.
 
         Returns:
-            (B, E). A series without any valid step gets the class token's answer, the same for all such series.
+            (B, E). A series without any valid step is encoded as the class token alone, the same for all such series.
 
         Raises:
             InputError: the shapes do not fit the configuration.
         """
         self._check(x, calendar)
-        keep = torch.ones(x.shape[:2], dtype=torch.bool, device=x.device) if valid is None else valid
-        # Not when embedding: there the same series must give the same bits in whatever company it comes.
-        return self._by_length(x, calendar, keep) if self.training else self._encode(x, calendar, keep)
+        if valid is None:
+            valid = torch.ones(x.shape[:2], dtype=torch.bool, device=x.device)
+        # In evaluation mode the embedding of a series must not depend, to the last bit, on the others in its batch.
+        return self._encode_by_length(x, calendar, valid) if self.training else self._encode(x, calendar, valid)
 
-    def _by_length(self, x: Tensor, calendar: Tensor, keep: Tensor) -> Tensor:
-        """Encode series of about the same number of steps together, without what is missing: it then costs nothing."""
-        count = keep.sum(dim=1)
+    def _encode_by_length(self, x: Tensor, calendar: Tensor, valid: Tensor) -> Tensor:
+        """(B, E); series with about the same number of valid steps are encoded together, so missing steps cost nothing.
+
+        The length of a group is the number of valid steps rounded up to 1, 3, 6, 9, ...; the rest is masked.
+        """
+        count = valid.sum(dim=1)
         length = torch.where(count <= 1, 1, (count + 2) // 3 * 3).clamp(max=x.shape[1])  # (B,) 1, 3, 6, 9, ...
-        present = (~keep).to(torch.uint8).argsort(dim=1, stable=True)  # (B, T) valid steps first, in order
+        present = (~valid).to(torch.uint8).argsort(dim=1, stable=True)  # (B, T) valid steps first, in order
         parts, rows = [], []
         for steps in sorted(set(length.tolist())):
             row = (length == steps).nonzero()[:, 0]
             step = present[row, :steps]  # (b, t)
-            parts.append(self._encode(x[row[:, None], step], calendar[row[:, None], step], keep[row[:, None], step]))
+            parts.append(self._encode(x[row[:, None], step], calendar[row[:, None], step], valid[row[:, None], step]))
             rows.append(row)
-        return torch.cat(parts)[torch.cat(rows).argsort()]
+        return torch.cat(parts)[torch.cat(rows).argsort()]  # (B, E)
 
-    def _encode(self, x: Tensor, calendar: Tensor, keep: Tensor) -> Tensor:
-        flat = x.flatten(2).masked_fill(~keep[..., None], 0.0)  # (B, T, C p p)
+    def _encode(self, x: Tensor, calendar: Tensor, valid: Tensor) -> Tensor:
+        """(B, E); missing steps are masked in the attention."""
+        flat = x.flatten(2).masked_fill(~valid[..., None], 0.0)  # (B, T, C p p)
         tokens = self.spectral_embedding(flat) + self._positions(calendar)  # (B, T, D)
         tokens = torch.cat([self.time_token.expand(len(x), -1, -1), tokens], dim=1)  # (B, 1 + T, D)
-        keep = torch.cat([keep.new_ones(len(x), 1), keep], dim=1)  # (B, 1 + T)
-        return self.mlp_head(self.transformer(tokens, keep))  # type: ignore[no-any-return]
+        valid = torch.cat([valid.new_ones(len(x), 1), valid], dim=1)  # (B, 1 + T)
+        return self.mlp_head(self.transformer(tokens, valid))  # type: ignore[no-any-return]
 
     def _check(self, x: Tensor, calendar: Tensor) -> None:
         c, p = self.config.bands, self.config.patch_size
@@ -207,13 +216,18 @@ def fourier_features(calendar: Tensor, harmonics: int) -> Tensor:
 
 
 class _Layers(nn.Module):
+    """The layers, one after the other; a class of its own because the authors' parameter names have `layers`."""
+
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
         self.layers = nn.ModuleList(_Layer(config) for _ in range(config.depth))
 
-    def forward(self, tokens: Tensor, keep: Tensor) -> Tensor:
-        """The class token after the last layer, (B, D); there only its own query is worth asking."""
-        bias = torch.zeros(keep.shape, dtype=tokens.dtype, device=tokens.device).masked_fill(~keep, -torch.inf)
+    def forward(self, tokens: Tensor, valid: Tensor) -> Tensor:
+        """The class token after the last layer, (B, D), for tokens (B, S, D) and valid (B, S), S = 1 + T.
+
+        In the last layer only the class token has a query: nothing reads the other tokens after it.
+        """
+        bias = torch.zeros(valid.shape, dtype=tokens.dtype, device=tokens.device).masked_fill(~valid, -torch.inf)
         bias = bias[:, None, None, :]  # (B, 1, 1, S)
         for layer in self.layers[:-1]:
             tokens = layer(tokens, tokens, bias)  # (B, S, D)
@@ -232,14 +246,16 @@ class _Layer(nn.Module):
         self.norm2 = nn.LayerNorm(config.dim)
         self.dropout = nn.Dropout(config.dropout)
 
-    def forward(self, asking: Tensor, tokens: Tensor, bias: Tensor) -> Tensor:
-        """Update `asking` (B, Q, D), which attends to `tokens` (B, S, D)."""
-        asking = self.norm1(asking + self.dropout(self.self_attn(asking, tokens, bias)))
-        hidden = self.dropout(F.relu(self.linear1(asking)))  # (B, Q, FFN)
-        return self.norm2(asking + self.dropout(self.linear2(hidden)))  # type: ignore[no-any-return]
+    def forward(self, query: Tensor, tokens: Tensor, bias: Tensor) -> Tensor:
+        """Update `query` (B, Q, D), which attends to `tokens` (B, S, D)."""
+        query = self.norm1(query + self.dropout(self.self_attn(query, tokens, bias)))
+        hidden = self.dropout(F.relu(self.linear1(query)))  # (B, Q, FFN)
+        return self.norm2(query + self.dropout(self.linear2(hidden)))  # type: ignore[no-any-return]
 
 
 class _Attention(nn.Module):
+    """Multi-head attention, equal to `torch.nn.MultiheadAttention`; parameter names as there."""
+
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
         self.heads, self.drop = config.heads, config.dropout
@@ -249,11 +265,11 @@ class _Attention(nn.Module):
         nn.init.xavier_uniform_(self.in_proj_weight)
         nn.init.zeros_(self.out_proj.bias)
 
-    def forward(self, asking: Tensor, tokens: Tensor, bias: Tensor) -> Tensor:
+    def forward(self, query: Tensor, tokens: Tensor, bias: Tensor) -> Tensor:
         dim = tokens.shape[-1]
         wq, wkv = self.in_proj_weight[:dim], self.in_proj_weight[dim:]
         bq, bkv = self.in_proj_bias[:dim], self.in_proj_bias[dim:]
-        q = F.linear(asking, wq, bq)  # (B, Q, D)
+        q = F.linear(query, wq, bq)  # (B, Q, D)
         k, v = F.linear(tokens, wkv, bkv).chunk(2, dim=-1)  # (B, S, D) each
         q, k, v = (t.view(*t.shape[:2], self.heads, -1).transpose(1, 2) for t in (q, k, v))  # (B, H, ., D / H)
         # By hand: at 13 tokens this is faster in training than scaled_dot_product_attention on a CPU.

@@ -1,4 +1,4 @@
-"""Give a checkpoint to others: push its folder to the Hugging Face hub."""
+"""Upload a checkpoint folder to the Hugging Face hub."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ from pathlib import Path
 from timesenclip.errors import CheckpointError, InputError
 from timesenclip.messages import reason_of
 from timesenclip.model.checkpoint import load
+from timesenclip.model.checkpoint_config import CARD_FILE, CHECKPOINT_FILES
 from timesenclip.settings import hub_is_offline
 
 __all__ = ["push"]
-
-_FILES = ("model.safetensors", "config.json", "README.md")
 
 
 def push(folder: str | Path, repo: str, *, private: bool = True, revision: str | None = None, message: str = "") -> str:
@@ -20,18 +19,18 @@ def push(folder: str | Path, repo: str, *, private: bool = True, revision: str |
     The token is the one that `hf auth login` stored, or HF_TOKEN.
 
     Args:
-        folder: a checkpoint folder; it is loaded first, so that nothing broken is published.
-        repo: `OWNER/NAME`; made if it is not there.
+        folder: a checkpoint folder; it is loaded first, so that a broken one is not published.
+        repo: `OWNER/NAME`; created if it does not exist.
         private: whether a new repository is private.
         revision: branch; default: the main one.
-        message: of the commit.
+        message: commit message; default: the name of the folder.
 
     Returns:
-        The address of the commit.
+        The URL of the commit.
 
     Raises:
-        InputError: the hub is switched off, or the name is not OWNER/NAME.
-        CheckpointError: the folder is no checkpoint or has no model card, or the hub refuses.
+        InputError: HF_HUB_OFFLINE is set, or the name is not OWNER/NAME.
+        CheckpointError: the folder is not a checkpoint or has no model card, or the hub refuses the upload.
     """
     from huggingface_hub import HfApi
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError
@@ -40,9 +39,9 @@ def push(folder: str | Path, repo: str, *, private: bool = True, revision: str |
     if hub_is_offline():
         raise InputError(f"HF_HUB_OFFLINE is set, so '{root}' cannot be pushed; unset it, or copy the folder instead.")
     if repo.count("/") != 1:
-        raise InputError(f"'{repo}' is no name on the hub; expected OWNER/NAME.")
+        raise InputError(f"'{repo}' is not a name on the hub; expected OWNER/NAME.")
     load(root)
-    if not (root / "README.md").is_file():
+    if not (root / CARD_FILE).is_file():
         raise CheckpointError(f"'{root}' has no README.md; a published checkpoint needs a model card with its licence.")
     api = HfApi()
     try:
@@ -50,12 +49,13 @@ def push(folder: str | Path, repo: str, *, private: bool = True, revision: str |
         commit = api.upload_folder(
             repo_id=repo,
             folder_path=root,
-            allow_patterns=list(_FILES),
+            allow_patterns=list(CHECKPOINT_FILES),
             revision=revision,
             commit_message=message or f"TimeSenCLIP checkpoint {root.name}",
         )
     except (HfHubHTTPError, HFValidationError, OSError) as error:
         raise CheckpointError(
-            f"The hub did not take '{repo}' ({reason_of(error)}); check the name, the connection and `hf auth login`."
+            f"The hub refused the upload to '{repo}' ({reason_of(error)}); check the name, the connection and "
+            "`hf auth login`."
         ) from error
     return str(commit.commit_url)

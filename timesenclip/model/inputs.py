@@ -1,7 +1,7 @@
-"""What an encoder is given of a pixel series: the only place where reflectance becomes encoder input.
+"""Encoder input: the only place where the reflectance and dates of a series become the tensors of an encoder.
 
-Embedding, training on photographs and training on field notes all call `encoder_input`, so that an encoder is asked
-with the same numbers, bit for bit, as it was trained with. (Presto, an encoder to compare with, has input of its own:
+Embedding, training on photographs and training on field notes all call `encoder_input`, so that an encoder reads
+the same numbers, bit for bit, in use as in training. (Presto, an encoder to compare with, has input of its own:
 `evaluation/baselines/presto.py`.)
 """
 

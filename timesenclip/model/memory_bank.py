@@ -1,4 +1,4 @@
-"""A first-in, first-out bank of ground keys: negatives from batches gone by."""
+"""A first-in, first-out bank of ground keys from earlier batches, used as negatives in the contrastive loss."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ class MemoryBank(nn.Module):
 
     Args:
         dim: D, dimension of a key.
-        size: K, most keys held; 0 makes a bank that stays empty.
+        size: K, largest number of keys; 0 makes a bank that stays empty.
+
+    Raises:
+        InputError: `size` is negative.
     """
 
     keys_buffer: Tensor
@@ -44,7 +47,7 @@ class MemoryBank(nn.Module):
 
     @property
     def keys(self) -> Tensor:
-        """(M, D) the keys held, M = len(self); no order is promised."""
+        """(M, D) the keys held, M = len(self); in no particular order."""
         return self.keys_buffer[: len(self)]
 
     @property
@@ -65,9 +68,9 @@ class MemoryBank(nn.Module):
         none = torch.full((len(keys),), -1, dtype=torch.int64, device=keys.device)
         place, label = (none if ids is None else ids for ids in (place, label))
         keys, place, label = (t.detach()[-self.size :] for t in (keys, place, label))
-        where = (int(self.pointer) + torch.arange(len(keys), device=keys.device)) % self.size
-        self.keys_buffer[where] = keys.to(self.keys_buffer.dtype)
-        self.place_buffer[where] = place
-        self.label_buffer[where] = label
+        slot = (int(self.pointer) + torch.arange(len(keys), device=keys.device)) % self.size
+        self.keys_buffer[slot] = keys.to(self.keys_buffer.dtype)
+        self.place_buffer[slot] = place
+        self.label_buffer[slot] = label
         self.pointer.fill_((int(self.pointer) + len(keys)) % self.size)
         self.filled.fill_(min(len(self) + len(keys), self.size))

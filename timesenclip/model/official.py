@@ -1,12 +1,12 @@
-"""The authors' weights, in and out: every layout that they published or that their code writes.
+"""Read and write the authors' weights, in every layout that they published or that their code writes.
 
     F1  bare encoder           {time_pos_encoding, time_token, spectral_embedding.1.weight, ...}
     F2  Lightning, newest      {"state_dict": {"learner.ts_encoder.<E>", "learner.pooling_layer...", "learner.queue"}}
-    F3  Lightning 8dfc8e61     {"state_dict": {"TS_ViT.<E>", "learner.ts_encoder.<E>", ...}}, the two sharing storage
+    F3  Lightning 8dfc8e61     {"state_dict": {"TS_ViT.<E>", "learner.ts_encoder.<E>", ...}}, both share storage
     F4  Lightning, older       {"state_dict": {"TS_ViT.<E'>", "learner.TS_ViT.<E'>", ...}}, class_token for time_token
 
-The first prefix that is there is read, and no other: in F2 `TS_ViT.*` is a stale copy (the authors' defect 20).
-Pickled code never runs (`foreign`).
+Only the first prefix of `PREFIXES` that the file has is read: in F2 `TS_ViT.*` is a stale copy (the authors' defect
+20). Pickled code is never run (`timesenclip.safe_torch_load`).
 """
 
 from __future__ import annotations
@@ -20,14 +20,15 @@ from torch import Tensor
 
 from timesenclip.errors import CheckpointError, InputError
 from timesenclip.files import atomic_path
-from timesenclip.model.checkpoint import Calibration, CheckpointConfig, Model, TowerRef, encoder_fields
+from timesenclip.model.checkpoint import Model
+from timesenclip.model.checkpoint_config import Calibration, CheckpointConfig, TowerRef, encoder_fields
 from timesenclip.model.encoder import PRESETS, EncoderConfig, SeriesEncoder
 from timesenclip.safe_torch_load import read_tensors
 
 __all__ = ["Imported", "export_official", "import_official", "read_tensors"]
 
 PREFIXES = ("learner.ts_encoder.", "learner.TS_ViT.", "ts_encoder.", "TS_ViT.", "")
-"""Where the encoder may stand, best first."""
+"""Prefixes under which the encoder may stand, in the order in which they are tried."""
 
 _TOWER = "openai/clip-vit-base-patch32"
 _MONTHS = 12
@@ -36,7 +37,7 @@ _OLD_TOKEN = "class_token"
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """What was read from a file of the authors."""
+    """A model read from a file of the authors, and which of its tensors were used."""
 
     model: Model
     """Ready to be used and saved."""
@@ -45,18 +46,18 @@ class Imported:
     used: tuple[str, ...]
     """Names of the tensors that were used."""
     ignored: dict[str, int]
-    """Tensors left alone, counted by the part that they belong to."""
+    """Number of unused tensors by the part of the file that they belong to."""
     notes: tuple[str, ...]
-    """What a user should know."""
+    """Remarks for the user: renamed tensors, the temperature, tensors that were not expected."""
 
 
 def import_official(path: str | Path, *, name: str | None = None, tower: str = _TOWER) -> Imported:
-    """Read the authors' weights as a model of ours.
+    """Read the authors' weights as a `Model`.
 
     Args:
         path: `.pt`, `.pth` or `.ckpt` in any layout above, or the same tensors as `.safetensors`.
         name: name of the checkpoint; default: the file's.
-        tower: ground tower that it was trained to meet.
+        tower: ground tower that the encoder was trained with.
 
     Raises:
         DataNotFoundError: there is no such file.
@@ -115,7 +116,8 @@ def export_official(model: Model, path: str | Path) -> Path:
     """
     if model.config.band_names is not None:
         raise InputError(
-            f"'{model.config.name}' reads only {', '.join(model.config.band_names)}; the authors' layout has all ten."
+            f"'{model.config.name}' reads only {', '.join(model.config.band_names)}; the authors' layout has all ten "
+            "bands. Export an encoder of all bands."
         )
     config = model.encoder.config
     theirs = replace(PRESETS["paper"], patch_size=config.patch_size, dropout=config.dropout, max_steps=config.max_steps)
@@ -146,7 +148,9 @@ def _architecture(state: Mapping[str, Tensor], path: Path) -> EncoderConfig:
         )
     depth = len({key.split(".")[2] for key in state if key.startswith("transformer.layers.")})
     if not depth or "mlp_head.1.weight" not in state or "transformer.layers.0.linear1.weight" not in state:
-        raise CheckpointError(f"'{path}' is no whole encoder: no transformer.layers or mlp_head beside the embedding.")
+        raise CheckpointError(
+            f"'{path}' is not a whole encoder: no transformer.layers or mlp_head beside the embedding."
+        )
     months = state["time_pos_encoding"].shape[1] if "time_pos_encoding" in state else 0
     if months != _MONTHS:
         raise CheckpointError(

@@ -1,1 +1,1 @@
-"""Questions that vectors can answer: classify, retrieve, explain, adapt, evaluate, report."""
+"""Tasks on embeddings: classify by phrases, explain a label, fit heads to examples, score by a weighted sum."""

@@ -1,8 +1,8 @@
-"""Zero-shot classification: which phrase lies nearest to what the satellite saw.
+"""Zero-shot classification: label each embedding with the class whose text vector is nearest.
 
-A score is the cosine between a pixel's embedding and a class's text vector. Probabilities are a softmax of the scores
-at the temperature stored in the checkpoint. Where even the best score is below the checkpoint's `unknown_score`, the
-answer is `unknown`.
+A score is the cosine between the embedding of a pixel and the text vector of a class. Probabilities are a softmax of
+the scores at the temperature stored in the checkpoint. The label is `unknown` where the best score is below the
+`unknown_score` of the checkpoint.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "UNKNOWN",
-    "Answers",
     "Classification",
+    "Predictions",
     "classify",
     "classify_embeddings",
     "classify_scores",
@@ -37,79 +37,79 @@ __all__ = [
 ]
 
 UNKNOWN = "unknown"
-"""Label where nothing fits, or nothing was seen."""
+"""Label where no class fits, or there was no clear observation."""
 
 
 @dataclass(frozen=True, slots=True)
-class Answers:
-    """What the scores of N embeddings against K classes say."""
+class Predictions:
+    """Scores, probabilities and labels of N embeddings for K classes."""
 
     scores: NDArray[np.float32]
-    """(N, K) cosines, -1..1; NaN where nothing was seen."""
+    """(N, K) cosines, -1..1; NaN without a clear observation."""
     probabilities: NDArray[np.float32]
-    """(N, K), rows sum to one; with a single phrase, the probability that it fits at all; NaN where nothing
-    was seen."""
+    """(N, K), rows sum to one; with a single phrase, the probability that it fits at all; NaN without a clear
+    observation."""
     label_index: NDArray[np.int64]
     """(N,) index of the best class, -1 where unknown."""
     confidence: NDArray[np.float32]
-    """(N,) probability of the best class, 0 where nothing was seen."""
+    """(N,) probability of the best class, 0 without a clear observation."""
 
     @property
     def seen(self) -> NDArray[np.bool_]:
-        """(N,) True where there was an observation."""
+        """(N,) True where there was a clear observation."""
         return np.asarray(np.isfinite(self.scores).all(axis=1))
 
     @property
     def unknown(self) -> NDArray[np.bool_]:
-        """(N,) True where no class fits or nothing was seen."""
+        """(N,) True where no class fits or there was no clear observation."""
         return np.asarray(self.label_index < 0)
 
 
 @dataclass(frozen=True, slots=True)
 class Classification:
-    """Answers for N series, with their names."""
+    """Predictions for N series, with their ids and places."""
 
     taxonomy: Taxonomy
     """The K classes."""
     sample_id: tuple[str, ...]
-    """(N,)"""
+    """(N,) ids of the series."""
     lon_deg: NDArray[np.float64]
-    """(N,)"""
+    """(N,) longitude, EPSG:4326."""
     lat_deg: NDArray[np.float64]
-    """(N,)"""
-    answers: Answers
+    """(N,) latitude, EPSG:4326."""
+    predictions: Predictions
     """Scores, probabilities and labels."""
 
     @property
     def label(self) -> list[str]:
-        """Name of the best class, or "unknown", (N,)."""
+        """(N,) name of the best class, or "unknown"."""
         names = (*self.taxonomy.names, UNKNOWN)
-        return [names[i] for i in self.answers.label_index]
+        return [names[i] for i in self.predictions.label_index]
 
     @property
     def label_index(self) -> NDArray[np.int64]:
         """(N,) index of the best class, -1 where unknown."""
-        return self.answers.label_index
+        return self.predictions.label_index
 
     @property
     def scores(self) -> NDArray[np.float32]:
-        """Cosines, (N, K)."""
-        return self.answers.scores
+        """(N, K) cosines."""
+        return self.predictions.scores
 
     @property
     def probabilities(self) -> NDArray[np.float32]:
-        """Probabilities, (N, K)."""
-        return self.answers.probabilities
+        """(N, K) probabilities."""
+        return self.predictions.probabilities
 
     @property
     def confidence(self) -> NDArray[np.float32]:
         """(N,) probability of the best class."""
-        return self.answers.confidence
+        return self.predictions.confidence
 
     @property
     def unknown(self) -> NDArray[np.bool_]:
-        """True where no class fits or nothing was seen, (N,)."""
-        return self.answers.unknown
+        """(N,) True where no class fits or there was no clear observation."""
+        return self.predictions.unknown
 
     def __len__(self) -> int:
         """Number of series."""
@@ -152,32 +152,37 @@ def classify(
     unknown_below: float | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Classification:
-    """Classify pixel series by words.
+    """Classify pixel series by phrases.
 
     Args:
         series: N pixel series; one without a clear observation is `unknown`.
         taxonomy: a taxonomy, its name, a YAML file, or a list of phrases.
         model: a model or a checkpoint's name; default: the shipped one.
         templates: prompt templates, see `timesenclip.ground.prompts.prompts_for`.
-        prior_correction: transductive: adjust the scores by their means over these very series (see
+        prior_correction: transductive: adjust the scores by their means over these same series (see
             `prior_corrected`). It helps where the classes are about equally frequent, and hurts where they are not.
         temperature: instead of the checkpoint's.
         unknown_below: cosine below which a series is unknown, instead of the checkpoint's; -1 switches it off.
         progress: called with (done, N).
+
+    Raises:
+        CheckpointError, TowerError: the model or its tower cannot be loaded.
+        TaxonomyError, PromptError: the classes or templates cannot be used.
+        InputError: as `embed` and `classify_embeddings`.
     """
     chosen = as_model(model)
     classes = as_taxonomy(taxonomy)
     weights = class_vectors(classes, chosen.tower, templates)
     embeddings = embed(series, model=chosen, missing="nan", progress=progress)
     calibration = chosen.config.calibration
-    answers = classify_embeddings(
+    predictions = classify_embeddings(
         embeddings,
         weights,
         temperature=calibration.temperature if temperature is None else temperature,
         unknown_score=calibration.unknown_score if unknown_below is None else unknown_below,
         prior_correction=prior_correction,
     )
-    return Classification(classes, series.sample_id, series.lon_deg, series.lat_deg, answers)
+    return Classification(classes, series.sample_id, series.lon_deg, series.lat_deg, predictions)
 
 
 def classify_embeddings(
@@ -187,8 +192,8 @@ def classify_embeddings(
     temperature: float,
     unknown_score: float | None = None,
     prior_correction: bool = False,
-) -> Answers:
-    """Classify embeddings; arrays in, arrays out.
+) -> Predictions:
+    """Classify embeddings by class vectors.
 
     Args:
         embeddings: (N, D) unit rows; NaN rows are unknown.
@@ -215,8 +220,8 @@ def classify_scores(
     temperature: float,
     unknown_score: float | None = None,
     prior_correction: bool = False,
-) -> Answers:
-    """Turn cosines (N, K) into answers; NaN rows are unknown. The rest as `classify_embeddings`.
+) -> Predictions:
+    """Turn cosines (N, K) into predictions; NaN rows are unknown. Other arguments as `classify_embeddings`.
 
     Raises:
         InputError: the temperature is not positive.
@@ -237,7 +242,7 @@ def classify_scores(
     confidence = np.where(seen, probabilities[row, np.maximum(best, 0)], 0.0)
     if unknown_score is not None:
         best = np.where(scores[row, np.maximum(best, 0)] < unknown_score, -1, best)
-    return Answers(
+    return Predictions(
         scores=scores.astype(np.float32),
         probabilities=probabilities.astype(np.float32),
         label_index=best.astype(np.int64),
@@ -246,10 +251,11 @@ def classify_scores(
 
 
 def prior_corrected(scores: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Scores divided by each class's mean over the whole set: the authors' "normalised" logits, as cosines again.
+    """Scores divided by the mean of each class over the whole set: the authors' "normalised" logits, as cosines again.
 
-    Transductive: a row's answer depends on the other rows, so figures made with it are not comparable with those
-    made without. Source: the authors' zeroshot.py, where logits are cos / 2 + 1.
+    Transductive: the result of a row depends on the other rows, so accuracies with and without it are not comparable.
+
+    Source: the authors' zeroshot.py, where logits are cos / 2 + 1.
 
     Args:
         scores: (N, K) cosines; NaN rows stay NaN and do not count.

@@ -1,4 +1,4 @@
-"""Which steps spoke: how much each step of a series adds to the answer."""
+"""The contribution of each step of a series to its label, by leaving it out."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ __all__ = ["step_contribution"]
 def step_contribution(
     series: PixelSeries, weights: NDArray[np.float32], *, model: Model, label_index: NDArray[np.int64] | None = None
 ) -> NDArray[np.float32]:
-    """What the answer loses when a step is taken away.
+    """The decrease of the margin when a step is left out.
 
-    For each step the series is embedded again without it. The contribution is the fall of the margin: the score of
-    the series' class, less the mean score of the other classes.
+    For each step the series is embedded again without it. The margin is the score of the class of the series less the
+    mean score of the other classes.
 
     Args:
         series: N series of T steps; costs T + 1 forward passes.
         weights: (K, D) class vectors.
-        model: the model.
-        label_index: (N,) class to explain; default: the best one.
+        model: the model that made the class vectors.
+        label_index: (N,) class to explain, -1 counts as 0; default: the class with the highest score.
 
     Returns:
-        (N, T): above 0 = the step speaks for the class, below 0 = against it; NaN where the step is missing, or is the
-        only one.
+        (N, T): above 0 the step supports the class, below 0 it opposes it; NaN where the step is missing or is the only
+        valid one.
     """
     whole = embed(series, model=model, missing="nan") @ weights.T  # (N, K)
     chosen = np.nan_to_num(whole, nan=-2.0).argmax(axis=1) if label_index is None else np.maximum(label_index, 0)
@@ -39,14 +39,15 @@ def step_contribution(
     for step in range(series.steps):
         valid = series.valid.copy()
         valid[:, step] = False
-        asked = np.flatnonzero(series.valid[:, step] & valid.any(axis=1))
-        if asked.size:
-            less = embed(replace(series, valid=valid).take(asked), model=model) @ weights.T
-            out[asked, step] = full[asked] - _margin(less, chosen[asked])
+        row = np.flatnonzero(series.valid[:, step] & valid.any(axis=1))
+        if row.size:
+            without = embed(replace(series, valid=valid).take(row), model=model) @ weights.T
+            out[row, step] = full[row] - _margin(without, chosen[row])
     return out
 
 
 def _margin(scores: NDArray[np.float32], chosen: NDArray[np.int64]) -> NDArray[np.float32]:
+    """(N,) score of the chosen class less the mean of the others; the score itself where there is one class."""
     own = scores[np.arange(len(scores)), chosen]
     others = (scores.sum(axis=1) - own) / max(scores.shape[1] - 1, 1)
     return np.asarray(own - (others if scores.shape[1] > 1 else 0.0), dtype=np.float32)

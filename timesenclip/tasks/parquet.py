@@ -1,4 +1,4 @@
-"""The Parquet files of answers and embeddings of points: one row a series, in input order (docs/cli.md)."""
+"""The Parquet files of predictions and embeddings: one row per series in input order (docs/cli.md)."""
 
 from __future__ import annotations
 
@@ -47,16 +47,16 @@ def embed_schema() -> pa.Schema:
     return pa.schema([*_PLACE, pa.field("embedding", pa.list_(pa.float32()))])
 
 
-def classify_columns(answer: Classification) -> dict[str, Any]:
-    """The columns of `classify_schema` that do not say where, by name."""
-    shares = {f"p_{name}": answer.probabilities[:, k] for k, name in enumerate(answer.taxonomy.names)}
-    return {"label": answer.label, "confidence": answer.confidence, "unknown": answer.unknown} | shares
+def classify_columns(result: Classification) -> dict[str, Any]:
+    """The columns of `classify_schema` by name, without id and coordinates."""
+    shares = {f"p_{name}": result.probabilities[:, k] for k, name in enumerate(result.taxonomy.names)}
+    return {"label": result.label, "confidence": result.confidence, "unknown": result.unknown} | shares
 
 
 def embedding_column(embeddings: NDArray[np.float32]) -> pa.Array:
     """(N, D) float32 as an Arrow list array of N rows; a row of NaN becomes null.
 
-    Lists of a fixed size take up room where they are null, which many releases of Arrow cannot write to Parquet.
+    Not a list of fixed size: many releases of Arrow cannot write nulls of such lists to Parquet.
     """
     there = ~np.isnan(embeddings).any(axis=1)
     ends = np.concatenate([[0], np.cumsum(there)]).astype(np.int32) * embeddings.shape[1]
@@ -66,7 +66,7 @@ def embedding_column(embeddings: NDArray[np.float32]) -> pa.Array:
 
 
 def check_output(path: Path | None) -> None:
-    """Refuse, before any work is done, an output that would not be what its name says.
+    """Check the name of an output file before any work is done.
 
     Raises:
         InputError: the name does not end in .parquet, or is a folder.
@@ -76,7 +76,7 @@ def check_output(path: Path | None) -> None:
 
 
 class TableWriter:
-    """Appends batches to a Parquet file that appears under its name only when it is complete."""
+    """Append batches to a Parquet file, which gets its final name when it is complete."""
 
     def __init__(self, path: Path, schema: pa.Schema) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -102,14 +102,14 @@ class TableWriter:
         publish(self._part, self._path)
 
     def discard(self) -> None:
-        """Leave nothing behind; harmless after `finish`."""
+        """Close and remove the temporary file; has no effect after `finish`."""
         self._writer.close()
         self._part.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
 def open_table(path: Path | None, schema: pa.Schema) -> Iterator[TableWriter | None]:
-    """A `TableWriter` for `path` (None for none) that leaves nothing behind when the work fails."""
+    """Yield a `TableWriter`, or None for a `path` of None; without `finish` its file is removed at the end."""
     if path is None:
         yield None
         return

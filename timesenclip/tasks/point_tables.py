@@ -1,4 +1,4 @@
-"""Classify or embed a table of points of any size: it is read in batches, and the answers are written as they come."""
+"""Classify or embed a table of points of any size: it is read in batches, and each batch is written when it is done."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from timesenclip._version import __version__
 from timesenclip.errors import DegradedInputWarning, NoClearObservationError
 from timesenclip.ground.taxonomy import Taxonomy, as_taxonomy
 from timesenclip.series import PixelSeries
-from timesenclip.tasks.classify import Classification, classify
+from timesenclip.tasks.classify import UNKNOWN, Classification, classify
 from timesenclip.tasks.parquet import (
     check_output,
     classify_columns,
@@ -27,22 +27,21 @@ from timesenclip.tasks.parquet import (
 if TYPE_CHECKING:
     from timesenclip.model.checkpoint import Model
 
-__all__ = ["SHOWN_ROWS", "UNKNOWN", "TableSummary", "classify_table", "embed_table"]
+__all__ = ["SHOWN_ROWS", "TableSummary", "classify_table", "embed_table"]
 
 _BATCH = 20_000
 """Series read at once: some 10 MB of reflectance for twelve months, whatever the size of the table."""
 _NAMED = 5
 """Points without a clear observation that a message names."""
 SHOWN_ROWS = 20
-"""Answers that a summary keeps one by one."""
-UNKNOWN = "unknown"
+"""Predictions that a summary keeps one by one."""
 
 Progress = Callable[[int, int], None]
 
 
 @dataclass(slots=True)
 class TableSummary:
-    """The answers of a table, counted batch by batch."""
+    """The predictions of a table, counted batch by batch."""
 
     names: Sequence[str]
     """The K classes."""

@@ -1,4 +1,4 @@
-"""Scores that are a sum over an embedding, such as the contrast of beautiful and ugly phrases."""
+"""Scores that are a weighted sum of an embedding, such as the contrast of beautiful and ugly phrases."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ UGLY = ("an industrial area", "a motorway with traffic", "warehouses and car par
 
 @dataclass(frozen=True, slots=True)
 class LinearScore:
-    """A score that is a sum over an embedding, so that every pixel of an area can be given it."""
+    """A score that is a weighted sum of an embedding, so that it can be mapped for every pixel of an area."""
 
     name: str
-    """What it is."""
+    """Name of the score in results."""
     weights: NDArray[np.float32]
-    """(D,) factors of the embedding's dimensions."""
+    """(D,) weights of the dimensions of the embedding."""
     offset: float
     """Added to the sum."""
 
     def __call__(self, embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
-        """(N, D) -> (N,)."""
+        """Scores (N,) of embeddings (N, D)."""
         return np.asarray(embeddings @ self.weights + np.float32(self.offset), dtype=np.float32)
 
 
@@ -40,7 +40,7 @@ def prompt_contrast(
     beautiful: Sequence[str] = BEAUTIFUL,
     ugly: Sequence[str] = UGLY,
 ) -> NDArray[np.float32]:
-    """Mean cosine with the beautiful phrases less that with the ugly ones, (N,). No vote is used."""
+    """(N,) cosine with the mean vector of the beautiful phrases less that with the ugly ones; no ratings are used."""
     vector = contrast_vector(tower, beautiful=beautiful, ugly=ugly)
     return np.asarray(embeddings @ vector, dtype=np.float32)
 
@@ -48,7 +48,7 @@ def prompt_contrast(
 def contrast_vector(
     tower: GroundTower, *, beautiful: Sequence[str] = BEAUTIFUL, ugly: Sequence[str] = UGLY
 ) -> NDArray[np.float32]:
-    """(D,) what `prompt_contrast` multiplies embeddings with."""
+    """(D,) the vector whose dot product with an embedding is its `prompt_contrast`."""
     sides = [tower.encode_text(list(texts)).mean(axis=0) for texts in (beautiful, ugly)]
-    lengths = [sides[i] / np.linalg.norm(sides[i]) for i in range(2)]
-    return np.asarray(lengths[0] - lengths[1], dtype=np.float32)
+    unit = [side / np.linalg.norm(side) for side in sides]
+    return np.asarray(unit[0] - unit[1], dtype=np.float32)

@@ -1,6 +1,6 @@
-"""Builders of small input files in the real formats, for our tests and for yours.
+"""Write small input files in the real formats, for the tests of this package and of its users.
 
-Every writer takes values (`random_series`, `random_cube`, or your own) and gives back the path to read them from:
+Each writer takes values (`random_series`, `random_cube`, or your own) and returns the path of the file:
 
     read_points(write_wide_table(random_series(5), "points.parquet"))
     read_cube(write_netcdf_cube(random_cube((20, 30)), "cube/"))
@@ -16,6 +16,7 @@ from affine import Affine
 from numpy.typing import NDArray
 
 from timesenclip.bands import BAND_NAMES, BANDS, SCL_NAME
+from timesenclip.eo.radiometry import MISSING_DN, QUANTIFICATION
 from timesenclip.series import Cube, PixelSeries
 from timesenclip.testing.training import (
     write_lucas_embeddings,
@@ -46,12 +47,18 @@ __all__ = [
     "write_zarr_cube",
 ]
 
-_MISSING_DN = 65535
 _CLEAR, _CLOUD = 4, 9
 
 
 def random_series(count: int = 4, *, seed: int = 0, missing: float = 0.2, year: int = 2021) -> PixelSeries:
-    """Monthly series of noise around a plausible spectrum; a share of the months is missing."""
+    """Random monthly series around a plausible spectrum.
+
+    Args:
+        count: N, number of series.
+        seed: of the random numbers.
+        missing: share of the months that are missing, 0..1; the first month is always there.
+        year: calendar year of the twelve months.
+    """
     rng = np.random.default_rng(seed)
     spectrum = np.array([0.05, 0.08, 0.07, 0.12, 0.25, 0.3, 0.32, 0.33, 0.2, 0.12])
     reflectance = np.round(spectrum * rng.uniform(0.6, 1.5, (count, 12, 1)), 4).astype(np.float32)
@@ -68,7 +75,14 @@ def random_series(count: int = 4, *, seed: int = 0, missing: float = 0.2, year: 
 
 
 def random_cube(shape: tuple[int, int] = (8, 12), *, dates: int = 6, seed: int = 0, cloudy: float = 0.2) -> Cube:
-    """A cube of single dates, constant in blocks of 2 x 2 pixels, so that it can be written at 20 m without loss."""
+    """A random cube of single dates, constant in blocks of 2 x 2 pixels so that it can be written at 20 m without loss.
+
+    Args:
+        shape: (Y, X) in pixels of 10 m, even numbers.
+        dates: number of dates, 20 days apart from 2021-01-07 on.
+        seed: of the random numbers.
+        cloudy: share of the blocks under clouds, 0..1.
+    """
     rng = np.random.default_rng(seed)
     small = shape[0] // 2, shape[1] // 2
     values = np.round(rng.uniform(0.02, 0.5, (dates, len(BAND_NAMES), *small)), 4).astype(np.float32)
@@ -170,7 +184,7 @@ def _dataset(cube: Cube, resolution: int, *, every_band: bool = False) -> xr.Dat
     at = cube.transform
     y, x = cube.shape[0] // factor, cube.shape[1] // factor
     dims = ("time", "y", "x")
-    dn = np.round(cube.reflectance * 10_000).astype(np.uint16)
+    dn = np.round(cube.reflectance * QUANTIFICATION).astype(np.uint16)
     data: dict[str, tuple[tuple[str, ...], NDArray[Any], dict[str, str]]] = {
         band.name: (dims, dn[:, i, ::factor, ::factor], {"grid_mapping": "spatial_ref"})
         for i, band in enumerate(BANDS)
@@ -192,7 +206,7 @@ def _dataset(cube: Cube, resolution: int, *, every_band: bool = False) -> xr.Dat
 
 
 def _dn(reflectance: NDArray[np.float32], valid: NDArray[np.bool_]) -> NDArray[np.uint16]:
-    return np.where(valid, np.round(reflectance * 10_000), _MISSING_DN).astype(np.uint16)
+    return np.where(valid, np.round(reflectance * QUANTIFICATION), MISSING_DN).astype(np.uint16)
 
 
 def _write_table(frame: pd.DataFrame, path: Path) -> Path:

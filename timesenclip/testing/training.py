@@ -1,4 +1,4 @@
-"""Builders of training data in the authors' formats: Sen4Map HDF5, LUCAS tables and photos, published embeddings."""
+"""Write small training data in the authors' formats: Sen4Map HDF5, LUCAS tables and photos, published embeddings."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timesenclip.bands import BAND_NAMES, SCL_NAME
+from timesenclip.eo.radiometry import QUANTIFICATION
 from timesenclip.series import PixelSeries
 
 __all__ = [
@@ -36,7 +37,7 @@ def write_sen4map(
     cloudy: float = 0.3,
     seed: int = 0,
 ) -> Path:
-    """A Sen4Map file with full patches: band datasets (T, side, side) uint16, SCL, and attributes.
+    """Write a Sen4Map file with full patches: band datasets (T, side, side) uint16, SCL, and attributes.
 
     Args:
         path: `.h5` file.
@@ -79,7 +80,7 @@ def _patch(
     if series is None:
         dn = rng.integers(50, 6000, size=(len(days), len(BAND_NAMES), side, side), dtype=np.uint16)
     else:
-        flat = np.rint(series.reflectance[i, month] * 10_000)[..., None, None]
+        flat = np.rint(series.reflectance[i, month] * QUANTIFICATION)[..., None, None]
         dn = np.broadcast_to(flat, (*flat.shape[:2], side, side)).astype(np.uint16)
     scl = np.full((len(days), side, side), _CLEAR, dtype=np.uint8)
     for t in np.flatnonzero(rng.random(len(days)) < cloudy):
@@ -103,7 +104,7 @@ def write_sen4map_crops(
     patch_size: int = 1,
     seed: int = 0,
 ) -> Path:
-    """A file of the small crops that the authors train on: `image` (12, 10, p, p); arguments as `write_sen4map`."""
+    """Write the small crops that the authors train on: `image` (12, 10, p, p); arguments as `write_sen4map`."""
     import h5py
 
     rng = np.random.default_rng(seed)
@@ -115,7 +116,7 @@ def write_sen4map_crops(
             if series is None:
                 image = rng.integers(50, 6000, size=shape, dtype=np.uint16)
             else:
-                dn = np.where(series.valid[i, :, None], np.rint(series.reflectance[i] * 10_000), 0) + 1
+                dn = np.where(series.valid[i, :, None], np.rint(series.reflectance[i] * QUANTIFICATION), 0) + 1
                 image = np.broadcast_to(dn[:, :, None, None], shape).astype(np.uint16)
             group = file.create_group(f"Lucas_Point_{point}")
             group.create_dataset("image", data=image)
@@ -141,7 +142,7 @@ def write_lucas_table(
     labels: Sequence[dict[str, str]],
     swapped: bool = False,
 ) -> Path:
-    """Eurostat's point table of 2018 (CSV): unsigned longitudes with `GPS_EW` beside them, days as 13/06/18."""
+    """Write Eurostat's point table of 2018 (CSV): unsigned longitudes with `GPS_EW` beside them, days as 13/06/18."""
     import pandas as pd
 
     east, north = (np.asarray(v, dtype=float) for v in (lon_deg, lat_deg))
@@ -164,7 +165,7 @@ def write_lucas_table(
 
 
 def write_test_labels(path: str | Path, rows: Sequence[dict[str, Any]]) -> Path:
-    """The authors' `Sen4Map_Test_all_labels.csv`, whose column `lat` holds the longitude and `lon` the latitude.
+    """Write the authors' `Sen4Map_Test_all_labels.csv`, whose column `lat` holds the longitude and `lon` the latitude.
 
     Args:
         path: `.csv` file.
@@ -182,7 +183,7 @@ def write_test_labels(path: str | Path, rows: Sequence[dict[str, Any]]) -> Path:
 
 
 def write_lucas_photos(folder: str | Path, photos: dict[str, NDArray[np.uint8]], *, country: str = "BE") -> Path:
-    """The photo tree `COUNTRY/123/456/12345678N.jpg`; `photos` maps point and view (`12345678N`) to (Y, X, 3) uint8."""
+    """Write the photo tree `COUNTRY/123/456/12345678N.jpg`; `photos` maps `12345678N` to (Y, X, 3) uint8."""
     from PIL import Image
 
     root = Path(folder)
@@ -194,7 +195,7 @@ def write_lucas_photos(folder: str | Path, photos: dict[str, NDArray[np.uint8]],
 
 
 def write_lucas_embeddings(path: str | Path, vectors: dict[str, NDArray[np.float32]]) -> Path:
-    """The published dictionary of frozen embeddings: `{NUTS0}_{point}{W|E|N|S}` -> tensor (1, D), saved by torch."""
+    """Write the published dictionary of embeddings: `{NUTS0}_{point}{W|E|N|S}` -> tensor (1, D), saved by torch."""
     import torch
 
     target = Path(path)

@@ -11,7 +11,8 @@ import torch
 
 from timesenclip.bands import BAND_NAMES
 from timesenclip.model.augment import AUGMENTATIONS, Compose
-from timesenclip.model.checkpoint import Calibration, CheckpointConfig, Model, TowerRef, encoder_fields, save
+from timesenclip.model.checkpoint import Model, save
+from timesenclip.model.checkpoint_config import Calibration, CheckpointConfig, TowerRef, encoder_fields
 from timesenclip.model.encoder import PRESETS, EncoderConfig, SeriesEncoder
 from timesenclip.train.batches import Batch, Batches, draw_seed
 from timesenclip.train.data import TrainingData, read_training_data

@@ -8,13 +8,13 @@ import pytest
 from numpy.typing import NDArray
 
 from timesenclip.bands import BAND_NAMES
-from timesenclip.data.sen4map import convert_sen4map, sen4map_keys
+from timesenclip.data.sen4map import convert_sen4map
+from timesenclip.data.sen4map_groups import sen4map_keys
 from timesenclip.data.store import SeriesStore
 from timesenclip.eo.masking import clear_mask
 from timesenclip.eo.radiometry import MISSING_DN
 from timesenclip.errors import DataNotFoundError, DegradedInputWarning, InputError
-from timesenclip.testing import random_series
-from timesenclip.testing.training import write_sen4map, write_sen4map_crops
+from timesenclip.testing.training import write_sen4map
 
 IDS = ["46862690", "46862691", "46862692", "46862693"]
 
@@ -87,25 +87,14 @@ def test_labels_and_places_come_from_the_attributes(patches: Path, tmp_path: Pat
     assert series.reflectance[~series.valid].max(initial=0) == 0
 
 
-def test_small_crops_are_read_and_nothing_seen_is_missing(tmp_path: Path) -> None:
-    series = random_series(4, missing=0.4, year=2018)
-    file = write_sen4map_crops(tmp_path / "crops.h5", IDS, series=series, patch_size=5)
-    store = convert_sen4map([file], tmp_path / "store").store
-    dn, observations = store.arrays()
-    assert np.array_equal(observations > 0, series.valid)
-    assert np.array_equal(dn[series.valid], np.rint(series.reflectance[series.valid] * 10_000) + 1)
-    theirs = convert_sen4map([file], tmp_path / "theirs", compositing="authors").store.arrays()[0]
-    assert (theirs[~series.valid] == 1).all()  # as they are in the file
-
-
 def test_a_stopped_conversion_goes_on_and_gives_the_same_store(
     tmp_path: Path, patches: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from timesenclip.data import sen4map
-    from timesenclip.data.store import StoreWriter
+    from timesenclip.data.store_writer import StoreWriter
 
     monkeypatch.setattr(StoreWriter, "part_size", staticmethod(lambda patch_size=1: 2))
-    monkeypatch.setattr("timesenclip.data.store._CHUNK", 2)
+    monkeypatch.setattr("timesenclip.data.store_writer._CHUNK", 2)
     whole = convert_sen4map([patches], tmp_path / "whole").store.arrays()
     read, calls = sen4map._read, []
 

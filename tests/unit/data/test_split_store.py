@@ -11,7 +11,7 @@ import pytest
 
 from timesenclip.data.pairs import read_photo_table, write_pairs
 from timesenclip.data.split_store import split_store
-from timesenclip.data.store import store_points
+from timesenclip.data.store_writer import store_points
 from timesenclip.errors import DataNotFoundError, InputError
 from timesenclip.testing import random_series
 

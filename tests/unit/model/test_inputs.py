@@ -10,24 +10,24 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from timesenclip.train.notes import kinds_of_place
-from timesenclip.train.places import Places
 
 import timesenclip
 from timesenclip.bands import BAND_NAMES, BAND_SETS, NORMALISATIONS, band_index
 from timesenclip.data.ground_views import GroundViews
 from timesenclip.data.pairs import pair_by_id
-from timesenclip.data.store import store_points
+from timesenclip.data.store_writer import store_points
 from timesenclip.errors import CheckpointError, InputError
-from timesenclip.model.checkpoint import CheckpointConfig, Model, TowerRef, encoder_fields, load, save
+from timesenclip.model.checkpoint import Model, load, save
+from timesenclip.model.checkpoint_config import CheckpointConfig, TowerRef, encoder_fields
 from timesenclip.model.embed import embed
 from timesenclip.model.encoder import EncoderConfig, SeriesEncoder
 from timesenclip.model.inputs import EncoderInput, cut, encoder_input
 from timesenclip.model.official import export_official
-from timesenclip.model.pooling import AttentionPooling
 from timesenclip.series import PixelSeries
 from timesenclip.testing import random_series
 from timesenclip.train.batches import Batches
+from timesenclip.train.field_notes.notes import kinds_of_place
+from timesenclip.train.field_notes.places import Places
 from timesenclip.train.recipe import read_recipe, recipe_digest
 
 CONFIGS = Path(__file__).parents[3] / "configs"
@@ -220,25 +220,6 @@ def test_no_setting_can_be_forgotten() -> None:
     for name in names:
         with pytest.raises(TypeError, match=f"'{name}'"):
             encoder_input(series.reflectance, **{key: value for key, value in settings.items() if key != name})
-
-
-def test_one_view_is_one_photograph_by_chance_and_the_first_when_it_counts() -> None:
-    views = torch.eye(4).expand(200, 4, 4)
-    mask = torch.ones(200, 4, dtype=torch.bool)
-    mask[:, 1] = False
-    pooling = AttentionPooling(4, "one-view")
-    assert not list(pooling.parameters())
-    torch.manual_seed(5)
-    drawn = pooling(views, mask)
-    assert torch.equal(drawn.sum(dim=1), torch.ones(200))
-    assert torch.equal(drawn.amax(dim=1), torch.ones(200))
-    counts = drawn.sum(dim=0)
-    assert counts[1] == 0
-    assert (counts[[0, 2, 3]] > 40).all()
-    torch.manual_seed(5)
-    assert torch.equal(drawn, pooling(views, mask))
-    mask[:, 0] = False
-    assert torch.equal(pooling.eval()(views, mask), views[:, 2])
 
 
 def test_runs_begun_before_the_new_settings_go_on() -> None:

@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from scipy.special import softmax
-from sklearn.linear_model import LogisticRegression
 
 from timesenclip.errors import CheckpointError, InputError, PromptError, TowerError
 from timesenclip.evaluation.few_shot import few_shot_curve
@@ -15,7 +14,8 @@ from timesenclip.ground.taxonomy import taxonomy_from_phrases
 from timesenclip.model.checkpoint import load
 from timesenclip.model.embed import embed
 from timesenclip.tasks.classify import classify
-from timesenclip.tasks.heads import METHODS, adapted, fit_head, fit_vectors, load_head, save_head
+from timesenclip.tasks.fit_vectors import METHODS
+from timesenclip.tasks.heads import adapted, fit_head, load_head, save_head
 from timesenclip.testing import random_series
 
 
@@ -32,38 +32,6 @@ def _labelled(x: np.ndarray, truth: np.ndarray, rng: np.random.Generator) -> Lab
     block = rng.integers(0, 12, len(x))
     names = taxonomy_from_phrases([f"kind {k}" for k in range(int(truth.max()) + 1)])
     return LabelledSet("blobs", random_series(len(x)), truth, names, block, block % 4, "blocks", {})
-
-
-@pytest.mark.parametrize("classes", [2, 5])
-def test_a_probe_is_scikit_learns_as_unit_vectors(classes: int) -> None:
-    x, y = _blobs(np.random.default_rng(0), 30, classes)
-    vectors, temperature = fit_vectors(x, y, classes, method="probe")
-    assert np.linalg.norm(vectors, axis=1) == pytest.approx(np.ones(classes), abs=1e-6)
-    theirs = LogisticRegression(C=10, fit_intercept=False, class_weight="balanced", max_iter=300).fit(
-        x.astype(float), y
-    )
-    assert softmax(x @ vectors.T / temperature, axis=1) == pytest.approx(theirs.predict_proba(x), abs=2e-3)
-
-
-def test_a_probe_learns_from_one_example_of_each_of_many_classes() -> None:
-    x, y = _blobs(np.random.default_rng(0), 1, classes=25, dim=30)
-    vectors, _ = fit_vectors(x, y, 25, method="probe")
-    assert ((x @ vectors.T).argmax(axis=1) == y).all()
-
-
-def test_anchored_is_the_words_where_examples_agree_and_learns_where_they_do_not() -> None:
-    rng = np.random.default_rng(1)
-    x, y = _blobs(rng, 40)
-    test, truth = _blobs(rng, 100)
-    good, wrong = _unit(np.eye(12)[:4] + 1), _unit(np.eye(12)[[1, 0, 3, 2]] + 1)  # words that name the neighbour
-    for text, at_least in ((good, 0.95), (wrong, 0.9)):
-        vectors, _ = fit_vectors(x, y, 4, method="anchored", text=text)
-        assert ((test @ vectors.T).argmax(axis=1) == truth).mean() > at_least
-    assert ((test @ wrong.T).argmax(axis=1) == truth).mean() < 0.1
-    one, _ = fit_vectors(x[::40], y[::40], 4, method="prototype", text=good)
-    assert (one * good).sum(axis=1).min() > 0.99  # the words weigh as eight examples
-    with pytest.raises(InputError, match="starts from words"):
-        fit_vectors(x, y, 4, method="anchored")
 
 
 @pytest.mark.parametrize("method", METHODS)

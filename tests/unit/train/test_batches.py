@@ -11,7 +11,8 @@ import torch
 
 from tests.unit.train.photo_world import DIM
 from timesenclip.data.pairs import pair_by_id
-from timesenclip.data.store import SeriesStore, store_points
+from timesenclip.data.store import SeriesStore
+from timesenclip.data.store_writer import store_points
 from timesenclip.errors import InputError
 from timesenclip.model.augment import RandomTS
 from timesenclip.testing import random_series

@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 
 from tests.unit.train.photo_world import DIM, recipe_of, run, write_recipe
-from timesenclip.data.store import SeriesStore, store_points
+from timesenclip.data.store import SeriesStore
+from timesenclip.data.store_writer import store_points
 from timesenclip.errors import InputError, TrainingDivergedError
 from timesenclip.files import TEMPORARY_SUFFIX
 from timesenclip.model.checkpoint import load

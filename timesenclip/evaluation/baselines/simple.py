@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from timesenclip.bands import band_index
 from timesenclip.series import PixelSeries
-from timesenclip.tasks.heads import expected_of_few
+from timesenclip.tasks.fit_vectors import without_few_samples_warnings
 
 __all__ = [
     "chance",
@@ -71,7 +71,7 @@ def forest(*, seed: int = 0, trees: int = 100) -> Learner:
     from sklearn.ensemble import RandomForestClassifier
 
     def fit(features: Features, labels: NDArray[np.int64]) -> Any:
-        with expected_of_few():
+        with without_few_samples_warnings():
             model = RandomForestClassifier(trees, class_weight="balanced_subsample", random_state=seed)
             return model.fit(features, labels)
 
@@ -91,7 +91,7 @@ def probe(*, strength: float = 1.0) -> Learner:
 
     def fit(features: Features, labels: NDArray[np.int64]) -> Any:
         # One thread: on small problems, several threads mostly wait (measured: 90 times slower on a busy machine).
-        with expected_of_few(), threadpool_limits(1):
+        with without_few_samples_warnings(), threadpool_limits(1):
             model = make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=500))
             return model.fit(np.asarray(features, np.float64), labels)
 

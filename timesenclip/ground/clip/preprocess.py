@@ -1,7 +1,7 @@
-"""Photographs to model input with PIL and NumPy: read safely, resize, crop, rescale, normalise.
+"""Turn photographs into the input of an image model with PIL and NumPy: read, resize, crop, rescale, normalise.
 
-Our own, because transformers' image processors need torchvision or change with it (docs: ECOSYSTEM, section 2.2);
-tests/parity compares it with `CLIPImageProcessorPil`.
+The image processors of transformers are not used, because they need torchvision or change with it; tests/parity
+compares this module with `CLIPImageProcessorPil`.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from timesenclip.errors import DataNotFoundError, InputError, TowerError
+from timesenclip.ground.clip import CLIP_MEAN, CLIP_STD
 from timesenclip.messages import reason_of
 
 __all__ = ["MAX_PIXELS", "Preprocessing", "read_image"]
@@ -24,13 +25,10 @@ __all__ = ["MAX_PIXELS", "Preprocessing", "read_image"]
 MAX_PIXELS = 100_000_000
 """A photograph with more pixels is refused before it is decoded (300 MB as RGB)."""
 
-_CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)  # Source: openai/CLIP, clip.py
-_CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
-
 
 @dataclass(frozen=True, slots=True)
 class Preprocessing:
-    """What is done to a photograph before a tower sees it; the defaults are those of OpenAI's CLIP."""
+    """The steps from a photograph to the input of an image model; the defaults are those of OpenAI's CLIP."""
 
     shortest_edge: int | None = 224
     """Resize so that the shorter side has this many pixels, or None."""
@@ -42,35 +40,35 @@ class Preprocessing:
     """PIL's number of the filter; 3 is bicubic."""
     rescale: float = 1 / 255
     """Factor from 0..255 to the range that `mean` and `std` are in."""
-    mean: tuple[float, ...] = _CLIP_MEAN
+    mean: tuple[float, ...] = CLIP_MEAN
     """Subtracted, one a channel."""
-    std: tuple[float, ...] = _CLIP_STD
+    std: tuple[float, ...] = CLIP_STD
     """Divisor, one a channel."""
 
     @classmethod
-    def from_config(cls, config: Mapping[str, Any], *, where: str) -> Preprocessing:
+    def from_config(cls, config: Mapping[str, Any], *, source_name: str) -> Preprocessing:
         """Read a `preprocessor_config.json` of a CLIP-like model, old style (`size: 224`) or new.
 
         Args:
             config: the file's content.
-            where: the model, for the message.
+            source_name: the model, for the message.
 
         Raises:
-            TowerError: the file asks for something that we do not do.
+            TowerError: the sizes, the mean or the standard deviation are not understood.
         """
-        edge, size = _resize_target(config, where)
+        edge, size = _resize_target(config, source_name)
         crop = config.get("crop_size", 224) if config.get("do_center_crop", "crop_size" in config) else None
-        mean, std = config.get("image_mean", _CLIP_MEAN), config.get("image_std", _CLIP_STD)
+        mean, std = config.get("image_mean", CLIP_MEAN), config.get("image_std", CLIP_STD)
         if not config.get("do_normalize", True):
             mean, std = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
         if len(mean) != 3 or len(std) != 3:
             raise TowerError(
-                f"{where}: image_mean and image_std have {len(mean)} and {len(std)} entries; expected 3 (RGB)."
+                f"{source_name}: image_mean and image_std have {len(mean)} and {len(std)} entries; expected 3 (RGB)."
             )
         return cls(
             shortest_edge=edge,
             size=size,
-            crop=None if crop is None else _height_width(crop, where),
+            crop=None if crop is None else _height_width(crop, source_name),
             resample=int(config.get("resample", 3)),
             rescale=float(config.get("rescale_factor", 1 / 255)) if config.get("do_rescale", True) else 1.0,
             mean=tuple(map(float, mean)),
@@ -78,14 +76,14 @@ class Preprocessing:
         )
 
     def __call__(self, image: Image.Image | str | Path) -> NDArray[np.float32]:
-        """One photograph as (3, Y, X) float32.
+        """Turn one photograph into (3, Y, X) float32.
 
         Raises:
             InputError: the image is broken, too large, or of a shape that cannot be resized; the message names it.
             DataNotFoundError: the path does not exist.
         """
         picture = read_image(image)
-        target = self._target(picture, _label(image))
+        target = self._resized(picture, _label(image))
         if target != picture.size:
             picture = picture.resize(target, resample=Image.Resampling(self.resample))
         pixels = np.asarray(picture, dtype=np.uint8).transpose(2, 0, 1)  # (3, Y, X)
@@ -96,8 +94,8 @@ class Preprocessing:
         scaled = pixels.astype(np.float32) * np.float32(self.rescale)
         return (scaled - mean) / std  # (3, Y, X)
 
-    def _target(self, picture: Image.Image, label: str) -> tuple[int, int]:
-        """(X, Y) after the resize."""
+    def _resized(self, picture: Image.Image, label: str) -> tuple[int, int]:
+        """Width and height after the resize."""
         width, height = picture.size
         if self.size is not None:
             return self.size[1], self.size[0]
@@ -118,7 +116,7 @@ def read_image(image: Image.Image | str | Path, *, max_pixels: int = MAX_PIXELS)
         max_pixels: larger images are refused before they are decoded.
 
     Raises:
-        InputError: not an image, truncated, or too large; the message names the file.
+        InputError: not an image, truncated, too large, or of 32-bit pixels; the message names the file.
         DataNotFoundError: the path does not exist.
     """
     label = _label(image)
@@ -165,7 +163,7 @@ def _to_rgb(image: Image.Image, label: str) -> Image.Image:
 
 
 def _centre_crop(pixels: NDArray[np.uint8], crop: tuple[int, int]) -> NDArray[np.uint8]:
-    """(3, Y, X) cut to (3, *crop) about the middle."""
+    """Cut (3, Y, X) to the middle (3, *crop), padded with zeros where it is smaller."""
     short = [max(0, want - have) for want, have in zip(crop, pixels.shape[1:], strict=True)]
     if any(short):
         pixels = np.pad(pixels, ((0, 0), *((-(-gap // 2), gap // 2) for gap in short)))
@@ -173,7 +171,7 @@ def _centre_crop(pixels: NDArray[np.uint8], crop: tuple[int, int]) -> NDArray[np
     return pixels[:, top : top + crop[0], left : left + crop[1]]
 
 
-def _resize_target(config: Mapping[str, Any], where: str) -> tuple[int | None, tuple[int, int] | None]:
+def _resize_target(config: Mapping[str, Any], source_name: str) -> tuple[int | None, tuple[int, int] | None]:
     if not config.get("do_resize", True):
         return None, None
     size = config.get("size", {"shortest_edge": 224})
@@ -181,15 +179,17 @@ def _resize_target(config: Mapping[str, Any], where: str) -> tuple[int | None, t
         return int(size["shortest_edge"]), None
     if isinstance(size, int) and "crop_size" in config:
         return size, None  # CLIP files of 2021: `size: 224` meant the shortest edge
-    return None, _height_width(size, where)
+    return None, _height_width(size, source_name)
 
 
-def _height_width(size: object, where: str) -> tuple[int, int]:
+def _height_width(size: object, source_name: str) -> tuple[int, int]:
     if isinstance(size, int):
         return size, size
     if isinstance(size, Mapping) and {"height", "width"} <= set(size):
         return int(size["height"]), int(size["width"])
-    raise TowerError(f"{where}: image size {size!r} is not understood; expected height and width, or shortest_edge.")
+    raise TowerError(
+        f"{source_name}: image size {size!r} is not understood; expected height and width, or shortest_edge."
+    )
 
 
 def _label(image: Image.Image | str | Path) -> str:

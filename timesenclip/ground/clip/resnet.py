@@ -1,7 +1,7 @@
 """CLIP towers whose image side is OpenAI's modified ResNet: RemoteCLIP's and SenCLIP's RN50.
 
 transformers has no such model. The text side is a CLIP's and goes through transformers; the image side is here, its
-parameters named as in the published files. Such a folder is written by `import_clip` and told by its `config.json`.
+parameters named as in the published files. `import_clip` writes such folders; `config.json` marks them.
 
 Source: openai/CLIP, clip/model.py, ModifiedResNet and AttentionPool2d: three 3 x 3 convolutions and an average pool as
 stem, average pools in place of strided convolutions, and attention of the mean over the last map as pooling.
@@ -22,22 +22,23 @@ from torch.nn import functional
 
 from timesenclip.errors import TowerError
 from timesenclip.ground.clip.state_dict import NO_WEIGHTS, Part, Tensors
-from timesenclip.ground.clip.tower import ClipTower, import_transformers
+from timesenclip.ground.clip.tower import ClipTower
+from timesenclip.ground.clip.transformers_package import import_transformers
 from timesenclip.messages import reason_of
 
 __all__ = ["MODEL_TYPE", "ModifiedResNet", "ResNetClipTower", "read_resnet"]
 
 MODEL_TYPE = "timesenclip_clip_resnet"
-"""`model_type` in the config.json of such a folder; transformers itself refuses it, as it should."""
+"""`model_type` in the config.json of such a folder; transformers itself refuses it."""
 
 _STRIDE = 32
-"""Pixels of the photograph for each position of the last map."""
+"""Pixels of the photograph for each position of the last feature map."""
 _WIDENING = 4
-"""Channels that leave a block for each that is worked with inside."""
+"""Output channels of a block for each of its inner channels."""
 
 
 class ModifiedResNet(nn.Module):
-    """Photographs (B, 3, Y, X) to vectors (B, D)."""
+    """Encode photographs (B, 3, Y, X) to vectors (B, D)."""
 
     def __init__(self, layers: list[int], width: int, image_size: int, dim: int) -> None:
         """Build it with random weights.
@@ -67,7 +68,7 @@ class ModifiedResNet(nn.Module):
         self.attnpool = _AttentionPool(image_size // _STRIDE, incoming, heads=max(1, incoming // 64), dim=dim)
 
     def forward(self, pixels: Tensor) -> Tensor:
-        """Vectors, not yet of unit length."""
+        """(B, D), not normalised."""
         x = pixels
         for i in (1, 2, 3):
             x = functional.relu(getattr(self, f"bn{i}")(getattr(self, f"conv{i}")(x)))
@@ -78,6 +79,8 @@ class ModifiedResNet(nn.Module):
 
 
 class _Bottleneck(nn.Module):
+    """Residual block with an average pool in place of a strided convolution."""
+
     def __init__(self, incoming: int, inner: int, *, stride: int) -> None:
         super().__init__()
         out = inner * _WIDENING
@@ -104,6 +107,8 @@ class _Bottleneck(nn.Module):
 
 
 class _AttentionPool(nn.Module):
+    """Attention of the mean over the last feature map to all its positions, and a projection to D."""
+
     def __init__(self, side: int, width: int, *, heads: int, dim: int) -> None:
         super().__init__()
         self.heads = heads
@@ -126,7 +131,7 @@ class _AttentionPool(nn.Module):
 
 
 def read_resnet(tensors: Tensors) -> Part:
-    """The modified ResNet, `Tensors` being those of the image tower.
+    """Read a modified ResNet from the tensors of an image tower.
 
     Raises:
         CheckpointError: a tensor is missing or has another shape than the others say.
@@ -190,7 +195,7 @@ class ResNetClipTower(ClipTower):
             missing = [
                 name for name in model.load_state_dict(state, strict=False).missing_keys if "batches" not in name
             ]
-            if missing:  # counts of batches steer training only, and are not in the file
+            if missing:  # counts of batches matter in training only and are not in the file
                 raise RuntimeError(f"{len(missing)} tensors are missing, such as 'visual.{missing[0]}'")
         except (OSError, SafetensorError, RuntimeError) as error:
             raise TowerError(

@@ -1,7 +1,7 @@
-"""CLIP weights as open_clip and OpenAI name them, turned into what transformers names its CLIP.
+"""Rename CLIP weights from the names of open_clip and OpenAI to those of transformers.
 
-RemoteCLIP, GeoRSCLIP, SkyCLIP and SenCLIP are published so. The file holds tensors only: sizes are read from their
-shapes, the number of heads follows from the width, and the activation cannot be seen at all.
+RemoteCLIP, GeoRSCLIP, SkyCLIP and SenCLIP are published with the former. The file holds tensors only: sizes are read
+from their shapes, the number of heads follows from the width, and the activation function cannot be seen.
 
 Source: names and shapes: openai/CLIP, clip/model.py (`build_model` infers the same sizes); open_clip, transformer.py;
 head widths: open_clip, model_configs/ViT-{H,g,bigG}-14.json.
@@ -21,7 +21,7 @@ from timesenclip.errors import CheckpointError
 __all__ = ["NO_WEIGHTS", "Part", "Tensors", "read_text", "read_vit", "whole_prefix"]
 
 NO_WEIGHTS = ("num_batches_tracked", "attn_mask")
-"""Ends of the names of tensors that change no answer: counts for training, and the causal mask."""
+"""Ends of the names of tensors that change no embedding: counts for training, and the causal mask."""
 
 _HEAD_WIDTH = {1280: 80, 1408: 88, 1664: 104}
 """Widths of ViT-H, ViT-g and ViT-bigG, whose heads are not 64 wide."""
@@ -29,7 +29,7 @@ _HEAD_WIDTH = {1280: 80, 1408: 88, 1664: 104}
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One side of a CLIP."""
+    """The image side or the text side of a CLIP, as transformers names it."""
 
     sizes: dict[str, Any]
     """Fields of transformers' configuration."""
@@ -40,17 +40,17 @@ class Part:
 
 
 class Tensors:
-    """The tensors of a file under one prefix; remembers which were used."""
+    """The tensors of a file under one prefix, with a record of which were used."""
 
-    def __init__(self, tensors: Mapping[str, Tensor], prefix: str, *, where: str) -> None:
-        """Look at the tensors whose names start with a prefix.
+    def __init__(self, tensors: Mapping[str, Tensor], prefix: str, *, source_name: str) -> None:
+        """Take the tensors whose names start with a prefix.
 
         Args:
             tensors: all of the file.
             prefix: before each name.
-            where: the file, for messages.
+            source_name: the file, for messages.
         """
-        self._tensors, self._prefix, self._where = tensors, prefix, where
+        self._tensors, self._prefix, self._source_name = tensors, prefix, source_name
         self.used: list[str] = []
 
     def __contains__(self, name: str) -> bool:
@@ -58,11 +58,11 @@ class Tensors:
         return self._prefix + name in self._tensors
 
     def take(self, name: str, *shape: int) -> Tensor:
-        """A tensor as float32.
+        """Return a tensor as float32 and record it as used.
 
         Args:
             name: without the prefix.
-            shape: what it must be; nothing: any.
+            shape: expected shape; nothing accepts any.
 
         Raises:
             CheckpointError: it is missing, or of another shape.
@@ -89,16 +89,16 @@ class Tensors:
         return shape
 
     def count(self, before: str) -> int:
-        """How many numbered things follow a name: the blocks of `transformer.resblocks.`."""
+        """Number of numbered parts under a name, such as the blocks of `transformer.resblocks.`."""
         start = self._prefix + before
         numbers = {key[len(start) :].split(".")[0] for key in self._tensors if key.startswith(start)}
         return len({number for number in numbers if number.isdigit()})
 
     def refuse_others(self, *starts: str) -> None:
-        """Make sure that nothing under these names was left over: it would be part of the model and change its answers.
+        """Check that every tensor under these names was used; another one would be part of another architecture.
 
         Raises:
-            CheckpointError: something was.
+            CheckpointError: a tensor was not used.
         """
         mine = tuple(self._prefix + start for start in starts)
         used = set(self.used)
@@ -108,20 +108,20 @@ class Tensors:
             raise self.fail(f"{len(left)} tensors are no part of a CLIP, such as '{left[0]}'; it is another model.")
 
     def fail(self, reason: str) -> CheckpointError:
-        """An error about this file."""
-        return CheckpointError(f"'{self._where}': {reason}")
+        """The error to raise about this file."""
+        return CheckpointError(f"'{self._source_name}': {reason}")
 
 
-def whole_prefix(names: Iterable[str], *, where: str, prefix: str | None = None) -> tuple[str, str]:
-    """Where the model stands in a file: (prefix of everything, prefix of the image tower).
+def whole_prefix(names: Iterable[str], *, source_name: str, prefix: str | None = None) -> tuple[str, str]:
+    """Find the model in a file: (prefix of the whole model, prefix of the image tower).
 
     The image tower is found by its first layer, whatever stands before it: `visual.`, `module.visual.`,
     `model.visual.`, `encoder.model.visual.`, or nothing.
 
     Args:
-        names: of all tensors.
-        where: the file, for messages.
-        prefix: the one to take where there are several.
+        names: names of all tensors.
+        source_name: the file, for messages.
+        prefix: the prefix to use where the file holds several models.
 
     Raises:
         CheckpointError: there is no CLIP image tower, or there are several.
@@ -138,22 +138,24 @@ def whole_prefix(names: Iterable[str], *, where: str, prefix: str | None = None)
         some = ", ".join(sorted(known)[:4])
         kind = "a tower of timm" if any(".trunk." in name for name in known) else "no CLIP that is known here"
         raise CheckpointError(
-            f"'{where}' holds {kind}: no 'visual.conv1.weight' beside 'visual.class_embedding' or 'visual.attnpool' "
-            f"(tensors: {some}, ...). Folders and hub ids in transformers' layout need no import."
+            f"'{source_name}' holds {kind}: no 'visual.conv1.weight' beside 'visual.class_embedding' or "
+            f"'visual.attnpool' (tensors: {some}, ...). Folders and hub ids in transformers' layout need no import."
         )
     found = {root.removesuffix("visual."): root for root in roots}
     if prefix is None and len(found) > 1:
         listed = ", ".join(f"'{name}'" for name in found)
-        raise CheckpointError(f"'{where}' holds {len(found)} image towers, under {listed}; say which with --prefix.")
+        raise CheckpointError(
+            f"'{source_name}' holds {len(found)} image towers, under {listed}; say which with --prefix."
+        )
     chosen = next(iter(found)) if prefix is None else prefix
     if chosen not in found:
         listed = ", ".join(f"'{name}'" for name in found)
-        raise CheckpointError(f"'{where}' has no image tower under the prefix '{chosen}'; there is {listed}.")
+        raise CheckpointError(f"'{source_name}' has no image tower under the prefix '{chosen}'; there is {listed}.")
     return chosen, found[chosen]
 
 
 def read_vit(tensors: Tensors) -> Part:
-    """The vision transformer, `Tensors` being those of the image tower.
+    """Read a vision transformer from the tensors of an image tower.
 
     Raises:
         CheckpointError: a tensor is missing or has another shape than the others say.
@@ -181,7 +183,7 @@ def read_vit(tensors: Tensors) -> Part:
 
 
 def read_text(tensors: Tensors) -> Part:
-    """The text transformer, `Tensors` being those of the whole model.
+    """Read the text transformer from the tensors of the whole model.
 
     Raises:
         CheckpointError: a tensor is missing or has another shape than the others say.
@@ -203,7 +205,7 @@ def read_text(tensors: Tensors) -> Part:
 
 
 def _blocks(tensors: Tensors, width: int, target: str, *, head_width: int) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """The layers of a transformer; torch keeps query, key and value of a layer in one matrix, transformers does not."""
+    """The layers of a transformer and their sizes; the joint matrix of query, key and value is divided into three."""
     depth = tensors.count("transformer.resblocks.")
     hidden = tensors.matrix("transformer.resblocks.0.mlp.c_fc.weight")[0]
     out: dict[str, Tensor] = {}

@@ -1,14 +1,11 @@
-"""Ground towers with photographs and text: CLIP and SigLIP models through transformers, without torchvision."""
+"""Ground towers for photographs and text: CLIP and SigLIP models through transformers, without torchvision."""
 
 from __future__ import annotations
 
 import copy
-import importlib
-import importlib.util
 import json
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timesenclip.errors import DegradedInputWarning, PromptError, TowerError
-from timesenclip.extras import require
+from timesenclip.ground.clip.transformers_package import import_transformers, quiet_transformers
 from timesenclip.messages import reason_of
 
 if TYPE_CHECKING:
@@ -26,23 +23,9 @@ if TYPE_CHECKING:
     from timesenclip.ground.clip.preprocess import Preprocessing
     from timesenclip.ground.tower import ImageLike
 
-__all__ = ["ClipTower", "broken_torchvision", "import_transformers"]
+__all__ = ["ClipTower"]
 
 _KINDS = ("clip", "siglip")
-
-
-def broken_torchvision() -> str | None:
-    """Why an installed torchvision does not import, in one line; None where it works or is not there.
-
-    A torchvision built for another torch makes transformers itself fail to import.
-    """
-    if importlib.util.find_spec("torchvision") is None:
-        return None
-    try:
-        importlib.import_module("torchvision")
-    except Exception as error:  # RuntimeError (missing operator), ImportError, OSError (shared library)
-        return reason_of(error)
-    return None
 
 
 class ClipTower:
@@ -80,7 +63,7 @@ class ClipTower:
 
     @property
     def revision(self) -> str | None:
-        """Commit, tag or branch asked for."""
+        """The commit, tag or branch that was given."""
         return self._revision
 
     @property
@@ -95,6 +78,7 @@ class ClipTower:
 
         Raises:
             PromptError: a text is empty.
+            TowerError: the weights or the tokenizer cannot be loaded.
 
         Warns:
             DegradedInputWarning: a text is longer than the model reads and is cut.
@@ -104,8 +88,8 @@ class ClipTower:
         cleaned = [text.strip() for text in texts]
         if "" in cleaned:
             raise PromptError(f"Text {cleaned.index('') + 1} of {len(cleaned)} is empty; write what to look for.")
-        self._warn_of_cuts(cleaned)
-        return self._run(cleaned, self._text_batch)
+        self._warn_of_truncation(cleaned)
+        return self._encode(cleaned, self._text_batch)
 
     def encode_images(self, images: Sequence[ImageLike]) -> NDArray[np.float32]:
         """(P, D) float32 unit vectors of P photographs (PIL images or paths); one batch is in memory at a time.
@@ -113,10 +97,12 @@ class ClipTower:
         Raises:
             InputError: an image is broken or too large; the message names it.
             DataNotFoundError: a path does not exist.
+            TowerError: the weights or the configuration of the image processor cannot be loaded.
         """
-        return self._run(images, self._image_batch)
+        return self._encode(images, self._image_batch)
 
-    def _run(self, items: Sequence[Any], encode: Callable[[Sequence[Any]], torch.Tensor]) -> NDArray[np.float32]:
+    def _encode(self, items: Sequence[Any], encode: Callable[[Sequence[Any]], torch.Tensor]) -> NDArray[np.float32]:
+        """(P, D) unit vectors of P items, a batch at a time."""
         import torch
 
         out = np.zeros((len(items), self.dim), dtype=np.float32)
@@ -148,7 +134,7 @@ class ClipTower:
             return self._image_model(pixel_values=given).image_embeds  # type: ignore[no-any-return]
         return _features(self._image_model.get_image_features(pixel_values=given))
 
-    def _warn_of_cuts(self, texts: Sequence[str]) -> None:
+    def _warn_of_truncation(self, texts: Sequence[str]) -> None:
         if not texts:
             return
         lengths = [len(ids) for ids in self.tokenizer(list(texts), truncation=False, verbose=False)["input_ids"]]
@@ -167,24 +153,24 @@ class ClipTower:
 
     @cached_property
     def tokenizer(self) -> Any:
-        """As transformers has it."""
+        """The tokenizer of transformers, loaded on first use."""
         return self._load("tokenizer", self._transformers.AutoTokenizer.from_pretrained)
 
     @cached_property
     def text_model(self) -> Any:
-        """The text side as transformers has it, in evaluation mode."""
+        """The text side as a model of transformers in evaluation mode, loaded on first use."""
         if self._kind != "clip":
-            return self._both
-        return self._weights("CLIPTextModelWithProjection", self._half(self._config.text_config))
+            return self._whole_model
+        return self._weights("CLIPTextModelWithProjection", self._side_config(self._config.text_config))
 
     @cached_property
     def _image_model(self) -> Any:
         if self._kind != "clip":
-            return self._both
-        return self._weights("CLIPVisionModelWithProjection", self._half(self._config.vision_config))
+            return self._whole_model
+        return self._weights("CLIPVisionModelWithProjection", self._side_config(self._config.vision_config))
 
     @cached_property
-    def _both(self) -> Any:
+    def _whole_model(self) -> Any:
         return self._weights("AutoModel", self._config)
 
     @cached_property
@@ -198,7 +184,7 @@ class ClipTower:
                 config = json.loads(Path(path).read_text(encoding="utf-8"))
                 config = config if key is None else config.get(key)
                 if config:
-                    return Preprocessing.from_config(config, where=self._source)
+                    return Preprocessing.from_config(config, source_name=self._source)
         raise TowerError(
             f"{self._source}: no preprocessor_config.json, so photographs cannot be prepared; add that file."
         )
@@ -213,14 +199,18 @@ class ClipTower:
         )
         return None if found is None else str(found)
 
-    def _half(self, config: Any) -> Any:
-        """The configuration of one side; some files state the projection's width for the whole model only."""
-        half = copy.deepcopy(config)
-        half.projection_dim = self._config.projection_dim
-        return half
+    def _side_config(self, config: Any) -> Any:
+        """The configuration of one side; some files state the projection dimension for the whole model only."""
+        side = copy.deepcopy(config)
+        side.projection_dim = self._config.projection_dim
+        return side
 
     def _weights(self, kind: str, config: Any) -> Any:
-        """A model in evaluation mode; weights that are not in the file are an error, not random numbers."""
+        """A model in evaluation mode.
+
+        Raises:
+            TowerError: weights are missing in the file; transformers would fill them with random numbers.
+        """
         import torch
 
         def load(source: str, **options: Any) -> Any:
@@ -237,7 +227,7 @@ class ClipTower:
 
     def _load(self, what: str, loader: Callable[..., Any]) -> Any:
         try:
-            with _quiet():
+            with quiet_transformers():
                 return loader(self._source, revision=self._revision)
         except Exception as error:  # OSError from the hub; ValueError, KeyError, ImportError from broken folders
             if Path(self._source).is_dir():
@@ -253,36 +243,3 @@ class ClipTower:
 def _features(output: Any) -> torch.Tensor:
     """`get_*_features` returns a tensor in transformers 4 and an output object in 5."""
     return getattr(output, "pooler_output", output)  # type: ignore[no-any-return]
-
-
-def import_transformers() -> Any:
-    """The transformers package, or an error that says what to install or remove."""
-    reason = broken_torchvision()
-    if reason is not None:
-        raise TowerError(
-            f"The installed torchvision does not work with this torch ({reason}) and keeps transformers from loading; "
-            "TimeSenCLIP does not need it: pip uninstall torchvision"
-        )
-    return require("clip", "transformers", "PIL", needed_by="CLIP towers")
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep transformers from drawing progress bars and reports of unused weights (the other half of CLIP).
-
-    And the hub from a line for each attempt where it cannot be reached; the error says it once.
-    """
-    logging: Any = importlib.import_module("transformers.utils.logging")
-    hub: Any = importlib.import_module("huggingface_hub.utils.logging")
-
-    level, bars, hub_level = logging.get_verbosity(), logging.is_progress_bar_enabled(), hub.get_verbosity()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    hub.set_verbosity_error()
-    try:
-        yield
-    finally:
-        hub.set_verbosity(hub_level)
-        logging.set_verbosity(level)
-        if bars:
-            logging.enable_progress_bar()

@@ -14,7 +14,7 @@ from timesenclip.files import atomic_file
 from timesenclip.mapping.output.layers import CLASS_NODATA, SCORE_NODATA
 from timesenclip.mapping.query import Query
 from timesenclip.series import PixelSeries, concatenate
-from timesenclip.tasks.classify import Answers
+from timesenclip.tasks.classify import Predictions
 
 __all__ = ["ClassBlock", "TypicalPixel"]
 
@@ -142,7 +142,7 @@ class ClassBlock:
         return cls(**{"scores": None, **arrays, "masked": int(arrays["masked"])}, typical=typical)
 
 
-def _typical_pixels(answers: Answers, series: PixelSeries) -> dict[int, TypicalPixel]:
+def _typical_pixels(answers: Predictions, series: PixelSeries) -> dict[int, TypicalPixel]:
     out = {}
     for k in np.unique(answers.label_index[answers.seen & (answers.label_index >= 0)]):
         mine = np.flatnonzero(answers.seen & (answers.label_index == k))

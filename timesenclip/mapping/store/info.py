@@ -13,7 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, InstanceOf, PlainSe
 from timesenclip.errors import InputError
 from timesenclip.grid import as_affine, six_numbers
 from timesenclip.mapping.store.quantise import dequantise
-from timesenclip.model.checkpoint import Calibration
+from timesenclip.model.checkpoint_config import Calibration
 
 __all__ = ["BLOCK_ARRAYS", "FORMAT_VERSION", "BlockData", "StoreInfo", "chunk_side"]
 

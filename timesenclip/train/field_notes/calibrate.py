@@ -15,7 +15,8 @@ from timesenclip.evaluation.baselines.simple import chance, majority, random_for
 from timesenclip.evaluation.metrics import Metrics, compute_metrics
 from timesenclip.ground.prompts import class_vectors
 from timesenclip.ground.taxonomy import Taxonomy, load_taxonomy, taxonomy_from_phrases
-from timesenclip.model.checkpoint import Calibration, Model, save
+from timesenclip.model.checkpoint import Model, save
+from timesenclip.model.checkpoint_config import Calibration
 from timesenclip.model.embed import embed
 from timesenclip.series import PixelSeries
 from timesenclip.simulate.series import simulate_series

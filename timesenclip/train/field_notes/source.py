@@ -20,7 +20,8 @@ from torch import Tensor
 from timesenclip.errors import InputError
 from timesenclip.ground.load import load_tower
 from timesenclip.model.augment import Augmentation, Compose, MonthDropout, RandomTS, TSMixAug
-from timesenclip.model.checkpoint import CheckpointConfig, Model, TowerRef, encoder_fields, save
+from timesenclip.model.checkpoint import Model, save
+from timesenclip.model.checkpoint_config import CheckpointConfig, TowerRef, encoder_fields
 from timesenclip.model.encoder import PRESETS, SeriesEncoder
 from timesenclip.train.batches import Batch, Question, draw_seed
 from timesenclip.train.field_notes.calibrate import calibrate_and_measure

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from timesenclip.evaluation.baselines.simple import cross_predicted, forest, forest_features, probe
-from timesenclip.tasks.heads import fit_vectors
+from timesenclip.tasks.fit_vectors import fit_vectors
 from timesenclip.testing import random_series
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from timesenclip.data.store import store_points
+from timesenclip.data.store_writer import store_points
 from timesenclip.errors import InputError
 from timesenclip.evaluation.labels.labelled import labelled_points
 from timesenclip.evaluation.labels.labelled_data import read_labelled

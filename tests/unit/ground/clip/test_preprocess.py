@@ -20,6 +20,15 @@ def test_exif_orientation_is_applied(tmp_path: Path) -> None:
     assert read_image(tmp_path / "turned.png").size == (20, 40)
 
 
+def test_exif_orientation_of_a_jpeg_is_applied(tmp_path: Path) -> None:
+    image = Image.new("RGB", (40, 20), (200, 0, 0))
+    image.paste((0, 0, 200), (0, 0, 20, 20))
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turn by 90 degrees
+    image.save(tmp_path / "41000000N.jpg", exif=exif, quality=95)
+    assert read_image(tmp_path / "41000000N.jpg").size == (20, 40)
+
+
 @pytest.mark.parametrize("mode", ["L", "LA", "P", "RGBA", "CMYK", "1"])
 def test_every_mode_becomes_rgb(mode: str, tmp_path: Path) -> None:
     path = tmp_path / ("photo.jpg" if mode == "CMYK" else "photo.png")
@@ -79,10 +88,10 @@ def test_pixels_are_normalised_by_channel() -> None:
 
 def test_configurations_old_and_new_are_read() -> None:
     old = {"do_resize": True, "size": 224, "do_center_crop": True, "crop_size": 224, "resample": 3}
-    assert Preprocessing.from_config(old, where="x") == Preprocessing()
+    assert Preprocessing.from_config(old, source_name="x") == Preprocessing()
     new = {"size": {"height": 256, "width": 128}, "do_normalize": False, "resample": 2}
-    read = Preprocessing.from_config(new, where="x")
+    read = Preprocessing.from_config(new, source_name="x")
     assert (read.size, read.shortest_edge, read.crop, read.resample) == ((256, 128), None, None, 2)
     assert read.std == (1.0, 1.0, 1.0)
     with pytest.raises(TowerError, match="x: image size"):
-        Preprocessing.from_config({"size": {"longest_edge": 9}}, where="x")
+        Preprocessing.from_config({"size": {"longest_edge": 9}}, source_name="x")

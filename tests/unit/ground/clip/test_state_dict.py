@@ -44,7 +44,7 @@ def _vit(width: int, depth: int, patch: int, side: int, dim: int, hidden: int) -
 )
 def test_the_sizes_of_published_models_are_read_from_their_shapes(sizes: tuple[int, ...], heads: int) -> None:
     width, depth, patch, side, dim, hidden = sizes
-    found = read_vit(Tensors(_vit(width, depth, patch, side, dim, hidden), "", where="x"))
+    found = read_vit(Tensors(_vit(width, depth, patch, side, dim, hidden), "", source_name="x"))
     assert found.dim == dim
     assert found.sizes == {
         "hidden_size": width,
@@ -60,12 +60,12 @@ def test_the_sizes_of_published_models_are_read_from_their_shapes(sizes: tuple[i
 def test_published_models_have_the_published_number_of_parameters() -> None:
     # Source: openai/CLIP: ViT-B/32 has 151,277,313 parameters and RN50 102,007,137, of which 63,428,097 and 63,690,241
     # are the text side's and the scale.
-    vit = read_vit(Tensors(_vit(768, 12, 32, 224, 512, 3072), "", where="x"))
+    vit = read_vit(Tensors(_vit(768, 12, 32, 224, 512, 3072), "", source_name="x"))
     assert sum(value.numel() for value in vit.state.values()) == 151_277_313 - 63_428_097
     with torch.device("meta"):
         resnet = ModifiedResNet([3, 4, 6, 3], 64, 224, 1024)
     assert sum(value.numel() for value in resnet.parameters()) == 102_007_137 - 63_690_241
-    found = read_resnet(Tensors(resnet.state_dict(), "", where="x"))
+    found = read_resnet(Tensors(resnet.state_dict(), "", source_name="x"))
     assert found.sizes == {"layers": [3, 4, 6, 3], "width": 64, "image_size": 224, "dim": 1024}
     assert resnet.attnpool.heads == 32
 
@@ -73,8 +73,8 @@ def test_published_models_have_the_published_number_of_parameters() -> None:
 def test_the_model_is_found_whatever_stands_before_it() -> None:
     for prefix in ("", "module.", "model.", "clip.", "encoder.model.", "state.net.0."):
         names = [f"{prefix}visual.{name}" for name in ("conv1.weight", "class_embedding")]
-        assert whole_prefix([*names, "queue", "head.conv1.weight"], where="x") == (prefix, f"{prefix}visual.")
+        assert whole_prefix([*names, "queue", "head.conv1.weight"], source_name="x") == (prefix, f"{prefix}visual.")
     bare = ["conv1.weight", "attnpool.positional_embedding", "layer1.0.conv1.weight"]
-    assert whole_prefix(bare, where="x") == ("", "")
+    assert whole_prefix(bare, source_name="x") == ("", "")
     with pytest.raises(CheckpointError, match=r"no image tower under the prefix 'b\.'"):
-        whole_prefix(["a.visual.conv1.weight", "a.visual.class_embedding"], where="x", prefix="b.")
+        whole_prefix(["a.visual.conv1.weight", "a.visual.class_embedding"], source_name="x", prefix="b.")

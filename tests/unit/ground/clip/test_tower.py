@@ -1,10 +1,8 @@
 from __future__ import annotations
 
-import importlib
 import json
 import shutil
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -15,8 +13,8 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 from transformers import AutoTokenizer, CLIPImageProcessorPil, CLIPModel, SiglipImageProcessorPil, SiglipModel
 
-from timesenclip.errors import DegradedInputWarning, MissingExtraError, PromptError, TowerError
-from timesenclip.ground.clip.tower import ClipTower, broken_torchvision
+from timesenclip.errors import DegradedInputWarning, PromptError, TowerError
+from timesenclip.ground.clip.tower import ClipTower
 from timesenclip.ground.load import load_tower
 from timesenclip.ground.tower import GroundTower
 
@@ -122,31 +120,6 @@ def test_no_preprocessor_is_said_only_when_photographs_come(tiny_clip: Path, tmp
     assert tower.encode_text(["lake"]).shape == (1, 12)
     with pytest.raises(TowerError, match=r"no preprocessor_config\.json"):
         tower.encode_images([Image.new("RGB", (16, 16))])
-
-
-def test_a_broken_torchvision_is_named_with_the_cure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "torchvision").mkdir()
-    (tmp_path / "torchvision" / "__init__.py").write_text(
-        "raise RuntimeError('operator torchvision::nms does not exist')"
-    )
-    assert broken_torchvision() is None
-    monkeypatch.syspath_prepend(tmp_path)
-    assert broken_torchvision() == "operator torchvision::nms does not exist"
-    with pytest.raises(TowerError, match="pip uninstall torchvision"):
-        ClipTower("openai/clip-vit-base-patch32")
-
-
-def test_transformers_missing_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = importlib.import_module
-
-    def without(name: str, *args: Any) -> Any:
-        if name == "transformers":
-            raise ImportError("No module named 'transformers'")
-        return real(name, *args)
-
-    monkeypatch.setattr(importlib, "import_module", without)
-    with pytest.raises(MissingExtraError, match=r"pip install 'timesenclip\[clip\]'"):
-        ClipTower("openai/clip-vit-base-patch32")
 
 
 def test_loading_says_nothing_and_leaves_the_log_level(

@@ -1,75 +1,11 @@
-"""Memory bank, pooling and augmentations."""
-
 from __future__ import annotations
 
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from torch import Tensor
 
 from timesenclip.errors import InputError
 from timesenclip.model.augment import AUGMENTATIONS, Compose, MonthDropout, RandomTS, SpectralDropout, TSMixAug
-from timesenclip.model.memory_bank import MemoryBank
-from timesenclip.model.pooling import AttentionPooling
-
-
-@given(sizes=st.lists(st.integers(0, 9), min_size=1, max_size=8), capacity=st.integers(0, 7))
-@settings(max_examples=60, deadline=None)
-def test_the_bank_holds_the_last_keys(sizes: list[int], capacity: int) -> None:
-    bank, pushed = MemoryBank(2, capacity), []
-    assert len(bank) == 0
-    assert bank.keys.shape == (0, 2)
-    for count in sizes:
-        values = torch.arange(len(pushed), len(pushed) + count)
-        pushed.extend(values.tolist())
-        bank.push(values[:, None].expand(-1, 2).float(), label=values)
-        expected = sorted(pushed[max(len(pushed) - capacity, 0) :])
-        assert sorted(bank.keys[:, 0].tolist()) == expected
-        assert torch.equal(bank.keys[:, 0].long(), bank.label)
-        assert (bank.place == -1).all()
-
-
-def test_the_bank_survives_a_state_dict() -> None:
-    bank, other = MemoryBank(3, 5), MemoryBank(3, 5)
-    bank.push(torch.randn(3, 3), place=torch.tensor([4, 5, 6]))
-    other.load_state_dict(bank.state_dict())
-    for b in (bank, other):
-        b.push(torch.ones(4, 3))
-    assert torch.equal(bank.keys, other.keys)
-    assert torch.equal(bank.place, other.place)
-
-
-def test_the_bank_carries_no_gradient() -> None:
-    bank = MemoryBank(2, 4)
-    bank.push(torch.ones(2, 2, requires_grad=True))
-    assert not bank.keys.requires_grad
-
-
-@pytest.mark.parametrize("mode", ["per-image", "per-dim", "mean"])
-def test_pooling_ignores_views_that_are_not_there(mode: str) -> None:
-    torch.manual_seed(0)
-    pooling = AttentionPooling(6, mode)
-    views = torch.randn(3, 4, 6)
-    mask = torch.tensor([[True, True, False, False]] * 3)
-    spoilt = views.clone()
-    spoilt[:, 2:] = float("nan")
-    assert torch.allclose(pooling(spoilt, mask), pooling(views[:, :2]), atol=1e-6)
-    assert torch.allclose(pooling(views[:, :1]), views[:, 0], atol=1e-6)
-    shuffled = pooling(views[:, [2, 0, 3, 1]])
-    assert torch.allclose(shuffled, pooling(views), atol=1e-6)
-    with pytest.raises(InputError, match="Place 1"):
-        pooling(views, torch.tensor([[True] * 4, [False] * 4, [True] * 4]))
-
-
-def test_per_image_pooling_is_the_papers() -> None:
-    torch.manual_seed(0)
-    pooling, views = AttentionPooling(5), torch.randn(2, 4, 5)
-    weights = (views @ pooling.linear.weight[0]).softmax(dim=1)
-    assert torch.allclose(pooling(views), (weights[..., None] * views).sum(dim=1), atol=1e-6)
-    assert pooling.linear.weight.shape == (1, 5)
-    with pytest.raises(InputError, match="sum-of-views"):
-        AttentionPooling(5, "sum-of-views")
 
 
 def _batch(count: int = 400, steps: int = 12) -> tuple[Tensor, Tensor, Tensor]:

@@ -40,45 +40,6 @@ def tree(tmp_path: Path) -> Path:
     return write_lucas_photos(tmp_path / "photos", photos)
 
 
-def test_the_tree_is_found_whatever_is_missing(tree: Path) -> None:
-    (tree / "BE" / "readme.jpg").write_bytes(b"x")
-    found = find_photos(tree)
-    assert len(found.photos) == 13
-    assert {p.direction for p in found.photos if p.point_id == "41000002"} == {"N", "E", "S"}
-    assert len(found.ignored) == 1
-
-
-@pytest.mark.parametrize("name", ["46862690N", "46862690_n", "FR_46862690W", "2018_46862690P", "FR_46862690E_1"])
-def test_usual_names_are_understood(tmp_path: Path, name: str) -> None:
-    Image.new("RGB", (4, 4)).save(tmp_path / f"{name}.jpg")
-    assert find_photos(tmp_path).photos[0].point_id == "46862690"
-
-
-def test_what_is_no_photo_tree_is_refused(tmp_path: Path, tree: Path) -> None:
-    with pytest.raises(DataNotFoundError, match="No photographs"):
-        find_photos(tmp_path / "none")
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(InputError, match="no photograph named like"):
-        find_photos(tmp_path / "empty")
-    double = tree / "41000000N.jpg"
-    Image.new("RGB", (4, 4)).save(double)
-    with pytest.raises(InputError, match="same view of one point"):
-        find_photos(tree)
-
-
-def test_a_table_of_paths_is_photographs_too(tmp_path: Path) -> None:
-    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
-    (tmp_path / "t.csv").write_text("photo,point_id,direction\na.png,7,n\n")
-    photo = find_photos(tmp_path / "t.csv").photos[0]
-    assert (photo.photo_id, photo.point_id, photo.direction) == ("a.png", "7", "N")
-    (tmp_path / "t.csv").write_text("photo,point_id\na.png,7\n,8\n")
-    with pytest.raises(InputError, match="row 2: the photo is empty"):
-        find_photos(tmp_path / "t.csv")
-    (tmp_path / "t.csv").write_text("path\na.png\n")
-    with pytest.raises(InputError, match="no column photo"):
-        find_photos(tmp_path / "t.csv")
-
-
 def test_embedding_names_broken_files_and_goes_on_where_it_stopped(tree: Path, tmp_path: Path) -> None:
     photos = find_photos(tree).photos
     photos[3].path.write_bytes(photos[3].path.read_bytes()[:200])
@@ -105,17 +66,6 @@ def test_a_store_stays_with_its_tower(tree: Path, tmp_path: Path) -> None:
     other.name = "others"
     with pytest.raises(InputError, match="begun with the tower 'colours'"):
         embed_photos(photos, tmp_path / "g", tower=other)
-
-
-def test_exif_orientation_is_applied(tmp_path: Path) -> None:
-    image = Image.new("RGB", (40, 20), (200, 0, 0))
-    image.paste((0, 0, 200), (0, 0, 20, 20))
-    exif = Image.Exif()
-    exif[0x0112] = 6  # turn by 90 degrees
-    image.save(tmp_path / "41000000N.jpg", exif=exif, quality=95)
-    from timesenclip.ground.clip.preprocess import read_image
-
-    assert read_image(tmp_path / "41000000N.jpg").size == (20, 40)
 
 
 def test_the_published_dictionary_is_read_as_it_is(tmp_path: Path) -> None:

@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import zarr
+
+from timesenclip.data.store import SeriesStore, stored_reflectance
+from timesenclip.data.store_writer import store_points
+from timesenclip.errors import DataNotFoundError, InputError
+from timesenclip.testing import random_series
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> SeriesStore:
+    return store_points([random_series(9, year=2019)], tmp_path / "s", source="test")
+
+
+def test_places_are_read_in_the_order_asked(store: SeriesStore) -> None:
+    dn, observations = store.arrays()
+    for rows in (np.array([7, 2, 2]), slice(3, 6), np.array([4])):
+        some, seen = store.arrays(rows)
+        assert np.array_equal(some, dn[rows])
+        assert np.array_equal(seen, observations[rows])
+    chosen = store.series(np.array([7, 2]))
+    assert chosen.sample_id == ("point-7", "point-2")
+    assert np.array_equal(chosen.reflectance, store.series().reflectance[[7, 2]])
+
+
+def test_rows_that_are_left_out_of_the_index_are_not_read(store: SeriesStore) -> None:
+    dn, _ = store.arrays()
+    fewer = SeriesStore(store.folder, store.index.iloc[[0, 3, 8]].reset_index(drop=True), store.attributes)
+    assert np.array_equal(fewer.arrays()[0], dn[[0, 3, 8]])
+    assert np.array_equal(fewer.arrays(slice(1, 3))[0], dn[[3, 8]])
+
+
+def test_each_place_starts_in_its_own_month(store: SeriesStore) -> None:
+    assert (store.first_month() == np.datetime64("2019-01")).all()
+    later = store.index.assign(first_month=np.datetime64("2020-11-01"))
+    series = SeriesStore(store.folder, later, store.attributes).series(slice(0, 1))
+    assert [str(day) for day in series.start[0, :3]] == ["2020-11-01", "2020-12-01", "2021-01-01"]
+    assert str(series.end[0, -1]) == "2021-11-01"
+
+
+def test_dn_are_ten_thousand_times_the_reflectance_and_missing_is_zero() -> None:
+    dn = np.array([[[10_000, 1], [65535, 65535]]], dtype=np.uint16)
+    found = stored_reflectance(dn, np.array([[True, False]]))
+    assert found.dtype == np.float32
+    assert found.tolist() == [[[1.0, pytest.approx(1e-4)], [0.0, 0.0]]]
+
+
+def test_what_is_no_store_or_of_another_version_is_refused(store: SeriesStore, tmp_path: Path) -> None:
+    with pytest.raises(DataNotFoundError, match="No training store at"):
+        SeriesStore.open(tmp_path / "none")
+    zarr.open_group(str(store.folder), mode="r+").attrs["format_version"] = 99
+    with pytest.raises(InputError, match="format_version 99; this version reads 1"):
+        SeriesStore.open(store.folder)

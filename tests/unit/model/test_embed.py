@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from timesenclip.errors import NoClearObservationError
+from timesenclip.model.checkpoint import Model
+from timesenclip.model.checkpoint_config import CheckpointConfig, TowerRef, encoder_fields
+from timesenclip.model.embed import embed
+from timesenclip.model.encoder import PRESETS, SeriesEncoder
+from timesenclip.testing import random_series
+
+
+def _model(**changes: object) -> Model:
+    torch.manual_seed(0)
+    config = replace(PRESETS["tiny"], dim=16, depth=2, heads=2, ffn_dim=8, embed_dim=256)
+    fields = {"name": "t", "encoder": encoder_fields(config), "normalisation": "sqrt"} | changes
+    return Model(SeriesEncoder(config), CheckpointConfig(tower=TowerRef(name="compact", dim=256), **fields))
+
+
+def test_embeddings_are_unit_rows_in_any_batch_size() -> None:
+    model, series = _model(), random_series(11)
+    whole = embed(series, model=model)
+    assert whole.shape == (11, 256)
+    assert np.allclose(np.linalg.norm(whole, axis=1), 1, atol=1e-5)
+    calls: list[tuple[int, int]] = []
+    pieces = embed(series, model=model, batch_size=3, progress=lambda done, total: calls.append((done, total)))
+    assert np.allclose(pieces, whole, atol=1e-5)
+    assert calls == [(3, 11), (6, 11), (9, 11), (11, 11)]
+
+
+def test_a_series_without_observations_is_named_or_nan() -> None:
+    model, series = _model(), random_series(4)
+    cloudy = replace(series, valid=series.valid & (np.arange(4) != 2)[:, None])
+    with pytest.raises(NoClearObservationError, match=r"1 of 4 series .*point-2"):
+        embed(cloudy, model=model)
+    found = embed(cloudy, model=model, missing="nan")
+    assert np.isnan(found[2]).all()
+    assert np.allclose(found[[0, 1, 3]], embed(series, model=model)[[0, 1, 3]], atol=1e-5)
+
+
+def test_the_south_is_half_a_year_away() -> None:
+    shifted, plain = _model(hemisphere_shift=True), _model()
+    series = random_series(3)
+    south = replace(series, lat_deg=-series.lat_deg)
+    assert np.allclose(embed(series, model=shifted), embed(series, model=plain))
+    assert not np.allclose(embed(south, model=shifted), embed(south, model=plain), atol=1e-4)
+    half_a_year = replace(series, start=series.start + 182, end=series.end + 182)
+    cosine = (embed(south, model=shifted) * embed(half_a_year, model=plain)).sum(axis=1)
+    assert cosine.min() > 0.999
