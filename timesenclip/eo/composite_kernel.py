@@ -1,8 +1,8 @@
 """Medians of many pixels at once: a sorting network whose every comparison runs over a row of pixels.
 
 A median needs sorting, and sorting pixel by pixel leaves a processor's vector registers unused. A network compares
-fixed pairs of dates whatever the values are, so one comparison is a minimum and a maximum over hundreds of pixels, eight or
-sixteen at a time. Missing values are the largest value of the type and end up last.
+fixed pairs of dates whatever the values are, so one comparison is a minimum and a maximum over hundreds of pixels,
+eight or sixteen at a time. Missing values are the largest value of the type and end up last.
 
 With numba (extra `stac`) this is compiled; without it NumPy sorts. Both give the same bits.
 

@@ -158,7 +158,7 @@ def clean_reflectance(values: NDArray[np.generic]) -> tuple[NDArray[np.float32],
     """Clean values that are reflectance already.
 
     Returns:
-        Reflectance float32, 0 where missing (NaN or a fill value), never below 0; and a boolean array: where it is seen.
+        Reflectance float32, 0 where missing (NaN or a fill value), never below 0; and a boolean array, True where seen.
     """
     given = values.astype(np.float32)
     valid = np.isfinite(given) & (given > LOWEST_DN / QUANTIFICATION) & (given <= SATURATED)

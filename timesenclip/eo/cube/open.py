@@ -47,8 +47,8 @@ def open_cube(
 
     Args:
         path: a netCDF file, a folder of netCDF files, a Zarr store, or a folder of GeoTIFFs whose names hold date and
-            band (`2018-05-06_B04.tif`, `T31UDS_20180506T105031_B04_10m.tif`), or with a date where the bands in them have
-            names.
+            band (`2018-05-06_B04.tif`, `T31UDS_20180506T105031_B04_10m.tif`), or a date alone where the bands in them
+            have names.
         units: whether values are `dn` or `reflectance`; `auto` looks at them.
         provider, collection, baseline: where the pixels come from, to decide the offset of baseline 04.00; one baseline
             for all images, or one for each in the order of the file; default: as ESA's names of GeoTIFFs say. Without a
