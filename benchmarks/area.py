@@ -78,9 +78,27 @@ class Repeated:
         return f"{self.patch.identity}, repeated"
 
     @property
-    def dates(self) -> Any:
+    def has_scl(self) -> bool:
         """As the patch."""
-        return self.patch.dates
+        return self.patch.has_scl
+
+    @property
+    def pixels_inside(self) -> int:
+        """Number of pixels."""
+        return self.shape[0] * self.shape[1]
+
+    @property
+    def typical_place(self) -> tuple[int, int]:
+        """Row and column of the middle."""
+        return self.shape[0] // 2, self.shape[1] // 2
+
+    def expected_observations(self, period: Period | str | int | None = None) -> float:
+        """Those of the patch, as often as it is repeated."""
+        return self.patch.expected_observations(period) * self.pixels_inside / self.patch.pixels_inside
+
+    def check_offset(self, period: Period | str | int | None = None) -> None:
+        """As the patch."""
+        self.patch.check_offset(period)
 
     def read(
         self,

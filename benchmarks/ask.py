@@ -20,7 +20,7 @@ import numpy as np
 
 from timesenclip.eo.cube.open import open_cube
 from timesenclip.mapping.embed_area import embed_area
-from timesenclip.mapping.query import question_of
+from timesenclip.mapping.query import make_query
 from timesenclip.mapping.store.info import BlockData
 from timesenclip.mapping.store.scoring import load_area, score_area
 from timesenclip.mapping.store.store import EmbeddingStore
@@ -49,10 +49,10 @@ def main() -> None:
             area = load_area(store, workers=given.workers)
 
             def in_memory(phrase: str, store: EmbeddingStore = store, area: Any = area) -> None:
-                area.scores(question_of(store, [phrase], tower=tower).weights)
+                area.scores(make_query(store, [phrase], tower=tower).vectors)
 
             def from_disk(phrase: str, store: EmbeddingStore = store) -> None:
-                score_area(store, question_of(store, [phrase], tower=tower).weights, workers=given.workers)
+                score_area(store, make_query(store, [phrase], tower=tower).vectors, workers=given.workers)
 
             memory, disk = timed(in_memory, given.rounds), timed(from_disk, given.rounds)
             results[str(dims)] = {

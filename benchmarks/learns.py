@@ -38,7 +38,7 @@ from timesenclip.model.embed import embed
 from timesenclip.series import PixelSeries
 from timesenclip.simulate.series import simulate_series
 from timesenclip.testing.training import write_lucas_photos, write_sen4map
-from timesenclip.train.recipe import Recipe
+from timesenclip.train.recipe import PhotoRecipe
 
 COVERS = [
     "winter wheat", "maize", "sunflower", "rapeseed", "rice paddy", "olive grove", "vineyard", "heathland",
@@ -83,7 +83,7 @@ def _year_2018(series: PixelSeries, ids: list[str], rng: np.random.Generator) ->
     )
 
 
-def recipe(root: Path, seed: int, epochs: int, **changes: Any) -> Recipe:
+def recipe(root: Path, seed: int, epochs: int, **changes: Any) -> PhotoRecipe:
     """The recipe of the benchmark: the paper's losses at a size for two cores."""
     base: dict[str, Any] = {
         "recipe": "photos",
@@ -104,11 +104,11 @@ def recipe(root: Path, seed: int, epochs: int, **changes: Any) -> Recipe:
     }
     for key, value in changes.items():
         base[key] = {**base[key], **value} if isinstance(value, dict) else value
-    return Recipe.model_validate(base)
+    return PhotoRecipe.model_validate(base)
 
 
 def measure(
-    root: Path, checkpoint: Path, learner_state: Path, covers: list[str], config: Recipe, seed: int
+    root: Path, checkpoint: Path, learner_state: Path, covers: list[str], config: PhotoRecipe, seed: int
 ) -> dict[str, float]:
     """Figures on the test blocks, which nothing has seen."""
     from timesenclip.spatial import spatial_parts
@@ -145,7 +145,7 @@ def _only(valid: NDArray[np.bool_], most: int, rng: np.random.Generator) -> NDAr
     return np.asarray(valid & (draw.argsort(axis=1).argsort(axis=1) < most))
 
 
-def _pooled(root: Path, state_file: Path, ids: tuple[str, ...], config: Recipe) -> NDArray[np.float32]:
+def _pooled(root: Path, state_file: Path, ids: tuple[str, ...], config: PhotoRecipe) -> NDArray[np.float32]:
     """The photographs of each place, pooled as the run learned to."""
     from timesenclip.model.pooling import AttentionPooling
 
@@ -192,7 +192,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
 def main() -> None:
     """Print the table."""
     warnings.simplefilter("ignore")
-    from timesenclip.train.pretrain import pretrain
+    from timesenclip.train.trainer import pretrain
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--places", type=int, default=3000)

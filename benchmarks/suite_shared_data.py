@@ -33,7 +33,7 @@ from timesenclip.evaluation.suite.run import run_suite
 from timesenclip.ground.taxonomy import load_taxonomy, taxonomy_from_phrases
 from timesenclip.series import PixelSeries
 from timesenclip.spatial import spatial_blocks, spatial_choice, spatial_folds
-from timesenclip.train.real import PARTS
+from timesenclip.train.field_notes.worldcereal import PARTS
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 _COVER = (

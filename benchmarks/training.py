@@ -32,8 +32,8 @@ from timesenclip.model.augment import TSMixAug
 from timesenclip.model.encoder import PRESETS
 from timesenclip.testing.training import write_lucas_embeddings, write_sen4map, write_sen4map_crops
 from timesenclip.train.batches import Batch, Batches
+from timesenclip.train.devices import precision_on_cpu
 from timesenclip.train.learner import Learner
-from timesenclip.train.pretrain import _precision_on_cpu
 from timesenclip.train.recipe import ObjectiveConfig
 
 DIM = 512
@@ -201,7 +201,7 @@ def training(batch_size: int, rounds: int) -> None:
         def ours() -> int:
             batch = Batch(*augment(x, calendar, valid, generator), views, valid[:, :4], torch.arange(batch_size))
             with torch.autocast("cpu", dtype=precision or torch.bfloat16, enabled=precision is not None):
-                loss, keys, _ = learner(batch.x, batch.calendar, batch.valid, batch.views, batch.has_view, batch.place)
+                loss, keys, *_ = learner(*batch.inputs())
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
@@ -211,7 +211,7 @@ def training(batch_size: int, rounds: int) -> None:
         return ours
 
     sides = {"the authors' way, 32 bits": theirs, "ours, 32 bits": step_of(None)}
-    if _precision_on_cpu("bf16-mixed") == "bf16-mixed":
+    if precision_on_cpu("bf16-mixed") == "bf16-mixed":
         sides["ours, bf16-mixed"] = step_of(torch.bfloat16)
     compare("train", sides, rounds)
 

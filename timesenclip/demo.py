@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from timesenclip.ground.taxonomy import TaxonClass, Taxonomy
 from timesenclip.mapping.map_area import map_cube
-from timesenclip.mapping.output.cog import CLASS_NODATA
+from timesenclip.mapping.output.layers import CLASS_NODATA
 from timesenclip.mapping.output.result import MapResult
 from timesenclip.model.checkpoint import Model
 from timesenclip.simulate.scene import SimulatedScene, simulate_scene

@@ -129,6 +129,11 @@ class PixelSeries:
         """(N, T, 2) float32: start and end of each step in years, as `calendar_intervals`."""
         return calendar_intervals(self.start, self.end)
 
+    def months(self) -> NDArray[np.int64]:
+        """(N, T) month in which the middle of each step lies, counted from January 1970; `% 12` is 0 for January."""
+        middle = self.start + (self.end - self.start) // 2
+        return middle.astype("datetime64[M]").astype(np.int64)
+
     @classmethod
     def from_monthly(
         cls,

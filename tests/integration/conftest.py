@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,7 @@ from pyproj import CRS
 from typer.testing import CliRunner, Result
 
 from timesenclip.bands import BAND_NAMES, BANDS, SCL_NAME
-from timesenclip.cli import app
+from timesenclip.cli.commands import app
 
 MONTHS = pd.date_range("2020-01-01", periods=12, freq="MS")
 
@@ -60,6 +61,15 @@ def cube_dataset(size: int = 4) -> xr.Dataset:
     dataset = xr.Dataset(data, coords={"timestamp": MONTHS + pd.Timedelta(days=14), "y": y, "x": x})
     wkt = CRS.from_epsg(32631).to_wkt()
     return dataset.assign_coords(spatial_ref=((), 0, {"crs_wkt": wkt, "spatial_ref": wkt}))
+
+
+def as_json(facts: Any) -> Any:
+    """Facts of the library as `--json` gives them: what is not finite is null."""
+    if isinstance(facts, dict):
+        return {key: as_json(value) for key, value in facts.items()}
+    if isinstance(facts, list | tuple):
+        return [as_json(value) for value in facts]
+    return None if isinstance(facts, float) and not np.isfinite(facts) else facts
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,11 @@ import pyarrow.parquet as pq
 import rasterio
 import xarray as xr
 
-from .conftest import long_frame, maize_dn, wide_frame
+from timesenclip.eo.cube.open import read_cube
+from timesenclip.evaluation.evaluate import evaluate_cube, evaluate_points
+from timesenclip.ground.taxonomy import taxonomy_from_phrases
+
+from .conftest import as_json, long_frame, maize_dn, wide_frame
 
 
 def ask(run, *args: object) -> dict:
@@ -88,7 +92,7 @@ def test_batches_do_not_change_the_answer(run, tmp_path: Path, monkeypatch):
     wide_frame(maize_dn(7)).to_parquet(tmp_path / "points.parquet")
     answers = []
     for size in (65_536, 2):
-        monkeypatch.setattr("timesenclip.cli.classify._BATCH", size)
+        monkeypatch.setattr("timesenclip.tasks.point_tables._BATCH", size)
         ask(run, "classify", tmp_path / "points.parquet", "-o", tmp_path / "out.parquet")
         answers.append(pd.read_parquet(tmp_path / "out.parquet"))
     pd.testing.assert_frame_equal(*answers, atol=1e-5)
@@ -120,13 +124,13 @@ def test_evaluate_points_stands_beside_chance_majority_and_a_forest(run, tmp_pat
     lat = 50.0 + 0.25 * np.tile(np.arange(4), 10)
     frame.assign(lat=lat, crop=["1200"] * 20 + ["W"] * 20).to_parquet(tmp_path / "points.parquet")
     question = ["-p", "maize", "-p", "water", "--mapping", "1200=maize,W=water"]
-    said = ask(run, "evaluate", "points", tmp_path / "points.parquet", "--labels", "crop", *question)
+    said = ask(run, "evaluate", "suite", tmp_path / "points.parquet", "--labels", "crop", *question)
     methods = list(said["methods"])
     assert methods[0] == "zero-shot"
     assert {"chance", "majority", "random forest (with labels)", "linear probe on embeddings"} < {*methods}
     assert said["methods"]["random forest (with labels)"]["accuracy"] == 1.0
     assert said["methods"]["zero-shot"]["accuracy"] > 0.9
-    shown = run("evaluate", "points", tmp_path / "points.parquet", "--labels", "crop", *question)
+    shown = run("evaluate", "suite", tmp_path / "points.parquet", "--labels", "crop", *question)
     assert all(method in shown.stdout for method in said["methods"])
 
 
@@ -134,9 +138,56 @@ def test_evaluate_map_reads_labels_from_a_variable(run, cube: Path, tmp_path: Pa
     labels = xr.Dataset({"CT": (("y", "x"), np.array([[1200, 1200, 7, 0]] * 4, dtype=np.uint16))})
     labels.to_netcdf(tmp_path / "labels.nc", engine="h5netcdf")
     where = ["--labels", f"{tmp_path / 'labels.nc'}:CT", "--mapping", "1200=maize,7=water"]
-    said = ask(run, "evaluate", "map", cube, "--year", 2020, "-p", "maize", "-p", "water", *where)
+    said = ask(run, "evaluate", "suite", cube, "--year", 2020, "-p", "maize", "-p", "water", *where)
     assert said["methods"]["zero-shot"]["count"] == 12
     assert said["skipped"] == {"0": 4}
+
+
+def test_every_mapping_of_a_cube_is_applied(run, cube: Path, tmp_path: Path):
+    labels = xr.Dataset({"CT": (("y", "x"), np.array([[1200, 1200, 7, 0]] * 4, dtype=np.uint16))})
+    labels.to_netcdf(tmp_path / "labels.nc", engine="h5netcdf")
+    where = ["--labels", f"{tmp_path / 'labels.nc'}:CT", "-p", "maize", "-p", "water", "--year", 2020]
+    once = ask(run, "evaluate", "suite", cube, *where, "--mapping", "1200=maize,7=water")
+    chain = ["--mapping", "1200=corn,7=lake", "--mapping", "corn=maize,lake=water"]
+    twice = ask(run, "evaluate", "suite", cube, *where, *chain)
+    assert twice == once
+    assert once["methods"]["zero-shot"]["count"] == 12
+
+
+def test_evaluate_suite_has_the_figures_of_the_library(run, cube: Path, tmp_path: Path):
+    frame = wide_frame(np.concatenate([maize_dn(20), water_dn(20)]))
+    lat = 50.0 + 0.25 * np.tile(np.arange(4), 10)
+    table = tmp_path / "points.parquet"
+    frame.assign(lat=lat, crop=["1200"] * 20 + ["W"] * 20).to_parquet(table)
+    classes, mapping = taxonomy_from_phrases(["maize", "water"]), {"1200": "maize", "W": "water"}
+    asked = ["-p", "maize", "-p", "water", "--mapping", "1200=maize,W=water"]
+    wanted = evaluate_points(table, label_column="crop", taxonomy=classes, mapping=mapping).to_dict()
+    assert ask(run, "evaluate", "suite", table, "--labels", "crop", *asked) == as_json(wanted)
+    codes = np.array([[1200, 1200, 7, 0]] * 4, dtype=np.uint16)
+    xr.Dataset({"CT": (("y", "x"), codes)}).to_netcdf(tmp_path / "labels.nc", engine="h5netcdf")
+    wanted = evaluate_cube(read_cube(cube), codes, taxonomy=classes, mapping={"1200": "maize", "7": "water"}).to_dict()
+    asked = ["-p", "maize", "-p", "water", "--mapping", "1200=maize,7=water"]
+    asked += ["--labels", f"{tmp_path / 'labels.nc'}:CT"]
+    assert ask(run, "evaluate", "suite", cube, *asked)["methods"] == as_json(wanted["methods"])
+
+
+def test_a_threshold_is_kept_by_every_command_that_answers(run, cube: Path, tmp_path: Path):
+    frame = wide_frame(maize_dn(8))
+    frame.assign(crop="maize").to_parquet(tmp_path / "points.parquet")
+    asked = ["-p", "maize", "-p", "deep water"]
+    ask(run, "embed-area", cube, "--year", 2020, "-o", tmp_path / "area.zarr")
+
+    def unknown(share: float, *options: object) -> None:
+        answer = ask(run, "classify", tmp_path / "points.parquet", *asked, *options)
+        assert answer["unknown_share"] == share
+        found = ask(run, "evaluate", "suite", tmp_path / "points.parquet", "--labels", "crop", *asked, *options)
+        assert found["methods"]["zero-shot"]["accuracy"] == 1 - share
+        for name, command in (("map", ["map", cube, "--year", 2020]), ("ask", ["ask", tmp_path / "area.zarr"])):
+            drawn = ask(run, *command, *asked, *options, "-o", tmp_path / f"{name}-{share:g}")
+            assert {row["label"]: row["share"] for row in drawn["classes"]}["unknown"] == share
+
+    unknown(0.0, "--unknown-below", -1)
+    unknown(1.0, "--unknown-below", 1)
 
 
 def test_info_says_what_the_checkpoint_is(run):

@@ -58,7 +58,7 @@ def whole(source: AreaSource, model: Model, tmp_path_factory: pytest.TempPathFac
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("timesenclip.mapping.run.embed_block._FIRST_WAIT_S", 0.001)
+    monkeypatch.setattr("timesenclip.mapping.run.attempt._FIRST_WAIT_S", 0.001)
 
 
 class Broken:
@@ -99,6 +99,8 @@ def test_failed_blocks_are_named_and_only_they_are_done_again(source, whole, mod
     assert [path.name for path in tmp_path.iterdir()] == [".map.partial"]
     with pytest.raises(InputError, match=r"with question 'maize, grassland, water \(\w+\)', this one has 'maize"):
         map_cube(source, [*PHRASES, "forest"], **how)
+    with pytest.raises(InputError, match=r"this one has .?0\.9"):  # blocks of two thresholds would stand in one map
+        map_cube(source, PHRASES, unknown_below=0.9, **how)
     area.corners, area.read_count = set(), 0
     map_cube(area, PHRASES, **how)
     assert area.read_count == 2

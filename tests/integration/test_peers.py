@@ -17,13 +17,14 @@ from PIL import Image
 
 from timesenclip.eo.cube.open import read_cube
 from timesenclip.errors import InputError
-from timesenclip.evaluation.baselines.external import TRUE_COLOUR, Peers, peer_answers
+from timesenclip.evaluation.baselines.external import TRUE_COLOUR, ExternalModels, predict_external
 from timesenclip.evaluation.baselines.presto import PrestoEncoder
-from timesenclip.evaluation.baselines.rgb_clip import patches, true_colour
-from timesenclip.evaluation.labels.labelled import labelled_cube
+from timesenclip.evaluation.baselines.rgb_clip import labelled_patches, patches, rgb_baseline, true_colour
+from timesenclip.evaluation.labels.labelled import labelled_cube, read_labels
+from timesenclip.ground.load import load_tower
 from timesenclip.ground.taxonomy import taxonomy_from_phrases
 
-from .conftest import cube_dataset, maize_dn, wide_frame
+from .conftest import as_json, cube_dataset, maize_dn, wide_frame
 
 TESTS = Path(__file__).parents[1]
 
@@ -49,7 +50,7 @@ def test_presto_is_a_row_of_the_suite(run, tmp_path: Path) -> None:
     frame = wide_frame(np.concatenate([maize_dn(count // 2), water]))
     kind = ["maize field"] * (count // 2) + ["deep lake"] * (count // 2)
     frame.assign(kind=kind, lat=50 + 0.3 * (np.arange(count) % 8), lon=3.0).to_parquet(tmp_path / "points.parquet")
-    base = ["evaluate", "suite", "default", "--data", tmp_path / "points.parquet", "--labels", "kind", "--draws", "20"]
+    base = ["evaluate", "suite", tmp_path / "points.parquet", "--labels", "kind", "--draws", "20"]
     base += ["-p", "maize field", "-p", "deep lake", "-o", tmp_path / "report"]
     said = run(*base, "--presto", tmp_path / "default_model.pt", "--json")
     assert said.exit_code == 0, said.stderr
@@ -76,7 +77,7 @@ def test_imported_weights_answer_for_patches(run, tmp_path: Path) -> None:
     torch.save({"state_dict": theirs._theirs(tiny).state_dict()}, tmp_path / "epoch_20.pt")
     said = run("import", "clip", tmp_path / "epoch_20.pt", "-o", tmp_path / "sky", "--tokenizer", tiny)
     assert said.exit_code == 0, said.stderr
-    assert f"Use it: timesenclip evaluate rgb CUBE --tower {tmp_path / 'sky'}" in said.stdout
+    assert f"Use it: timesenclip evaluate suite CUBE --rgb {tmp_path / 'sky'}" in said.stdout
     cube = cube_dataset()
     side = cube.sizes["y"], cube.sizes["x"]
     labels = np.where(np.arange(side[1]) < side[1] // 2, 1, 2)[None].repeat(side[0], axis=0)
@@ -85,16 +86,28 @@ def test_imported_weights_answer_for_patches(run, tmp_path: Path) -> None:
         tmp_path / "labels.nc", engine="h5netcdf"
     )
     said = run(
-        *("evaluate", "rgb", tmp_path / "cube.nc", "--labels", f"{tmp_path / 'labels.nc'}:lc", "--json"),
-        *("--tower", tmp_path / "sky", "--mapping", "1=maize,2=lake", "-p", "maize", "-p", "lake"),
-        *("--size-px", "4", "--most", "20"),
+        *("evaluate", "suite", tmp_path / "cube.nc", "--labels", f"{tmp_path / 'labels.nc'}:lc", "--json"),
+        *("--rgb", tmp_path / "sky", "--mapping", "1=maize,2=lake", "-p", "maize", "-p", "lake"),
+        *("--size-px", "4", "--most", "12"),
     )
     assert said.exit_code == 0, said.stderr
     facts = json.loads(said.stdout)
-    assert facts["tower"] == str(tmp_path / "sky")
-    assert facts["size_px"] == 4
+    assert any("4 x 4 pixels" in note and str(tmp_path / "sky") in note for note in facts["notes"])
+    # The rows are those of the library's baseline on the same draw.
+    asked = labelled_patches(
+        read_cube(tmp_path / "cube.nc"),
+        read_labels(f"{tmp_path / 'labels.nc'}:lc"),
+        taxonomy=taxonomy_from_phrases(["maize", "lake"]),
+        mapping={"1": "maize", "2": "lake"},
+        size_px=4,
+        most=12,
+    )
+    found = rgb_baseline(asked, load_tower(str(tmp_path / "sky")))
+    assert facts["methods"]["true-colour patches, words"] == as_json(found.raw.to_dict())
+    assert facts["methods"]["true-colour patches, words, prior-corrected"] == as_json(found.corrected.to_dict())
+    assert facts["methods"]["zero-shot"]["count"] == found.raw.count == 12
     words = ("--mapping", "1=maize,2=lake", "-p", "maize", "-p", "lake", "--rgb", tmp_path / "sky")
-    suite = ("evaluate", "suite", "default", "--data", tmp_path / "cube.nc", "--draws", "10", *words)
+    suite = ("evaluate", "suite", tmp_path / "cube.nc", "--draws", "10", *words)
     suite += ("--labels", f"{tmp_path / 'labels.nc'}:lc", "-o", tmp_path / "report", "--json")
     said = run(*suite, "--size-px", "4")
     assert said.exit_code == 0, said.stderr
@@ -117,7 +130,7 @@ def test_a_patch_under_cloud_counts_the_steps_of_its_middle(tmp_path: Path) -> N
     labels = np.tile([1, 1, 1, 2, 2, 2], (6, 1))
     classes, codes = taxonomy_from_phrases(["maize", "lake"]), {"1": "maize", "2": "lake"}
     data = labelled_cube(cube, labels, taxonomy=classes, mapping=codes, title="cube.nc")
-    found = peer_answers(data, Peers(tower=tower, cube=cube, size_px=3))
+    found = predict_external(data, ExternalModels(tower=tower, cube=cube, size_px=3))
     assert found.scores[TRUE_COLOUR].shape == (len(data), 2)
     assert "were never clear as a whole" in found.notes[0]
     # The picture of a pixel is cut around it; at the edge the patch is moved inside.
@@ -126,7 +139,7 @@ def test_a_patch_under_cloud_counts_the_steps_of_its_middle(tmp_path: Path) -> N
     assert np.array_equal(np.asarray(tower.seen[row]), np.asarray(wanted))
     assert {image.size for image in tower.seen} == {(3, 3)}
     with pytest.raises(InputError, match="holds single pixels"):
-        peer_answers(data, Peers(tower=tower))
+        predict_external(data, ExternalModels(tower=tower))
 
 
 class _Recorder:

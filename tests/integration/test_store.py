@@ -42,7 +42,7 @@ from timesenclip.mapping.ask_store import ask_store
 from timesenclip.mapping.change import change_stores
 from timesenclip.mapping.embed_area import StoreResult, embed_area, manifest_path
 from timesenclip.mapping.map_area import map_cube
-from timesenclip.mapping.query import question_of
+from timesenclip.mapping.query import make_query
 from timesenclip.mapping.store.scoring import load_area, score_area
 from timesenclip.mapping.store.store import EmbeddingStore
 from timesenclip.model.checkpoint import Model, TowerRef, load, save
@@ -141,47 +141,10 @@ def test_every_answer_is_a_cog_that_gdal_understands(full, tmp_path: Path) -> No
     assert about["checkpoint"]["digest"] == full.store.info.digest
 
 
-def test_xarray_reads_the_store_with_its_place_on_earth(full) -> None:
-    data = xr.open_zarr(full.store.path, consolidated=False, decode_coords="all")
-    assert data["vectors"].dims == ("y", "x", "d")
-    a, _, c, _, e, f = six_numbers(full.store.info.transform)
-    assert float(data.x[0]) == c + a / 2
-    assert float(data.y[-1]) == f + e * (SIZE - 0.5)
-    wkt = data.spatial_ref.attrs["crs_wkt"]
-    assert rasterio.crs.CRS.from_wkt(wkt) == rasterio.crs.CRS.from_user_input(full.store.info.crs)
-    numbers = [float(v) for v in data.spatial_ref.attrs["GeoTransform"].split()]
-    assert rasterio.Affine.from_gdal(*numbers) == full.store.info.transform
-    unit = data["vectors"].values * data["scale"].values[..., None]
-    seen = data["scale"].values > 0
-    assert np.allclose(np.linalg.norm(unit[seen], axis=-1), 1, atol=0.01)
-    assert data["clear"].values[:12, :8].max() == 0
-    assert (data["clear"].values[-6:, -6:] == 1).all()
-
-
-def test_the_stac_item_is_one(full) -> None:
-    pystac = pytest.importorskip("pystac")
-    from pystac.validation.stac_validator import JsonSchemaSTACValidator
-
-    written = json.loads(full.item.read_text())
-    # The core schemas travel with pystac; an unknown one would be asked of the network, which no test reaches.
-    kind, version = pystac.STACObjectType.ITEM, written["stac_version"]
-    assert JsonSchemaSTACValidator().validate_core(written, kind, version)
-    with pytest.raises(pystac.STACValidationError):
-        JsonSchemaSTACValidator().validate_core({**written, "bbox": "everywhere"}, kind, version)
-    item = pystac.Item.from_dict(written)
-    assert item.properties["timesenclip:digest"] == full.store.info.digest
-    west, south, east, north = item.bbox
-    assert west < east
-    assert south < north
-    assert shapely.geometry.shape(item.geometry).is_valid
-    assert shapely.geometry.shape(item.geometry).exterior.is_ccw
-    assert (full.item.parent / item.assets["embeddings"].href).resolve() == full.store.path
-
-
 def test_scoring_from_disk_from_memory_and_of_overviews_agree(source, place: Path, model: Model, full) -> None:
-    question = question_of(full.store, PHRASES)
-    from_disk = score_area(full.store, question.weights)
-    assert np.array_equal(from_disk, load_area(full.store).scores(question.weights), equal_nan=True)
+    question = make_query(full.store, PHRASES)
+    from_disk = score_area(full.store, question.vectors)
+    assert np.array_equal(from_disk, load_area(full.store).scores(question.vectors), equal_nan=True)
     cube = source.read(every=None)
     wide = replace(
         cube,
@@ -191,9 +154,9 @@ def test_scoring_from_disk_from_memory_and_of_overviews_agree(source, place: Pat
     path = write_zarr_cube(wide, place / "wide.zarr")
     result = embed_area(open_cube(path, dilate_px=0), place / "wide-store.zarr", model=model, dims=32, block=32)
     assert result.store.info.level_shapes == ((21, 264), (11, 132))
-    question = question_of(result.store, PHRASES)
-    fine = score_area(result.store, question.weights)
-    coarse = score_area(result.store.at_level(1), question.weights)
+    question = make_query(result.store, PHRASES)
+    fine = score_area(result.store, question.vectors)
+    coarse = score_area(result.store.at_level(1), question.vectors)
     pooled = fine[:20].reshape(10, 2, 132, 2, 3).mean(axis=(1, 3))
     assert np.corrcoef(pooled.ravel(), coarse[:10].ravel())[0, 1] > 0.98
     assert np.allclose(fine[20].reshape(132, 2, 3).mean(axis=1), coarse[10], atol=0.08)
@@ -353,13 +316,16 @@ class Flaky:
             raise self.error
         return self.source.read(window, **how)
 
+    def check_offset(self, period: Any = None) -> None:
+        """Nothing: the source was checked before."""
+
     def blocks(self, *_: Any, **__: Any) -> Iterator[Any]:
         raise AssertionError("blocks are planned by the store")
 
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("timesenclip.mapping.run.embed_block._FIRST_WAIT_S", 0.001)
+    monkeypatch.setattr("timesenclip.mapping.run.attempt._FIRST_WAIT_S", 0.001)
 
 
 @pytest.mark.usefixtures("quick")
@@ -508,7 +474,7 @@ def test_change_is_found_where_it_happened_and_nowhere_else(source, full, small,
         full.store,
         second.store,
         out=tmp_path,
-        question=question_of(full.store, QUESTION),
+        query=make_query(full.store, QUESTION),
         cubes=(source, second_source),
         threshold=0.01,
     )

@@ -68,7 +68,7 @@ def test_the_suite_writes_one_report_in_every_form(run, tmp_path: Path) -> None:
     pq.write_table(pa.table(ground), tmp_path / "photos.parquet")
     out = tmp_path / "report"
     said = run(
-        *("evaluate", "suite", "default", "--data", table, "--labels", "kind", "-o", out, "--draws", "50", "--json"),
+        *("evaluate", "suite", table, "--labels", "kind", "-o", out, "--draws", "50", "--json"),
         *("--mapping", "m=corn,w=lake", "--mapping", "corn=maize field,lake=deep lake", *CLASSES),
         *("--ground", tmp_path / "photos.parquet"),
     )
@@ -125,7 +125,7 @@ def test_one_class_in_one_place_still_gives_a_report(run, tmp_path: Path) -> Non
     frame = wide_frame(maize_dn(4)).assign(kind="maize field")
     frame.to_parquet(tmp_path / "points.parquet")
     said = run(
-        *("evaluate", "suite", "default", "--data", tmp_path / "points.parquet", "--labels", "kind"),
+        *("evaluate", "suite", tmp_path / "points.parquet", "--labels", "kind"),
         *("-o", tmp_path / "report", "--draws", "20", *CLASSES),
     )
     assert said.exit_code == 0, said.stderr
@@ -138,7 +138,7 @@ def test_one_class_in_one_place_still_gives_a_report(run, tmp_path: Path) -> Non
 @pytest.mark.filterwarnings("ignore::timesenclip.errors.DegradedInputWarning")
 def test_the_suite_says_what_it_cannot_use(run, tmp_path: Path) -> None:
     table = _table(tmp_path / "points.parquet", 8)
-    base = ["evaluate", "suite", "default", "--data", table, "-o", tmp_path / "report"]
+    base = ["evaluate", "suite", table, "-o", tmp_path / "report"]
     for more, expected in (
         (["--labels", "nothing", *CLASSES], "has no column 'nothing'"),
         (["--labels", "kind", *CLASSES], "labels seen: 'm' (3), 'w' (3), 'hops' (2)"),
@@ -176,7 +176,7 @@ def test_photographs_that_cannot_be_used_are_one_line(run, tmp_path: Path, vecto
     pq.write_table(pa.table({"sample_id": ["p4", "p5"], "embedding": vectors}), tmp_path / "photos.parquet")
     mapped = ["--labels", "kind", "--mapping", "m=maize field,w=deep lake", *CLASSES]
     said = run(
-        *("evaluate", "suite", "default", "--data", table, "-o", tmp_path / "report", *mapped),
+        *("evaluate", "suite", table, "-o", tmp_path / "report", *mapped),
         *("--ground", tmp_path / "photos.parquet", "--draws", "5"),
     )
     assert said.exit_code == 2
@@ -187,12 +187,12 @@ def test_photographs_that_cannot_be_used_are_one_line(run, tmp_path: Path, vecto
 def test_places_without_coordinates_are_said_and_draws_must_be_some(run, tmp_path: Path) -> None:
     frame = pd.read_parquet(_table(tmp_path / "points.parquet")).drop(columns=["lat", "lon"])
     frame.to_parquet(tmp_path / "nowhere.parquet")
-    base = ["evaluate", "points", tmp_path / "nowhere.parquet", "--labels", "kind", "--json", *CLASSES]
+    base = ["evaluate", "suite", tmp_path / "nowhere.parquet", "--labels", "kind", "--json", *CLASSES]
     said = run(*base, "--mapping", "m=maize field,w=deep lake")
     assert said.exit_code == 0, said.stderr
     assert any("22 samples have no coordinates" in note for note in json.loads(said.stdout)["notes"])
     more = ["--labels", "kind", "--mapping", "m=maize field,w=deep lake", *CLASSES, "--draws", "0"]
-    said = run("evaluate", "suite", "default", "--data", tmp_path / "points.parquet", "-o", tmp_path / "r", *more)
+    said = run("evaluate", "suite", tmp_path / "points.parquet", "-o", tmp_path / "r", *more)
     assert said.exit_code == 2
     assert "0 draws of the bootstrap" in said.stderr
 
@@ -216,7 +216,24 @@ def test_adapt_learns_and_classify_and_map_use_it(run, tmp_path: Path) -> None:
     shares = {row["label"]: row["share"] for row in json.loads(drawn.stdout)["classes"]}
     assert shares["maize field"] == 1.0
     assert "a head learned from labelled points" in (tmp_path / "map" / "map.html").read_text()
-    for command in (("classify", table), ("map", tmp_path / "cube.nc", "-o", tmp_path / "map3")):
+    truth = ("--labels", "kind", "--mapping", "m=maize field,w=deep lake")
+    found = run("evaluate", "suite", table, *truth, "--head", head, "--json")
+    assert found.exit_code == 0, found.stderr
+    assert json.loads(found.stdout)["methods"]["zero-shot"]["accuracy"] == 1.0
+    stored = run("embed-area", tmp_path / "cube.nc", "--year", "2020", "-o", tmp_path / "area.zarr")
+    assert stored.exit_code == 0, stored.stderr
+    asked = run("ask", tmp_path / "area.zarr", "--head", head, "-o", tmp_path / "answer", "--json")
+    assert asked.exit_code == 0, asked.stderr
+    assert {row["label"]: row["share"] for row in json.loads(asked.stdout)["classes"]} == shares
+    mapped, answered = (json.loads(one.stdout)["classes"][0]["mean_confidence"] for one in (drawn, asked))
+    assert answered == pytest.approx(mapped, abs=0.01)  # the head's temperature, on vectors of eight bits
+    assert "a head learned from labelled points" in (tmp_path / "answer" / "map.html").read_text()
+    for command in (
+        ("classify", table),
+        ("map", tmp_path / "cube.nc", "-o", tmp_path / "map3"),
+        ("ask", tmp_path / "area.zarr", "-o", tmp_path / "map3"),
+        ("evaluate", "suite", table, "--labels", "kind"),
+    ):
         for templates in ("name", "default"):  # the default too, where somebody asks for it
             worded = run(*command, "--head", head, "--templates", templates)
             assert worded.exit_code == 2
@@ -230,6 +247,9 @@ def test_adapt_learns_and_classify_and_map_use_it(run, tmp_path: Path) -> None:
     content["checkpoint"]["digest"] = "000000000000"
     (head / "head.json").write_text(json.dumps(content))
     foreign = run("map", tmp_path / "cube.nc", "--year", "2020", "--head", head, "-o", tmp_path / "map2")
+    assert foreign.exit_code == 2
+    assert "made for checkpoint" in foreign.stderr
+    foreign = run("ask", tmp_path / "area.zarr", "--head", head, "-o", tmp_path / "map2")
     assert foreign.exit_code == 2
     assert "made for checkpoint" in foreign.stderr
 
@@ -273,7 +293,7 @@ def test_scenic_and_sweep_on_the_command_line(run, tmp_path: Path) -> None:
     asked = ["evaluate", "scenic", table, "--votes", tmp_path / "votes.tsv", "--map", tmp_path / "cube.nc"]
     refused = run(*asked)
     assert refused.exit_code == 2
-    assert "add -o DIR" in refused.stderr
+    assert "add -o FOLDER" in refused.stderr
     said = run(
         *(*asked, "-o", tmp_path / "scenic", "--json"),
         *("--beautiful", "a deep lake", "--ugly", "a maize field"),

@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 from werkzeug import Request, Response
 
 from tests.unit.ground.tiny_models import save_tiny_clip
-from timesenclip.cli import app
+from timesenclip.cli.commands import app
 from timesenclip.model.checkpoint import load
 from timesenclip.testing import random_series, write_wide_table
 from timesenclip.testing.training import write_lucas_photos, write_sen4map

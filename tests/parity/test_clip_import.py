@@ -18,7 +18,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from typer.testing import CliRunner
 
-from timesenclip.cli import app
+from timesenclip.cli.commands import app
 from timesenclip.errors import CheckpointError, DataNotFoundError, InputError, TowerError
 from timesenclip.ground.import_clip import import_clip
 from timesenclip.ground.load import load_tower

@@ -13,7 +13,7 @@ import typer
 from typer.testing import CliRunner, Result
 
 import timesenclip
-from timesenclip.cli import app
+from timesenclip.cli.commands import app
 
 COMMANDS = ["demo", "doctor", "classify", "map", "embed", "evaluate", "taxonomies", "info"]
 COMMANDS += ["adapt", "ask", "change", "compare", "embed-area", "train", "data", "ground", "import", "export", "hub"]
@@ -49,12 +49,37 @@ def test_version():
     [
         (["mapp"], "error: No such command 'mapp'. Did you mean 'map'? (see timesenclip --help)"),
         (
-            ["evaluate", "suit", "default", "--data", "x"],
+            ["evaluate", "suit", "x"],
             "error: No such command 'suit'. Did you mean 'suite'? (see timesenclip evaluate --help)",
         ),
         (
-            ["evaluate", "default", "--labels", "x", "--data", "none.parquet", "-o", "report"],  # the suite is meant
+            ["evaluate", "suite", "none.parquet", "--labels", "x"],
             "error: No file 'none.parquet'; give a Parquet, GeoParquet or CSV table of points.",
+        ),
+        (
+            ["evaluate", "none.parquet", "--labels", "x"],  # nothing is guessed
+            "error: No such command 'none.parquet'. (see timesenclip evaluate --help)",
+        ),
+        (
+            ["evaluate", "suite", "x.parquet", "--labels", "x", "--ground", "g.pt"],
+            "error: --ground g.pt adds retrieval to the report, but no folder was given; add -o FOLDER.",
+        ),
+        (
+            ["evaluate", "suite", "x.parquet", "--labels", "x", "--title", "Mine"],
+            "error: --title Mine is the heading of the report, but no folder was given; add -o FOLDER.",
+        ),
+        (
+            ["evaluate", "suite", "x.parquet", "--labels", "x", "--head", "h", "-o", "report"],
+            "error: --head was given with -o report: most of the report compares words, which a head has none of; "
+            "leave -o out.",
+        ),
+        (
+            ["evaluate", "paper", "x.zarr", "--year", "2018", "-o", "report"],
+            "error: --period 2018 was given without --scenic; a training store has its own period.",
+        ),
+        (
+            ["ask", "x.zarr", "--head", "h", "--photo", "p.jpg", "-o", "answer"],
+            "error: --photo was given with --prompt, --taxonomy or --head; ask with one of them.",
         ),
         (["classify"], "error: Missing argument 'POINTS'. (see timesenclip classify --help)"),
         (

@@ -154,7 +154,7 @@ def test_a_lock_is_held_by_one_process_and_goes_with_it(tmp_path: Path) -> None:
 
 
 def test_nothing_needs_fcntl_which_windows_lacks() -> None:
-    modules = "timesenclip.files, timesenclip.manifest, timesenclip.train.run_state"
+    modules = "timesenclip.files, timesenclip.manifest, timesenclip.train.state"
     code = f"import sys; sys.modules['fcntl'] = None; import {modules}"
     subprocess.run([sys.executable, "-c", code], check=True)
 

@@ -10,63 +10,52 @@ import typer
 from timesenclip._version import __version__
 from timesenclip.cli import options as opt
 from timesenclip.cli.console import left_out, note, print_json, print_table
+from timesenclip.cli.groups import with_groups
 
 __all__ = ["adapt"]
 
-_TRUTH = "The truth"
-
-Labels = Annotated[str, typer.Option(metavar="COLUMN", help="Column of the labels.", rich_help_panel=_TRUTH)]
-Mappings = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--mapping",
-        metavar="PAIRS|FILE|FILE:KEY",
-        help="Which label is which class: '1200=maize,9120=grassland', or a YAML or JSON file; repeat it to apply one "
-        "after the other. Other labels are left out.",
-        rich_help_panel=_TRUTH,
-    ),
+Labels = Annotated[
+    str, typer.Option("--labels", metavar="COLUMN", help="Column of the labels.", rich_help_panel=opt.TRUTH)
 ]
 
 
+@with_groups
 def adapt(
     points: opt.Points,
     labels: Labels,
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="FOLDER", help="Folder for the head.")],
-    mapping: Mappings = None,
+    output: Annotated[Path, opt.output("FOLDER", "Folder for the head.")],
+    read: opt.InputOptions,
+    mapping: opt.Mapping = None,
     method: Annotated[
         Literal["anchored", "prototype", "probe"],
         typer.Option(help="anchored: words first, examples correct them; prototype: a mean; probe: examples only."),
     ] = "anchored",
     prompt: opt.Prompt = None,
     taxonomy: opt.TaxonomyName = None,
-    templates: opt.Templates = "default",
-    period: opt.PeriodText = None,
-    units: opt.Units = "auto",
-    every: opt.Every = "month",
+    templates: opt.Templates = None,
     checkpoint: opt.CheckpointName = None,
     strict: opt.Strict = False,
     as_json: opt.Json = False,
 ) -> None:
-    """Learn from labelled points, for `classify --head` and `map --head`.
+    """Learn from labelled points, for --head of `classify`, `map`, `ask` and `evaluate suite`.
 
     The head belongs to the checkpoint it was made with and is refused by every other.
     """
-    from timesenclip.evaluation.labels.labelled import labelled_points, parse_mapping
-    from timesenclip.ground.prompts import class_weights
+    from timesenclip.evaluation.labels.labelled import labelled_points
+    from timesenclip.ground.prompts import class_vectors
     from timesenclip.model.embed import embed
     from timesenclip.tasks.heads import fit_head, save_head
 
     classes = opt.chosen_taxonomy(prompt, taxonomy)
+    sentences = opt.chosen_templates(templates)
     model = opt.chosen_model(checkpoint)
     data = labelled_points(
         points,
         label_column=labels,
         taxonomy=classes,
-        mapping=[parse_mapping(text) for text in mapping] if mapping else None,
-        period=period,
-        units=units,
-        every=every,
+        mapping=opt.chosen_mapping(mapping),
         strict=strict,
+        **read.reading,
     )
     head = fit_head(
         embed(data.series, model=model),
@@ -74,9 +63,9 @@ def adapt(
         classes,
         model=model,
         method=method,
-        text=class_weights(classes, model.tower, templates) if method != "probe" else None,
+        text=class_vectors(classes, model.tower, sentences) if method != "probe" else None,
         about={
-            "templates": templates,
+            "templates": sentences,
             "points": str(points),
             "labels": labels,
             "skipped": data.skipped,

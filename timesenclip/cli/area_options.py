@@ -1,24 +1,30 @@
-"""Where the pixels of an area come from: a cube on disk, or a search."""
+"""Options of areas: where the pixels come from (a cube on disk, or a search), and how the work is done."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from timesenclip.cli import options as opt
+from timesenclip.cli.console import note
 from timesenclip.errors import InputError
 
 if TYPE_CHECKING:
+    from timesenclip.eo.area import AreaSource
+    from timesenclip.eo.cube.source import CubeSource
     from timesenclip.eo.radiometry import Units
     from timesenclip.eo.stac.source import StacSource
 
-__all__ = ["refuse_both", "refuse_given", "searched_source"]
+__all__ = ["AreaOptions", "WorkOptions", "open_area", "open_cube_of", "refuse_given", "search_area"]
 
+_ORIGIN = "Where the pixels come from"
 _SEARCH = "Or search for the pixels"
 
-MaybeCubePath = Annotated[
+CubePath = Annotated[
     Path | None,
     typer.Argument(
         metavar="CUBE",
@@ -26,44 +32,199 @@ MaybeCubePath = Annotated[
         show_default=False,
     ),
 ]
-AoiText = Annotated[
-    str | None,
-    typer.Option(
-        "--aoi",
-        metavar="FILE|W,S,E,N|TILE",
-        help="The area: polygons (GeoJSON, GeoPackage, shapefile, GeoParquet), a box in degrees, or a tile (31UFS).",
-        rich_help_panel=_SEARCH,
-    ),
+MinClear = Annotated[
+    int, typer.Option("--min-clear", metavar="N", help="Pixels with fewer clear observations are nodata.", min=0)
 ]
-Catalog = Annotated[
-    str | None,
-    typer.Option(
-        metavar="NAME|URL|PATH",
-        help="planetary-computer (default), earth-search, cdse, a STAC API, a catalog.json, a folder of .SAFE or COGs.",
-        rich_help_panel=_SEARCH,
-    ),
+Zones = Annotated[
+    Path | None,
+    typer.Option("--zones", metavar="FILE", help="Polygons in which the answers are counted apart."),
 ]
-MaxCloud = Annotated[
-    float, typer.Option(metavar="PERCENT", help="Leave out cloudier tiles.", rich_help_panel=_SEARCH, show_default=True)
-]
-Resample = Annotated[Literal["nearest", "bilinear"], typer.Option(help="20 m bands to 10 m.", rich_help_panel=_SEARCH)]
-Readers = Annotated[
-    int, typer.Option(metavar="N", help="Scenes that a block reads at the same time.", rich_help_panel=_SEARCH, min=1)
-]
+Scores = Annotated[bool, typer.Option("--scores/--no-scores", help="Write one score band per phrase.")]
 
 
-def refuse_both(cube: Path | None, aoi: str | None, catalog: str | None) -> None:
+@dataclass(frozen=True, slots=True)
+class AreaOptions:
+    """Where the pixels of an area come from."""
+
+    provider: Annotated[
+        str | None,
+        typer.Option(
+            "--provider",
+            help="earth-search, planetary-computer, cdse, ... : decides the offset.",
+            rich_help_panel=_ORIGIN,
+        ),
+    ] = None
+    collection: Annotated[
+        str, typer.Option("--collection", help="Collection at that provider.", rich_help_panel=_ORIGIN)
+    ] = "sentinel-2-l2a"
+    baseline: Annotated[
+        str | None,
+        typer.Option(
+            "--baseline", help="Processing baseline, such as 05.09.", rich_help_panel=_ORIGIN, metavar="NN.NN"
+        ),
+    ] = None
+    offset_dn: opt.OffsetDn = None
+    aoi: Annotated[
+        str | None,
+        typer.Option(
+            "--aoi",
+            metavar="FILE|W,S,E,N|TILE",
+            help="The area: polygons (GeoJSON, GeoPackage, shapefile, GeoParquet), a box in degrees, or a tile "
+            "(31UFS).",
+            rich_help_panel=_SEARCH,
+        ),
+    ] = None
+    catalog: Annotated[
+        str | None,
+        typer.Option(
+            "--catalog",
+            metavar="NAME|URL|PATH",
+            help="planetary-computer (default), earth-search, cdse, a STAC API, a catalog.json, a folder of .SAFE or "
+            "COGs.",
+            rich_help_panel=_SEARCH,
+        ),
+    ] = None
+    max_cloud: Annotated[
+        float,
+        typer.Option("--max-cloud", metavar="PERCENT", help="Leave out cloudier tiles.", rich_help_panel=_SEARCH),
+    ] = 80.0
+    resampling: Annotated[
+        Literal["nearest", "bilinear"],
+        typer.Option("--resampling", help="20 m bands to 10 m.", rich_help_panel=_SEARCH),
+    ] = "nearest"
+    readers: Annotated[
+        int,
+        typer.Option(
+            "--readers",
+            metavar="N",
+            help="Scenes that a block reads at the same time.",
+            rich_help_panel=_SEARCH,
+            min=1,
+        ),
+    ] = 4
+
+    def refuse_catalog_alone(self) -> None:
+        """A catalogue is searched for an area.
+
+        Raises:
+            InputError: there is none.
+        """
+        if self.aoi is None and self.catalog is not None:
+            raise InputError(f"--catalog {self.catalog} searches for an area, but --aoi was not given; say which area.")
+
+
+@dataclass(frozen=True, slots=True)
+class WorkOptions:
+    """How the blocks of an area are done."""
+
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            "--workers", metavar="N", help="Blocks at a time; default: one a core.", min=1, rich_help_panel=opt.WORK
+        ),
+    ] = None
+    dask: Annotated[
+        str | None,
+        typer.Option(
+            "--dask", metavar="ADDRESS", help="tcp://host:port, or local:N processes.", rich_help_panel=opt.WORK
+        ),
+    ] = None
+    block: Annotated[
+        int | None,
+        typer.Option(
+            "--block",
+            metavar="PX",
+            help="Side of a block, a multiple of 16; default: 256, with --aoi 512.",
+            min=16,
+            rich_help_panel=opt.WORK,
+            show_default=False,
+        ),
+    ] = None
+
+    def check(self) -> None:
+        """Either threads or a cluster.
+
+        Raises:
+            InputError: both were given.
+        """
+        if self.workers is not None and self.dask is not None:
+            raise InputError("--workers and --dask were both given; the cluster decides how many work.")
+
+    def side(self, area: AreaOptions) -> int:
+        """Side of a block: scenes come in tiles of 512 or 1,024 pixels, each of which a small block decodes anew."""
+        return self.block or (512 if area.aoi is not None else 256)
+
+
+def refuse_both(cube: Path | None, area: AreaOptions) -> None:
     """Exactly one of CUBE and --aoi says where the pixels come from.
 
     Raises:
         InputError: neither, or both; or a catalogue without an area.
     """
-    if cube is None and aoi is None:
+    if cube is None and area.aoi is None:
         raise InputError("Neither CUBE nor --aoi was given; give a cube on disk, or an area to search for.")
-    if cube is not None and aoi is not None:
-        raise InputError(f"CUBE '{cube}' and --aoi {aoi} were both given; give one of them.")
-    if aoi is None and catalog is not None:
-        raise InputError(f"--catalog {catalog} searches for an area, but --aoi was not given; say which area.")
+    if cube is not None and area.aoi is not None:
+        raise InputError(f"CUBE '{cube}' and --aoi {area.aoi} were both given; give one of them.")
+    area.refuse_catalog_alone()
+
+
+def open_area(cube: Path | None, area: AreaOptions, read: opt.InputOptions) -> AreaSource:
+    """Open the CUBE of the command line, or search for --aoi.
+
+    Raises:
+        InputError: neither or both were given, or options that do not go together.
+    """
+    refuse_both(cube, area)
+    if cube is None:
+        return search_area(area, read.span, units=read.units)
+    return open_cube_of(cube, area, read.units)
+
+
+def search_area(area: AreaOptions, span: str | int | None, *, units: Units = "auto") -> StacSource:
+    """Search for --aoi, and say on stderr what was found.
+
+    Raises:
+        InputError: no area, no period, or units that scenes do not have.
+    """
+    from timesenclip.eo.stac.open import DEFAULT_CATALOG, open_stac
+
+    if area.aoi is None:
+        raise InputError("--aoi was not given; say which area.")
+    if span is None:
+        raise InputError("--aoi needs a time: give --period 2023, or a stretch such as 2022-11..2023-10.")
+    if units == "reflectance":
+        raise InputError("--units reflectance does not go with --aoi: scenes hold digital numbers.")
+    source = open_stac(
+        area.aoi,
+        span,
+        catalog=area.catalog or DEFAULT_CATALOG,
+        collection=area.collection,
+        max_cloud=area.max_cloud,
+        provider=area.provider,
+        baseline=area.baseline,
+        offset_dn=area.offset_dn,
+        resampling=area.resampling,
+        workers=area.readers,
+    )
+    size = " x ".join(map(str, source.shape))
+    scenes, days = len(source.scenes), len(source.dates)
+    counted = f"{scenes} {'scene' if scenes == 1 else 'scenes'}, {days} {'day' if days == 1 else 'days'}"
+    note(f"{source.source_name}: {counted}, {size} pixels, {source.crs}")
+    return source
+
+
+def open_cube_of(cube: Path, area: AreaOptions, units: Units = "auto") -> CubeSource:
+    """Open a cube of the command line, with the options that say how its pixels are read."""
+    from timesenclip.eo.cube.open import open_cube
+
+    return open_cube(
+        str(cube),
+        units=units,
+        provider=area.provider,
+        collection=area.collection,
+        baseline=area.baseline,
+        offset_dn=area.offset_dn,
+    )
 
 
 def refuse_given(context: typer.Context, names: Sequence[str], why: str) -> None:
@@ -82,48 +243,3 @@ def refuse_given(context: typer.Context, names: Sequence[str], why: str) -> None
         if source is not None and source.name == "COMMANDLINE":
             option = f"--{name.replace('_', '-')} {context.params[name]}"
             raise InputError(f"{option} {why}; leave it out, or give the pixels that it is meant for.")
-
-
-def searched_source(
-    aoi: str,
-    span: str | int | None,
-    *,
-    catalog: str | None,
-    collection: str,
-    max_cloud: float,
-    resampling: Literal["nearest", "bilinear"],
-    workers: int,
-    provider: str | None,
-    baseline: str | None,
-    offset_dn: int | None,
-    units: Units,
-) -> StacSource:
-    """Search for an area, and say on stderr what was found.
-
-    Raises:
-        InputError: no period, or units that scenes do not have.
-    """
-    from timesenclip.cli.console import note
-    from timesenclip.eo.stac.open import DEFAULT_CATALOG, open_stac
-
-    if span is None:
-        raise InputError("--aoi needs a time: give --period 2023, or a stretch such as 2022-11..2023-10.")
-    if units == "reflectance":
-        raise InputError("--units reflectance does not go with --aoi: scenes hold digital numbers.")
-    source = open_stac(
-        aoi,
-        span,
-        catalog=catalog or DEFAULT_CATALOG,
-        collection=collection,
-        max_cloud=max_cloud,
-        provider=provider,
-        baseline=baseline,
-        offset_dn=offset_dn,
-        resampling=resampling,
-        workers=workers,
-    )
-    size = " x ".join(map(str, source.shape))
-    scenes, days = len(source.scenes), len(source.dates)
-    counted = f"{scenes} {'scene' if scenes == 1 else 'scenes'}, {days} {'day' if days == 1 else 'days'}"
-    note(f"{source.source_name}: {counted}, {size} pixels, {source.crs}")
-    return source

@@ -1,4 +1,4 @@
-"""How the command line speaks: one line for an error, one for a warning, a bar for long work, one object for --json.
+"""Output of the command line: one line for an error, one for a warning, a bar for long work, one object for --json.
 
 stdout carries the answer and nothing else; everything said on the way goes to stderr.
 """
@@ -29,7 +29,6 @@ __all__ = [
     "EXIT_CODES",
     "INTERRUPTED",
     "OneLineGroup",
-    "SuiteByDefault",
     "left_out",
     "note",
     "print_json",
@@ -81,17 +80,6 @@ class OneLineGroup(TyperGroup):
         if standalone_mode:
             sys.exit(code)
         return code
-
-
-class SuiteByDefault(TyperGroup):
-    """`evaluate CHECKPOINT --data ...` is `evaluate suite CHECKPOINT --data ...`."""
-
-    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """Find the command that the arguments name; before options with --data it may be a checkpoint."""
-        asks = any(option.split("=")[0] == "--data" for option in args[1:]) and args[1].startswith("-")
-        if asks and args[0] not in self.commands:
-            args = ["suite", *args]
-        return super().resolve_command(ctx, args)
 
 
 def _report(error: BaseException) -> int:
@@ -224,7 +212,7 @@ def _on_terminal(bars: Bars, console: Console) -> contextlib.AbstractContextMana
 
 @contextlib.contextmanager
 def quiet_libraries() -> Iterator[None]:
-    """Lightning and TensorBoard warn about one another's deprecations, which nobody here can mend; ours are shown."""
+    """Hide deprecation warnings that Lightning and TensorBoard cause in each other; our own warnings are shown."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module=r"(lightning|torch|tensorboard)\.")
         yield

@@ -5,43 +5,36 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from timesenclip.cli import options as opt
 from timesenclip.cli.console import note, print_json, print_table, progress_bar, quiet_libraries, training_bar
+from timesenclip.cli.groups import with_groups
 from timesenclip.errors import InputError, PartialFailureError
 
 if TYPE_CHECKING:
     from timesenclip.eo.area import AreaSource
-    from timesenclip.eo.radiometry import Units
-    from timesenclip.evaluation.scenic import Correlations
+    from timesenclip.evaluation.scenic import Correlations, Scenicness
     from timesenclip.mapping.store.store import EmbeddingStore
 
-__all__ = ["rgb", "scenic", "sweep"]
+__all__ = ["scenic", "sweep"]
 
 
+@with_groups
 def scenic(
     points: opt.Points,
-    votes: Annotated[
-        Path,
-        typer.Option(metavar="FILE", help="ScenicOrNot votes, tab-separated; sample_id is their ID."),
-    ],
-    output: Annotated[
-        Path | None,
-        typer.Option("--output", "-o", metavar="DIR", file_okay=False, help="Folder for figures and the scores."),
-    ] = None,
+    votes: Annotated[Path, opt.VOTES],
+    read: opt.InputOptions,
+    output: Annotated[Path | None, opt.output("FOLDER", "Folder for figures and the scores.", folder=True)] = None,
     beautiful: Annotated[list[str] | None, typer.Option(help="A phrase for beautiful places; repeat it.")] = None,
     ugly: Annotated[list[str] | None, typer.Option(help="A phrase for ugly places; repeat it.")] = None,
     area: Annotated[
         Path | None,
         typer.Option("--map", metavar="STORE|CUBE", help="Also map the scores: a store of embed-area, or a cube."),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
-    period: opt.PeriodText = None,
-    units: opt.Units = "auto",
-    every: opt.Every = "month",
+    seed: opt.Seed = 0,
     checkpoint: opt.CheckpointName = None,
     strict: opt.Strict = False,
     as_json: opt.Json = False,
@@ -55,11 +48,11 @@ def scenic(
     from timesenclip.tasks.scenic_score import BEAUTIFUL, UGLY
 
     if area is not None and output is None:
-        raise InputError(f"--map {area} draws a map, but no folder was given; add -o DIR.")
-    place = None if area is None else _area(area, period, units)
+        raise InputError(f"--map {area} draws a map, but no folder was given; add -o FOLDER.")
+    place = None if area is None else _area(area, read)
     model = opt.chosen_model(checkpoint)
     table = read_votes(votes)
-    series = read_points(points, period=period, units=units, every=every, strict=strict)
+    series = read_points(points, strict=strict, **read.reading)
     found = evaluate_scenicness(
         series,
         table,
@@ -74,9 +67,13 @@ def scenic(
 
         with progress_bar("map, pixels") as progress:
             drawn = map_scores(
-                place, found.scores, model=model, out=output, period=period, every=every, progress=progress
+                place, found.scores, model=model, out=output, period=read.span, every=read.every, progress=progress
             )
         files |= {f"map_{name}": path for name, path in drawn.items()}
+    _report_scenic(found, files, output, as_json=as_json)
+
+
+def _report_scenic(found: Scenicness, files: dict[str, Path], output: Path | None, *, as_json: bool) -> None:
     if as_json:
         print_json(found.to_dict() | {"files": {name: str(path) for name, path in files.items()}})
         return
@@ -90,72 +87,24 @@ def scenic(
         typer.echo(f"Map: {files['map_raster']}, {files['map_picture']}")
 
 
-def _area(path: Path, period: str | None, units: Units) -> EmbeddingStore | AreaSource:
+def _area(path: Path, read: opt.InputOptions) -> EmbeddingStore | AreaSource:
     """A store if it is one, else the cube, whose offset is checked now: its pixels are read after all other work."""
     from timesenclip.eo.cube.open import open_cube
     from timesenclip.mapping.store.store import EmbeddingStore
 
     if (path / "zarr.json").is_file() and (path / "vectors").is_dir():
         return EmbeddingStore.open(path)
-    source = open_cube(path, units=units)
-    source.check_offset(period)
+    source = open_cube(path, units=read.units)
+    source.check_offset(read.span)
     return source
-
-
-def rgb(
-    cube: opt.CubePath,
-    labels: Annotated[str, typer.Option(metavar="FILE.tif|FILE.nc:NAME", help="Label raster on the same grid.")],
-    tower: Annotated[str, typer.Option(metavar="NAME|FOLDER", help="A CLIP or SigLIP model: hub id, or a folder.")],
-    mapping: Annotated[list[str], typer.Option(metavar="PAIRS|FILE", help="Which value is which class; repeat it.")],
-    prompt: opt.Prompt = None,
-    taxonomy: opt.TaxonomyName = None,
-    templates: opt.Templates = "default",
-    size_px: Annotated[int, typer.Option(help="Side of a patch in pixels of the cube.")] = 32,
-    most: Annotated[int, typer.Option(help="Labelled pixels that are asked, drawn at random.")] = 1000,
-    seed: Annotated[int, typer.Option(help="Of the draw and of the bootstrap.")] = 0,
-    period: opt.PeriodText = None,
-    units: opt.Units = "auto",
-    every: opt.Every = "month",
-    strict: opt.Strict = False,
-    as_json: opt.Json = False,
-) -> None:
-    """Ask a frozen image-text model of true-colour patches, for comparison.
-
-    The patch around a labelled pixel: median of the clear steps, reflectance 0 to 0.3 as 0 to 255, then the model's own
-    resizing.
-    """
-    from timesenclip.eo.cube.open import read_cube
-    from timesenclip.evaluation.baselines.rgb_clip import labelled_patches, rgb_baseline
-    from timesenclip.evaluation.labels.labelled import parse_mapping, read_labels
-    from timesenclip.ground.load import load_tower
-
-    data = labelled_patches(
-        read_cube(cube, period=period, units=units, every=every),
-        read_labels(labels),
-        taxonomy=opt.chosen_taxonomy(prompt, taxonomy),
-        mapping=[parse_mapping(text) for text in mapping],
-        size_px=size_px,
-        most=most,
-        seed=seed,
-        title=cube.name,
-    )
-    found = rgb_baseline(data, load_tower(tower), templates=templates, seed=seed)
-    methods = {"zero-shot": found.raw, "zero-shot, prior-corrected": found.corrected}
-    if as_json:
-        figures = {name: one.to_dict() for name, one in methods.items()}
-        print_json({"tower": found.tower, "size_px": found.size_px, "methods": figures, "skipped": data.skipped})
-        return
-    rows = [(name, one.accuracy, one.balanced_accuracy, one.macro_f1) for name, one in methods.items()]
-    print_table(["method", "accuracy", "balanced", "macro F1"], rows)
-    typer.echo(f"{len(data)} patches of {found.size_px} x {found.size_px} pixels, {found.tower}")
 
 
 def sweep(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="YAML file of the sweep (docs/cli.md).")],
     output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="DIR", file_okay=False, help="Folder; what lies there is kept.")
+        Path, opt.output("FOLDER", "Folder for the cells and the table; done cells are kept.", folder=True)
     ],
-    accelerator: Annotated[Literal["auto", "cpu", "gpu"], typer.Option(help="Where to train, if it trains.")] = "auto",
+    accelerator: opt.Accelerator = "auto",
     strict: opt.Strict = False,
     as_json: opt.Json = False,
 ) -> None:

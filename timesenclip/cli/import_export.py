@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from timesenclip.cli import options as opt
+from timesenclip.cli.completion import complete_checkpoint
 from timesenclip.cli.console import print_json
 from timesenclip.errors import InputError
 
@@ -21,24 +22,25 @@ hub = typer.Typer(help="Share a checkpoint on the Hugging Face hub.", no_args_is
 @import_.command("official")
 def import_official_(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The authors' .pt or .ckpt.")],
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="FOLDER", help="Checkpoint folder to write.")],
-    tower: Annotated[
-        str, typer.Option(metavar="NAME", help="Ground tower it was trained to meet.")
-    ] = "openai/clip-vit-base-patch32",
+    output: Annotated[Path, opt.output("FOLDER", "Checkpoint folder to write.")],
+    tower: opt.Tower = opt.DEFAULT_TOWER,
     as_json: opt.Json = False,
 ) -> None:
-    """Turn the authors' weights into a checkpoint folder; no pickled code runs."""
+    """Turn the authors' weights into a checkpoint folder; no pickled code runs.
+
+    --tower is the one that they were trained to meet.
+    """
     from timesenclip.model.checkpoint import save
     from timesenclip.model.official import import_official
 
     found = import_official(file, tower=tower)
-    save(found.model, out, card=_card(file, found.prefix))
+    save(found.model, output, card=_card(file, found.prefix))
     count = sum(p.numel() for p in found.model.encoder.parameters())
     patch = found.model.encoder.config.patch_size
     if as_json:
         print_json(
             {
-                "output": str(out),
+                "output": str(output),
                 "parameters": count,
                 "patch_size": patch,
                 "prefix": found.prefix,
@@ -54,13 +56,13 @@ def import_official_(
         typer.echo(f"ignored: {part} ({tensors} tensors)")
     for line in found.notes:
         typer.echo(f"note: {line}")
-    typer.echo(f"Use it: timesenclip classify POINTS --checkpoint {out}")
+    typer.echo(f"Use it: timesenclip classify POINTS --checkpoint {output}")
 
 
 @import_.command("clip")
 def import_clip_(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="CLIP weights as open_clip or OpenAI name them.")],
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="FOLDER", help="Folder to write, for --tower.")],
+    output: Annotated[Path, opt.output("FOLDER", "Folder to write, for --rgb and --tower.")],
     tokenizer: Annotated[
         str | None,
         typer.Option(
@@ -90,12 +92,12 @@ def import_clip_(
 
     colours = {name: _three(text, name) for name, text in (("mean", mean), ("std", std)) if text is not None}
     found = import_clip(
-        file, out, tokenizer=tokenizer, text_from=text_from, activation=activation, prefix=prefix, **colours
+        file, output, tokenizer=tokenizer, text_from=text_from, activation=activation, prefix=prefix, **colours
     )
     if as_json:
         print_json(
             {
-                "output": str(out),
+                "output": str(output),
                 "kind": found.kind,
                 "prefix": found.prefix,
                 "dim": found.dim,
@@ -116,7 +118,7 @@ def import_clip_(
         typer.echo(f"ignored: {part} ({tensors} tensors)")
     for line in found.notes:
         typer.echo(f"note: {line}")
-    typer.echo(f"Use it: timesenclip evaluate rgb CUBE --tower {out} ...")
+    typer.echo(f"Use it: timesenclip evaluate suite CUBE --rgb {output} ...")
 
 
 _IMAGE_SIZES = (
@@ -153,14 +155,16 @@ calibrated.
 
 @export.command("official")
 def export_official_(
-    checkpoint: Annotated[str, typer.Argument(metavar="CHECKPOINT", help="As for --checkpoint.")],
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help=".pt file to write.")],
+    checkpoint: Annotated[
+        str, typer.Argument(metavar="CHECKPOINT", help="As for --checkpoint.", autocompletion=complete_checkpoint)
+    ],
+    output: Annotated[Path, opt.output("FILE", ".pt file to write.")],
 ) -> None:
     """Write an encoder of the preset `paper` in the authors' layout."""
     from timesenclip.model.checkpoint import load
     from timesenclip.model.official import export_official
 
-    typer.echo(str(export_official(load(checkpoint), out)))
+    typer.echo(str(export_official(load(checkpoint), output)))
 
 
 @hub.command("push")
@@ -168,7 +172,7 @@ def push_(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Checkpoint folder.")],
     repo: Annotated[str, typer.Argument(metavar="OWNER/NAME", help="Repository on the hub.")],
     public: Annotated[bool, typer.Option("--public", help="Make a new repository public.")] = False,
-    revision: Annotated[str | None, typer.Option(help="Branch.")] = None,
+    revision: opt.Revision = None,
 ) -> None:
     """Upload a checkpoint folder with its model card."""
     from timesenclip.model.hub import push

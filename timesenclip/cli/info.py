@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from timesenclip.cli import options as opt
+from timesenclip.cli.completion import complete_checkpoint, complete_taxonomy
 from timesenclip.cli.console import note, print_json, print_table, progress_bar
 
 __all__ = ["demo", "doctor", "info", "taxonomies"]
@@ -18,7 +19,7 @@ _MARKS = {"ok": "ok  ", "warning": "warn", "failed": "FAIL"}
 
 
 def demo(
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Folder for the results.")] = Path("demo-out"),
+    output: Annotated[Path, opt.output("FOLDER", "Folder for the results.")] = Path("demo-out"),
     checkpoint: opt.CheckpointName = None,
     strict: opt.Strict = False,
     as_json: opt.Json = False,
@@ -29,7 +30,7 @@ def demo(
 
     model = opt.chosen_model(checkpoint)
     with progress_bar("map, pixels") as progress:
-        result = run_demo(out, model=model, progress=progress)
+        result = run_demo(output, model=model, progress=progress)
     files = result.map.files
     if as_json:
         found = [asdict(row) for row in result.found]
@@ -67,7 +68,9 @@ def doctor(as_json: opt.Json = False) -> None:
 
 
 def info(
-    checkpoint: Annotated[str, typer.Argument(metavar="CHECKPOINT", help="As for --checkpoint.")] = "default",
+    checkpoint: Annotated[
+        str, typer.Argument(metavar="CHECKPOINT", help="As for --checkpoint.", autocompletion=complete_checkpoint)
+    ] = "default",
     as_json: opt.Json = False,
 ) -> None:
     """Show what a checkpoint is: its encoder, its words, how it was trained and calibrated."""
@@ -114,7 +117,9 @@ def list_(as_json: opt.Json = False) -> None:
 
 @taxonomies.command("show")
 def show(
-    name: Annotated[str, typer.Argument(metavar="NAME|FILE", help="As for --taxonomy.")],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME|FILE", help="As for --taxonomy.", autocompletion=complete_taxonomy)
+    ],
     as_json: opt.Json = False,
 ) -> None:
     """Show the classes of one list, with their codes and synonyms."""

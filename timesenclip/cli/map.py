@@ -10,79 +10,25 @@ import typer
 from timesenclip.cli import area_options as src
 from timesenclip.cli import options as opt
 from timesenclip.cli.console import print_json, print_table, progress_bar
-from timesenclip.errors import InputError
+from timesenclip.cli.groups import with_groups
 
 if TYPE_CHECKING:
-    from timesenclip.eo.area import AreaSource
     from timesenclip.mapping.output.result import MapResult
 
-__all__ = ["block_side", "map_", "map_facts", "refuse_workers_and_cluster", "report_map"]
-
-_ORIGIN = "Where the pixels come from"
-
-Provider = Annotated[
-    str | None,
-    typer.Option(help="earth-search, planetary-computer, cdse, ... : decides the offset.", rich_help_panel=_ORIGIN),
-]
-Collection = Annotated[str, typer.Option(help="Collection at that provider.", rich_help_panel=_ORIGIN)]
-Baseline = Annotated[
-    str | None, typer.Option(help="Processing baseline, such as 05.09.", rich_help_panel=_ORIGIN, metavar="NN.NN")
-]
-_WORK = "How the work is done"
-BlockWorkers = Annotated[
-    int | None,
-    typer.Option("--workers", metavar="N", help="Blocks at a time; default: one a core.", min=1, rich_help_panel=_WORK),
-]
-BlockSide = Annotated[
-    int | None,
-    typer.Option(
-        "--block",
-        metavar="PX",
-        help="Side of a block, a multiple of 16; default: 256, with --aoi 512.",
-        min=16,
-        rich_help_panel=_WORK,
-        show_default=False,
-    ),
-]
-DaskAddress = Annotated[
-    str | None,
-    typer.Option("--dask", metavar="ADDRESS", help="tcp://host:port, or local:N processes.", rich_help_panel=_WORK),
-]
-MinClear = Annotated[int, typer.Option(metavar="N", help="Pixels with fewer clear observations are nodata.", min=0)]
-Zones = Annotated[Path | None, typer.Option(metavar="FILE", help="Polygons in which the answers are counted apart.")]
-OffsetDn = Annotated[
-    int | None,
-    typer.Option(metavar="DN", help="Subtract this from DN, instead of deciding it.", rich_help_panel=_ORIGIN),
-]
+__all__ = ["map_", "map_facts", "report_map"]
 
 
+@with_groups
 def map_(
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder for the maps.")],
-    cube: src.MaybeCubePath = None,
-    prompt: opt.Prompt = None,
-    taxonomy: opt.TaxonomyName = None,
-    templates: opt.TemplatesOrHead = None,
-    head: opt.HeadFolder = None,
-    period: opt.PeriodText = None,
-    year: opt.Year = None,
-    units: opt.Units = "auto",
-    every: opt.Every = "month",
-    provider: Provider = None,
-    collection: Collection = "sentinel-2-l2a",
-    baseline: Baseline = None,
-    offset_dn: OffsetDn = None,
-    aoi: src.AoiText = None,
-    catalog: src.Catalog = None,
-    max_cloud: src.MaxCloud = 80.0,
-    resampling: src.Resample = "nearest",
-    readers: src.Readers = 4,
-    workers: BlockWorkers = None,
-    dask: DaskAddress = None,
-    block: BlockSide = None,
-    min_clear: MinClear = 0,
-    zones: Zones = None,
-    scores: Annotated[bool, typer.Option("--scores/--no-scores", help="Write one score band per phrase.")] = True,
-    checkpoint: opt.CheckpointName = None,
+    output: Annotated[Path, opt.output("FOLDER", "Folder for the maps.")],
+    query: opt.QueryOptions,
+    read: opt.InputOptions,
+    area: src.AreaOptions,
+    work: src.WorkOptions,
+    cube: src.CubePath = None,
+    min_clear: src.MinClear = 0,
+    zones: src.Zones = None,
+    scores: src.Scores = True,
     strict: opt.Strict = False,
     as_json: opt.Json = False,
 ) -> None:
@@ -91,70 +37,32 @@ def map_(
     GeoTIFFs of classes, confidence, clear observations and scores, a picture with legend, a page for the browser, and
     how they came about. An interrupted run is continued by the same command.
     """
-    from timesenclip.eo.cube.open import open_cube
     from timesenclip.mapping.map_area import map_cube
 
-    src.refuse_both(cube, aoi, catalog)
-    refuse_workers_and_cluster(workers, dask)
-    opt.refuse_beside_head(head, prompt=prompt, taxonomy=taxonomy, templates=templates)
-    span = opt.chosen_period(period, year)
-    classes = opt.chosen_taxonomy(prompt, taxonomy)
-    source: AreaSource
-    if aoi is not None:
-        source = src.searched_source(
-            aoi,
-            span,
-            catalog=catalog,
-            collection=collection,
-            max_cloud=max_cloud,
-            resampling=resampling,
-            workers=readers,
-            provider=provider,
-            baseline=baseline,
-            offset_dn=offset_dn,
-            units=units,
-        )
-    else:
-        source = open_cube(
-            str(cube), units=units, provider=provider, collection=collection, baseline=baseline, offset_dn=offset_dn
-        )
-    model = opt.chosen_model(checkpoint)
-    if head is not None:
-        model, classes = opt.with_head(model, head)
-    chosen = "name" if head is not None else templates or "default"
+    src.refuse_both(cube, area)
+    work.check()
+    classes = query.classes()
+    source = src.open_area(cube, area, read)
+    model = query.model()
     with progress_bar("map, pixels") as progress:
         result = map_cube(
             source,
             classes,
             out=output,
             model=model,
-            period=span,
-            every=every,
-            templates=chosen,
+            period=read.span,
+            every=read.every,
+            templates=query.sentences,
+            unknown_below=query.unknown_below,
             min_clear=min_clear,
             scores=scores,
             zones=zones,
-            block=block_side(block, aoi),
-            workers=workers,
-            dask=dask,
+            block=work.side(area),
+            workers=work.workers,
+            dask=work.dask,
             progress=progress,
         )
     report_map(result, as_json=as_json)
-
-
-def block_side(block: int | None, aoi: str | None) -> int:
-    """Side of a block: scenes come in tiles of 512 or 1,024 pixels, each of which a small block decodes anew."""
-    return block or (512 if aoi is not None else 256)
-
-
-def refuse_workers_and_cluster(workers: int | None, dask: str | None) -> None:
-    """Either threads or a cluster.
-
-    Raises:
-        InputError: both were given.
-    """
-    if workers is not None and dask is not None:
-        raise InputError("--workers and --dask were both given; the cluster decides how many work.")
 
 
 def report_map(result: MapResult, *, as_json: bool) -> None:

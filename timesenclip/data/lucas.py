@@ -8,8 +8,6 @@ Source: Eurostat, LUCAS 2018 micro data, record description; d'Andrimont et al. 
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,13 +17,12 @@ from numpy.typing import NDArray
 from timesenclip.data.places import settle_lonlat
 from timesenclip.errors import DataNotFoundError, InputError
 from timesenclip.extras import require
-from timesenclip.ground.taxonomy import Taxonomy, load_taxonomy
 from timesenclip.messages import reason_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["LABEL_COLUMNS", "class_index", "label_column", "read_lucas"]
+__all__ = ["LABEL_COLUMNS", "label_column", "read_lucas"]
 
 _COLUMNS: dict[str, tuple[str, ...]] = {
     "point_id": ("point_id", "im_id", "pointid", "lucas_id"),
@@ -49,7 +46,6 @@ _LONLAT = (
     ("lon", "lat", ""),
     ("longitude", "latitude", ""),
 )
-_CODE = re.compile(r"[a-hu][0-9x][0-9a-ex]*")
 _NO_GPS = 88.888888  # Source: record description: 88.888888 stands for "not relevant"
 
 LABEL_COLUMNS: dict[str, str] = {
@@ -133,33 +129,6 @@ def label_column(table: pd.DataFrame, taxonomy: str, name: str = "auto") -> str:
     if taxonomy not in LABEL_COLUMNS:
         raise InputError(f"No usual label column for '{taxonomy}'; name one with --labels.")
     return "crop" if taxonomy == "lucas-crops" and "crop" in table else LABEL_COLUMNS[taxonomy]
-
-
-def class_index(codes: Sequence[object], taxonomy: str | Taxonomy) -> NDArray[np.int64]:
-    """(N,) class of each LUCAS code in a taxonomy, -1 where it has none.
-
-    A code means the class with that code, else the one that its group belongs to: `U112` is `U110` Agriculture, `C23`
-    in the eight land covers is `C`, and `B55`, temporary grassland, is cropland there as its letter says. Names are
-    understood as well as codes.
-    """
-    classes = taxonomy if isinstance(taxonomy, Taxonomy) else load_taxonomy(taxonomy)
-    known: dict[str, int] = {}
-    for i, taxon in enumerate(classes.classes):
-        for name in (taxon.name, *([taxon.code] if taxon.code else [])):
-            known[name.strip().lower()] = i
-    levels = {len(taxon.code) for taxon in classes.classes if taxon.code}
-    return np.array([_class(code, known, levels) for code in codes], dtype=np.int64)
-
-
-def _class(code: object, known: dict[str, int], levels: set[int]) -> int:
-    text = _plain(code).lower()
-    if text in known:
-        return known[text]
-    if _CODE.match(text) is None:
-        return -1
-    if len(text) >= 3 and 4 in levels:  # land use: groups end in 0
-        return known.get(text[:3] + "0", -1)
-    return known.get(text[0], -1) if 1 in levels else -1
 
 
 def _plain(value: object) -> str:

@@ -27,7 +27,15 @@ from timesenclip.spatial import nearest_m
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["PairedPlaces", "join_pairs", "pair_by_id", "pair_by_table", "read_pairs"]
+__all__ = [
+    "PairedPlaces",
+    "join_pairs",
+    "pair_by_id",
+    "pair_by_table",
+    "read_pairs",
+    "read_photo_table",
+    "write_pairs",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,3 +270,35 @@ def join_pairs(
     if "date" in photos:
         table["date"] = pd.to_datetime(photos["date"]).to_numpy()
     return table[keep].sort_values(["series_id", "distance_m", "photo_id"], ignore_index=True)
+
+
+def read_photo_table(path: str | Path) -> pd.DataFrame:
+    """Read the table of photographs that `join_pairs` takes, `.csv` or `.parquet`.
+
+    Raises:
+        DataNotFoundError: it is not there, or cannot be read.
+    """
+    import pandas as pd
+
+    file = Path(path)
+    if not file.is_file():
+        raise DataNotFoundError(f"No table at '{file}'; correct the path.")
+    try:
+        return pd.read_parquet(file) if file.suffix in (".parquet", ".geoparquet") else pd.read_csv(file)
+    except (ValueError, OSError) as error:  # Arrow's and pandas' parser errors are ValueErrors
+        raise DataNotFoundError(f"'{file}' is no table that can be read ({error}); give CSV or Parquet.") from error
+
+
+def write_pairs(pairs: pd.DataFrame, path: str | Path) -> Path:
+    """Write a pairs table, as CSV where the name ends in `.csv` and as Parquet otherwise; missing folders are made.
+
+    The file appears under its name only when it is complete.
+    """
+    file = Path(path)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    scratch = file.with_name(f".{file.name}.tmp")
+    if file.suffix == ".csv":
+        pairs.to_csv(scratch, index=False)
+    else:
+        pairs.to_parquet(scratch)
+    return scratch.replace(file)

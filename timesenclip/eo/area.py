@@ -51,6 +51,24 @@ class AreaSource(Protocol):
     def identity(self) -> str:
         """Name and a digest that changes when the pixels do; a job is continued only if it is unchanged."""
 
+    @property
+    def has_scl(self) -> bool:
+        """Whether a scene classification is read, from which clouds are masked."""
+
+    @property
+    def pixels_inside(self) -> int:
+        """Number of pixels that can be observed: those within the area's polygon, where it has one."""
+
+    @property
+    def typical_place(self) -> tuple[int, int]:
+        """Row and column of a pixel that can be observed, near the middle."""
+
+    def expected_observations(self, period: Period | str | int | None = None) -> float | None:
+        """Pixels of all dates of a period, before clouds are masked; None where the dates are not known."""
+
+    def check_offset(self, period: Period | str | int | None = None) -> None:
+        """Check for an offset of baseline 04.00 that was left in the pixels, before work begins; warn where it is."""
+
     def read(
         self,
         window: WindowLike | None = None,
@@ -108,6 +126,28 @@ class CubeInMemory:
     def identity(self) -> str:
         """The name alone: a cube in memory has no digest, so its maps are never continued."""
         return self.source_name
+
+    @property
+    def has_scl(self) -> bool:
+        """False: a cube in memory is masked already."""
+        return False
+
+    @property
+    def pixels_inside(self) -> int:
+        """Number of pixels."""
+        return self.shape[0] * self.shape[1]
+
+    @property
+    def typical_place(self) -> tuple[int, int]:
+        """Row and column of the middle."""
+        return self.shape[0] // 2, self.shape[1] // 2
+
+    def expected_observations(self, period: Period | str | int | None = None) -> float | None:
+        """None: nothing is read, and a composite does not say how many dates it was made of."""
+        return None
+
+    def check_offset(self, period: Period | str | int | None = None) -> None:
+        """Do nothing: the offset was decided when the cube was made."""
 
     def read(self, window: WindowLike | None = None, **_: Any) -> Cube:
         """A window; other arguments have no effect, since period, composites and mask were chosen with the cube."""

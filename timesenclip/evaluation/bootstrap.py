@@ -1,7 +1,7 @@
-"""How sure a figure is: a bootstrap over places, not over samples.
+"""Confidence intervals from a spatial block bootstrap.
 
-Neighbouring samples are often pixels of one field, so that they say the same thing twice. Whole blocks of land are
-therefore drawn with replacement; an interval from single samples would be too narrow.
+Neighbouring samples are often pixels of one field and so not independent. Whole blocks of land are therefore drawn with
+replacement; a bootstrap over single samples would give intervals that are too narrow.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ __all__ = [
 ]
 
 DRAWS = 1000
-"""Bootstrap draws; the 2.5th percentile of 1000 has 25 draws below it."""
+"""Bootstrap draws; 25 of 1000 draws lie below the 2.5th percentile."""
 _AT_ONCE = 50
+"""Draws that are computed at a time, to limit memory."""
 
 Index = NDArray[np.int64]
 
@@ -30,13 +31,13 @@ Index = NDArray[np.int64]
 def block_draws(sums: NDArray[np.float64], *, draws: int = DRAWS, seed: int = 0) -> Iterator[NDArray[np.float64]]:
     """Sums over blocks of land that are drawn with replacement.
 
-    Whatever figure is a function of such sums (a confusion matrix, the bins of a reliability diagram) gets its
-    interval from them without looking at the samples again.
+    Any metric that is a function of sums over samples (a confusion matrix, the bins of a reliability diagram) can be
+    computed for each draw from these alone.
 
     Args:
         sums: (G, M) sums of each of G blocks.
         draws: number of draws.
-        seed: of the draws; the same seed and number of blocks draw the same blocks.
+        seed: seed of the draws; the same seed and number of blocks draw the same blocks.
 
     Yields:
         (R, M) sums of R draws at a time.
@@ -55,7 +56,7 @@ def block_draws(sums: NDArray[np.float64], *, draws: int = DRAWS, seed: int = 0)
 
 
 def percentile_interval(values: NDArray[np.float64], *, level: float = 0.95) -> tuple[float, float]:
-    """Percentile interval of the draws of one figure, NaN left out; (NaN, NaN) where all are."""
+    """Percentile interval of the draws of one metric, NaN left out; (NaN, NaN) where all draws are NaN."""
     known = values[np.isfinite(values)]
     if not len(known):
         return float("nan"), float("nan")
@@ -66,12 +67,12 @@ def percentile_interval(values: NDArray[np.float64], *, level: float = 0.95) -> 
 def mean_intervals(
     values: Mapping[str, NDArray[np.float64]], block: Index, *, draws: int = DRAWS, seed: int = 0
 ) -> dict[str, tuple[float, float]]:
-    """Intervals of plain means, from whole blocks of land.
+    """95 % intervals of means over samples, from the block bootstrap.
 
     Args:
-        values: (N,) by name; NaN does not count.
-        block: (N,) block of land.
-        draws, seed: of the bootstrap.
+        values: (N,) values by name; NaN is left out of the mean.
+        block: (N,) block of land of each sample.
+        draws, seed: number of draws and seed of the bootstrap.
 
     Returns:
         (low, high) by name; empty with a single block.

@@ -1,7 +1,7 @@
-"""Two checkpoints on the same places: what changed, and whether that could be chance.
+"""Compare two checkpoints on the same samples: which metrics differ, and by more than chance.
 
-The bootstrap is paired: both are judged on the same blocks of land in every draw, so that what the places have in
-common cancels out.
+The bootstrap is paired: every draw evaluates both checkpoints on the same blocks of land, so that the difficulty of the
+blocks cancels out of the difference.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from numpy.typing import NDArray
 
 from timesenclip.evaluation.bootstrap import DRAWS, block_draws, percentile_interval
 from timesenclip.evaluation.labels.labelled import LabelledSet
-from timesenclip.evaluation.metrics import block_sums, figures_of_sums
+from timesenclip.evaluation.metrics import block_sums, metrics_from_sums
 from timesenclip.files import write_json, write_text
-from timesenclip.ground.prompts import DEFAULT, class_weights
+from timesenclip.ground.prompts import DEFAULT, class_vectors
 from timesenclip.model.checkpoint import Model
 from timesenclip.model.embed import embed
 from timesenclip.report import plots as draw
 from timesenclip.report.page import html_page
-from timesenclip.report.table import Sheet, write_sheets
+from timesenclip.report.table import ReportTable, write_tables
 from timesenclip.tasks.classify import classify_embeddings
 
 __all__ = ["Change", "CheckpointComparison", "compare_answers", "compare_checkpoints", "write_comparison"]
@@ -38,60 +38,60 @@ _OVERALL = {
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One figure of both checkpoints."""
+    """One metric of both checkpoints."""
 
     name: str
-    """The figure, or the class whose F1 it is."""
+    """The metric, or the class whose F1 it is."""
     samples: int
-    """Samples it is made of."""
+    """Samples that it is computed from."""
     first: float
-    """Of A."""
+    """Value of A."""
     second: float
-    """Of B."""
+    """Value of B."""
     difference: float
     """B less A."""
     low: float
-    """Lower end of the difference's 95 % interval; NaN with a single block of land."""
+    """Lower end of the 95 % interval of the difference; NaN with a single block of land."""
     high: float
-    """Upper end."""
+    """Upper end of that interval."""
     is_class: bool
-    """Whether it belongs to one class."""
+    """Whether it is the F1 of one class."""
 
     @property
     def verdict(self) -> str:
-        """Who is better, A or B; nothing where the interval holds zero or does not exist."""
+        """`A better` or `B better`; empty where the interval contains zero or does not exist."""
         if not np.isfinite(self.low) or self.low <= 0 <= self.high:
             return ""
         return "B better" if self.difference > 0 else "A better"
 
     @property
     def range_text(self) -> str:
-        """The interval for people."""
+        """The interval as text, `-` where there is none."""
         return f"{self.low:+.3f} to {self.high:+.3f}" if np.isfinite(self.low) else "-"
 
 
 @dataclass(frozen=True, slots=True)
 class CheckpointComparison:
-    """What changed between two checkpoints."""
+    """Differences between two checkpoints on one labelled set."""
 
     first: str
     """Name and digest of A."""
     second: str
     """Name and digest of B."""
     title: str
-    """The data."""
+    """Title of the data."""
     rows: tuple[Change, ...]
-    """Figures over all samples, then F1 class by class."""
+    """Metrics over all samples, then the F1 of each class."""
     same_answer: float
-    """Share of samples that both answer alike."""
+    """Share of samples with the same prediction by both."""
     only_first_right: int
-    """Samples that A alone answers rightly."""
+    """Samples that A alone predicts correctly."""
     only_second_right: int
-    """Samples that B alone answers rightly."""
+    """Samples that B alone predicts correctly."""
     blocks: int
-    """Blocks of land."""
+    """Number of blocks of land."""
     notes: tuple[str, ...]
-    """What a reader must know."""
+    """Limits of the comparison, in sentences."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -118,26 +118,26 @@ def compare_checkpoints(
     seed: int = 0,
     draws: int = DRAWS,
 ) -> CheckpointComparison:
-    """Zero-shot answers of two checkpoints, each with its own tower and calibration.
+    """Compare zero-shot predictions of two checkpoints, each with its own tower and calibration.
 
     Args:
         first, second: A and B.
         data: labelled samples.
-        templates: how the classes are put into words.
-        seed, draws: of the bootstrap.
+        templates: prompt templates, see `prompts_for`.
+        seed, draws: seed and number of draws of the bootstrap.
     """
-    said = []
+    predicted = []
     for model in (first, second):
         calibration = model.config.calibration
         answers = classify_embeddings(
             embed(data.series, model=model),
-            class_weights(data.taxonomy, model.tower, templates),
+            class_vectors(data.taxonomy, model.tower, templates),
             temperature=calibration.temperature,
             unknown_score=calibration.unknown_score,
         )
-        said.append(answers.label_index)
+        predicted.append(answers.label_index)
     names = [f"{model.config.name} ({model.digest})" for model in (first, second)]
-    return compare_answers(said[0], said[1], data, names=(names[0], names[1]), seed=seed, draws=draws)
+    return compare_answers(predicted[0], predicted[1], data, names=(names[0], names[1]), seed=seed, draws=draws)
 
 
 def compare_answers(
@@ -149,15 +149,17 @@ def compare_answers(
     seed: int = 0,
     draws: int = DRAWS,
 ) -> CheckpointComparison:
-    """Compare two sets of answers (N,), -1 = unknown, to the same labelled samples."""
+    """Compare two sets of predictions (N,), -1 = unknown, for the same labelled samples."""
     classes = len(data.taxonomy)
-    sums = [block_sums(data.truth, said, classes, block=data.block) for said in (first, second)]  # (G, M) each
-    whole = [figures_of_sums(part.sum(axis=0)[None], classes) for part in sums]
+    sums = [
+        block_sums(data.truth, predicted, classes, block=data.block) for predicted in (first, second)
+    ]  # (G, M) each
+    whole = [metrics_from_sums(part.sum(axis=0)[None], classes) for part in sums]
     blocks, width = sums[0].shape
     drawn: list[dict[str, NDArray[np.float64]]] = []
     if blocks > 1:
         for both in block_draws(np.concatenate(sums, axis=1), draws=draws, seed=seed):
-            a, b = figures_of_sums(both[:, :width], classes), figures_of_sums(both[:, width:], classes)
+            a, b = metrics_from_sums(both[:, :width], classes), metrics_from_sums(both[:, width:], classes)
             drawn.append({key: b[key] - a[key] for key in (*_OVERALL, "f1")})
 
     def change(name: str, key: str, k: int | None, samples: int) -> Change:
@@ -171,7 +173,7 @@ def compare_answers(
     support = np.bincount(data.truth, minlength=classes)
     rows = [change(text, key, None, len(data)) for key, text in _OVERALL.items()]
     rows += [change(data.taxonomy.names[k], "f1", int(k), int(support[k])) for k in np.flatnonzero(support)]
-    right = [said == data.truth for said in (first, second)]
+    right = [predicted == data.truth for predicted in (first, second)]
     notes = list(data.notes)
     absent = [name for name, count in zip(data.taxonomy.names, support, strict=True) if not count]
     if absent:
@@ -198,8 +200,8 @@ def write_comparison(found: CheckpointComparison, out: str | Path) -> dict[str, 
         (row.name, row.samples, row.first, row.second, (row.difference, row.low, row.high), row.verdict)
         for row in found.rows
     )
-    sheet = Sheet("compare", f"A: {found.first}. B: {found.second}. Of a class, F1.", heads, rows)
-    write_sheets(folder, [sheet])
+    table = ReportTable("compare", f"A: {found.first}. B: {found.second}. Of a class, F1.", heads, rows)
+    write_tables(folder, [table])
     drawing = draw.differences(
         "differences",
         "B less A with its interval",
@@ -215,7 +217,7 @@ def write_comparison(found: CheckpointComparison, out: str | Path) -> dict[str, 
     )
     section = (
         f'<div class="figures"><figure class="plain"><div class="drawing">{drawing.inline()}</div></figure></div>'
-        f'<div class="scroll" tabindex="0">{sheet.to_html()}</div>'
+        f'<div class="scroll" tabindex="0">{table.to_html()}</div>'
     )
     page = html_page(
         title="What changed between two checkpoints",

@@ -1,8 +1,8 @@
-"""Zero-shot answers against labels, beside chance, the majority class and models that had labels.
+"""Zero-shot predictions against labels, compared with chance, the majority class and supervised models.
 
-Raw and prior-corrected answers stand side by side. Models with labels (a random forest and a linear probe, on the raw
-series and on the embeddings) are always tested where they were not trained, and every figure has a 95 % interval from
-a bootstrap over blocks of land.
+Zero-shot predictions are evaluated raw and prior-corrected. Supervised models (a random forest and a linear probe, on
+the raw series and on the embeddings) are always tested on other blocks of land than those they were trained on. Every
+metric has a 95 % interval from a bootstrap over blocks of land.
 """
 
 from __future__ import annotations
@@ -27,18 +27,19 @@ from timesenclip.evaluation.baselines.simple import (
 from timesenclip.evaluation.bootstrap import DRAWS
 from timesenclip.evaluation.labels.labelled import (
     LabelledSet,
+    Labels,
     labelled_cube,
     labelled_points,
     parse_mapping,
     read_labels,
 )
-from timesenclip.evaluation.metrics import Figures, figures
-from timesenclip.ground.prompts import class_weights
+from timesenclip.evaluation.metrics import Metrics, compute_metrics
+from timesenclip.ground.prompts import class_vectors
 from timesenclip.ground.taxonomy import Taxonomy
 from timesenclip.model.checkpoint import Model, as_model
 from timesenclip.model.embed import embed
 from timesenclip.series import Cube
-from timesenclip.tasks.classify import Answers, classify_embeddings
+from timesenclip.tasks.classify import Answers, classify_embeddings, prior_corrected
 
 __all__ = [
     "FOREST",
@@ -48,6 +49,7 @@ __all__ = [
     "Evaluation",
     "compare_methods",
     "evaluate_cube",
+    "evaluate_labelled",
     "evaluate_points",
     "parse_mapping",
     "read_labels",
@@ -64,16 +66,16 @@ _FOLDS = 4
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """Figures of each method on the same samples."""
+    """Metrics of each method on the same samples."""
 
     title: str
-    """What was evaluated."""
-    methods: dict[str, Figures]
-    """Zero-shot first, then the comparisons."""
+    """Data, number of samples and of classes."""
+    methods: dict[str, Metrics]
+    """Metrics by method, zero-shot first."""
     skipped: dict[str, int]
-    """Labels that are no class, with their counts."""
+    """Labels that belong to no class, with their counts."""
     notes: tuple[str, ...]
-    """How the split was made, and what could not be done."""
+    """How the data were split, and which methods were left out."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -100,18 +102,18 @@ class Evaluation:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Every method's answers to the same questions, kept for figures and for paired tests."""
+    """Predictions and metrics of every method on the same samples."""
 
-    methods: dict[str, Figures]
-    """Figures by method, zero-shot first."""
+    methods: dict[str, Metrics]
+    """Metrics by method, zero-shot first."""
     raw: Answers
-    """Zero-shot answers as they are."""
+    """Raw zero-shot predictions."""
     corrected: Answers
-    """Zero-shot answers after the transductive prior correction."""
+    """Zero-shot predictions after the transductive prior correction."""
     predicted: dict[str, NDArray[np.int64]]
-    """(N,) answers by method."""
+    """(N,) predicted class by method, -1 = unknown."""
     notes: tuple[str, ...]
-    """How the split was made, and what could not be done."""
+    """How the data were split, and which methods were left out."""
 
 
 def evaluate_points(
@@ -119,7 +121,7 @@ def evaluate_points(
     *,
     label_column: str,
     taxonomy: Taxonomy,
-    mapping: Mapping[str, str] | None = None,
+    mapping: Labels | Sequence[Labels] | None = None,
     model: Model | str | Path | None = None,
     prior_correction: bool = False,
     seed: int = 0,
@@ -130,19 +132,20 @@ def evaluate_points(
     Args:
         path: the table (or several), as `read_points` takes it.
         label_column: column with the labels.
-        taxonomy: the K classes that are asked.
-        mapping: label -> class name; default: labels are class names or codes. Labels it does not name are skipped.
+        taxonomy: the K classes to predict.
+        mapping: label -> class name, or several that are applied one after the other; default: labels are names,
+            synonyms or codes of classes. Labels without a class are skipped.
         model: a model or a checkpoint's name.
-        prior_correction: put the prior-corrected figures first; both are always there.
-        seed: of the forest, of chance and of the bootstrap.
+        prior_correction: list the prior-corrected metrics first; both are always computed.
+        seed: seed of the forest, of chance and of the bootstrap.
         read_options: period, units and so on, as `read_points`.
 
     Raises:
-        InputError: no label is named by the mapping.
-        TaxonomyError: the mapping names a class that is not there.
+        InputError: no label belongs to a class.
+        TaxonomyError: the mapping names a class that the taxonomy does not have.
     """
     found = labelled_points(path, label_column=label_column, taxonomy=taxonomy, mapping=mapping, **read_options)
-    return _evaluation(found, model, "points", prior_correction=prior_correction, seed=seed)
+    return evaluate_labelled(found, model=model, unit="points", prior_correction=prior_correction, seed=seed)
 
 
 def evaluate_cube(
@@ -150,7 +153,7 @@ def evaluate_cube(
     labels: NDArray[np.integer],
     *,
     taxonomy: Taxonomy,
-    mapping: Mapping[str, str],
+    mapping: Labels | Sequence[Labels] | None = None,
     model: Model | str | Path | None = None,
     prior_correction: bool = False,
     seed: int = 0,
@@ -160,15 +163,15 @@ def evaluate_cube(
     Args:
         cube: Y x X pixels.
         labels: (Y, X) integer codes.
-        taxonomy: the K classes that are asked.
-        mapping: code (as text) -> class name; other codes are skipped.
+        taxonomy: the K classes to predict.
+        mapping: code (as text) -> class name, as `evaluate_points`; other codes are skipped.
         model, prior_correction, seed: as `evaluate_points`.
 
     Raises:
         GridError: the raster has another shape.
     """
     found = labelled_cube(cube, labels, taxonomy=taxonomy, mapping=mapping, title="")
-    return _evaluation(found, model, "pixels", prior_correction=prior_correction, seed=seed)
+    return evaluate_labelled(found, model=model, unit="pixels", prior_correction=prior_correction, seed=seed)
 
 
 def compare_methods(
@@ -183,28 +186,28 @@ def compare_methods(
     others: Mapping[str, NDArray[np.float32]] | None = None,
     asked: Mapping[str, NDArray[np.float32]] | None = None,
 ) -> Comparison:
-    """Figures of zero-shot answers (raw and prior-corrected), chance, majority and the models with labels.
+    """Metrics of zero-shot predictions (raw and prior-corrected), chance, the majority class and supervised models.
 
     Args:
         data: N labelled samples.
         embeddings: (N, D) unit rows.
         weights: (K, D) class vectors.
         temperature, unknown_score: as `classify_embeddings`.
-        seed: of the forest, of chance and of the bootstrap.
-        draws: of the bootstrap.
-        others: features (N, F) of other encoders by the name of their row (`peer_answers`); each gets a linear probe.
-        asked: scores (N, K) of other zero-shot models by the name of their row.
+        seed: seed of the forest, of chance and of the bootstrap.
+        draws: draws of the bootstrap.
+        others: features (N, F) of other encoders by name of the method (`predict_external`); each gets a linear probe.
+        asked: scores (N, K) of other zero-shot models by name of the method.
     """
     names, truth, count = data.taxonomy.names, data.truth, len(data.taxonomy)
     raw = classify_embeddings(embeddings, weights, temperature=temperature, unknown_score=unknown_score)
-    # A corrected answer is not the one with the highest cosine, so the threshold for cosines does not fit it.
+    # A corrected prediction is not always the class of the highest cosine, so the cosine threshold does not apply.
     corrected = classify_embeddings(embeddings, weights, temperature=temperature, prior_correction=True)
     predicted: dict[str, NDArray[np.int64]] = {}
-    methods: dict[str, Figures] = {}
+    methods: dict[str, Metrics] = {}
 
     def add(name: str, said: NDArray[np.int64], sure: Any = None, scores: Any = None) -> None:
         predicted[name] = said
-        methods[name] = figures(
+        methods[name] = compute_metrics(
             truth, said, names=names, confidence=sure, scores=scores, block=data.block, draws=draws, seed=seed
         )
 
@@ -248,21 +251,51 @@ def _with_labels(
     return out
 
 
-def _evaluation(
-    data: LabelledSet, model: Model | str | Path | None, what: str, *, prior_correction: bool, seed: int
+def evaluate_labelled(
+    data: LabelledSet,
+    *,
+    model: Model | str | Path | None = None,
+    templates: str | Sequence[str] = "default",
+    unit: str = "samples",
+    prior_correction: bool = False,
+    seed: int = 0,
+    draws: int = DRAWS,
+    others: Mapping[str, NDArray[np.float32]] | None = None,
+    asked: Mapping[str, NDArray[np.float32]] | None = None,
+    notes: Sequence[str] = (),
 ) -> Evaluation:
+    """Evaluate labelled samples from anywhere.
+
+    Args:
+        data: N labelled samples.
+        model: a model or a checkpoint's name.
+        templates: how the classes are put into words.
+        unit: what a sample is, for the title: points, pixels, places.
+        prior_correction, seed: as `evaluate_points`.
+        draws: of the bootstrap.
+        others, asked: as `compare_methods`; each of `asked` stands there raw and prior-corrected.
+        notes: what else should be said of the methods.
+    """
     chosen = as_model(model)
     calibration = chosen.config.calibration
+    zero_shot = {
+        row: values
+        for name, scores in (asked or {}).items()
+        for row, values in ((name, scores), (f"{name}, prior-corrected", prior_corrected(scores)))
+    }
     found = compare_methods(
         data,
         embed(data.series, model=chosen),
-        class_weights(data.taxonomy, chosen.tower),
+        class_vectors(data.taxonomy, chosen.tower, templates),
         temperature=calibration.temperature,
         unknown_score=calibration.unknown_score,
         seed=seed,
+        draws=draws,
+        others=others,
+        asked=zero_shot,
     )
     first = PRIOR_CORRECTED if prior_correction else ZERO_SHOT
     methods = {first: found.methods[first]} | found.methods
     title = f"{data.title}: " if data.title else ""
-    title += f"{len(data)} labelled {what}, {len(data.present)} of {len(data.taxonomy)} classes"
-    return Evaluation(title, methods, data.skipped, found.notes)
+    title += f"{len(data)} labelled {unit}, {len(data.present)} of {len(data.taxonomy)} classes"
+    return Evaluation(title, methods, data.skipped, (*found.notes, *notes))

@@ -1,7 +1,10 @@
-"""Figures of merit for labels and probabilities, with the classes that are absent named and left out.
+"""Metrics of predicted classes and probabilities; classes without a sample are named and left out.
 
-With `block` every figure gets a 95 % interval from a bootstrap over blocks of land
+With `block` every metric gets a 95 % interval from a bootstrap over blocks of land
 (`timesenclip.evaluation.bootstrap`).
+
+Accuracy, recall, precision and F1 are computed from sums over blocks rather than by scikit-learn, so that a thousand
+bootstrap draws cost one matrix product; tests compare them with scikit-learn's.
 """
 
 from __future__ import annotations
@@ -17,78 +20,79 @@ from timesenclip.errors import InputError
 from timesenclip.evaluation.bootstrap import DRAWS, block_draws, percentile_interval
 
 __all__ = [
-    "ClassFigures",
-    "Figures",
+    "ClassMetrics",
+    "Metrics",
+    "accuracy_ranges",
     "block_sums",
-    "calibration_error",
+    "compute_metrics",
     "confusion_matrix",
-    "figures",
-    "figures_of_sums",
+    "metrics_from_sums",
     "reliability",
     "top_k_hits",
 ]
 
 BINS = 15
-"""Bins of the reliability diagram, as Guo et al. 2017."""
+"""Bins of the reliability diagram, as in Guo et al. 2017."""
 TOP = 5
+"""K of the top-K accuracy."""
 
 Interval = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
-class ClassFigures:
-    """One class."""
+class ClassMetrics:
+    """Metrics of one class."""
 
     name: str
     """Its name."""
     support: int
-    """Samples that truly are of it."""
+    """Samples whose true class it is."""
     precision: float
-    """Share of its predictions that are right; NaN where it was never predicted."""
+    """Share of its predictions that are correct; NaN where it was never predicted."""
     recall: float
-    """Share of its samples that were found."""
+    """Share of its samples that were predicted as it."""
     f1: float
-    """Harmonic mean of the two."""
+    """Harmonic mean of precision and recall."""
     intervals: dict[str, Interval] = field(default_factory=dict)
-    """95 % intervals of precision, recall and f1, where asked for."""
+    """95 % intervals of `precision`, `recall` and `f1`; empty without blocks."""
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
-    """A set of predictions against the truth."""
+class Metrics:
+    """Metrics of a set of predictions."""
 
     count: int
     """Samples."""
     accuracy: float
-    """Share of right answers (top-1); `unknown` is a wrong one."""
+    """Share of correct predictions (top-1); `unknown` counts as wrong."""
     balanced_accuracy: float
-    """Average class accuracy: mean recall of the classes that are present."""
+    """Average class accuracy: mean recall over the classes that are present."""
     macro_f1: float
-    """Mean F1 of the classes that are present."""
+    """Mean F1 over the classes that are present."""
     weighted_f1: float
-    """Mean F1 of the classes that are present, weighted by their samples."""
+    """Mean F1 over the classes that are present, weighted by their samples."""
     top5_accuracy: float | None
-    """Share of samples whose class is among the five best scores; None without scores, or with five classes or fewer
-    (it would be 1 by itself)."""
+    """Share of samples whose class is among the five highest scores; None without scores, or with five classes or
+    fewer, where it is always 1."""
     calibration_error: float | None
-    """Expected calibration error, where confidences were given."""
+    """Expected calibration error over bins of equal width, where confidences were given."""
     unknown_share: float
-    """Share of samples answered with `unknown`."""
-    classes: tuple[ClassFigures, ...]
+    """Share of samples predicted as `unknown`."""
+    classes: tuple[ClassMetrics, ...]
     """The classes that are present."""
     absent: tuple[str, ...]
-    """Classes without a single sample: not counted anywhere."""
+    """Classes without a sample; they enter no mean."""
     intervals: dict[str, Interval] = field(default_factory=dict)
-    """95 % intervals by field name, where asked for."""
+    """95 % intervals by name of the field; empty without blocks."""
     blocks: int | None = None
-    """Blocks of land the intervals come from; few blocks make rough intervals."""
+    """Number of blocks of land in the bootstrap; with few blocks the intervals are rough."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
         return asdict(self)
 
 
-def figures(
+def compute_metrics(
     truth: NDArray[np.integer],
     predicted: NDArray[np.integer],
     *,
@@ -98,31 +102,31 @@ def figures(
     block: NDArray[np.int64] | None = None,
     draws: int = DRAWS,
     seed: int = 0,
-) -> Figures:
-    """Compare predictions with the truth.
+) -> Metrics:
+    """Compute all metrics of predictions.
 
     Args:
         truth: (N,) class indices 0..K - 1.
         predicted: (N,) class indices, -1 = unknown.
         names: K class names.
         confidence: (N,) probability of each prediction.
-        scores: (N, K) for the top-5; a row of NaN (never seen) is wrong.
-        block: (N,) block of land of each sample, for the intervals; at least two blocks are needed.
-        draws, seed: of the bootstrap.
+        scores: (N, K) for the top-5 accuracy; a row of NaN (a series without a clear observation) counts as wrong.
+        block: (N,) block of land of each sample; with two blocks or more there are intervals.
+        draws, seed: number of draws and seed of the bootstrap.
 
     Raises:
-        InputError: nothing to compare, lengths differ, or a true index is out of range.
+        InputError: there are no samples, lengths differ, or a true index is out of range.
     """
     if len(truth) == 0 or len(truth) != len(predicted):
         raise InputError(f"{len(truth)} labels for {len(predicted)} predictions; expected equal numbers above 0.")
     if truth.min() < 0 or truth.max() >= len(names):
         raise InputError(f"Labels reach from {truth.min()} to {truth.max()}; expected 0..{len(names) - 1}.")
     sums = block_sums(truth, predicted, len(names), confidence=confidence, scores=scores, block=block)  # (G, M)
-    whole = {key: value[0] for key, value in figures_of_sums(sums.sum(axis=0)[None], len(names)).items()}
+    whole = {key: value[0] for key, value in metrics_from_sums(sums.sum(axis=0)[None], len(names)).items()}
     intervals: dict[str, Any] = {}
     blocks = None if block is None else len(sums)
     if len(sums) > 1:
-        drawn = [figures_of_sums(part, len(names)) for part in block_draws(sums, draws=draws, seed=seed)]
+        drawn = [metrics_from_sums(part, len(names)) for part in block_draws(sums, draws=draws, seed=seed)]
         for key in whole:
             stacked = np.concatenate([part[key] for part in drawn])  # (draws,) or (draws, K)
             intervals[key] = np.apply_along_axis(percentile_interval, 0, stacked)  # (2,) or (2, K)
@@ -138,15 +142,16 @@ def block_sums(
     scores: NDArray[np.floating] | None = None,
     block: NDArray[np.int64] | None = None,
 ) -> NDArray[np.float64]:
-    """The sums that every figure is made of, by block of land, (G, 3 K + 1 + 3 BINS); G = 1 without blocks.
+    """Sums by block of land from which every metric can be computed, (G, 3 K + 1 + 3 BINS); G = 1 without blocks.
 
-    Columns: true class, predicted class and hits by class (K each), top-5 hits, then count, confidence and hits by bin.
+    Columns: samples by true class, by predicted class, and correct ones by class (K each), top-5 hits, then count,
+    summed confidence and correct predictions by bin.
     """
     group = np.zeros(len(truth), np.int64) if block is None else np.unique(block, return_inverse=True)[1].ravel()
     out = np.zeros((int(group.max()) + 1, 3 * classes + 1 + 3 * BINS))
     np.add.at(out, (group, truth), 1)
-    said, right = predicted >= 0, truth == predicted
-    np.add.at(out, (group[said], classes + predicted[said]), 1)
+    known, right = predicted >= 0, truth == predicted
+    np.add.at(out, (group[known], classes + predicted[known]), 1)
     np.add.at(out, (group[right], 2 * classes + truth[right]), 1)
     if scores is not None:
         np.add.at(out[:, 3 * classes], group, top_k_hits(scores, truth, TOP))
@@ -157,19 +162,19 @@ def block_sums(
     return out
 
 
-def figures_of_sums(sums: NDArray[np.float64], classes: int) -> dict[str, NDArray[np.float64]]:
-    """Figures of R rows of `block_sums`: name -> (R,), or (R, K) for precision, recall and f1.
+def metrics_from_sums(sums: NDArray[np.float64], classes: int) -> dict[str, NDArray[np.float64]]:
+    """Metrics of each of R rows of `block_sums`: name -> (R,), or (R, K) for precision, recall and f1.
 
-    Means over classes are over those that are present in a set.
+    Means over classes are over the classes that are present in that row.
     """
-    truth, said, hits = (sums[:, i * classes : (i + 1) * classes] for i in range(3))  # (R, K) each
+    truth, predicted, hits = (sums[:, i * classes : (i + 1) * classes] for i in range(3))  # (R, K) each
     count = truth.sum(axis=1)  # (R,)
     present = truth > 0
     safe = np.maximum(present.sum(axis=1), 1)
     with np.errstate(invalid="ignore", divide="ignore"):
         recall = np.where(present, hits / truth, np.nan)
-        precision = np.where(present & (said > 0), hits / said, np.nan)
-        f1 = np.where(present, 2 * hits / (truth + said), np.nan)
+        precision = np.where(present & (predicted > 0), hits / predicted, np.nan)
+        f1 = np.where(present, 2 * hits / (truth + predicted), np.nan)
     bins = sums[:, 3 * classes + 1 :].reshape(len(sums), 3, BINS)  # (R, 3, bins)
     return {
         "accuracy": hits.sum(axis=1) / count,
@@ -185,9 +190,9 @@ def figures_of_sums(sums: NDArray[np.float64], classes: int) -> dict[str, NDArra
 
 
 def top_k_hits(scores: NDArray[np.floating], truth: NDArray[np.integer], k: int) -> NDArray[np.bool_]:
-    """(N,) whether the true class is among the k best scores of its row; fewer than k classes are no error.
+    """(N,) whether the true class is among the k highest scores of its row; k may exceed the number of classes.
 
-    Of equal scores the first counts as the better one, as with argmax. A row of NaN is never a hit.
+    Of equal scores the first ranks higher, as with argmax. A row of NaN is never a hit.
     """
     own = scores[np.arange(len(truth)), truth][:, None]  # (N, 1)
     before = (scores > own) | ((scores == own) & (np.arange(scores.shape[1]) < truth[:, None]))
@@ -196,36 +201,37 @@ def top_k_hits(scores: NDArray[np.floating], truth: NDArray[np.integer], k: int)
 
 def confusion_matrix(truth: NDArray[np.integer], predicted: NDArray[np.integer], classes: int) -> NDArray[np.int64]:
     """(K, K + 1) counts: row = true class, column = predicted class, the last column `unknown`."""
-    said = np.where(predicted < 0, classes, predicted)
-    flat = np.bincount(truth * (classes + 1) + said, minlength=classes * (classes + 1))
-    return np.asarray(flat.reshape(classes, classes + 1), dtype=np.int64)
+    from sklearn import metrics
+
+    column = np.where(predicted < 0, classes, predicted)
+    counts = metrics.confusion_matrix(truth, column, labels=np.arange(classes + 1))  # (K + 1, K + 1)
+    return np.asarray(counts[:classes], dtype=np.int64)
+
+
+def accuracy_ranges(runs: Sequence[tuple[float, float]]) -> dict[str, Any]:
+    """Mean, minimum and maximum over repeats, by names of fields of `RobustnessPoint` and `FewShotPoint`.
+
+    Args:
+        runs: accuracy and balanced accuracy of each repeat.
+    """
+    found = np.array(runs)  # (repeats, 2)
+    low, high = found.min(axis=0), found.max(axis=0)
+    return {
+        "accuracy": float(found[:, 0].mean()),
+        "balanced_accuracy": float(found[:, 1].mean()),
+        "accuracy_range": (float(low[0]), float(high[0])),
+        "balanced_accuracy_range": (float(low[1]), float(high[1])),
+    }
 
 
 def reliability(confidence: NDArray[np.floating], right: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """(bins, 3): count, mean confidence and share of right answers in each bin; NaN in empty ones."""
+    """(bins, 3): count, mean confidence and share of correct predictions of each bin; NaN in empty bins."""
     slot = _bin(confidence)
     count = np.bincount(slot, minlength=BINS)
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = np.bincount(slot, weights=confidence, minlength=BINS) / count
         share = np.bincount(slot, weights=right, minlength=BINS) / count
     return np.stack([count, mean, share], axis=1)
-
-
-def calibration_error(confidence: NDArray[np.floating], right: NDArray[np.bool_], *, bins: int = BINS) -> float:
-    """Expected calibration error over equal-width bins. Source: Guo et al. 2017, arXiv:1706.04599.
-
-    Args:
-        confidence: (N,) probability of each prediction, 0..1.
-        right: (N,) whether it was right.
-        bins: number of bins.
-    """
-    slot = np.minimum((np.asarray(confidence) * bins).astype(int), bins - 1)
-    total = 0.0
-    for b in range(bins):
-        here = slot == b
-        if here.any():
-            total += float(here.mean()) * abs(float(right[here].mean()) - float(np.asarray(confidence)[here].mean()))
-    return total
 
 
 def _bin(confidence: NDArray[np.floating]) -> NDArray[np.int64]:
@@ -241,18 +247,18 @@ def _assemble(
     predicted: NDArray[np.integer],
     calibrated: bool,
     scores: NDArray[np.floating] | None,
-) -> Figures:
+) -> Metrics:
     support = np.bincount(truth, minlength=len(names))
     per_class = ("precision", "recall", "f1")
     rows = []
     for k in np.flatnonzero(support):
         spread = {key: (float(intervals[key][0, k]), float(intervals[key][1, k])) for key in per_class if intervals}
         precision, recall, f1 = (float(whole[key][k]) for key in per_class)
-        rows.append(ClassFigures(names[int(k)], int(support[k]), precision, recall, f1, spread))
+        rows.append(ClassMetrics(names[int(k)], int(support[k]), precision, recall, f1, spread))
     overall = ["accuracy", "balanced_accuracy", "macro_f1", "weighted_f1"]
     topped = scores is not None and len(names) > TOP
     overall += ["top5_accuracy"] * topped + ["calibration_error"] * calibrated
-    return Figures(
+    return Metrics(
         count=len(truth),
         accuracy=float(whole["accuracy"]),
         balanced_accuracy=float(whole["balanced_accuracy"]),

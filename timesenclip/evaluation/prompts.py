@@ -1,20 +1,20 @@
-"""Which words work: template sets against descriptive prompts, and each prompt on its own.
+"""Prompt studies: sets of prompts compared, and the effect of each prompt on its own.
 
-Two things are kept apart. The study needs labels and says what happened on them; it is no way to choose prompts for
-figures on the same labels. The selection (`select_prompts`) looks at words only.
+`prompt_sets` and `prompt_effects` need labels and describe the results on these labels; prompts chosen by them must not
+be evaluated on the same labels. `select_prompts` uses text alone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from timesenclip.errors import PromptError
 from timesenclip.evaluation.labels.labelled import LabelledSet
-from timesenclip.evaluation.metrics import Figures, figures
+from timesenclip.evaluation.metrics import Metrics, compute_metrics
 from timesenclip.ground.prompts import DEFAULT, DESCRIPTIVE, prompts_for, template_sets
 from timesenclip.ground.taxonomy import Taxonomy
 from timesenclip.ground.tower import GroundTower
@@ -22,47 +22,47 @@ from timesenclip.ground.tower import GroundTower
 __all__ = ["SELECTED", "PromptEffect", "PromptSet", "prompt_effects", "prompt_sets", "select_prompts"]
 
 SELECTED = "selected without labels"
-"""Name of the set that `select_prompts` leaves."""
+"""Name of the set that `select_prompts` keeps."""
 
 
 @dataclass(frozen=True, slots=True)
 class PromptSet:
-    """One way of putting the classes into words."""
+    """One set of prompts for all classes, and its metrics."""
 
     name: str
     """Template set, `descriptive`, `default`, or `SELECTED`."""
     prompts: dict[str, tuple[str, ...]]
-    """Every text, by class."""
-    figures: Figures
-    """Zero-shot figures with it, never unknown."""
+    """Prompts by class."""
+    metrics: Metrics
+    """Zero-shot metrics with it; `unknown` is never predicted."""
 
 
 @dataclass(frozen=True, slots=True)
 class PromptEffect:
-    """What one prompt does for its class."""
+    """Effect of one prompt of a class."""
 
     class_name: str
-    """Its class."""
+    """Name of the class."""
     prompt: str
-    """The text."""
+    """Text of the prompt."""
     balanced_accuracy: float
-    """Average class accuracy with it less without it: above 0 it helps."""
+    """Average class accuracy with the prompt minus without it; above 0 the prompt helps."""
     recall: float
-    """Recall of its class with it less without it."""
+    """Recall of the class with the prompt minus without it."""
     precision: float
-    """Precision of its class with it less without it; NaN where the class was never answered."""
+    """Precision of the class with the prompt minus without it; NaN where the class was never predicted."""
 
 
 def prompt_sets(
     data: LabelledSet, embeddings: NDArray[np.float32], tower: GroundTower, *, draws: int = 200, seed: int = 0
 ) -> list[PromptSet]:
-    """Figures of every template set that the taxonomy has prompts for, of the default, and of the selection.
+    """Metrics of every template set that the taxonomy has prompts for, and of the prompts that `select_prompts` keeps.
 
     Args:
         data: N labelled samples.
         embeddings: (N, D) unit rows.
         tower: the tower of the checkpoint.
-        draws, seed: of the intervals.
+        draws, seed: number of draws and seed of the bootstrap.
     """
     asked: list[tuple[str, dict[str, tuple[str, ...]]]] = []
     for name in template_sets():
@@ -74,8 +74,10 @@ def prompt_sets(
         asked.append((SELECTED, kept))
     out = []
     for name, prompts in asked:
-        said = (embeddings @ _weights(prompts, tower).T).argmax(axis=1)
-        found = figures(data.truth, said, names=data.taxonomy.names, block=data.block, draws=draws, seed=seed)
+        predicted = (embeddings @ _weights(prompts, tower).T).argmax(axis=1)
+        found = compute_metrics(
+            data.truth, predicted, names=data.taxonomy.names, block=data.block, draws=draws, seed=seed
+        )
         out.append(PromptSet(name, prompts, found))
     return out
 
@@ -83,11 +85,11 @@ def prompt_sets(
 def prompt_effects(
     data: LabelledSet, embeddings: NDArray[np.float32], tower: GroundTower, *, templates: str | Sequence[str] = DEFAULT
 ) -> list[PromptEffect]:
-    """What each prompt adds, by taking it away: most helpful first. A class with a single prompt is left out."""
+    """Effect of each prompt, by leaving it out: most helpful first. Classes with a single prompt are left out."""
     prompts = {taxon.name: prompts_for(taxon, templates) for taxon in data.taxonomy.classes}
     weights = _weights(prompts, tower)
     scores = embeddings @ weights.T  # (N, K)
-    whole = figures(data.truth, scores.argmax(axis=1), names=data.taxonomy.names)
+    whole = compute_metrics(data.truth, scores.argmax(axis=1), names=data.taxonomy.names)
     of = {row.name: row for row in whole.classes}
     out = []
     for k, (name, texts) in enumerate(prompts.items()):
@@ -95,7 +97,7 @@ def prompt_effects(
         for i, text in enumerate(texts if len(texts) > 1 else []):
             less = scores.copy()
             less[:, k] = embeddings @ _unit(np.delete(vectors, i, axis=0).mean(axis=0))
-            found = figures(data.truth, less.argmax(axis=1), names=data.taxonomy.names)
+            found = compute_metrics(data.truth, less.argmax(axis=1), names=data.taxonomy.names)
             row = next((row for row in found.classes if row.name == name), None)
             recall = of[name].recall - row.recall if row is not None else float("nan")
             precision = of[name].precision - row.precision if row is not None else float("nan")
@@ -105,15 +107,18 @@ def prompt_effects(
 
 
 def select_prompts(taxonomy: Taxonomy, tower: GroundTower, *, least: int = 2) -> dict[str, tuple[str, ...]]:
-    """Prompts that lie nearer to their own class than to any other, by class. No labels and no pixels are used.
+    """Keep prompts that are more similar to their own class than to any other class; uses neither labels nor pixels.
 
     A prompt is compared with the mean of the other prompts of its class and with the mean of each other class. The
-    class's name always stays, and at least `least` prompts do.
+    class's name is always kept, and so are at least `least` prompts.
 
     Args:
         taxonomy: K classes.
         tower: the tower of the checkpoint.
-        least: prompts that a class keeps in any case, the clearest.
+        least: prompts of a class that are kept in any case, those with the largest margin.
+
+    Returns:
+        Prompts by class.
     """
     prompts = {taxon.name: prompts_for(taxon, DEFAULT) for taxon in taxonomy.classes}
     vectors = {name: tower.encode_text(texts) for name, texts in prompts.items()}
@@ -130,20 +135,6 @@ def select_prompts(taxonomy: Taxonomy, tower: GroundTower, *, least: int = 2) ->
         kept = set(clear[:least]) | set(np.flatnonzero(margin > 0))
         out[name] = tuple(text for i, text in enumerate(texts) if i in kept)
     return out
-
-
-def selected_taxonomy(taxonomy: Taxonomy, tower: GroundTower) -> Taxonomy:
-    """The taxonomy with only the prompts that `select_prompts` keeps, to ask with the default templates."""
-    kept = select_prompts(taxonomy, tower)
-    classes = tuple(
-        replace(
-            taxon,
-            synonyms=tuple(word for word in taxon.synonyms if word in kept[taxon.name]),
-            prompts=tuple(text for text in taxon.prompts if text in kept[taxon.name]),
-        )
-        for taxon in taxonomy.classes
-    )
-    return replace(taxonomy, classes=classes)
 
 
 def _weights(prompts: dict[str, tuple[str, ...]] | dict[str, list[str]], tower: GroundTower) -> NDArray[np.float32]:

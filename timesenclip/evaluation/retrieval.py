@@ -1,20 +1,20 @@
-"""Retrieval: which places, photographs or words lie nearest, and is the right one among the first K.
+"""Retrieval between satellite series, photographs and texts: Recall@K and mean average precision.
 
-Two questions are kept apart. **Class-consistent** Recall@K: is one of the first K candidates of the query's class?
-**Instance-level** (strict) Recall@K: is the very place among the first K? The first is what the paper reports, the
-second is the harder one.
+There are two metrics. **Class-consistent** Recall@K: is one of the first K candidates of the query's class?
+**Instance-level** (strict) Recall@K: is a candidate of the query's own place among the first K? The paper reports the
+first; the second is harder.
 
-Rules, so that figures of different people can be compared:
+Rules, so that results can be compared between studies:
 
-- *Self-match.* Between two streams (satellite and ground) the candidate of the query's own place is a legitimate
-  answer and counts. Within one stream it is the query itself: pass `own="exclude"`, and it is taken out.
-- *Ties count against the answer.* A wrong candidate that scores the same stands before the right one, so that an
-  encoder that maps everything to one vector finds nothing, whatever the order of the rows.
+- *Self-match.* Between two streams (satellite and ground) the candidate of the query's own place is a correct
+  result and counts. Within one stream it is the query itself: pass `own="exclude"` to leave it out.
+- *Ties count as misses.* A wrong candidate with the same score ranks before the right one, so that an encoder that
+  maps everything to one vector finds nothing, whatever the order of the rows.
 - *Average precision* is over the whole ranking; equal scores share the rank of the last of them, as in scikit-learn.
-- A query without class, or of a class that no candidate has, is left out of the class figures and counted.
-- Rows of NaN (never seen) are neither asked nor offered, and counted.
+- A query without class, or of a class that no candidate has, is left out of the class-consistent metrics and counted.
+- Queries and candidates with NaN (a series without a clear observation) are left out and counted.
 
-Everything is exact: every query is compared with every candidate, in blocks that fit `memory_mb`. No torch.
+The search is exact: every query is compared with every candidate, in blocks that fit `memory_mb`. It needs no torch.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from timesenclip.errors import InputError
 from timesenclip.evaluation.bootstrap import DRAWS, mean_intervals
 
-__all__ = ["ClassRetrieval", "Retrieval", "nearest", "retrieve"]
+__all__ = ["ClassRetrieval", "Retrieval", "nearest", "rank_after_ties", "retrieve"]
 
 Own = Literal["include", "exclude"]
 Float = NDArray[np.float32]
@@ -38,38 +38,38 @@ Index = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class ClassRetrieval:
-    """One class of queries."""
+    """Retrieval metrics of the queries of one class."""
 
     name: str
     """Its name."""
     queries: int
-    """Queries of it that were asked."""
+    """Number of its queries."""
     candidates: int
-    """Candidates of it that were offered."""
+    """Number of its candidates."""
     recall: dict[int, float]
     """K -> share of its queries with a candidate of the class among the first K."""
     mean_average_precision: float | None
-    """Mean average precision of its queries, where asked for."""
+    """Mean average precision of its queries; None where it was not computed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Retrieval:
-    """How well one stream finds another."""
+    """Retrieval metrics of one direction."""
 
     direction: str
     """Such as "satellite -> ground"."""
     queries: int
-    """Queries asked."""
+    """Number of queries."""
     candidates: int
-    """Candidates offered."""
+    """Number of candidates."""
     recall: dict[int, float]
     """K -> class-consistent Recall@K over the queries; empty without classes."""
     macro_recall: dict[int, float]
-    """K -> the same, every class weighing alike."""
+    """K -> mean over classes of their Recall@K."""
     mean_average_precision: float | None
     """Mean average precision over the queries."""
     macro_average_precision: float | None
-    """The same, every class weighing alike."""
+    """Mean over classes of their mean average precision."""
     strict_recall: dict[int, float]
     """K -> instance-level Recall@K; empty without ids."""
     strict_median_rank: float | None
@@ -77,15 +77,15 @@ class Retrieval:
     classes: tuple[ClassRetrieval, ...]
     """Per class of the queries."""
     own: Own
-    """Whether the candidate of the query's own place was offered."""
+    """Whether candidates of the query's own place were included."""
     unseen_queries: int
     """Queries left out because their vector is NaN."""
     unseen_candidates: int
     """Candidates left out because their vector is NaN."""
     without_class: int
-    """Queries left out of the class figures: no label, or no candidate of their class."""
+    """Queries left out of the class-consistent metrics: no label, or no candidate of their class."""
     without_place: int
-    """Queries left out of the strict figures: no candidate of their place."""
+    """Queries left out of the strict metrics: no candidate of their place."""
     intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
     """95 % intervals of `recall@K`, `mean_average_precision` and `strict_recall@K`, where blocks were given."""
 
@@ -113,7 +113,7 @@ def retrieve(
     memory_mb: float = 256,
     progress: Callable[[int, int], None] | None = None,
 ) -> Retrieval:
-    """Ask every query of every candidate.
+    """Rank all candidates for every query and compute the metrics.
 
     Args:
         queries: (Q, D) unit rows.
@@ -121,18 +121,18 @@ def retrieve(
         direction: a name for the report, such as "satellite -> ground".
         query_class, candidate_class: (Q,), (M,) class indices, -1 = none; give both or neither.
         names: class names.
-        query_id, candidate_id: names of the places, for the strict figures and for `own`; a place may have several
+        query_id, candidate_id: names of the places, for the strict metrics and for `own`; a place may have several
             candidates (its four photographs), of which the best counts.
         ks: the K of Recall@K; a K above the number of candidates is allowed.
-        own: see the module's rules.
+        own: whether candidates of the query's own place count or are left out, see the rules of the module.
         average_precision: also the mean average precision (sorts every row, the slow part of large sets).
         query_block: (Q,) block of land of each query, for intervals: blocks are drawn, not queries.
-        draws, seed: of the bootstrap.
-        memory_mb: working memory in MB; at least one query is asked at a time.
+        draws, seed: number of draws and seed of the bootstrap.
+        memory_mb: working memory in MB; a block holds at least one query.
         progress: called with (done, Q).
 
     Raises:
-        InputError: shapes that do not fit, nothing to ask or to offer, or neither classes nor ids.
+        InputError: shapes do not match, there is no query or no candidate, or neither classes nor ids were given.
     """
     _check(queries, candidates, query_class, candidate_class, query_id, candidate_id, ks)
     q_keep, c_keep = (np.flatnonzero(np.isfinite(x).all(axis=1)) for x in (queries, candidates))
@@ -181,6 +181,22 @@ def nearest(queries: Float, candidates: Float, *, k: int, memory_mb: float = 256
     return index, cosine
 
 
+def rank_after_ties(scores: Any, right: Any, best: Any) -> Any:
+    """Rank of the best right candidate of each query, 1 = first; wrong candidates of the same score rank before it.
+
+    Works on NumPy arrays and on torch tensors, so that evaluation and training count alike.
+
+    Args:
+        scores: (B, M) scores of all candidates, the right ones included.
+        right: (B, R) scores of the right candidates; -inf where a query has fewer than R.
+        best: (B, 1) the highest of `right`.
+
+    Returns:
+        (B,) integers.
+    """
+    return (scores >= best).sum(axis=1) - (right >= best).sum(axis=1) + 1
+
+
 class _Places:
     """For each query, the columns of the candidates of its own place."""
 
@@ -226,7 +242,7 @@ class _Ranks:
 
     @property
     def candidates(self) -> int:
-        """Candidates offered, M."""
+        """Number of candidates, M."""
         return len(self._candidates)
 
     def run(self, *, average_precision: bool, memory_mb: float, progress: Callable[[int, int], None] | None) -> None:
@@ -250,11 +266,11 @@ class _Ranks:
     def _rank_places(
         self, rows: NDArray[np.intp], scores: Float, at: NDArray[np.intp], which: NDArray[np.intp]
     ) -> None:
-        best = np.full(len(rows), -np.inf, np.float32)
-        np.maximum.at(best, at, scores[at, which])
-        before = np.count_nonzero(scores >= best[:, None], axis=1)
-        np.subtract.at(before, at, (scores[at, which] >= best[at]).astype(np.int64))
-        self.place_rank[rows] = np.where(np.isfinite(best), before + 1, 0)
+        own = np.full((len(rows), int(np.bincount(at, minlength=1).max())), -np.inf, np.float32)  # (B, R)
+        own[at, np.arange(len(at)) - np.searchsorted(at, at)] = scores[at, which]  # `at` is sorted
+        best = own.max(axis=1, keepdims=True, initial=-np.inf)
+        rank = rank_after_ties(scores, own, best)
+        self.place_rank[rows] = np.where(np.isfinite(best[:, 0]), rank, 0)
 
     def _rank_classes(self, rows: NDArray[np.intp], scores: Float, *, average_precision: bool) -> None:
         assert self.classes is not None
@@ -270,9 +286,7 @@ class _Ranks:
             if not some.any():
                 continue
             part, right, here, there = part[some], right[some], here[some], there[some]
-            best = right.max(axis=1, keepdims=True)
-            before = np.count_nonzero(part >= best, axis=1) - np.count_nonzero(right >= best, axis=1)
-            self.class_rank[rows[here]] = before + 1
+            self.class_rank[rows[here]] = rank_after_ties(part, right, right.max(axis=1, keepdims=True))
             if average_precision:
                 self.precision[rows[here]] = _average_precision(part, right, there)
 
@@ -329,7 +343,7 @@ def _summary(
 
 
 def _single(ranks: _Ranks, found: Retrieval) -> dict[str, NDArray[np.float64]]:
-    """The figures of every single query, NaN where it does not count."""
+    """Metrics of each query, (Q,) by name; NaN where a query does not count."""
     kinds = (("recall", ranks.class_rank, found.recall), ("strict_recall", ranks.place_rank, found.strict_recall))
     out = {
         f"{name}@{k}": np.where(rank > 0, (rank <= k).astype(np.float64), np.nan)

@@ -1,7 +1,8 @@
-"""Scenicness: how beautiful people find a place, from prompts alone and from a ridge regression on embeddings.
+"""Scenicness: how beautiful people find a place, predicted from prompts alone and by a ridge regression on embeddings.
 
-The truth are the votes of ScenicOrNot (Great Britain, 1 to 10), one row a place. A ridge is always judged on other
-blocks of land than those it learned from; one for maps (`timesenclip.mapping.score_map`) then learns from all places.
+The truth is the mean vote of ScenicOrNot (Great Britain, 1 to 10), one row for each place. The ridge regression is
+tested on other blocks of land than those it was trained on; the one for maps (`timesenclip.mapping.score_map`) is
+trained on all places.
 """
 
 from __future__ import annotations
@@ -20,9 +21,8 @@ from timesenclip.files import write_json, write_text
 from timesenclip.messages import reason_of
 from timesenclip.model.checkpoint import Model
 from timesenclip.model.embed import embed
-from timesenclip.report.figure import Drawing
+from timesenclip.report.figure import ReportFigure
 from timesenclip.report.plots import scored_places
-from timesenclip.report.table import Sheet
 from timesenclip.series import PixelSeries
 from timesenclip.spatial import spatial_blocks, spatial_folds
 from timesenclip.tasks.scenic_score import BEAUTIFUL, UGLY, LinearScore, contrast_vector
@@ -47,14 +47,14 @@ _DRAWS = 200
 
 @dataclass(frozen=True, slots=True)
 class Votes:
-    """The votes of N places."""
+    """Votes for N places."""
 
     sample_id: tuple[str, ...]
-    """(N,) ID of the place."""
+    """(N,) id of the place."""
     lat_deg: NDArray[np.float64]
-    """(N,)"""
+    """(N,) latitude, EPSG:4326."""
     lon_deg: NDArray[np.float64]
-    """(N,)"""
+    """(N,) longitude, EPSG:4326."""
     average: NDArray[np.float64]
     """(N,) mean vote, 1..10."""
     variance: NDArray[np.float64]
@@ -65,50 +65,50 @@ class Votes:
 
 @dataclass(frozen=True, slots=True)
 class Correlations:
-    """A score against the mean vote."""
+    """Correlations of a score with the mean vote."""
 
     pearson: float
-    """Linear."""
+    """Pearson's r."""
     spearman: float
-    """Of ranks."""
+    """Spearman's rho."""
     kendall: float
-    """Tau-b."""
+    """Kendall's tau-b."""
     intervals: dict[str, tuple[float, float]]
-    """95 % intervals over blocks of land; empty with a single block."""
+    """95 % intervals by name, from a bootstrap over blocks of land; empty with a single block."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scenicness:
-    """What can be said about how beautiful places are."""
+    """Scores of places and their correlations with the votes."""
 
     count: int
-    """Places with votes and a clear series."""
+    """Places with votes and a clear observation."""
     blocks: int
-    """Blocks of land."""
+    """Number of blocks of land."""
     contrast: Correlations
-    """Prompts alone."""
+    """Correlations of the prompt contrast, which uses no votes."""
     ridge: Correlations | None
-    """Ridge on embeddings, judged on other blocks; None where the places lie in one block."""
+    """Correlations of the ridge regression, tested on other blocks; None where all places lie in one block."""
     contrast_score: NDArray[np.float32]
-    """(N,) cosine with the beautiful phrases less cosine with the ugly ones."""
+    """(N,) cosine with the beautiful phrases minus cosine with the ugly ones."""
     ridge_score: NDArray[np.float64] | None
-    """(N,) predicted mean vote, each from a ridge that never saw the place's block."""
+    """(N,) mean vote predicted by a ridge regression that was not trained on the fold of the place."""
     truth: NDArray[np.float64]
     """(N,) mean vote."""
     sample_id: tuple[str, ...]
     """(N,)"""
     rows: NDArray[np.int64]
-    """(N,) row of each place in the series that were given."""
+    """(N,) row of each place in the series passed to `evaluate_scenicness`."""
     prompts: dict[str, tuple[str, ...]]
-    """What was put into words."""
+    """Phrases of the contrast: `beautiful` and `ugly`."""
     notes: tuple[str, ...]
-    """What was left out."""
+    """What was left out, in sentences."""
     scores: tuple[LinearScore, ...]
-    """For maps: a ridge that learned from all places (with a single block too, then nobody judged it), and the
+    """For maps: a ridge regression that was trained on all places (untested where these lie in one block), and the
     contrast."""
 
     def to_dict(self) -> dict[str, Any]:
-        """Figures as plain values, without the scores of single places."""
+        """Plain values for JSON, without the scores of single places."""
         return {
             "count": self.count,
             "blocks": self.blocks,
@@ -127,8 +127,9 @@ def read_votes(path: str | Path, *, least: int = 1) -> Votes:
         least: places with fewer votes are left out.
 
     Raises:
-        DataNotFoundError: no such file.
-        InputError: no such table, a column is missing, a row holds no numbers, an ID comes twice, or nothing is left.
+        DataNotFoundError: the file does not exist.
+        InputError: the file is not such a table, a column is missing, a value is not a number, an id occurs twice, or
+            no place has enough votes.
     """
     import pandas as pd
 
@@ -169,7 +170,7 @@ def read_votes(path: str | Path, *, least: int = 1) -> Votes:
 def ridge_scores(
     embeddings: NDArray[np.float32], votes: NDArray[np.float64], fold: NDArray[np.int64]
 ) -> NDArray[np.float64] | None:
-    """Predicted mean votes, (N,): each fold by a ridge on the others, its penalty chosen within them (leave-one-out).
+    """Predicted mean votes, (N,): each fold by a ridge regression on the others, with a penalty from leave-one-out.
 
     Returns:
         None where all places lie in one fold.
@@ -228,18 +229,18 @@ def evaluate_scenicness(
     block_deg: float = 0.25,
     seed: int = 0,
 ) -> Scenicness:
-    """Compare scores with the votes of the places that both sides have.
+    """Compare scores with votes at the places that have both a series and votes.
 
     Args:
         series: pixel series; `sample_id` is the ID of the votes.
         votes: from `read_votes`.
         model: the model.
         beautiful, ugly: phrases of the contrast.
-        block_deg: side of a block of land.
-        seed: of the bootstrap.
+        block_deg: side of a block of land in degrees.
+        seed: seed of the bootstrap.
 
     Raises:
-        InputError: no place is on both sides, or too few are.
+        InputError: fewer than three places have both series and votes, or all their votes are equal.
     """
     row = {name: i for i, name in enumerate(votes.sample_id)}
     mine = np.array([row.get(name, -1) for name in series.sample_id])
@@ -283,9 +284,11 @@ def write_scenicness(found: Scenicness, series: PixelSeries, out: str | Path) ->
 
     Args:
         found: from `evaluate_scenicness`.
-        series: the series it was made of, for their places.
-        out: folder.
+        series: the series that were evaluated, for their coordinates.
+        out: folder for the files.
     """
+    from timesenclip.report.table import ReportTable
+
     folder = Path(out)
     lon, lat = series.lon_deg[found.rows], series.lat_deg[found.rows]
     ridge = found.ridge_score if found.ridge_score is not None else np.full(found.count, np.nan)
@@ -295,13 +298,13 @@ def write_scenicness(found: Scenicness, series: PixelSeries, out: str | Path) ->
     draw_scenicness(found, series).save(folder)
     return {
         "json": write_json(folder / "scenic.json", found.to_dict(), shared=True),
-        "scores": write_text(folder / "scenic.csv", Sheet("scenic", "", heads, rows).to_csv(), shared=True),
+        "scores": write_text(folder / "scenic.csv", ReportTable("scenic", "", heads, rows).to_csv(), shared=True),
         "map": folder / "scenic.svg",
     }
 
 
-def draw_scenicness(found: Scenicness, series: PixelSeries) -> Drawing:
-    """Votes and predictions on the map; the contrast where no ridge could be judged."""
+def draw_scenicness(found: Scenicness, series: PixelSeries) -> ReportFigure:
+    """Votes and predictions on a map; the contrast where the ridge regression could not be tested."""
     shown = found.contrast_score if found.ridge_score is None else found.ridge_score
     panels = [("mean vote", found.truth), ("predicted", np.asarray(shown, np.float64))]
     lon, lat = series.lon_deg[found.rows], series.lat_deg[found.rows]

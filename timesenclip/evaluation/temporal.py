@@ -1,7 +1,7 @@
-"""What time is worth: fewer months, longer composites, and what each month adds.
+"""Temporal ablations: fewer months, longer composites, and the contribution of each month.
 
-Bands cannot be studied in this way. The encoder reads ten bands at once through one matrix and was never shown a
-missing one; setting a band to zero would measure how it takes impossible spectra. A model for fewer bands is another
+Bands cannot be ablated in this way. The encoder reads all bands through one matrix and was never trained with a missing
+one; with a band set to zero, its response to impossible spectra would be measured. A model for fewer bands is another
 checkpoint, which the suite evaluates like any other.
 """
 
@@ -14,46 +14,47 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from timesenclip.evaluation.embedding_cache import EmbeddingCache
 from timesenclip.evaluation.labels.labelled import LabelledSet
-from timesenclip.evaluation.metrics import Figures, figures
+from timesenclip.evaluation.metrics import Metrics, accuracy_ranges, compute_metrics
 from timesenclip.model.checkpoint import Model
 from timesenclip.model.embed import embed
 from timesenclip.series import PixelSeries
 from timesenclip.tasks.explain import step_contribution
 
-__all__ = ["KeptMonths", "coarser", "fewer_steps", "month_contribution", "robustness"]
+__all__ = ["RobustnessPoint", "coarsen", "keep_random_steps", "month_contribution", "robustness", "zero_shot_metrics"]
 
 Length = Literal["month", "quarter", "year"]
 _MONTHS: dict[Length, int] = {"month": 1, "quarter": 3, "year": 12}
 
 
 @dataclass(frozen=True, slots=True)
-class KeptMonths:
+class RobustnessPoint:
     """One point of the robustness curve."""
 
     kept: int
-    """Steps left of each series; a series that has fewer keeps them all."""
+    """Steps kept of each series; a series that has fewer keeps them all."""
     accuracy: float
-    """Mean over the draws."""
+    """Mean over the draws of the steps."""
     balanced_accuracy: float
-    """Mean over the draws."""
+    """Mean over the draws of the steps."""
     accuracy_range: tuple[float, float]
-    """Lowest and highest of the draws."""
+    """Minimum and maximum over the draws."""
     balanced_accuracy_range: tuple[float, float]
-    """Lowest and highest of the draws."""
+    """Minimum and maximum over the draws."""
     mean_steps: float
-    """Steps that were really left, mean over the series."""
+    """Valid steps that were left, mean over the series."""
 
 
-def fewer_steps(series: PixelSeries, keep: int, *, rng: np.random.Generator) -> PixelSeries:
-    """The series with at most `keep` valid steps each, chosen at random; the rest is missing."""
+def keep_random_steps(series: PixelSeries, keep: int, *, rng: np.random.Generator) -> PixelSeries:
+    """The series with at most `keep` valid steps each, drawn at random; all other steps are invalid."""
     draw = np.where(series.valid, rng.random(series.valid.shape), np.inf)
     rank = np.argsort(np.argsort(draw, axis=1), axis=1)
     return replace(series, valid=series.valid & (rank < keep))
 
 
-def coarser(series: PixelSeries, length: Length) -> PixelSeries:
-    """Composites of calendar quarters or years: the median of the valid steps that begin in them.
+def coarsen(series: PixelSeries, length: Length) -> PixelSeries:
+    """Composites of calendar quarters or years: the median of the valid steps that start in each.
 
     Source: PAPER section 4, where quarterly and annual inputs are medians of monthly composites.
     """
@@ -89,44 +90,37 @@ def robustness(
     kept: Sequence[int] = tuple(range(12, 0, -1)),
     draws: int = 3,
     seed: int = 0,
+    cache: EmbeddingCache | None = None,
     progress: Callable[[int, int], None] | None = None,
-) -> list[KeptMonths]:
-    """Zero-shot accuracy when months are taken away at random, from many to few.
+) -> list[RobustnessPoint]:
+    """Zero-shot accuracy with fewer and fewer months, removed at random.
 
     Args:
         data: N labelled samples.
         weights: (K, D) class vectors.
         model: the model.
-        kept: months to keep.
+        kept: numbers of months to keep.
         draws: random choices of months for each number.
-        seed: of the choices.
+        seed: seed of the choices.
+        cache: embeddings of the same model; default: an empty cache.
         progress: called with (done, all) points.
     """
+    cache = cache or EmbeddingCache(model)
     out = []
     for done, count in enumerate(kept):
         runs, steps = [], []
         for draw in range(draws):
-            less = fewer_steps(data.series, count, rng=np.random.default_rng([seed, count, draw]))
-            runs.append(answered(data, less, weights, model=model))
+            less = keep_random_steps(data.series, count, rng=np.random.default_rng([seed, count, draw]))
+            runs.append(zero_shot_metrics(data, less, weights, model=model, cache=cache))
             steps.append(float(less.valid.sum(axis=1).mean()))
-        found = np.array([(run.accuracy, run.balanced_accuracy) for run in runs])
-        low, high = found.min(axis=0), found.max(axis=0)
-        out.append(
-            KeptMonths(
-                kept=count,
-                accuracy=float(found[:, 0].mean()),
-                balanced_accuracy=float(found[:, 1].mean()),
-                accuracy_range=(float(low[0]), float(high[0])),
-                balanced_accuracy_range=(float(low[1]), float(high[1])),
-                mean_steps=float(np.mean(steps)),
-            )
-        )
+        accuracies = accuracy_ranges([(run.accuracy, run.balanced_accuracy) for run in runs])
+        out.append(RobustnessPoint(kept=count, mean_steps=float(np.mean(steps)), **accuracies))
         if progress is not None:
             progress(done + 1, len(kept))
     return out
 
 
-def answered(
+def zero_shot_metrics(
     data: LabelledSet,
     series: PixelSeries,
     weights: NDArray[np.float32],
@@ -134,36 +128,38 @@ def answered(
     model: Model,
     draws: int = 0,
     seed: int = 0,
-) -> Figures:
-    """Zero-shot figures of another version of a set's series; a series without any step is a wrong answer.
+    cache: EmbeddingCache | None = None,
+) -> Metrics:
+    """Zero-shot metrics of a labelled set whose series are replaced by others, such as composites.
 
-    With `draws` each figure gets an interval over blocks of land.
+    A series without a valid step counts as wrong. With `draws` above 0 each metric has an interval from the bootstrap
+    over blocks of land.
     """
-    scores = embed(series, model=model, missing="nan") @ weights.T
+    vectors = embed(series, model=model, missing="nan") if cache is None else cache.embed(series)
+    scores = vectors @ weights.T
     seen = np.isfinite(scores).all(axis=1)
-    said = np.where(seen, np.nan_to_num(scores, nan=-2.0).argmax(axis=1), -1)
+    predicted = np.where(seen, np.nan_to_num(scores, nan=-2.0).argmax(axis=1), -1)
     block = data.block if draws else None
-    return figures(data.truth, said, names=data.taxonomy.names, block=block, draws=draws, seed=seed)
+    return compute_metrics(data.truth, predicted, names=data.taxonomy.names, block=block, draws=draws, seed=seed)
 
 
 def month_contribution(
     data: LabelledSet, weights: NDArray[np.float32], *, model: Model, most: int = 300, seed: int = 0
 ) -> NDArray[np.float64]:
-    """What each calendar month adds to the margin of the true class, (K, 12); NaN where a class has none.
+    """Mean contribution of each calendar month to the margin of the true class, (K, 12); NaN where there is no step.
 
     Args:
         data: N labelled samples.
         weights: (K, D) class vectors.
         model: the model.
-        most: samples of each class that are looked at, drawn at random.
-        seed: of the draw.
+        most: samples used of each class, drawn at random.
+        seed: seed of the draw.
     """
     rng = np.random.default_rng(seed)
     chosen = np.concatenate([rng.permutation(np.flatnonzero(data.truth == k))[:most] for k in np.unique(data.truth)])
     part = data.take(np.sort(chosen))
     value = step_contribution(part.series, weights, model=model, label_index=part.truth)  # (N, T)
-    middle = part.series.start + (part.series.end - part.series.start) // 2
-    month = middle.astype("datetime64[M]").astype(np.int64) % 12
+    month = part.series.months() % 12
     use = np.isfinite(value)
     total, count = np.zeros((len(data.taxonomy), 12)), np.zeros((len(data.taxonomy), 12))
     kind = np.broadcast_to(part.truth[:, None], month.shape)

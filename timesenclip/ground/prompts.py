@@ -18,7 +18,7 @@ from timesenclip.errors import PromptError
 from timesenclip.ground.taxonomy import TaxonClass, Taxonomy
 from timesenclip.ground.tower import GroundTower
 
-__all__ = ["DEFAULT", "DESCRIPTIVE", "class_weights", "load_templates", "prompts_for", "template_sets"]
+__all__ = ["DEFAULT", "DESCRIPTIVE", "class_vectors", "load_templates", "prompts_for", "template_sets"]
 
 DEFAULT = "default"
 """The class name, its synonyms, and its descriptive sentences where it has any."""
@@ -68,7 +68,7 @@ def prompts_for(taxon: TaxonClass, templates: str | Sequence[str] = DEFAULT) -> 
     return list(dict.fromkeys(texts))
 
 
-def class_weights(
+def class_vectors(
     taxonomy: Taxonomy, tower: GroundTower, templates: str | Sequence[str] = DEFAULT
 ) -> NDArray[np.float32]:
     """One unit vector a class: the mean of its prompts' unit vectors, made unit again.

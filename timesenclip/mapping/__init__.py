@@ -1,1 +1,1 @@
-"""Every pixel of an area: run a question over it, and write maps that other programs read."""
+"""Maps: every pixel of an area is embedded and compared with words, and written in files that other programs read."""

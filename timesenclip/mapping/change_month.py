@@ -1,4 +1,4 @@
-"""In which month two years of a place differ most."""
+"""The month in which two years of a place differ most."""
 
 from __future__ import annotations
 

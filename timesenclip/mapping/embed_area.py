@@ -1,7 +1,7 @@
 """Embed an area once: every block is loaded, composited, embedded and written on its own.
 
-A killed run is picked up where it was: the manifest says which blocks are done, and the store's files appear under
-their names only when they are complete, so a second run does what is missing and ends with the same bytes.
+An interrupted run can be continued: the manifest says which blocks are done, and the store's files appear under their
+names only when they are complete, so a second run does what is missing and ends with the same bytes.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ import torch
 
 from timesenclip._version import __version__
 from timesenclip.eo.area import AreaSource
-from timesenclip.eo.cube.source import check_offset
 from timesenclip.eo.period import Every, Period, as_period
 from timesenclip.errors import InputError
 from timesenclip.files import write_json
@@ -24,11 +23,12 @@ from timesenclip.grid import Window
 from timesenclip.manifest import Manifest
 from timesenclip.mapping.output.cog import output_folder
 from timesenclip.mapping.plan import fitting_block, sample_area
-from timesenclip.mapping.run.blocks import Progress, block_key, input_of, pixels_of, run_pieces
-from timesenclip.mapping.run.embed_block import BlockJob
-from timesenclip.mapping.run.executor import Spread, spread_over
+from timesenclip.mapping.run.attempt import BlockJob, one_torch_thread
+from timesenclip.mapping.run.blocks import Progress, done_blocks, run_blocks
+from timesenclip.mapping.run.embed_block import EmbedJob, OverviewJob
+from timesenclip.mapping.run.executor import open_executor
+from timesenclip.mapping.run.facts import BlockFacts, shared_input, window_pixels
 from timesenclip.mapping.store.info import StoreInfo, chunk_side
-from timesenclip.mapping.store.overviews import write_overview
 from timesenclip.mapping.store.quantise import Projection, fit_projection
 from timesenclip.mapping.store.stac_item import stac_item
 from timesenclip.mapping.store.store import EmbeddingStore
@@ -58,7 +58,7 @@ class StoreResult:
 
 
 def manifest_path(store: str | Path) -> Path:
-    """Where the manifest of a store is: beside it, for Zarr does not like strangers inside."""
+    """Where the manifest of a store is: beside it, because Zarr warns of files that are not its own."""
     return Path(store).with_suffix(".manifest.jsonl")
 
 
@@ -80,7 +80,7 @@ def embed_area(
     dask: str | None = None,
     progress: Progress | None = None,
 ) -> StoreResult:
-    """Embed every pixel of an area into a store that can be asked again and again.
+    """Embed every pixel of an area into a store that can be asked any number of questions.
 
     Args:
         source: an opened area, such as `open_cube(...)`.
@@ -103,7 +103,7 @@ def embed_area(
     chosen = as_model(model)
     plain = Model(chosen.encoder, chosen.config, digest=chosen.digest)  # without its tower, which blocks do not need
     span = as_period(period)
-    check_offset(source, span)
+    source.check_offset(span)
     path = Path(out).resolve()
     output_folder(path.parent)
     info = _info(source, plain, span, every, dims, fitting_block(source.shape, block))
@@ -114,50 +114,23 @@ def embed_area(
         _check_same(known, info)
     elif path.exists():
         raise InputError(f"'{path}' exists and is no embedding store; give another output, or remove it.")
-    threads = torch.get_num_threads()
-    job = {"store": path.name, **_identity(info)}
-    torch.set_num_threads(1)  # blocks run beside each other, and sums are the same in every surrounding
-    try:
-        # A manifest without its store is of one that was removed.
-        fresh = known is None
-        with (
-            spread_over(workers, dask) as spread,
-            Manifest(manifest_path(path), "embed-area", job, fresh=fresh) as manifest,
-        ):
-            store = known or _create(path, info, source, plain, span, every)
-            _remove_torn_files(path)
-            reused = sum(_is_done(store, 0, window, manifest) for window in store.blocks())
-            blocks = BlockJob(source, plain, span, every, store)
-            _run(spread, blocks, store, 0, manifest, progress)
-            for level in range(1, len(info.level_shapes)):
-                _run(spread, _OverviewJob(store, level), store, level, manifest, None)
-            return _finish(store, manifest, reused, span)
-    finally:
-        torch.set_num_threads(threads)
-
-
-@dataclass(frozen=True)
-class _OverviewJob:
-    store: EmbeddingStore
-    level: int
-
-    def run(self, window: Window) -> dict[str, Any]:
-        return {"seen": write_overview(self.store, self.level, window)}
-
-
-def _run(
-    spread: Spread, job: Any, store: EmbeddingStore, level: int, manifest: Manifest, progress: Progress | None
-) -> None:
-    """Do what is missing of a level, and name what fails."""
-    windows = list(store.at_level(level).blocks())
-    missing = [window for window in windows if not _is_done(store, level, window, manifest)]
-    run_pieces(spread, job, windows, missing, manifest, where=store.path, level=level, progress=progress)
-
-
-def _is_done(store: EmbeddingStore, level: int, window: Window, manifest: Manifest) -> bool:
-    """Recorded as done, and not removed by someone since."""
-    facts = manifest.done.get(block_key(level, window))
-    return facts is not None and (facts["seen"] == 0 or store.at_level(level).has(window))
+    identity = {"store": path.name, **_identity(info)}
+    fresh = known is None  # a manifest without its store is of one that was removed
+    with (
+        one_torch_thread(),
+        open_executor(workers, dask) as executor,
+        Manifest(manifest_path(path), "embed-area", identity, fresh=fresh) as manifest,
+    ):
+        store = known or _create(path, info, source, plain, span, every)
+        _remove_torn_files(path)
+        windows = list(store.blocks())
+        job: BlockJob = EmbedJob(source, plain, span, every, store)
+        reused = len(done_blocks(job, windows, manifest))
+        facts = run_blocks(executor, job, windows, manifest, output=path, progress=progress)
+        for level in range(1, len(info.level_shapes)):
+            job, windows = OverviewJob(store, level), list(store.at_level(level).blocks())
+            run_blocks(executor, job, windows, manifest, output=path, level=level)
+        return _finish(store, facts, reused, span)
 
 
 def _info(
@@ -219,29 +192,27 @@ def _remove_torn_files(path: Path) -> None:
         part.unlink(missing_ok=True)
 
 
-def _finish(store: EmbeddingStore, manifest: Manifest, reused: int, period: Period | None) -> StoreResult:
-
-    windows = list(store.blocks())
-    facts = [manifest.done[block_key(0, window)] for window in windows]
-    start, end = _days(period, facts)
+def _finish(store: EmbeddingStore, facts: dict[Window, BlockFacts], reused: int, period: Period | None) -> StoreResult:
+    start, end = _days(period, facts.values())
     _remove_torn_files(store.path)  # of a worker of a cluster that was lost on the way
-    store.finish({"timesenclip": __version__, "torch": torch.__version__, "input": input_of(facts)})
+    provenance = {"timesenclip": __version__, "torch": torch.__version__, "input": shared_input(facts.values())}
+    store.finish(provenance)
     item = item_path(store.path)
     write_json(item, stac_item(store, start=start, end=end))
     return StoreResult(
         store=store,
-        blocks=len(windows),
+        blocks=len(facts),
         reused=reused,
-        pixels=sum(map(pixels_of, windows)),
-        seen=sum(fact["seen"] for fact in facts),
+        pixels=sum(map(window_pixels, facts)),
+        seen=sum(each.seen for each in facts.values()),
         item=item,
-        manifest=manifest.path,
+        manifest=manifest_path(store.path),
     )
 
 
-def _days(period: Period | None, facts: Iterable[dict[str, Any]]) -> tuple[str, str]:
+def _days(period: Period | None, facts: Iterable[BlockFacts]) -> tuple[str, str]:
     """First and last day: of the period, or of what the blocks found."""
     if period is not None:
         return str(period.start), str(period.end - np.timedelta64(1, "D"))
-    days = [day for fact in facts for day in fact["days"]]
+    days = [day for each in facts for day in each.days]
     return (min(days), max(days)) if days else ("1970-01-01", "1970-01-01")

@@ -1,22 +1,20 @@
-"""Before an area is embedded: its blocks, and what they will cost on this machine."""
+"""A plan of an area before it is embedded: its blocks, and what they will cost on this machine."""
 
 from __future__ import annotations
 
 import time
-from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from timesenclip.bands import BANDS, SCL_NAME
+from timesenclip.bands import BANDS
 from timesenclip.eo.area import AreaSource, block_windows
-from timesenclip.eo.cube.source import check_offset
 from timesenclip.eo.period import Every, Period
-from timesenclip.eo.stac.source import StacSource
-from timesenclip.errors import InputError, NoClearObservationError
+from timesenclip.errors import InputError
 from timesenclip.grid import Window
+from timesenclip.mapping.run.attempt import one_torch_thread
+from timesenclip.mapping.run.observations import read_composites
 from timesenclip.mapping.store.info import chunk_side
 from timesenclip.model.checkpoint import Model
 from timesenclip.model.embed import embed
@@ -40,7 +38,7 @@ class AreaPlan:
     pixels: int
     """Y * X."""
     inside: int
-    """Those within the area's polygon; the others cost nearly nothing."""
+    """Pixels within the area's polygon; the others cost nearly nothing."""
     read_bytes: int | None
     """Values to be read, uncompressed, as two bytes each (SCL: one); None where the source does not say its dates."""
     output_bytes: int
@@ -50,29 +48,29 @@ class AreaPlan:
     embed_px_per_s: float
     """Pixels of a sample embedded in a second by one worker."""
     workers: int
-    """How many work beside each other."""
+    """Number of workers that run at the same time."""
 
     @property
     def hours(self) -> float:
-        """Expected time, if workers do not get into each other's way."""
+        """Expected time in hours, if workers do not slow each other down."""
         return self.inside * (1 / self.load_px_per_s + 1 / self.embed_px_per_s) / self.workers / 3600
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """Some pixels of an area, embedded: to fit a projection and to know the speed."""
+    """Embeddings of some pixels of an area: to fit a projection, and to measure the speed."""
 
     vectors: NDArray[np.float32]
     """(N, D) unit rows."""
     embed_px_per_s: float
-    """Embedded in a second; NaN where no pixel was seen."""
+    """Pixels embedded in a second; NaN where no pixel was seen."""
 
 
 def fitting_block(shape: tuple[int, int], block: int) -> int:
-    """Side of the blocks: what was asked for, or less where the area is smaller.
+    """Side of the blocks in pixels: the one asked for, or less where the area is smaller.
 
     Raises:
-        InputError: it is no multiple of 16.
+        InputError: the block is no multiple of 16.
     """
     chunk_side(block)
     return min(block, -(-max(shape) // 16) * 16)
@@ -81,19 +79,15 @@ def fitting_block(shape: tuple[int, int], block: int) -> int:
 def sample_area(
     source: AreaSource, model: Model, *, period: Period | None, every: Every, block: int, places: int = 9
 ) -> Sample:
-    """Embed small windows that are spread over the area; the same ones every time.
+    """Embed small windows that are spread over the area; every call takes the same windows.
 
     Raises:
         TimeError: the period has no date.
     """
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # as every block is embedded
-    try:
+    with one_torch_thread():  # as every block is embedded
         some = _sample(source, model, period, every, block, places)
         # In a coastal area all of the first places may lie in the sea.
         return some if len(some.vectors) else _sample(source, model, period, every, block, 8 * places)
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _sample(source: AreaSource, model: Model, period: Period | None, every: Every, block: int, places: int) -> Sample:
@@ -103,9 +97,8 @@ def _sample(source: AreaSource, model: Model, period: Period | None, every: Ever
     embed_s, seen = 0.0, 0
     for i in chosen:
         window = _middle(windows[i])
-        try:
-            cube = source.read(window, period=period, every=every)
-        except NoClearObservationError:
+        cube = read_composites(source, window, period, every)
+        if cube is None:
             continue
         loaded = time.perf_counter()
         series = cube.pixel_series()
@@ -128,7 +121,7 @@ def plan_area(
     """Plan an area and measure a sample of it.
 
     Raises:
-        InputError: the block is no multiple of 16.
+        InputError: the block is no multiple of 16, or workers or dimensions are out of range.
         TimeError: the period has no date.
     """
     if workers < 1:
@@ -137,11 +130,11 @@ def plan_area(
     if not 1 <= dims <= full:
         raise InputError(f"{dims} dimensions were asked for; the embeddings of '{model.config.name}' have {full}.")
     side = fitting_block(source.shape, block)
-    check_offset(source, period)
+    source.check_offset(period)
     sample = sample_area(source, model, period=period, every=every, block=side)
     rows, columns = source.shape
     pixels = rows * columns
-    inside = source.pixels_inside if isinstance(source, StacSource) else pixels
+    inside = source.pixels_inside
     # int8 vectors, float32 scale, uint16 clear, three bytes of colour; every level is a quarter of the one below.
     output = int(inside * (dims + 4 + 2 + 3) * 4 / 3)
     return AreaPlan(
@@ -159,14 +152,12 @@ def plan_area(
 
 
 def _load_rate(source: AreaSource, period: Period | None, every: Every, side: int) -> float:
-    """Of one whole block: files are decoded in tiles, so that small windows would look many times slower."""
-    rows, columns = source.shape
-    row, column = source.typical_place if isinstance(source, StacSource) else (rows // 2, columns // 2)
+    """Pixels read in a second, measured on a whole block: files come in tiles, so a small window takes longer."""
+    row, column = source.typical_place
     top, left = row // side * side, column // side * side
     window = Window(top, top + side, left, left + side).inside(source.shape)
     began = time.perf_counter()
-    with suppress(NoClearObservationError):
-        source.read(window, period=period, every=every)
+    read_composites(source, window, period, every)
     return window.pixels / max(time.perf_counter() - began, 1e-9)
 
 
@@ -183,18 +174,11 @@ def _middle(window: Window) -> Window:
 
 def _read_bytes(source: AreaSource, period: Period | None) -> int | None:
     """Two bytes for each band of each date at the band's own resolution, and one for SCL at 20 m."""
-    dates = getattr(source, "dates", None)
-    if dates is None:
+    # A country has scenes on every day of the year, none of which shows all of it: dates x pixels would be too many.
+    observations = source.expected_observations(period)
+    if observations is None:
         return None
-    pixels = float(source.shape[0] * source.shape[1])
-    if isinstance(source, StacSource):  # a country has scenes on every day of the year, none of which shows all of it
-        observations = source.expected_observations(period)
-    else:
-        days = np.asarray(dates).astype("datetime64[D]")
-        count = len(days) if period is None else int(((days >= period.start) & (days < period.end)).sum())
-        observations = count * pixels
     finest = min(band.resolution_m for band in BANDS)
     shares = sum((finest / band.resolution_m) ** 2 for band in BANDS)
-    has_scl = SCL_NAME in getattr(source, "layers", {SCL_NAME: None})
-    per_pixel = 2 * shares + (0.25 if has_scl else 0.0)
+    per_pixel = 2 * shares + (0.25 if source.has_scl else 0.0)
     return int(observations * per_pixel)

@@ -1,81 +1,135 @@
-"""What is asked of a store: phrases, a class list or photographs, as one vector a class in the store's dimensions."""
+"""What is asked of pixels: phrases, a class list or photographs, as one vector a class, ready to be compared."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
-from timesenclip.errors import InputError, TowerError
+from timesenclip._version import __version__
+from timesenclip.errors import CheckpointError, InputError, TowerError
 from timesenclip.ground.load import load_tower
-from timesenclip.ground.prompts import class_weights, prompts_for
+from timesenclip.ground.prompts import class_vectors, prompts_for
 from timesenclip.ground.taxonomy import TaxonClass, Taxonomy, as_taxonomy, colour_cycle
 from timesenclip.ground.tower import GroundTower
 from timesenclip.mapping.store.store import EmbeddingStore
-from timesenclip.model.checkpoint import Model
+from timesenclip.model.checkpoint import Calibration, Model
+from timesenclip.tasks.classify import Answers, classify_scores
+from timesenclip.tasks.heads import Head, load_head
 
-__all__ = ["MAX_CLASSES", "Question", "question_of", "tower_of"]
+__all__ = ["MAX_CLASSES", "Query", "make_query", "tower_of"]
 
 MAX_CLASSES = 254
-"""What a class map of one byte has room for, beside unknown and nodata."""
+"""Number of classes for which a class map of one byte has values, besides unknown and nodata."""
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
-    """A question, ready to be put to a store."""
+class Query:
+    """K classes as vectors, with all that is needed to turn scores into classes and to say where they come from."""
 
     taxonomy: Taxonomy
     """The classes; a photograph is one, named after its file."""
-    weights: NDArray[np.float32]
-    """(K, d) float32, in the store's dimensions."""
-    words: dict[str, Any]
-    """What stands for each class: its prompts, or its photograph."""
+    vectors: NDArray[np.float32]
+    """(K, d) in the dimensions of the pixels' embeddings; d is D for a model, and may be less for a store."""
     full: NDArray[np.float32]
-    """(K, D) float32, in the tower's dimensions."""
+    """(K, D) in the tower's dimensions."""
+    calibration: Calibration
+    """Temperature and threshold: those of the checkpoint, or of a head."""
+    origin: dict[str, Any]
+    """What the provenance of a map says of the query: versions, checkpoint, calibration, prompts."""
+
+    @property
+    def label(self) -> str:
+        """The first names and a digest of the vectors: two runs with one label ask the same."""
+        digest = hashlib.sha256(np.ascontiguousarray(self.vectors).tobytes()).hexdigest()[:12]
+        names = self.taxonomy.names
+        return f"{', '.join(names[:4])}{', ...' if len(names) > 4 else ''} ({digest})"
+
+    def scores(self, embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(N, K) cosines of embeddings (N, d); NaN rows stay NaN.
+
+        Raises:
+            InputError: the embeddings have another number of dimensions.
+        """
+        if embeddings.shape[1] != self.vectors.shape[1]:
+            raise InputError(
+                f"The embeddings have {embeddings.shape[1]} dimensions, the classes {self.vectors.shape[1]}; ask with "
+                "the tower that the checkpoint was trained with."
+            )
+        return embeddings @ self.vectors.T
+
+    def classify(self, scores: NDArray[np.float32]) -> Answers:
+        """Classes and confidences of scores (N, K), with the calibration."""
+        calibration = self.calibration
+        return classify_scores(scores, temperature=calibration.temperature, unknown_score=calibration.unknown_score)
+
+    def for_store(self, store: EmbeddingStore) -> Query:
+        """The same query in the dimensions of another store of the same checkpoint.
+
+        Raises:
+            InputError: the store was made in another number of dimensions.
+        """
+        return replace(self, vectors=store.project(self.full))
 
 
-def question_of(
-    store: EmbeddingStore,
+def make_query(
+    asked: Model | EmbeddingStore,
     taxonomy: Taxonomy | str | Path | Sequence[str] | None = None,
     *,
     photos: Sequence[str | Path] = (),
+    head: Head | str | Path | None = None,
     model: Model | None = None,
     tower: GroundTower | None = None,
     templates: str | Sequence[str] = "default",
-) -> Question:
-    """Embed a question with the tower that the store was made with.
+    unknown_below: float | None = None,
+) -> Query:
+    """Embed what is asked with the tower that belongs to the pixels' embeddings.
 
     Args:
-        store: what will be asked.
+        asked: the model that embeds the pixels, or a store of embeddings.
         taxonomy: a taxonomy, its name, a YAML file, or a list of phrases.
         photos: photographs taken on the ground, instead of words; the tower must read images.
-        model: a checkpoint to ask with; its tower must be the store's. Default: the store's tower alone.
-        tower: the store's tower, when it is loaded already.
+        head: a head that was learned from labelled points, or its folder, instead of words; for a store only.
+        model: a checkpoint to ask a store with; its tower must be the store's. Default: the store's tower alone.
+        tower: the tower of the model or store, when it is loaded already.
         templates: prompt templates.
+        unknown_below: cosine below which a pixel is unknown, instead of the checkpoint's; -1: never.
 
     Raises:
-        InputError: words and photographs, neither, or too many classes.
+        CheckpointError: there is no head, or it was made for another checkpoint than the store.
+        InputError: none or several of words, photographs and head, too many classes, or `unknown_below` is no cosine.
+        PromptError: a prompt or a template cannot be used.
         TowerError: another tower, or one that reads no images.
     """
+    if unknown_below is not None and not -1 <= unknown_below <= 1:
+        raise InputError(f"unknown_below is {unknown_below:g}; a cosine is -1..1, and -1 calls nothing unknown.")
+    if head is not None:
+        if taxonomy is not None or photos or model is not None or isinstance(asked, Model):
+            raise InputError("A head brings its own classes and checkpoint; ask with it alone.")
+        return _head_query(asked, head, unknown_below)
     if (taxonomy is None) == (not photos):
         raise InputError("Ask with phrases or a class list, or with photographs: one of them.")
-    reader = tower or tower_of(store, model)
-    if photos:
-        classes = _photo_classes([Path(photo) for photo in photos])
-        vectors = reader.encode_images([Path(photo) for photo in photos])
-        words: dict[str, Any] = {taxon.name: str(path) for taxon, path in zip(classes.classes, photos, strict=True)}
+    reader = tower or (asked.tower if isinstance(asked, Model) else tower_of(asked, model))
+    prompts: dict[str, Any]
+    if taxonomy is None:
+        classes = _checked(_photo_classes([Path(photo) for photo in photos]))
+        full = reader.encode_images([Path(photo) for photo in photos])  # (K, D)
+        prompts = {taxon.name: str(photo) for taxon, photo in zip(classes.classes, photos, strict=True)}
     else:
-        classes = as_taxonomy(taxonomy if taxonomy is not None else [])
-        vectors = class_weights(classes, reader, templates)
-        words = {taxon.name: prompts_for(taxon, templates) for taxon in classes.classes}
-    if len(classes) > MAX_CLASSES:
-        raise InputError(f"{len(classes)} classes; a class map holds at most {MAX_CLASSES}. Ask in several maps.")
-    full = np.asarray(vectors, dtype=np.float32)
-    return Question(classes, store.project(full), words, full)
+        classes = _checked(as_taxonomy(taxonomy))
+        full = class_vectors(classes, reader, templates)  # (K, D)
+        prompts = {taxon.name: prompts_for(taxon, templates) for taxon in classes.classes}
+    full = np.asarray(full, dtype=np.float32)
+    calibration = asked.config.calibration if isinstance(asked, Model) else asked.info.calibration
+    origin = _origin(asked) | {"taxonomy": classes.name, "templates": templates, "prompts": prompts}
+    projected = full if isinstance(asked, Model) else asked.project(full)  # (K, d)
+    return Query(classes, projected, full, _with_threshold(calibration, unknown_below), origin)
 
 
 def tower_of(store: EmbeddingStore, model: Model | None = None) -> GroundTower:
@@ -97,6 +151,61 @@ def tower_of(store: EmbeddingStore, model: Model | None = None) -> GroundTower:
             f"'{_with_revision(theirs.name, theirs.revision)}'; ask without --checkpoint, or embed the area again."
         )
     return model.tower
+
+
+def _origin(asked: Model | EmbeddingStore) -> dict[str, Any]:
+    """What the provenance says of the model or of the store."""
+    if isinstance(asked, Model):
+        config = asked.config
+        return {
+            "timesenclip": __version__,
+            "torch": torch.__version__,
+            "checkpoint": {"name": config.name, "digest": asked.digest, "tower": config.tower.name},
+            "calibration": config.calibration.model_dump(),
+        }
+    info = asked.info
+    return {
+        "timesenclip": __version__,
+        "store": str(asked.path),
+        "checkpoint": {"name": info.checkpoint, "digest": info.digest, "tower": info.tower},
+        "calibration": info.calibration.model_dump(),
+        "dimensions": {"full": info.full_dims, "kept": info.dims, "share_of_length": info.kept},
+    }
+
+
+def _head_query(store: EmbeddingStore, head: Head | str | Path, unknown_below: float | None) -> Query:
+    """Ask with the class vectors of a head, which calls nothing unknown unless it is told to."""
+    found = head if isinstance(head, Head) else load_head(head)
+    info = store.info
+    if found.digest != info.digest:
+        raise CheckpointError(
+            f"The head was made for checkpoint '{found.checkpoint}' ({found.digest}), and the store '{store.path}' for "
+            f"'{info.checkpoint}' ({info.digest}); embed the area with that checkpoint, or run `timesenclip adapt` "
+            "with the store's."
+        )
+    classes = _checked(found.taxonomy)
+    own = {"temperature": found.temperature, "unknown_score": None, "fitted": True}
+    calibration = info.calibration.model_copy(update=own)
+    origin = _origin(store)
+    origin |= {
+        "checkpoint": origin["checkpoint"] | {"tower": found.tower_name},
+        "calibration": calibration.model_dump(),
+        "taxonomy": classes.name,
+        "templates": "name",
+        "prompts": {name: ["a head learned from labelled points"] for name in classes.names},
+    }
+    full = found.weights
+    return Query(classes, store.project(full), full, _with_threshold(calibration, unknown_below), origin)
+
+
+def _with_threshold(calibration: Calibration, unknown_below: float | None) -> Calibration:
+    return calibration if unknown_below is None else calibration.model_copy(update={"unknown_score": unknown_below})
+
+
+def _checked(classes: Taxonomy) -> Taxonomy:
+    if len(classes) > MAX_CLASSES:
+        raise InputError(f"{len(classes)} classes; a class map holds at most {MAX_CLASSES}. Ask in several maps.")
+    return classes
 
 
 def _with_revision(name: str, revision: str | None) -> str:

@@ -4,29 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from timesenclip.eo.area import AreaSource, block_windows
-from timesenclip.eo.cube.source import check_offset
 from timesenclip.eo.period import Every, Period, as_period
 from timesenclip.errors import CheckpointError, InputError, NoClearObservationError
 from timesenclip.grid import Window
-from timesenclip.mapping.ask_store import require_complete
-from timesenclip.mapping.output.class_map import cog_writers
-from timesenclip.mapping.output.cog import SCORE_NODATA, CogWriter, map_folder
+from timesenclip.mapping.output.cog import map_folder
+from timesenclip.mapping.output.layers import SCORE_NODATA, AreaGrid, Layer
+from timesenclip.mapping.output.tally import preview_step, thinned
+from timesenclip.mapping.output.write_map import write_rasters
+from timesenclip.mapping.run.facts import window_pixels
+from timesenclip.mapping.run.observations import read_composites
 from timesenclip.mapping.store.scoring import in_threads
 from timesenclip.mapping.store.store import EmbeddingStore
 from timesenclip.model.checkpoint import Model
 from timesenclip.model.embed import embed
-from timesenclip.report.figure import figure_of
+from timesenclip.report.figure import new_figure
 from timesenclip.tasks.scenic_score import LinearScore
 
 __all__ = ["map_scores"]
-
-_PREVIEW_PX = 1024
 
 
 def map_scores(
@@ -58,60 +57,42 @@ def map_scores(
         `raster` (float32 COG, -9999 is nodata) and `picture` (SVG; a PDF lies beside it).
 
     Raises:
-        CheckpointError: the store was made with another checkpoint.
+        CheckpointError: the store was made with another checkpoint than the model.
         InputError: the store is not complete, or nothing can be written to `out`.
         NoClearObservationError: nothing was seen.
     """
     weights = np.stack([score.weights for score in scores])  # (S, D)
     offset = np.array([score.offset for score in scores], dtype=np.float32)  # (S,)
     if isinstance(area, EmbeddingStore):
-        crs, transform = area.info.crs, area.transform
         blocks = _of_store(area, weights, model, workers)
     else:
-        check_offset(area, period)
-        crs, transform = area.crs, area.transform
+        area.check_offset(period)
         blocks = _of_source(area, weights, model, as_period(period), every, block)
-    folder, shape = map_folder(out), area.shape
-    step = max(1, -(-max(shape) // _PREVIEW_PX))
-    small = np.full((len(scores), -(-shape[0] // step), -(-shape[1] // step)), np.nan, dtype=np.float32)
-    grid: dict[str, Any] = {"shape": shape, "crs": crs, "transform": transform}
-    tags = {f"SCORE_{i + 1}": score.name for i, score in enumerate(scores)}
-    names = [score.name for score in scores]
-    writer = CogWriter(
-        folder / f"{name}.tif",
-        dtype="float32",
-        nodata=SCORE_NODATA,
-        descriptions=names,
-        tags=tags,
-        overviews="average",
-        **grid,
-    )
-    done = 0
-    with cog_writers({"raster": writer}):
+    folder, names = map_folder(out), [score.name for score in scores]
+    step = preview_step(area.shape)
+    small = np.full((len(scores), *(-(-size // step) for size in area.shape)), np.nan, dtype=np.float32)
+
+    def scored() -> Iterator[tuple[Window, dict[str, NDArray[np.float32]]]]:
         for window, values in blocks:
             row, row_end, column, column_end = window
-            tall, broad = row_end - row, column_end - column
-            filled = (values + offset).T.reshape(len(scores), tall, broad)  # (S, y, x), NaN not seen
-            writer.write(np.where(np.isfinite(filled), filled, np.float32(SCORE_NODATA)), window)
-            rows, columns = (
-                np.arange(-(-first // step) * step, last, step)
-                for first, last in ((row, row_end), (column, column_end))
-            )
-            small[:, rows[:, None] // step, columns // step] = filled[:, rows[:, None] - row, columns - column]
-            done += tall * broad
-            if progress is not None:
-                progress(done, shape[0] * shape[1])
+            filled = (values + offset).T.reshape(len(scores), row_end - row, column_end - column)  # (S, Y, X)
+            (rows, columns), (to_rows, to_columns) = thinned(window, step)
+            small[:, to_rows, to_columns] = filled[:, rows, columns]
+            yield window, {name: np.where(np.isfinite(filled), filled, np.float32(SCORE_NODATA))}
         if not np.isfinite(small).any():
             raise NoClearObservationError("No pixel of the area was seen clearly in the period; choose another period.")
-        raster = writer.finish()
+
+    tags = {f"SCORE_{i + 1}": each for i, each in enumerate(names)}
+    layer = Layer(name, "float32", SCORE_NODATA, names, tags, overviews="average")
+    files = write_rasters([layer], scored(), folder=folder, grid=AreaGrid.of(area), progress=progress)
     _picture(folder, name, names, small)
-    return {"raster": raster, "picture": folder / f"{name}.svg"}
+    return {"raster": files[name], "picture": folder / f"{name}.svg"}
 
 
 def _of_store(
     store: EmbeddingStore, weights: NDArray[np.float32], model: Model, workers: int | None
 ) -> Iterator[tuple[Window, NDArray[np.float32]]]:
-    require_complete(store)
+    store.require_complete()
     if store.info.digest != model.digest:
         raise CheckpointError(
             f"The store '{store.path}' was made with checkpoint '{store.info.checkpoint}' ({store.info.digest}), the "
@@ -132,18 +113,17 @@ def _of_source(
     if block < 1:
         raise InputError(f"A block of {block} pixels; expected 1 or more.")
     for window in block_windows(source.shape, block):
-        try:
-            series = source.read(window, period=period, every=every).pixel_series()
-        except NoClearObservationError:
-            yield window, np.full((window.pixels, len(weights)), np.nan, dtype=np.float32)
-            continue
-        yield window, embed(series, model=model, missing="nan") @ weights.T
+        cube = read_composites(source, window, period, every)
+        if cube is None:
+            yield window, np.full((window_pixels(window), len(weights)), np.nan, dtype=np.float32)
+        else:
+            yield window, embed(cube.pixel_series(), model=model, missing="nan") @ weights.T
 
 
 def _picture(folder: Path, name: str, names: Sequence[str], small: NDArray[np.float32]) -> None:
     height, width = small.shape[1:]
     panel = min(max(height / width, 0.35), 1.6) * 4.0
-    with figure_of(4.8, (panel + 0.45) * len(names)) as (figure, finish):
+    with new_figure(4.8, (panel + 0.45) * len(names)) as (figure, finish):
         plots = np.atleast_1d(figure.subplots(len(names), 1))
         for plot, title, values in zip(plots, names, small, strict=True):
             known = values[np.isfinite(values)]

@@ -1,4 +1,4 @@
-"""How a figure looks and how it is kept: our style, SVG for the page, SVG and PDF for a paper."""
+"""Style and files of figures: SVG for the HTML page, SVG and PDF for a paper."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ from timesenclip.files import write_bytes
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["COLOURS", "INK", "LINE", "MARKERS", "SOFT", "WIDTH", "Drawing", "figure_of", "short"]
+__all__ = ["COLOURS", "INK", "LINE", "MARKERS", "SOFT", "WIDTH", "ReportFigure", "new_figure", "short"]
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c6d31", "#7a7a7a")
-"""Okabe and Ito (2008) with a brown and a grey in place of yellow and black, which vanish on one of the papers."""
+"""Okabe and Ito (2008), brown and grey replacing yellow and black, which are hard to see on light or dark pages."""
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 INK, SOFT, LINE = "#1c2321", "#5b6763", "#d5dbd7"
 _PAGE = {INK: "var(--ink)", SOFT: "var(--soft)", LINE: "var(--line)", COLOURS[0]: "var(--blue)"}
 WIDTH = 4.8
-"""Inches: on a phone a figure then keeps its letters at about their size."""
+"""Width of a figure in inches; on a phone its text then keeps about its size."""
 _STYLE = {
     "svg.fonttype": "none",
     "svg.hashsalt": "timesenclip",
     "font.size": 9,
     "axes.labelsize": 8.5,
     "text.color": INK,
-    "text.parse_math": False,  # a class may be called anything, dollars included
+    "text.parse_math": False,  # a class name may contain a dollar sign
     "axes.labelcolor": INK,
     "axes.edgecolor": SOFT,
     "axes.titlecolor": INK,
     "axes.titlesize": 10,
     "axes.titlelocation": "left",
-    "axes.formatter.useoffset": False,  # 50.815, not 0.005 with +5.081e1 in a corner
+    "axes.formatter.useoffset": False,  # write 50.815, not 0.005 with +5.081e1 in a corner
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.facecolor": "none",
@@ -53,22 +53,22 @@ _STYLE = {
 
 
 @dataclass(frozen=True, slots=True)
-class Drawing:
+class ReportFigure:
     """A finished figure."""
 
     name: str
-    """File name without ending."""
+    """Name of its files, without suffix."""
     alt: str
-    """What it shows, for those who do not see it."""
+    """Text alternative: what the figure shows."""
     svg: str
-    """Complete SVG, in light colours."""
+    """Complete SVG document, in colours for a light page."""
     pdf: bytes
-    """The same for LaTeX."""
+    """The same figure as PDF, for LaTeX."""
     wide: bool = False
-    """Needs its full width to be read: on a phone it scrolls instead of shrinking."""
+    """Whether it is readable only at full width: on a phone it scrolls instead of shrinking."""
 
     def inline(self) -> str:
-        """SVG for a page that defines --ink, --soft, --line and --blue; ids are its own."""
+        """SVG element for a page that defines --ink, --soft, --line and --blue; its ids are prefixed with its name."""
         body = self.svg[self.svg.index("<svg") :]
         body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
         body = re.sub(r'\bid="([^"]+)"', rf'id="{self.name}-\1"', body)
@@ -87,9 +87,9 @@ class Drawing:
 
 
 def short(label: str, most: int = 34) -> str:
-    """A label that leaves room for the figure, cut at a word where one ends near. A count at its end stays.
+    """Shorten a label to about `most` letters, at a space where possible; a count in brackets at its end is kept.
 
-    Names of habitats have up to 105 letters.
+    Names of habitats have up to 105 letters, which would leave no room for the plot.
     """
     found = re.search(r" \([\d,]+\)$", label)
     tail = found.group() if found else ""
@@ -102,8 +102,12 @@ def short(label: str, most: int = 34) -> str:
 
 
 @contextmanager
-def figure_of(width: float, height: float) -> Iterator[tuple[Figure, Callable[..., Drawing]]]:
-    """A figure under our style, and the function that finishes it."""
+def new_figure(width: float, height: float) -> Iterator[tuple[Figure, Callable[..., ReportFigure]]]:
+    """A matplotlib figure in our style, and the function `finish(name, alt)` that makes a `ReportFigure` of it.
+
+    Args:
+        width, height: size in inches.
+    """
     import matplotlib
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -112,11 +116,11 @@ def figure_of(width: float, height: float) -> Iterator[tuple[Figure, Callable[..
         figure = Figure(figsize=(width, height), layout="constrained")
         FigureCanvasAgg(figure)
 
-        def finish(name: str, alt: str, *, wide: bool = False) -> Drawing:
+        def finish(name: str, alt: str, *, wide: bool = False) -> ReportFigure:
             svg, pdf = io.StringIO(), io.BytesIO()
             options: dict[str, Any] = {"dpi": 200}
             figure.savefig(svg, format="svg", metadata={"Date": None}, **options)
             figure.savefig(pdf, format="pdf", metadata={"CreationDate": None}, **options)
-            return Drawing(name, alt, svg.getvalue(), pdf.getvalue(), wide)
+            return ReportFigure(name, alt, svg.getvalue(), pdf.getvalue(), wide)
 
         yield figure, finish

@@ -1,23 +1,27 @@
-"""Figures of a report, drawn once by matplotlib, as SVG for the page and as SVG and PDF for a paper.
+"""Plots of a report, drawn with matplotlib as SVG and PDF.
 
-On the page the ink takes the page's own colour, so that one drawing serves light and dark. Colours are told apart with
-any common colour vision, and never carry meaning alone: lines have markers, classes have shapes.
+In the HTML page, lines and text take the colours of the page, so that one SVG serves light and dark themes. The colours
+can be told apart with common colour vision deficiencies and never carry meaning alone: lines have markers, classes have
+shapes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from timesenclip.report.figure import COLOURS, INK, MARKERS, SOFT, WIDTH, Drawing, figure_of, short
+from timesenclip.report.figure import COLOURS, INK, MARKERS, SOFT, WIDTH, ReportFigure, new_figure, short
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 __all__ = [
     "Curve",
-    "Drawing",
+    "ReportFigure",
     "confusion",
     "curves",
     "differences",
@@ -37,11 +41,11 @@ class Curve:
     """One line with a band around it."""
 
     name: str
-    """For the legend."""
+    """Name in the legend."""
     x: Sequence[float]
-    """Where."""
+    """Values on the x axis."""
     y: Sequence[float]
-    """What."""
+    """Values on the y axis."""
     low: Sequence[float]
     """Lower edge of the band."""
     high: Sequence[float]
@@ -56,27 +60,24 @@ def dots(
     *,
     axis: str,
     top: float = 1.0,
-) -> Drawing:
+) -> ReportFigure:
     """Values with their intervals, one row each: (value, low, high), NaN without an interval, from 0 to `top`."""
-    with figure_of(WIDTH, 0.65 + 0.27 * len(labels)) as (figure, finish):
+    with new_figure(WIDTH, 0.65 + 0.27 * len(labels)) as (figure, finish):
         plot = figure.add_subplot()
         for i, (value, low, high) in enumerate(values):
             if np.isfinite(low):
                 plot.plot([low, high], [i, i], color=COLOURS[0], linewidth=2, solid_capstyle="butt", alpha=0.55)
-            plot.plot([value], [i], "o", color=COLOURS[0], markersize=5.5, clip_on=False)  # whole at 0 and 1 too
-        plot.set_yticks(range(len(labels)), [short(label) for label in labels], color=INK)
-        plot.set_ylim(len(labels) - 0.5, -0.5)
+            plot.plot([value], [i], "o", color=COLOURS[0], markersize=5.5, clip_on=False)  # not cut at 0 and 1
         plot.set_xlim(0, top)
-        plot.set_xlabel(axis)
-        plot.grid(axis="x")
-        plot.spines["left"].set_visible(False)
-        plot.tick_params(axis="y", length=0)
+        _label_rows(plot, labels, axis)
         return finish(name, alt)
 
 
-def differences(name: str, alt: str, labels: Sequence[str], values: Sequence[tuple[float, float, float]]) -> Drawing:
-    """Differences with their intervals around zero; those whose interval holds zero are hollow."""
-    with figure_of(WIDTH, 0.65 + 0.27 * len(labels)) as (figure, finish):
+def differences(
+    name: str, alt: str, labels: Sequence[str], values: Sequence[tuple[float, float, float]]
+) -> ReportFigure:
+    """Differences with their intervals around zero; markers are hollow where the interval contains zero."""
+    with new_figure(WIDTH, 0.65 + 0.27 * len(labels)) as (figure, finish):
         plot = figure.add_subplot()
         plot.axvline(0, color=SOFT, linewidth=1)
         for i, (value, low, high) in enumerate(values):
@@ -86,13 +87,18 @@ def differences(name: str, alt: str, labels: Sequence[str], values: Sequence[tup
             face = COLOURS[value < 0] if sure else "none"
             marker = MARKERS[value < 0]
             plot.plot([value], [i], marker, color=COLOURS[value < 0], markerfacecolor=face, markersize=5.5)
-        plot.set_yticks(range(len(labels)), [short(label) for label in labels], color=INK)
-        plot.set_ylim(len(labels) - 0.5, -0.5)
-        plot.set_xlabel("B less A; filled: the interval does not hold zero")
-        plot.grid(axis="x")
-        plot.spines["left"].set_visible(False)
-        plot.tick_params(axis="y", length=0)
+        _label_rows(plot, labels, "B less A; filled: the interval does not hold zero")
         return finish(name, alt)
+
+
+def _label_rows(plot: Axes, labels: Sequence[str], axis: str) -> None:
+    """One named row for each value, the first on top, and the name of the x axis."""
+    plot.set_yticks(range(len(labels)), [short(label) for label in labels], color=INK)
+    plot.set_ylim(len(labels) - 0.5, -0.5)
+    plot.set_xlabel(axis)
+    plot.grid(axis="x")
+    plot.spines["left"].set_visible(False)
+    plot.tick_params(axis="y", length=0)
 
 
 def curves(
@@ -106,9 +112,9 @@ def curves(
     log: bool = False,
     falling: bool = False,
     top: float = 1.0,
-) -> Drawing:
-    """Lines with bands up to `top`; `level` is a named horizontal line, `falling` runs the axis from many to few."""
-    with figure_of(WIDTH, 3.2) as (figure, finish):
+) -> ReportFigure:
+    """Lines with bands, y from 0 to `top`; `level` is a named horizontal line, `falling` reverses the x axis."""
+    with new_figure(WIDTH, 3.2) as (figure, finish):
         plot = figure.add_subplot()
         for i, line in enumerate(lines):
             colour = COLOURS[i % len(COLOURS)]
@@ -139,12 +145,14 @@ def curves(
         return finish(name, alt)
 
 
-def confusion(name: str, alt: str, shares: NDArray[np.float64], rows: Sequence[str], columns: Sequence[str]) -> Drawing:
+def confusion(
+    name: str, alt: str, shares: NDArray[np.float64], rows: Sequence[str], columns: Sequence[str]
+) -> ReportFigure:
     """A row-normalised confusion matrix, (rows, columns) in 0..1; an empty row is NaN."""
     return _grid(name, alt, shares, rows, columns, limits=(0, 1), colours="cividis", bar="share of the true class")
 
 
-def heat(name: str, alt: str, values: NDArray[np.float64], rows: Sequence[str]) -> Drawing:
+def heat(name: str, alt: str, values: NDArray[np.float64], rows: Sequence[str]) -> ReportFigure:
     """Values by class and month, (rows, 12), zero in the middle of the colours."""
     top = float(np.nanmax(np.abs(values))) if np.isfinite(values).any() else 1.0
     return _grid(
@@ -161,9 +169,9 @@ def heat(name: str, alt: str, values: NDArray[np.float64], rows: Sequence[str]) 
     )
 
 
-def reliability_diagram(name: str, alt: str, bins: Sequence[tuple[str, NDArray[np.float64]]]) -> Drawing:
+def reliability_diagram(name: str, alt: str, bins: Sequence[tuple[str, NDArray[np.float64]]]) -> ReportFigure:
     """Share of right answers against confidence; each entry is a name and (bins, 3) of `reliability`."""
-    with figure_of(WIDTH, 3.9) as (figure, finish):
+    with new_figure(WIDTH, 3.9) as (figure, finish):
         upper, lower = figure.subplots(2, 1, sharex=True, gridspec_kw={"height_ratios": [3, 1]})
         upper.plot([0, 1], [0, 1], color=SOFT, linestyle=(0, (4, 3)), linewidth=1.2, label="as sure as right")
         for i, (label, table) in enumerate(bins):
@@ -195,14 +203,14 @@ def places(
     *,
     rgb: NDArray[np.float64] | None = None,
     axes: tuple[str, str] = ("longitude", "latitude"),
-) -> Drawing:
+) -> ReportFigure:
     """Points on a plane, by group or by colour. The plane is the map, or any other two axes."""
     named = [short(label, _NAME) for label, _ in groups]
     columns = 1 if any(len(label) > _NAME // 2 for label in named) else 2
     # The legend stands below the plot and takes what it needs: names of habitats are long.
-    with figure_of(WIDTH, 3.6 + 0.24 * -(-len(groups) // columns)) as (figure, finish):
+    with new_figure(WIDTH, 3.6 + 0.24 * -(-len(groups) // columns)) as (figure, finish):
         plot = figure.add_subplot()
-        many = len(lon_deg) > 400  # thousands of circles as vectors would make a page of megabytes
+        many = len(lon_deg) > 400  # thousands of vector circles would take megabytes
         size = 22 if len(lon_deg) < 300 else 12 if len(lon_deg) < 3000 else 4
         if rgb is not None:
             plot.scatter(lon_deg, lat_deg, c=rgb, s=size, linewidths=0, rasterized=many)
@@ -234,10 +242,10 @@ def scored_places(
     lon_deg: NDArray[np.float64],
     lat_deg: NDArray[np.float64],
     panels: Sequence[tuple[str, NDArray[np.float64]]],
-) -> Drawing:
-    """The same places coloured by several scores, dark (low) to light (high), one panel each with its own scale."""
-    with figure_of(WIDTH, 3.4 * len(panels)) as (figure, finish):
-        # Each has an x axis of its own: of a shared one the aspect could only be kept by cutting places off.
+) -> ReportFigure:
+    """The same places coloured by several scores, dark (low) to light (high), with one panel for each score."""
+    with new_figure(WIDTH, 3.4 * len(panels)) as (figure, finish):
+        # No shared x axis: with one, keeping the aspect ratio would cut places off.
         plots = np.atleast_1d(figure.subplots(len(panels), 1))
         for plot, (title, score) in zip(plots, panels, strict=True):
             drawn = plot.scatter(
@@ -256,9 +264,9 @@ SeriesLine = tuple[str, bool, NDArray[np.float64], NDArray[np.float64]]
 """Label, whether it is of the same class, month 0..12, NDVI."""
 
 
-def series_rows(name: str, alt: str, rows: Sequence[tuple[str, Sequence[SeriesLine]]]) -> Drawing:
-    """NDVI over the year of a place (first of each row, thick) and of its neighbours, under a title."""
-    with figure_of(WIDTH, 0.4 + 1.45 * len(rows)) as (figure, finish):
+def series_rows(name: str, alt: str, rows: Sequence[tuple[str, Sequence[SeriesLine]]]) -> ReportFigure:
+    """NDVI over the year, one titled row for each place (thick line) and its neighbours."""
+    with new_figure(WIDTH, 0.4 + 1.45 * len(rows)) as (figure, finish):
         plots = np.atleast_1d(figure.subplots(len(rows), 1, sharex=True))
         for plot, (title, lines) in zip(plots, rows, strict=True):
             for i, (label, right, month, ndvi) in enumerate(lines):
@@ -295,15 +303,15 @@ def _grid(
     bar: str,
     numbers: bool = True,
     labels: tuple[str, str] = ("truth", "answer"),
-) -> Drawing:
+) -> ReportFigure:
     import matplotlib
 
     rows, columns = [short(name, 34 if numbers else 30) for name in rows], [short(name, 26) for name in columns]
-    # Inches that the names take: 0.07 a letter, those under the columns turned by 45 degrees.
+    # Inches for the names: 0.07 per letter; names of columns are rotated by 45 degrees.
     left, below = 0.07 * max(map(len, rows), default=0), 0.05 * max(map(len, columns), default=0)
     side = max(WIDTH, left + 1.0 + 0.42 * len(columns)) if numbers else WIDTH
-    # Two rows alone would be lower than the words beside the colour bar are long: 0.06 a letter.
-    with figure_of(side, 0.7 + below + max(0.34 * len(rows), 0.06 * len(bar))) as (figure, finish):
+    # Two rows alone would be shorter than the label of the colour bar: 0.06 inches per letter.
+    with new_figure(side, 0.7 + below + max(0.34 * len(rows), 0.06 * len(bar))) as (figure, finish):
         plot = figure.add_subplot()
         cmap = matplotlib.colormaps[colours].with_extremes(bad=(0, 0, 0, 0))
         drawn = plot.pcolormesh(

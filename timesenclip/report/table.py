@@ -1,4 +1,4 @@
-"""A table once, in every form that a report needs: CSV, LaTeX, HTML and JSON."""
+"""Tables of a report, written as CSV, LaTeX and HTML, and values written as JSON."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ import numpy as np
 from timesenclip.files import write_text
 from timesenclip.report.latex import latex_table
 
-__all__ = ["Sheet", "with_interval", "write_sheets"]
+__all__ = ["ReportTable", "with_interval", "write_tables"]
 
 
 @dataclass(frozen=True, slots=True)
-class Sheet:
-    """A small table with a name."""
+class ReportTable:
+    """A small table of a report."""
 
     name: str
-    """File name without ending."""
+    """Name of its files, without suffix."""
     caption: str
     """One sentence."""
     columns: tuple[str, ...]
-    """Heads."""
+    """Names of the columns."""
     rows: tuple[tuple[Any, ...], ...]
-    """Cells: text, numbers, None or NaN where there is none, and (value, low, high) with an interval."""
+    """Cells: text, a number, (value, low, high) for a number with its interval, None or NaN for an empty cell."""
 
     def to_csv(self) -> str:
-        """Numbers in full; an interval takes two more columns."""
+        """CSV with numbers in full precision; a column with intervals becomes three."""
         wide = [any(isinstance(row[i], tuple) for row in self.rows) for i in range(len(self.columns))]
         out = io.StringIO()
         writer = csv.writer(out, lineterminator="\n")
@@ -50,14 +50,14 @@ class Sheet:
         return out.getvalue()
 
     def to_latex(self) -> str:
-        """A table for booktabs, numbers with three decimals, intervals small beneath them (`latex_table`)."""
+        """LaTeX for booktabs, numbers with three decimals and their intervals in small type beneath (`latex_table`)."""
         rows = [[_latex_cell(cell) for cell in row] for row in self.rows]
         return latex_table(
             self.name, self.caption, self.columns, rows, list(map(self._is_text, range(len(self.columns))))
         )
 
     def to_html(self) -> str:
-        """A `<table>`; wrap it in something that scrolls."""
+        """A `<table>` element; it may be wider than a page, so wrap it in an element that scrolls."""
         head = "".join(f'<th class="{self._kind(i)}">{escape(name)}</th>' for i, name in enumerate(self.columns))
         body = []
         for row in self.rows:
@@ -78,12 +78,12 @@ class Sheet:
 
 
 def with_interval(value: Any, interval: tuple[float, float] | None) -> Any:
-    """A cell: (value, low, high), or the value alone where it is None or has no interval."""
+    """A cell: (value, low, high), or the value alone where it is None or the interval is missing."""
     return value if value is None or interval is None or not math.isfinite(interval[0]) else (value, *interval)
 
 
 def shown(value: Any) -> str:
-    """A cell for people: three decimals, whole numbers with thousands, a dash where there is none."""
+    """A cell as text: three decimals, integers with thousands separators, a dash for an empty cell."""
     if value is None or (isinstance(value, float) and not math.isfinite(value)):
         return "–"  # noqa: RUF001
     if isinstance(value, float | np.floating):
@@ -93,12 +93,12 @@ def shown(value: Any) -> str:
     return str(value)
 
 
-def write_sheets(folder: Path, sheets: Sequence[Sheet]) -> list[Path]:
+def write_tables(folder: Path, tables: Sequence[ReportTable]) -> list[Path]:
     """Write each table as CSV and as LaTeX."""
     out = []
-    for sheet in sheets:
-        out.append(write_text(folder / f"{sheet.name}.csv", sheet.to_csv(), shared=True))
-        out.append(write_text(folder / f"{sheet.name}.tex", sheet.to_latex(), shared=True))
+    for table in tables:
+        out.append(write_text(folder / f"{table.name}.csv", table.to_csv(), shared=True))
+        out.append(write_text(folder / f"{table.name}.tex", table.to_latex(), shared=True))
     return out
 
 

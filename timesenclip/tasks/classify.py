@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timesenclip.errors import InputError
-from timesenclip.ground.prompts import class_weights
+from timesenclip.ground.prompts import class_vectors
 from timesenclip.ground.taxonomy import Taxonomy, as_taxonomy
 from timesenclip.model.checkpoint import Model, as_model
 from timesenclip.model.embed import embed
@@ -167,7 +167,7 @@ def classify(
     """
     chosen = as_model(model)
     classes = as_taxonomy(taxonomy)
-    weights = class_weights(classes, chosen.tower, templates)
+    weights = class_vectors(classes, chosen.tower, templates)
     embeddings = embed(series, model=chosen, missing="nan", progress=progress)
     calibration = chosen.config.calibration
     answers = classify_embeddings(

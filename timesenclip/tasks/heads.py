@@ -27,7 +27,6 @@ from numpy.typing import NDArray
 
 from timesenclip.errors import CheckpointError, InputError, PromptError, TowerError
 from timesenclip.files import atomic_folder, write_json
-from timesenclip.ground.prompts import class_weights
 from timesenclip.ground.taxonomy import TaxonClass, Taxonomy
 from timesenclip.model.checkpoint import Model
 
@@ -45,6 +44,7 @@ __all__ = [
     "fit_vectors",
     "load_head",
     "save_head",
+    "with_unknown_below",
 ]
 
 Method = Literal["anchored", "prototype", "probe"]
@@ -79,6 +79,11 @@ class Head:
     about: dict[str, Any] = field(default_factory=dict)
     """How it was made: method, examples of each class, data, versions."""
 
+    @property
+    def tower_name(self) -> str:
+        """What stands in the place of a tower's name: that it is a head, and which."""
+        return f"head {hashlib.sha256(self.weights.tobytes()).hexdigest()[:12]}"
+
 
 def fit_head(
     embeddings: Float,
@@ -105,6 +110,8 @@ def fit_head(
         InputError: nothing to learn from, or a single class.
         CheckpointError: the model was never saved, so that a head could not be tied to it.
     """
+    from timesenclip.ground.prompts import class_vectors
+
     if model.digest == "unsaved":
         raise CheckpointError("The model is not saved, so a head cannot be tied to it; save it and load it again.")
     seen = np.isfinite(embeddings).all(axis=1)
@@ -113,7 +120,7 @@ def fit_head(
     if len(present) < 2:
         only = taxonomy.names[int(present[0])] if len(present) else "none"
         raise InputError(f"{len(y)} examples of {len(present)} class ({only}); a head needs at least two classes.")
-    words = class_weights(taxonomy, model.tower) if text is None and method != "probe" else text
+    words = class_vectors(taxonomy, model.tower) if text is None and method != "probe" else text
     vectors, temperature = fit_vectors(x, y, len(taxonomy), method=method, text=words)
     kept = present if method == "probe" else np.arange(len(taxonomy))
     classes = tuple(taxonomy.classes[int(k)] for k in kept)
@@ -252,17 +259,35 @@ def adapted(model: Model, head: Head) -> Model:
     return Model(model.encoder, config, digest=model.digest, tower=tower)
 
 
+def with_unknown_below(model: Model, cosine: float | None) -> Model:
+    """The model with another similarity below which it calls a pixel `unknown`; None leaves the checkpoint's.
+
+    Raises:
+        InputError: it is no cosine.
+    """
+    from timesenclip.model.checkpoint import Model as AnyModel
+
+    if cosine is None:
+        return model
+    if not -1 <= cosine <= 1:
+        raise InputError(f"unknown_below is {cosine:g}; a cosine is -1..1, and -1 calls nothing unknown.")
+    calibration = model.config.calibration.model_copy(update={"unknown_score": cosine})
+    config = model.config.model_copy(update={"calibration": calibration})
+    return AnyModel(model.encoder, config, digest=model.digest, tower=model.tower)
+
+
 class _HeadTower:
     """A tower that knows the names of a head's classes and nothing else."""
 
     def __init__(self, head: Head) -> None:
         self._row = {name: i for i, name in enumerate(head.taxonomy.names)}
         self._weights = head.weights
+        self._name = head.tower_name
 
     @property
     def name(self) -> str:
         """Says that it is a head, and which."""
-        return f"head {hashlib.sha256(self._weights.tobytes()).hexdigest()[:12]}"
+        return self._name
 
     @property
     def dim(self) -> int:

@@ -1,4 +1,4 @@
-"""The Parquet files that `classify` and `embed` write: one row per series in input order (docs/cli.md)."""
+"""The Parquet files of answers and embeddings of points: one row a series, in input order (docs/cli.md)."""
 
 from __future__ import annotations
 
@@ -12,14 +12,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from timesenclip.errors import DataNotFoundError, InputError
+from timesenclip.errors import InputError
 from timesenclip.files import json_text, publish, temporary_path
-from timesenclip.messages import reason_of
 from timesenclip.series import PixelSeries
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from timesenclip.tasks.classify import Classification
 
 __all__ = [
@@ -31,7 +28,6 @@ __all__ = [
     "embed_schema",
     "embedding_column",
     "open_table",
-    "read_any_table",
 ]
 
 PROVENANCE_KEY = b"timesenclip"
@@ -122,21 +118,3 @@ def open_table(path: Path | None, schema: pa.Schema) -> Iterator[TableWriter | N
         yield writer
     finally:
         writer.discard()
-
-
-def read_any_table(path: Path) -> pd.DataFrame:
-    """A table that a user gives, `.csv` or `.parquet`.
-
-    Raises:
-        DataNotFoundError: it is not there, or cannot be read.
-    """
-    import pandas as pd
-
-    if not path.is_file():
-        raise DataNotFoundError(f"No table at '{path}'; correct the path.")
-    try:
-        return pd.read_parquet(path) if path.suffix in (".parquet", ".geoparquet") else pd.read_csv(path)
-    except (ValueError, OSError) as error:  # Arrow's and pandas' parser errors are ValueErrors
-        raise DataNotFoundError(
-            f"'{path}' is no table that can be read ({reason_of(error)}); give CSV or Parquet."
-        ) from error

@@ -1,1 +1,1 @@
-"""Training: places and their notes, the loop, calibration and the model card."""
+"""Training: one trainer for photographs and for field notes, and sweeps that train."""

@@ -21,17 +21,18 @@ from typing import Any
 from timesenclip.data.store import SeriesStore
 from timesenclip.errors import CheckpointError, InputError, TrainingDivergedError
 from timesenclip.evaluation.labels.store import is_store
-from timesenclip.evaluation.sweep.cells import RETRIEVAL, Entry
+from timesenclip.evaluation.sweep.cells import RETRIEVAL, SweepCheckpoint
 from timesenclip.evaluation.sweep.config import SweepConfig
 from timesenclip.evaluation.sweep.run import SweepResult, run_sweep
 from timesenclip.files import write_json
 from timesenclip.ground.load import load_tower
-from timesenclip.ground.prompts import class_weights
+from timesenclip.ground.prompts import class_vectors
 from timesenclip.ground.taxonomy import load_taxonomy, taxonomy_from_phrases
 from timesenclip.model.checkpoint import load
-from timesenclip.train.pretrain import Progress, architecture_of, pretrain
-from timesenclip.train.recipe import read_recipe, recipe_digest
-from timesenclip.train.training_data import TrainingData, read_training_data
+from timesenclip.train.data import TrainingData, read_training_data
+from timesenclip.train.photos import architecture_of
+from timesenclip.train.recipe import PhotoRecipe, read_recipe, recipe_digest
+from timesenclip.train.trainer import Progress, pretrain
 from timesenclip.train.variations import Variation, variations
 
 __all__ = ["run_ablation"]
@@ -69,6 +70,8 @@ def run_ablation(
     if config.train is None:
         return run_sweep(config, out, progress=progress)
     base = read_recipe(config.train.recipe, changes=config.train.changes)
+    if not isinstance(base, PhotoRecipe):
+        raise InputError(f"'{config.train.recipe}' is a recipe for field notes; a sweep trains on photographs.")
     data = read_training_data(base)
     chosen = variations(config.train, base, store_patch=data.store.patch_size)
     _check(config, chosen, data)
@@ -104,7 +107,7 @@ def _trained(
     *,
     accelerator: str,
     watch: Callable[[], contextlib.AbstractContextManager[Progress | None]],
-) -> Entry:
+) -> SweepCheckpoint:
     """The checkpoint of a variation, trained now if it is not there."""
     ended = _ended(folder)
     if ended is None:
@@ -118,12 +121,12 @@ def _trained(
             ended = {"name": variation.name, "diverged": str(error)}
         write_json(folder / _DONE, ended, shared=True)
     if ended["diverged"]:
-        return Entry(variation.name, None, variation.settings, variation.changed)
+        return SweepCheckpoint(variation.name, None, variation.settings, variation.changed)
     best = folder / "best"
     held = load(best).config.training["held_out"]
     recalls = [held[way][str(k)] for way in ("satellite_to_ground", "ground_to_satellite") for k in (1, 5, 10)]
     found = dict(zip(RETRIEVAL, recalls, strict=True))
-    return Entry(variation.name, str(best), variation.settings, variation.changed, found)
+    return SweepCheckpoint(variation.name, str(best), variation.settings, variation.changed, found)
 
 
 def _ended(folder: Path) -> dict[str, Any] | None:
@@ -166,7 +169,7 @@ def _check(config: SweepConfig, chosen: Sequence[Variation], data: TrainingData)
         )
     taxonomy = load_taxonomy(config.taxonomy) if config.taxonomy else taxonomy_from_phrases(config.prompts)
     for templates in config.templates:
-        class_weights(taxonomy, tower, templates)
+        class_vectors(taxonomy, tower, templates)
 
 
 def _stamp(store: SeriesStore) -> str:

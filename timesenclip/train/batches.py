@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -18,7 +19,17 @@ from timesenclip.model.augment import Augmentation
 from timesenclip.model.inputs import cut, encoder_input
 from timesenclip.series import calendar_intervals
 
-__all__ = ["Batch", "Batches"]
+__all__ = ["Batch", "Batches", "Question", "draw_seed"]
+
+
+class Question(NamedTuple):
+    """A list of K classes that the encoder should tell apart, as a batch asks it."""
+
+    vectors: Tensor
+    """(K, D) float32 unit vectors of the classes."""
+    true: Tensor
+    """(kinds, K) bool: which classes are right for each kind of place (`Batch.place`); a row without any is not
+    asked."""
 
 
 @dataclass(slots=True)
@@ -36,11 +47,30 @@ class Batch:
     has_view: Tensor
     """(B, P) bool."""
     place: Tensor
-    """(B,) int64, position of the place in the store."""
+    """(B,) int64, position of the place in the store; with field notes, the kind of place that they describe. Ground
+    vectors of the same number can be left out of the negatives."""
+    questions: tuple[Question, ...] = ()
+    """Lists of classes that the loss also asks; only with field notes."""
 
     def to(self, device: torch.device) -> Batch:
         """The batch on another device."""
-        return Batch(*(getattr(self, field.name).to(device, non_blocking=True) for field in fields(self)))
+
+        def moved(tensor: Tensor) -> Tensor:
+            return tensor.to(device, non_blocking=True)
+
+        return Batch(
+            x=moved(self.x),
+            calendar=moved(self.calendar),
+            valid=moved(self.valid),
+            views=moved(self.views),
+            has_view=moved(self.has_view),
+            place=moved(self.place),
+            questions=tuple(Question(moved(asked.vectors), moved(asked.true)) for asked in self.questions),
+        )
+
+    def inputs(self) -> tuple[Any, ...]:
+        """The fields in order, as `Learner.forward` takes them."""
+        return (self.x, self.calendar, self.valid, self.views, self.has_view, self.place, self.questions)
 
 
 class Batches:

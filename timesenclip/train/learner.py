@@ -1,13 +1,15 @@
-"""What learns from photographs: encoder, pooling, temperature and bank, and their loss on one device or many.
+"""What learns: encoder, pooling, temperature and bank, and their loss on one device or many.
 
-Every process computes the loss of the whole batch: embeddings are gathered with their gradients, so the negatives and
-the bank are the same everywhere, and the gradient is that of one process with all of the batch.
+The loss is InfoNCE (`timesenclip.model.contrastive`) between places and their ground views; with field notes,
+`question_loss` is added to it. Every process computes the loss of the whole batch: embeddings are gathered with their
+gradients, so the negatives and the bank are the same everywhere, and the gradient is that of one process with all of
+the batch.
 """
 
 from __future__ import annotations
 
-import math
-from typing import Any
+import warnings
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -17,10 +19,10 @@ from timesenclip.model.contrastive import Temperature, info_nce
 from timesenclip.model.encoder import EncoderConfig, SeriesEncoder
 from timesenclip.model.memory_bank import MemoryBank
 from timesenclip.model.pooling import AttentionPooling
-from timesenclip.train.batches import Batch
-from timesenclip.train.recipe import ObjectiveConfig
+from timesenclip.train.batches import Batch, Question
+from timesenclip.train.recipe import FieldNotesObjective, ObjectiveConfig
 
-__all__ = ["Learner", "gather", "learning_rate_factor"]
+__all__ = ["Learner", "gather", "question_loss"]
 
 
 class Learner(nn.Module):
@@ -37,11 +39,18 @@ class Learner(nn.Module):
         self.bank = MemoryBank(architecture.embed_dim, objective.bank_size)
 
     def forward(
-        self, x: Tensor, calendar: Tensor, valid: Tensor, views: Tensor, has_view: Tensor, place: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Loss of the whole batch, and what the bank should learn from it: keys (B, D) and places (B,).
+        self,
+        x: Tensor,
+        calendar: Tensor,
+        valid: Tensor,
+        views: Tensor,
+        has_view: Tensor,
+        place: Tensor,
+        questions: Sequence[Question] = (),
+    ) -> tuple[Tensor, Tensor, Tensor, dict[str, Tensor]]:
+        """Loss of the whole batch; what the bank should learn from it: keys (B, D) and places (B,); the loss's terms.
 
-        Args are this process's share, as in `Batch`.
+        Args are this process's share, as in `Batch`. There are terms only where the loss has several.
 
         Where the bank is the only source of negatives and still empty, the first batch has nothing to be compared with:
         its loss is zero and it only fills the bank. Differs: the authors start from random vectors (defect 18).
@@ -50,23 +59,51 @@ class Learner(nn.Module):
         ground = gather(F.normalize(self.pooling(views, has_view).float(), dim=-1))  # (B, D)
         place = gather(place)
         same = self.objective.ignore_same_place
+        terms: dict[str, Tensor] = {}
         with torch.autocast(satellite.device.type, enabled=False):  # with a scale of 100 half precision is too coarse
+            scale = self.temperature()
             loss = info_nce(
                 satellite,
                 ground,
-                scale=self.temperature(),
+                scale=scale,
                 bank_keys=self.bank.keys.clone(),
                 in_batch=self.objective.in_batch,
                 symmetric=self.objective.symmetric,
                 place=place if same else None,
                 bank_place=self.bank.place if same else None,
             )
-        return loss, ground.detach(), place
+            if isinstance(self.objective, FieldNotesObjective):
+                asked = question_loss(satellite, place, questions, scale=scale)
+                terms = {"contrast": loss.detach(), "questions": asked.detach()}
+                loss = self.objective.contrast_weight * loss + self.objective.question_weight * asked
+        return loss, ground.detach(), place, terms
 
     def sides(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Unit vectors (B, D) of the satellite and of the ground side."""
         satellite = F.normalize(self.encoder(batch.x, batch.calendar, batch.valid).float(), dim=-1)
         return satellite, F.normalize(self.pooling(batch.views, batch.has_view).float(), dim=-1)
+
+
+def question_loss(satellite: Tensor, kind: Tensor, questions: Sequence[Question], *, scale: Tensor | float) -> Tensor:
+    """Mean over the questions of InfoNCE against class vectors: all true classes against all classes.
+
+    Args:
+        satellite: (B, D) unit vectors.
+        kind: (B,) int64, row of each place in `Question.true`.
+        questions: at least one.
+        scale: 1 / temperature.
+    """
+    losses = []
+    for question in questions:
+        true = question.true[kind]  # (B, K)
+        asked = true.any(dim=1)
+        if not bool(asked.any()):
+            losses.append(satellite.sum() * 0.0)
+            continue
+        logits = scale * satellite[asked] @ question.vectors.T  # (B', K)
+        hit = logits.masked_fill(~true[asked], -torch.inf).logsumexp(dim=1)
+        losses.append((logits.logsumexp(dim=1) - hit).mean())
+    return torch.stack(losses).mean()
 
 
 def gather(tensor: Tensor) -> Tensor:
@@ -79,41 +116,9 @@ def gather(tensor: Tensor) -> Tensor:
         return tensor
     if torch.distributed.get_world_size() == 1:
         return tensor
-    if not tensor.requires_grad:
-        return _all_rows(tensor)
-    return _Gather.apply(tensor)  # type: ignore[no-any-return,no-untyped-call]
+    from torch.distributed.nn.functional import all_gather
 
-
-class _Gather(torch.autograd.Function):
-    @staticmethod
-    def forward(context: Any, tensor: Tensor) -> Tensor:
-        context.rows = len(tensor)
-        return _all_rows(tensor)
-
-    @staticmethod
-    def backward(context: Any, *gradient: Tensor) -> Tensor:
-        total = gradient[0].contiguous().clone()
-        torch.distributed.all_reduce(total)
-        first = torch.distributed.get_rank() * context.rows
-        return total[first : first + context.rows]
-
-
-def _all_rows(tensor: Tensor) -> Tensor:
-    parts = [torch.empty_like(tensor) for _ in range(torch.distributed.get_world_size())]
-    torch.distributed.all_gather(parts, tensor.contiguous())
-    return torch.cat(parts)
-
-
-def learning_rate_factor(step: int, *, steps: int, per_epoch: int, schedule: str, period: int, warmup: float) -> float:
-    """Factor of the peak learning rate at an optimiser step.
-
-    Source: `cosine-cycle` is the authors' CosineAnnealingLR(T_max=10) stepped by epoch, which rises again after ten.
-    """
-    if schedule == "constant":
-        return 1.0
-    if schedule == "cosine-cycle":
-        return 0.5 * (1 + math.cos(math.pi * (step // per_epoch) / period))
-    warm = max(1, round(steps * warmup))
-    if step < warm:
-        return (step + 1) / warm
-    return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warm) / max(1, steps - warm))))
+    with warnings.catch_warnings():
+        # torch 2.13 deprecates it for a function that torch 2.6 does not have.
+        warnings.filterwarnings("ignore", message=".*all_gather is deprecated", category=FutureWarning)
+        return torch.cat(all_gather(tensor))  # type: ignore[no-untyped-call]

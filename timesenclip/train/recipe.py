@@ -1,4 +1,8 @@
-"""The typed form of a recipe that trains on photographs: `configs/paper.yaml`, `configs/better.yaml`, and yours."""
+"""The typed form of a training recipe (`configs/*.yaml`): `recipe: photos` or `recipe: field-notes`.
+
+The first trains on photographs (`configs/paper.yaml`, `configs/better.yaml`, and yours), the second on simulated and
+real places with field notes, as the shipped checkpoint was trained (`configs/default.yaml`). One trainer takes both.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -17,7 +21,7 @@ from timesenclip.messages import first_mistake
 from timesenclip.model.augment import AUGMENTATIONS
 from timesenclip.model.encoder import PRESETS
 
-__all__ = ["Recipe", "read_recipe", "recipe_digest"]
+__all__ = ["FieldNotesRecipe", "PhotoRecipe", "Recipe", "read_recipe", "recipe_digest"]
 
 
 class _Strict(BaseModel):
@@ -138,6 +142,39 @@ class ObjectiveConfig(_Strict):
         return self
 
 
+class FieldNotesObjective(ObjectiveConfig):
+    """What is minimised: contrast with the notes of other places, and with what is false of this place."""
+
+    in_batch: bool = True
+    """Also use the notes of the other places of the batch as negatives."""
+    symmetric: bool = True
+    """Also ask ground -> satellite."""
+    ignore_same_place: bool = True
+    """A key of the same kind of place is no negative: places of one kind have the same words."""
+    contrast_weight: float = Field(1.0, ge=0)
+    """Weight of InfoNCE between places and their notes."""
+    question_weight: float = Field(1.0, ge=0)
+    """Weight of InfoNCE between places and the true and false classes of each question."""
+
+
+class WorldConfig(_Strict):
+    """Where the pixel years of field notes come from."""
+
+    simulated: int = Field(60_000, ge=64)
+    """Simulated places held at a time."""
+    refresh_steps: int = Field(400, ge=1)
+    """New places are simulated after this many steps."""
+    l1c: float = Field(0.1, ge=0, le=1)
+    """Share of simulated places given as top-of-atmosphere reflectance."""
+    without_b8a: float = Field(0.2, ge=0, le=1)
+    """Share of simulated places whose B8A repeats B08."""
+    real: str | None = None
+    """Folder of the WorldCereal tables, whose points are trained on, calibrated and measured with; null: simulated
+    places only."""
+    real_share: float = Field(0.15, ge=0, lt=1)
+    """Share of every batch that is real, where there are real places."""
+
+
 class OptimiserConfig(_Strict):
     """AdamW and its schedule."""
 
@@ -170,10 +207,10 @@ class SelectionConfig(_Strict):
     """Stop after this many validations without a better one."""
 
 
-class Recipe(_Strict):
-    """One training run on photographs."""
+class _Training(_Strict):
+    """What both kinds of recipe say about the checkpoint."""
 
-    recipe: Literal["photos"]
+    recipe: str
     """Kind of recipe."""
     name: str
     """Name of the checkpoint."""
@@ -189,6 +226,21 @@ class Recipe(_Strict):
     """Of `timesenclip.bands.NORMALISATIONS`."""
     hemisphere_shift: bool = False
     """Give southern places their season's position instead of their calendar month's."""
+
+    @model_validator(mode="after")
+    def _known(self) -> Self:
+        if self.encoder not in PRESETS:
+            raise ValueError(f"unknown encoder '{self.encoder}', expected one of {', '.join(PRESETS)}")
+        if self.normalisation not in NORMALISATIONS:
+            raise ValueError(f"unknown normalisation '{self.normalisation}', expected {', '.join(NORMALISATIONS)}")
+        return self
+
+
+class PhotoRecipe(_Training):
+    """One training run on photographs."""
+
+    recipe: Literal["photos"]
+    """Kind of recipe."""
     data: DataConfig
     """What is trained on."""
     split: SplitConfig = SplitConfig()
@@ -214,13 +266,47 @@ class Recipe(_Strict):
     save_every_steps: int = Field(200, ge=1)
     """Optimiser steps between saved states; what is lost at most when a run is killed."""
 
-    @model_validator(mode="after")
-    def _known(self) -> Recipe:
-        if self.encoder not in PRESETS:
-            raise ValueError(f"unknown encoder '{self.encoder}', expected one of {', '.join(PRESETS)}")
-        if self.normalisation not in NORMALISATIONS:
-            raise ValueError(f"unknown normalisation '{self.normalisation}', expected {', '.join(NORMALISATIONS)}")
-        return self
+
+class FieldNotesRecipe(_Training):
+    """One training run on places with field notes."""
+
+    recipe: Literal["field-notes"]
+    """Kind of recipe."""
+    tower: str = "compact"
+    """Ground tower that embeds the notes, as `load_tower` takes it."""
+    encoder: str = "small"
+    """Preset of `timesenclip.model.encoder.PRESETS`."""
+    normalisation: str = "sqrt"
+    """Of `timesenclip.bands.NORMALISATIONS`."""
+    hemisphere_shift: bool = True
+    """Give southern places their season's position instead of their calendar month's."""
+    world: WorldConfig = WorldConfig()
+    """Where the pixel years come from."""
+    objective: FieldNotesObjective = FieldNotesObjective()
+    """What is minimised."""
+    optimiser: OptimiserConfig = OptimiserConfig(learning_rate=1.5e-3, weight_decay=0.02, warmup=0.08)
+    """AdamW and its schedule; an epoch is `world.refresh_steps` steps."""
+    steps: int = Field(4000, ge=1)
+    """Optimiser steps."""
+    batch_size: int = Field(512, ge=8)
+    """Places in a micro-batch, over all devices."""
+    accumulate: int = Field(1, ge=1)
+    """Micro-batches in a step."""
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    """As Lightning names it."""
+    ema: float | None = Field(0.998, gt=0, lt=1)
+    """Decay of the averaged weights, which are what is saved. null: none."""
+    save_every_steps: int = Field(200, ge=1)
+    """Optimiser steps between saved states; what is lost at most when a run is killed."""
+
+
+Recipe = PhotoRecipe | FieldNotesRecipe
+"""A training run; its key `recipe` says of which kind."""
+
+_KINDS: dict[str, type[PhotoRecipe] | type[FieldNotesRecipe]] = {
+    "photos": PhotoRecipe,
+    "field-notes": FieldNotesRecipe,
+}
 
 
 def read_recipe(path: str | Path, *, changes: Sequence[str] = ()) -> Recipe:
@@ -243,17 +329,26 @@ def read_recipe(path: str | Path, *, changes: Sequence[str] = ()) -> Recipe:
         raise InputError(f"'{file}' is not YAML ({' '.join(str(error).split())}); correct it.") from error
     if not isinstance(content, dict):
         raise InputError(f"'{file}' holds no settings; see configs/paper.yaml.")
-    if "recipe" not in content and "world" in content:
-        raise InputError(
-            f"'{file}' is a recipe for field notes and simulated places; train it with `python -m timesenclip.train "
-            f"{file} --out FOLDER`."
-        )
     for change in changes:
         _change(content, change)
+    kind = _kind(content, file)
     try:
-        return Recipe.model_validate(content)
+        return kind.model_validate(content)
     except ValidationError as error:
-        raise InputError(f"'{file}': {first_mistake(error, Recipe)}") from error
+        raise InputError(f"'{file}': {first_mistake(error, kind)}") from error
+
+
+def _kind(content: dict[str, Any], file: Path) -> type[PhotoRecipe] | type[FieldNotesRecipe]:
+    """The class of a recipe. Chosen here, since pydantic's unions put the kind into the path of every message."""
+    if "recipe" not in content and "world" in content:
+        raise InputError(
+            f"'{file}' does not say its kind; it looks like field notes: add `recipe: field-notes` and name its "
+            "settings as configs/default.yaml does."
+        )
+    kind = content.get("recipe", "photos")
+    if not isinstance(kind, str) or kind not in _KINDS:
+        raise InputError(f"'{file}': `recipe` is {kind!r}; expected one of {', '.join(_KINDS)}.")
+    return _KINDS[kind]
 
 
 def _change(content: dict[str, Any], change: str) -> None:
@@ -278,7 +373,7 @@ def recipe_digest(recipe: Recipe) -> str:
     content = recipe.model_dump(mode="json")
     content.pop("save_every_steps")
     # Settings that came later do not count where they change nothing: runs begun before them still go on.
-    for key in ("bands", "patch_size"):
+    for key in ("bands", "patch_size") if isinstance(recipe, PhotoRecipe) else ():
         if content["data"][key] is None:
             del content["data"][key]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]

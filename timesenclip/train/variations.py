@@ -13,7 +13,7 @@ from timesenclip.bands import BAND_NAMES, BAND_SETS
 from timesenclip.errors import InputError
 from timesenclip.evaluation.sweep.config import AXES, TrainAxes
 from timesenclip.model.augment import AUGMENTATIONS
-from timesenclip.train.recipe import Recipe, recipe_digest
+from timesenclip.train.recipe import PhotoRecipe, recipe_digest
 
 __all__ = ["Variation", "variations"]
 
@@ -24,7 +24,7 @@ class Variation:
 
     name: str
     """`base`, or what differs from it: `bands=rgb`."""
-    recipe: Recipe
+    recipe: PhotoRecipe
     """All of it."""
     settings: Mapping[str, str | int]
     """Value on each axis, and the seed."""
@@ -32,7 +32,7 @@ class Variation:
     """Axes that differ from the base."""
 
 
-def variations(axes: TrainAxes, recipe: Recipe, *, store_patch: int = 1) -> list[Variation]:
+def variations(axes: TrainAxes, recipe: PhotoRecipe, *, store_patch: int = 1) -> list[Variation]:
     """What is to be trained, the recipe itself first; the same training twice stands there once.
 
     Args:
@@ -68,7 +68,7 @@ def variations(axes: TrainAxes, recipe: Recipe, *, store_patch: int = 1) -> list
     return list(out.values())
 
 
-def _settings(recipe: Recipe, store_patch: int) -> dict[str, str | int]:
+def _settings(recipe: PhotoRecipe, store_patch: int) -> dict[str, str | int]:
     """Where a recipe stands on every axis, in the words of a sweep file."""
     return {
         "bands": _bands_word(recipe.data.bands or BAND_NAMES),
@@ -101,7 +101,7 @@ def _pooling_word(mode: str) -> str:
     return "attention" if mode == "per-image" else mode
 
 
-def _with(recipe: Recipe, axis: str, value: Any, store_patch: int) -> Recipe:
+def _with(recipe: PhotoRecipe, axis: str, value: Any, store_patch: int) -> PhotoRecipe:
     """The recipe with another value on an axis."""
     content = recipe.model_dump(mode="json")
     if axis == "bands":
@@ -117,13 +117,13 @@ def _with(recipe: Recipe, axis: str, value: Any, store_patch: int) -> Recipe:
     else:
         content["seed"] = value
     try:
-        return Recipe.model_validate(content)
+        return PhotoRecipe.model_validate(content)
     except ValidationError as error:
         text = str(error.errors()[0]["msg"]).removeprefix("Value error, ")
         raise InputError(f"The sweep's train.{axis}: {value}: {text}.") from error
 
 
-def _augment(recipe: Recipe, value: str) -> list[dict[str, Any]]:
+def _augment(recipe: PhotoRecipe, value: str) -> list[dict[str, Any]]:
     own = [part.model_dump(mode="json") for part in recipe.augment]
     names = [part["name"] for part in own]
     if value == "none":

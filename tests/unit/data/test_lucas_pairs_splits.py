@@ -7,13 +7,12 @@ import pandas as pd
 import pytest
 
 from timesenclip.data.ground_views import GroundViews
-from timesenclip.data.lucas import class_index, read_lucas
+from timesenclip.data.lucas import read_lucas
 from timesenclip.data.pairs import join_pairs, pair_by_id, pair_by_table, read_pairs
 from timesenclip.data.places import numbers_in
 from timesenclip.data.splits import check_apart, named_split, read_ids
 from timesenclip.data.store import SeriesStore, store_points
 from timesenclip.errors import DataNotFoundError, DegradedInputWarning, InputError, LeakageError
-from timesenclip.ground.taxonomy import load_taxonomy
 from timesenclip.testing import random_series
 from timesenclip.testing.training import write_lucas_table, write_test_labels
 
@@ -101,30 +100,6 @@ def test_bad_tables_say_what_is_wrong(tmp_path: Path) -> None:
     file.write_text("point_id,lon,lat\n1,4000000,3000000\n")
     with pytest.raises(InputError, match="not degrees"):
         read_lucas(file)
-
-
-@pytest.mark.parametrize(
-    ("code", "taxonomy", "name"),
-    [
-        ("B11", "lucas-land-cover", "Cropland"),
-        ("B55", "lucas-land-cover", "Cropland"),
-        ("F30", "lucas-land-cover", "Bare Land"),
-        ("CXX3", "lucas-land-cover", "Woodland"),
-        ("Wetlands", "lucas-land-cover", "Wetlands"),
-        ("U112", "lucas-land-use", "Agriculture"),
-        ("U361", "lucas-land-use", "Recreation, Leisure, Sport"),
-        ("B12", "lucas-crops", "Durum wheat"),
-        ("C10", "lucas-crops", None),
-        ("EL", "countries", "Greece"),
-        ("", "lucas-land-cover", None),
-        (float("nan"), "lucas-land-cover", None),
-        ("Something", "lucas-land-cover", None),
-        ("8", "lucas-land-cover", None),
-    ],
-)
-def test_codes_become_classes(code: object, taxonomy: str, name: str | None) -> None:
-    index = class_index([code], taxonomy)[0]
-    assert (None if index < 0 else load_taxonomy(taxonomy).names[index]) == name
 
 
 def test_numbers_are_found_in_whatever_form_they_are_stored() -> None:

@@ -7,8 +7,8 @@ import pytest
 
 from timesenclip.evaluation.labels.labelled import LabelledSet
 from timesenclip.evaluation.prompts import SELECTED, prompt_effects, prompt_sets, select_prompts
-from timesenclip.evaluation.temporal import coarser, fewer_steps, month_contribution, robustness
-from timesenclip.ground.prompts import class_weights, prompts_for
+from timesenclip.evaluation.temporal import coarsen, keep_random_steps, month_contribution, robustness
+from timesenclip.ground.prompts import class_vectors, prompts_for
 from timesenclip.ground.taxonomy import TaxonClass, Taxonomy, load_taxonomy
 from timesenclip.model.checkpoint import load
 from timesenclip.model.embed import embed
@@ -46,7 +46,7 @@ def test_a_prompt_of_another_class_is_found_harmful_and_left_out() -> None:
     sets = {found.name: found for found in prompt_sets(data, x, tower, draws=20)}
     assert {"default", "descriptive", "name", "generic", "satellite", SELECTED} <= set(sets)
     assert sets["generic"].prompts["Lake"][1] == "a photo of a Lake."
-    assert sets[SELECTED].figures.intervals["accuracy"][0] <= sets[SELECTED].figures.accuracy
+    assert sets[SELECTED].metrics.intervals["accuracy"][0] <= sets[SELECTED].metrics.accuracy
 
 
 def test_effects_are_what_is_lost_without_the_prompt() -> None:
@@ -71,7 +71,7 @@ def test_effects_are_what_is_lost_without_the_prompt() -> None:
 
 def test_fewer_steps_keep_the_number_asked_for_and_no_missing_ones() -> None:
     series = random_series(50, missing=0.5)
-    less = fewer_steps(series, 3, rng=np.random.default_rng(0))
+    less = keep_random_steps(series, 3, rng=np.random.default_rng(0))
     had = series.valid.sum(axis=1)
     assert np.array_equal(less.valid.sum(axis=1), np.minimum(had, 3))
     assert not (less.valid & ~series.valid).any()
@@ -80,7 +80,7 @@ def test_fewer_steps_keep_the_number_asked_for_and_no_missing_ones() -> None:
 
 def test_coarser_is_the_median_of_the_steps_of_a_quarter() -> None:
     series = random_series(6, missing=0.4)
-    quarters = coarser(series, "quarter")
+    quarters = coarsen(series, "quarter")
     assert quarters.steps == 4
     for i in range(6):
         for q in range(4):
@@ -89,14 +89,14 @@ def test_coarser_is_the_median_of_the_steps_of_a_quarter() -> None:
             if len(use):
                 assert quarters.reflectance[i, q] == pytest.approx(np.median(series.reflectance[i, use], axis=0))
     assert quarters.start[0].astype(str).tolist() == ["2021-01-01", "2021-04-01", "2021-07-01", "2021-10-01"]
-    year = coarser(series, "year")
+    year = coarsen(series, "year")
     assert (year.steps, str(year.end[0, 0])) == (1, "2022-01-01")
-    assert coarser(series, "month") is series
+    assert coarsen(series, "month") is series
 
 
 def test_robustness_and_contribution_by_month() -> None:
     taxonomy = load_taxonomy("lucas-land-cover")
-    weights = class_weights(taxonomy, MODEL.tower)
+    weights = class_vectors(taxonomy, MODEL.tower)
     series = random_series(24, missing=0.0)
     truth = (embed(series, model=MODEL) @ weights.T).argmax(axis=1)
     block = np.arange(24) % 8

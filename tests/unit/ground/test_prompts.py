@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from timesenclip.errors import PromptError
 from timesenclip.ground.load import load_tower
-from timesenclip.ground.prompts import class_weights, load_templates, prompts_for, template_sets
+from timesenclip.ground.prompts import class_vectors, load_templates, prompts_for, template_sets
 from timesenclip.ground.taxonomy import TaxonClass, Taxonomy, list_taxonomies, load_taxonomy
 
 ORCHARD = TaxonClass("orchard", synonyms=("fruit trees",), prompts=("Rows of apple trees in blossom.", "fruit trees"))
@@ -68,7 +68,7 @@ def test_prompts_that_cannot_be_made_are_refused(taxon: TaxonClass, templates: s
 def test_a_weight_is_the_unit_mean_of_unit_prompts_and_each_prompt_is_asked_once() -> None:
     tower = SpellingTower()
     shared = TaxonClass("fruit trees")
-    weights = class_weights(Taxonomy("t", "t", "", (ORCHARD, shared)), tower)
+    weights = class_vectors(Taxonomy("t", "t", "", (ORCHARD, shared)), tower)
     assert (weights.shape, weights.dtype) == ((2, 26), np.float32)
     vectors = SpellingTower().encode_text(prompts_for(ORCHARD))
     mean = vectors.astype(np.float64).mean(axis=0)
@@ -82,11 +82,11 @@ def test_prompts_that_cancel_out_are_refused() -> None:
             return np.array([[1.0, 0.0], [-1.0, 0.0]], dtype=np.float32)
 
     with pytest.raises(PromptError, match="class 'up' cancel out"):
-        class_weights(Taxonomy("t", "t", "", (TaxonClass("up", synonyms=("down",)),)), Opposites())
+        class_vectors(Taxonomy("t", "t", "", (TaxonClass("up", synonyms=("down",)),)), Opposites())
 
 
 @pytest.mark.parametrize("name", list_taxonomies())
 def test_shipped_classes_are_told_apart_by_the_compact_tower(name: str) -> None:
-    weights = class_weights(load_taxonomy(name), load_tower("compact"))
+    weights = class_vectors(load_taxonomy(name), load_tower("compact"))
     similarity = weights @ weights.T - 2 * np.eye(len(weights), dtype=np.float32)
     assert similarity.max() < 0.99

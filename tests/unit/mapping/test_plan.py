@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 import torch
 
-from timesenclip.eo.area import block_windows
+from timesenclip.eo.area import CubeInMemory, block_windows
+from timesenclip.eo.composite import composite_cube
 from timesenclip.eo.cube.open import open_cube
 from timesenclip.eo.period import as_period
 from timesenclip.errors import InputError
 from timesenclip.mapping.plan import fitting_block, plan_area, sample_area
-from timesenclip.mapping.store.info import chunk_side
 from timesenclip.model.checkpoint import load
 from timesenclip.testing import random_cube, write_netcdf_cube
 
@@ -23,11 +23,6 @@ def test_blocks_cover_every_pixel_once() -> None:
         assert row % 32 == column % 32 == 0
         seen[row:row_end, column:column_end] += 1
     assert (seen == 1).all()
-
-
-@pytest.mark.parametrize(("block", "side"), [(256, 128), (320, 64), (96, 32), (16, 16), (1024, 128)])
-def test_chunks_divide_blocks(block: int, side: int) -> None:
-    assert chunk_side(block) == side
 
 
 def test_small_areas_get_small_blocks_and_odd_blocks_are_refused() -> None:
@@ -62,3 +57,19 @@ def test_a_sample_is_spread_over_the_area_and_leaves_out_what_was_not_seen(tmp_p
     nothing = replace(cube, valid=cube.valid & False)
     source = open_cube(write_netcdf_cube(nothing, tmp_path / "none"), dilate_px=0)
     assert len(sample_area(source, load(), period=None, every="month", block=16).vectors) == 0
+
+
+def test_a_cube_in_memory_is_planned_without_bytes_to_read() -> None:
+    source = CubeInMemory(composite_cube(random_cube((20, 30)), every="month"))
+    plan = plan_area(source, load(), dims=256, period=None, every="month", block=32, workers=1)
+    assert plan.read_bytes is None
+    assert plan.inside == plan.pixels == 600
+
+
+def test_workers_and_dimensions_that_cannot_be_are_refused() -> None:
+    source = CubeInMemory(random_cube((20, 30)))
+    how = {"period": None, "every": "month", "block": 32}
+    with pytest.raises(InputError, match="300 dimensions were asked for"):
+        plan_area(source, load(), dims=300, workers=1, **how)
+    with pytest.raises(InputError, match="0 workers; expected 1 or more"):
+        plan_area(source, load(), dims=64, workers=0, **how)

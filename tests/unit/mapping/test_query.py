@@ -1,27 +1,26 @@
-"""The tower that a store is asked with is the one it was made with, in the same revision."""
+"""What is asked becomes vectors by the tower that belongs to the pixels' embeddings, in the same revision."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from timesenclip.eo.cube.open import open_cube
-from timesenclip.errors import InputError, TowerError
+from timesenclip.errors import CheckpointError, InputError, TowerError
+from timesenclip.ground.taxonomy import taxonomy_from_phrases
 from timesenclip.mapping.embed_area import embed_area
-from timesenclip.mapping.query import tower_of
+from timesenclip.mapping.query import make_query, tower_of
 from timesenclip.mapping.store.store import EmbeddingStore
-from timesenclip.model.checkpoint import Model, load
+from timesenclip.model.checkpoint import Model
+from timesenclip.tasks.heads import Head
 from timesenclip.testing import random_cube, write_netcdf_cube
 
 HUB_ID = "somebody/a-clip"
-
-
-@pytest.fixture(scope="module")
-def model() -> Model:
-    return load()
 
 
 def with_tower(model: Model, **tower: Any) -> Model:
@@ -105,3 +104,72 @@ def test_early_stores_are_read_asked_and_continued(model: Model, tmp_path: Path)
     assert tower_of(early, ours) is ours.tower
     result = embed_area(open_cube(tmp_path / "cube"), early.path, model=ours, block=16, workers=1)
     assert (result.reused, result.blocks) == (1, 1)
+
+
+def test_words_become_one_vector_a_class(model: Model) -> None:
+    query = make_query(model, ["maize", "water"], templates="a photo of {name}.")
+    assert query.taxonomy.names == ("maize", "water")
+    assert np.allclose(np.linalg.norm(query.vectors, axis=1), 1, atol=1e-6)
+    assert query.vectors is query.full
+    assert query.origin["prompts"] == {"maize": ["a photo of maize."], "water": ["a photo of water."]}
+    assert query.origin["checkpoint"]["digest"] == model.digest
+    assert query.calibration == model.config.calibration
+    same, other = make_query(model, ["maize", "water"]), make_query(model, ["maize", "rivers"])
+    assert same.label.startswith("maize, water (")
+    assert len({query.label, same.label, other.label}) == 3
+
+
+def test_scores_are_cosines_and_classes_follow_the_calibration(model: Model) -> None:
+    query = make_query(model, ["maize", "water"], unknown_below=0.5)
+    vectors = np.stack([query.vectors[1], query.vectors[0], -query.vectors[0], np.full(256, np.nan, np.float32)])
+    scores = query.scores(vectors)
+    assert scores[0, 1] == pytest.approx(1, abs=1e-5)
+    answers = query.classify(scores)
+    assert answers.label_index.tolist() == [1, 0, -1, -1]
+    assert answers.seen.tolist() == [True, True, True, False]
+    assert query.origin["calibration"]["unknown_score"] == model.config.calibration.unknown_score
+    with pytest.raises(InputError, match="12 dimensions, the classes 256"):
+        query.scores(vectors[:, :12])
+
+
+def test_a_store_is_asked_in_its_own_dimensions(model: Model, embedded) -> None:
+    store = embedded.store
+    query = make_query(store, ["maize", "water"], model=model)
+    assert query.vectors.shape == (2, 64)
+    assert np.array_equal(query.vectors, store.project(query.full))
+    assert np.array_equal(make_query(model, ["maize", "water"]).full, query.full)
+    assert np.array_equal(query.for_store(store).vectors, query.vectors)
+    assert query.origin["store"] == str(store.path)
+
+
+def test_what_cannot_be_asked_is_refused_before_anything_is_embedded(model: Model, tmp_path: Path) -> None:
+    class Silent:
+        def encode_text(self, texts: Any) -> Any:
+            raise AssertionError("nothing is embedded")
+
+    for how, words in (
+        ({}, "with phrases or a class list, or with photographs"),
+        ({"taxonomy": ["maize"], "photos": ["a.jpg"]}, "one of them"),
+        ({"taxonomy": [f"phrase {i} field" for i in range(255)]}, "255 classes; a class map holds at most 254"),
+        ({"taxonomy": ["maize"], "unknown_below": 1.5}, "unknown_below is 1.5; a cosine is -1..1"),
+        ({"photos": [tmp_path / "a.jpg", tmp_path / "b" / "a.png"]}, r"the same name \(a, a\)"),
+    ):
+        with pytest.raises(InputError, match=words):
+            make_query(model, tower=Silent(), **how)  # type: ignore[arg-type]
+
+
+def test_a_head_asks_alone_and_with_its_own_calibration(model: Model, embedded) -> None:
+    store = embedded.store
+    weights = make_query(model, ["maize", "water"]).full
+    classes = taxonomy_from_phrases(["maize", "water"])
+    head = Head(classes, weights, 0.25, checkpoint=model.config.name, digest=model.digest)
+    query = make_query(store, head=head)
+    assert np.array_equal(query.vectors, store.project(weights))
+    assert (query.calibration.temperature, query.calibration.unknown_score) == (0.25, None)
+    assert query.origin["checkpoint"]["tower"] == head.tower_name
+    assert make_query(store, head=head, unknown_below=0.3).calibration.unknown_score == 0.3
+    for asked, how in ((store, {"taxonomy": ["maize"]}), (store, {"model": model}), (model, {})):
+        with pytest.raises(InputError, match="ask with it alone"):
+            make_query(asked, head=head, **how)
+    with pytest.raises(CheckpointError, match=r"made for checkpoint 'timesenclip-default' \(another\)"):
+        make_query(store, head=replace(head, digest="another"))

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from timesenclip.train.notes import kinds_of_place
+from timesenclip.train.places import Places
 
 import timesenclip
 from timesenclip.bands import BAND_NAMES, BAND_SETS, NORMALISATIONS, band_index
@@ -26,8 +28,6 @@ from timesenclip.model.pooling import AttentionPooling
 from timesenclip.series import PixelSeries
 from timesenclip.testing import random_series
 from timesenclip.train.batches import Batches
-from timesenclip.train.notes import kinds_of_place
-from timesenclip.train.places import Places
 from timesenclip.train.recipe import read_recipe, recipe_digest
 
 CONFIGS = Path(__file__).parents[3] / "configs"

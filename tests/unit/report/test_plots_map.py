@@ -15,18 +15,18 @@ from timesenclip.report.plots_map import class_groups, class_map, country_bars
 def test_the_frequent_classes_keep_their_name_and_the_rest_is_other() -> None:
     names = [f"class {k}" for k in range(20)]
     truth = np.repeat(np.arange(12), np.arange(12, 0, -1))  # class 0 twelve times, class 11 once
-    said = np.where(np.arange(len(truth)) % 5 == 0, 15, truth)
-    said[1] = -1
-    found = class_groups(truth, said, names)
+    predicted = np.where(np.arange(len(truth)) % 5 == 0, 15, truth)
+    predicted[1] = -1
+    found = class_groups(truth, predicted, names)
     assert found.names == (*names[:7], "Other", "unknown")
     assert np.array_equal(found.truth, np.minimum(truth, 7))
-    assert found.said[1] == 8
-    assert (found.said[::5] == 7).all()  # answered with a class that is never true
+    assert found.predicted[1] == 8
+    assert (found.predicted[::5] == 7).all()  # answered with a class that is never true
     assert len({found.look(g) for g in range(9)}) == 9
     assert len({found.look(g)[0] for g in range(9)}) == 9
     few = class_groups(np.array([3, 3, 1]), np.array([1, 3, 1]), names)
     assert few.names == ("class 3", "class 1")
-    assert (few.truth.tolist(), few.said.tolist()) == ([0, 0, 1], [1, 0, 1])
+    assert (few.truth.tolist(), few.predicted.tolist()) == ([0, 0, 1], [1, 0, 1])
 
 
 def test_places_are_gathered_into_cells() -> None:

@@ -16,7 +16,7 @@ from timesenclip.evaluation.bootstrap import mean_intervals
 from timesenclip.ground.taxonomy import load_taxonomy
 from timesenclip.report import plots as draw
 from timesenclip.report.figure import short
-from timesenclip.report.table import Sheet
+from timesenclip.report.table import ReportTable
 
 ODD = (
     "maize & beans, 50 % each_mix",
@@ -30,8 +30,8 @@ ODD = (
 
 
 def test_latex_prints_every_sign_of_a_class_name() -> None:
-    sheet = Sheet("odd", "100 % of A & B", ("class", "R@1"), tuple((name, (0.5, 0.25, 0.75)) for name in ODD))
-    text = sheet.to_latex()
+    table = ReportTable("odd", "100 % of A & B", ("class", "R@1"), tuple((name, (0.5, 0.25, 0.75)) for name in ODD))
+    text = table.to_latex()
     body = text[text.index(r"\midrule") :]
     assert r"maize \& beans, 50 \% each\_mix" in body
     assert r"cost \$5 to \$6" in body
@@ -44,10 +44,10 @@ def test_latex_prints_every_sign_of_a_class_name() -> None:
     assert not re.search(r"(?<!\\)[%$#_]", cells)  # nothing that LaTeX would take for a command
     assert text.count("{") - text.count(r"\{") == text.count("}") - text.count(r"\}")
     assert len(re.findall(r"(?<!\\)&", body)) == 2 * len(ODD)  # a figure, and its interval beneath
-    rows = list(csv.reader(sheet.to_csv().splitlines()))
+    rows = list(csv.reader(table.to_csv().splitlines()))
     assert rows[0] == ["class", "R@1", "R@1 low", "R@1 high"]
     assert [row[0] for row in rows[1:]] == list(ODD)
-    assert "a &lt; b | b &gt; c" in sheet.to_html()
+    assert "a &lt; b | b &gt; c" in table.to_html()
 
 
 SENTENCE = "Rows of young maize stand in a ploughed field under a grey sky, with a road and poplars behind."
@@ -55,30 +55,40 @@ SENTENCE = "Rows of young maize stand in a ploughed field under a grey sky, with
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs pdflatex (texlive-latex-recommended)")
 @pytest.mark.parametrize(
-    "sheet",
+    "table",
     [
-        Sheet("odd", "100 % of A & B", ("class", "R@1"), tuple((name, (0.5, 0.25, 0.75)) for name in ODD)),
-        Sheet("empty", "Nothing", ("class", "recall"), ()),
-        Sheet("wide", "Countries", ("class", *map(str, range(28))), tuple(("a name", *range(28)) for _ in range(16))),
-        Sheet("long", "Classes", ("class", *["average recall"] * 7), (("a name", *[(0.5, 0.25, 0.75)] * 7),) * 60),
-        Sheet("matrix", "Confusion", ("", *["a long name"] * 46), (("a long name", *[100] * 46),) * 46),
-        Sheet(
+        ReportTable("odd", "100 % of A & B", ("class", "R@1"), tuple((name, (0.5, 0.25, 0.75)) for name in ODD)),
+        ReportTable("empty", "Nothing", ("class", "recall"), ()),
+        ReportTable(
+            "wide", "Countries", ("class", *map(str, range(28))), tuple(("a name", *range(28)) for _ in range(16))
+        ),
+        ReportTable(
+            "long", "Classes", ("class", *["average recall"] * 7), (("a name", *[(0.5, 0.25, 0.75)] * 7),) * 60
+        ),
+        ReportTable("matrix", "Confusion", ("", *["a long name"] * 46), (("a long name", *[100] * 46),) * 46),
+        ReportTable(
             "eunis",
             "Classes",
             ("class", "samples", *["recall, prior-corrected"] * 6),
             ((SENTENCE[:50], 100, *[(0.5, 0.25, 0.75)] * 6),) * 44,
         ),
-        Sheet("prompts", "Prompts", ("class", "prompt", "recall"), (("a name", SENTENCE, 0.5),) * 90),
-        Sheet("few", "Prompts", ("class", "prompt", "recall"), (("a name", SENTENCE, 0.5),) * 9),
+        ReportTable("prompts", "Prompts", ("class", "prompt", "recall"), (("a name", SENTENCE, 0.5),) * 90),
+        ReportTable(
+            "effects",
+            "Prompts",
+            ("class", "prompt", "average class accuracy", "recall", "precision"),
+            ((SENTENCE[:39], SENTENCE, 0.5, 0.5, 0.5),) * 90,
+        ),
+        ReportTable("few", "Prompts", ("class", "prompt", "recall"), (("a name", SENTENCE, 0.5),) * 9),
     ],
-    ids=lambda sheet: sheet.name,
+    ids=lambda table: table.name,
 )
-def test_latex_prints_every_table_within_the_page(sheet: Sheet, tmp_path: Path) -> None:
+def test_latex_prints_every_table_within_the_page(table: ReportTable, tmp_path: Path) -> None:
     lines = [
         r"\documentclass{article}\usepackage[utf8]{inputenc}",
-        sheet.to_latex().splitlines()[0].removeprefix("% "),
+        table.to_latex().splitlines()[0].removeprefix("% "),
         r"\begin{document}",
-        sheet.to_latex(),
+        table.to_latex(),
         r"\end{document}",
     ]
     (tmp_path / "page.tex").write_text("\n".join(lines))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.special import softmax
 
 from timesenclip.errors import InputError
-from timesenclip.ground.prompts import class_weights
+from timesenclip.ground.prompts import class_vectors
 from timesenclip.ground.taxonomy import taxonomy_from_phrases
 from timesenclip.model.checkpoint import load
 from timesenclip.tasks.classify import classify, classify_embeddings, prior_corrected
@@ -101,7 +101,7 @@ def test_classify_from_python_and_its_table() -> None:
 
 def test_contribution_is_what_the_margin_loses_without_a_step() -> None:
     model, series = load(), random_series(3)
-    weights = class_weights(taxonomy_from_phrases(["forest", "water", "maize"]), model.tower)
+    weights = class_vectors(taxonomy_from_phrases(["forest", "water", "maize"]), model.tower)
     found = step_contribution(series, weights, model=model)
     assert found.shape == series.valid.shape
     assert np.array_equal(np.isfinite(found), series.valid)

@@ -9,7 +9,7 @@ from scipy.special import softmax
 from sklearn.linear_model import LogisticRegression
 
 from timesenclip.errors import CheckpointError, InputError, PromptError, TowerError
-from timesenclip.evaluation.few_shot import few_labels
+from timesenclip.evaluation.few_shot import few_shot_curve
 from timesenclip.evaluation.labels.labelled import LabelledSet
 from timesenclip.ground.taxonomy import taxonomy_from_phrases
 from timesenclip.model.checkpoint import load
@@ -123,7 +123,7 @@ def test_the_few_label_curve_rises_and_keeps_folds_apart() -> None:
     x, y = _blobs(rng, 60)
     data = _labelled(x, y, rng)
     text = _unit(rng.normal(size=(4, 12)))  # words that know nothing
-    curve = few_labels(data, x, text, shots=(1, 10, 40, 80, 500), repeats=2)
+    curve = few_shot_curve(data, x, text, shots=(1, 10, 40, 80, 500), repeats=2)
     by = {(point.method, point.shots): point for point in curve}
     assert ("probe", 80) in by  # the first that takes all there is
     assert ("probe", 500) not in by
@@ -133,14 +133,14 @@ def test_the_few_label_curve_rises_and_keeps_folds_apart() -> None:
     assert by["anchored", 1].accuracy_range[0] <= by["anchored", 1].accuracy <= by["anchored", 1].accuracy_range[1]
     # Labels that mean nothing in other folds cannot be learned: no example of the tested fold may leak.
     shuffled = LabelledSet(**{**{f: getattr(data, f) for f in data.__dataclass_fields__}, "truth": (data.fold + y) % 4})
-    assert few_labels(shuffled, x, text, shots=(40,), methods=("probe",), repeats=1)[0].accuracy < 0.2
+    assert few_shot_curve(shuffled, x, text, shots=(40,), methods=("probe",), repeats=1)[0].accuracy < 0.2
     one = LabelledSet(**{**{f: getattr(data, f) for f in data.__dataclass_fields__}, "truth": y * 0})
-    assert few_labels(one, x, text) == []
+    assert few_shot_curve(one, x, text) == []
 
 
 def test_what_no_head_can_be_made_of_is_left_out_of_the_curve() -> None:
     rng = np.random.default_rng(4)
     x = _unit(rng.normal(size=(80, 12)))
     data = _labelled(x, np.arange(80) % 20, rng)  # twenty classes in twelve dimensions
-    curve = few_labels(data, x, _unit(rng.normal(size=(20, 12))), shots=(1, 2), repeats=1)
+    curve = few_shot_curve(data, x, _unit(rng.normal(size=(20, 12))), shots=(1, 2), repeats=1)
     assert {point.method for point in curve} == {"prototype"}

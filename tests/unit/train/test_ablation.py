@@ -26,8 +26,8 @@ from timesenclip.errors import CheckpointError, InputError, TrainingDivergedErro
 from timesenclip.evaluation.sweep.config import TrainAxes, read_sweep
 from timesenclip.evaluation.sweep.run import SweepResult, run_sweep
 from timesenclip.model.checkpoint import load
-from timesenclip.train.recipe import Recipe, read_recipe
-from timesenclip.train.training_data import read_training_data
+from timesenclip.train.data import read_training_data
+from timesenclip.train.recipe import PhotoRecipe, read_recipe
 from timesenclip.train.variations import variations
 
 CONFIGS = Path(__file__).parents[3] / "configs"
@@ -56,7 +56,7 @@ def whole(world: Path) -> SweepResult:
     return run(read_sweep(world / "sweep.yaml"), world / "whole")
 
 
-def recipe_of(world: Path, *changes: str) -> Recipe:
+def recipe_of(world: Path, *changes: str) -> PhotoRecipe:
     return read_recipe(world / "recipe.yaml", changes=changes)
 
 
@@ -236,7 +236,7 @@ def test_a_training_that_diverges_leaves_a_row_without_figures(tmp_path: Path, m
     file = build(tmp_path, train=train, months_kept=[12, 3], composites=["month", "year"])
     real, called = ablation.pretrain, []
 
-    def pretrain(recipe: Recipe, *arguments: Any, **options: Any) -> Any:
+    def pretrain(recipe: PhotoRecipe, *arguments: Any, **options: Any) -> Any:
         called.append(recipe.objective.pooling)
         if recipe.objective.pooling == "mean":
             # As a training whose loss is not finite ends; a real one needs weights that overflow.
@@ -301,7 +301,7 @@ def test_a_sweep_that_trains_needs_a_trainer(world: Path, tmp_path: Path) -> Non
 def test_a_run_out_of_patience_stays_where_it_is(world: Path, tmp_path: Path) -> None:
     import warnings
 
-    from timesenclip.train.pretrain import pretrain
+    from timesenclip.train.trainer import pretrain
 
     recipe = recipe_of(world, "epochs=20", "selection.patience=1", "optimiser.learning_rate=1e-9")
     with warnings.catch_warnings():
@@ -327,7 +327,7 @@ def test_the_shipped_example_is_read() -> None:
 def test_the_command_trains_and_says_what_diverged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from typer.testing import CliRunner
 
-    from timesenclip.cli import app
+    from timesenclip.cli.commands import app
     from timesenclip.train import ablation
 
     train = {"recipe": "recipe.yaml", "bands": ["10m"], "changes": ["epochs=1"]}

@@ -15,7 +15,7 @@ from affine import Affine
 from numpy.typing import NDArray
 
 from timesenclip.bands import BAND_NAMES, SCL_NAME
-from timesenclip.eo.area import AreaSource, checked_window, composite_of_window, days_of_window
+from timesenclip.eo.area import checked_window, composite_of_window, days_of_window
 from timesenclip.eo.composite import DayStack, intervals_of_days
 from timesenclip.eo.cube.layers import Layer
 from timesenclip.eo.cube.offset_check import OffsetCheck
@@ -27,7 +27,7 @@ from timesenclip.errors import DataNotFoundError, TimeError
 from timesenclip.grid import Window, WindowLike, six_numbers
 from timesenclip.series import Cube
 
-__all__ = ["CubeSource", "check_offset"]
+__all__ = ["CubeSource"]
 
 _UNITS_PX = 64
 """Side of a window in which the units are looked at."""
@@ -118,6 +118,27 @@ class CubeSource:
             with suppress(DataNotFoundError, OSError):
                 self._offset_check.look(self._read(box, span, "month", True), span, source_name=self.source_name)
 
+    @property
+    def has_scl(self) -> bool:
+        """Whether the cube holds a scene classification."""
+        return SCL_NAME in self.layers
+
+    @property
+    def pixels_inside(self) -> int:
+        """Number of pixels."""
+        return self.shape[0] * self.shape[1]
+
+    @property
+    def typical_place(self) -> tuple[int, int]:
+        """Row and column of the middle."""
+        return self.shape[0] // 2, self.shape[1] // 2
+
+    def expected_observations(self, period: Period | str | int | None = None) -> float:
+        """Pixels of all dates of a period, before clouds are masked."""
+        span = as_period(period)
+        inside = len(self.dates) if span is None else ((self.dates >= span.start) & (self.dates < span.end)).sum()
+        return float(int(inside) * self.pixels_inside)
+
     def _sample_boxes(self, size_px: int) -> Iterator[Window]:
         """Small windows: in the middle, then towards the corners."""
         rows, columns = (max(size - size_px, 0) for size in self.shape)
@@ -128,7 +149,7 @@ class CubeSource:
     def _read(self, window: WindowLike | None, span: Period | None, every: Every | None, mask: bool) -> Cube:
         chosen = self._dates_in(span)
         box = checked_window(self, window)
-        masked = mask and SCL_NAME in self.layers
+        masked = mask and self.has_scl
         if mask and not masked and not self._looks_composited:
             self._unmasked.give(self.source_name, stacklevel=4)
         stack = self._stack(chosen, box, masked=masked, as_dn=every is not None and self._whole_numbers)
@@ -215,12 +236,3 @@ class CubeSource:
             "resampled": {"bands": coarse, "method": "nearest"} if coarse else {},
             **self.notes,
         }
-
-
-def check_offset(source: AreaSource, period: Period | str | int | None = None) -> None:
-    """Check an area for an offset that was left in, before work begins (`CubeSource.check_offset`).
-
-    Scenes of a search need no such look: their offset is decided one by one, and each window is compared with it.
-    """
-    if isinstance(source, CubeSource):
-        source.check_offset(period)

@@ -100,7 +100,7 @@ def _years(series: PixelSeries, rows: pd.DataFrame) -> tuple[Days, Days]:
 
 def _best_year(series: PixelSeries, told: NDArray[np.int64]) -> NDArray[np.int64]:
     """(N,) the table's year if it has an observation, else the one with most clear months, the later of equals."""
-    month = (series.start + (series.end - series.start) // 2).astype("datetime64[M]").astype(np.int64)
+    month = series.months()
     first, count = int(month.min()) // 12, int(month.max()) // 12 - int(month.min()) // 12 + 1
     seen = np.zeros((len(series), count * 12), dtype=np.bool_)
     row, step = np.nonzero(series.valid)

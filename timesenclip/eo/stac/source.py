@@ -122,7 +122,7 @@ class StacSource:
             raise TimeError(
                 f"{self.source_name} has no scene in {span}; its scenes run from {self.dates[0]} to {self.dates[-1]}."
             )
-        masked = mask and self._has_scl
+        masked = mask and self.has_scl
         if mask and not masked:
             self._unmasked.give(self.source_name)
         report = ReadingReport()
@@ -162,6 +162,9 @@ class StacSource:
         row, column = int((point.y - grid.y0) / grid.dy), int((point.x - grid.x0) / grid.dx)
         return min(max(row, 0), grid.shape[0] - 1), min(max(column, 0), grid.shape[1] - 1)
 
+    def check_offset(self, period: Period | str | int | None = None) -> None:
+        """Do nothing: the offset is decided scene by scene, and every window that is read is compared with it."""
+
     def _span(self, period: Period | str | int | None) -> Period:
         span = as_period(period) or self.period
         if span.start < self.period.start or span.end > self.period.end:
@@ -171,7 +174,8 @@ class StacSource:
         return span
 
     @cached_property
-    def _has_scl(self) -> bool:
+    def has_scl(self) -> bool:
+        """Whether any scene has a scene classification."""
         return any(SCL_NAME in scene.assets for scene in self.scenes)
 
     @cached_property

@@ -1,7 +1,7 @@
-"""Other people's models beside the checkpoint, on the same samples and in the same table.
+"""External models as baselines: Presto, and frozen image-text models on true-colour patches.
 
-Presto's features get a linear probe. A frozen image-text model is asked of true-colour patches with the same words, and
-its vectors get a probe too.
+Presto's features get a linear probe. An image-text model is evaluated zero-shot with the same prompts, and its vectors
+get a linear probe too.
 """
 
 from __future__ import annotations
@@ -17,58 +17,70 @@ from timesenclip.errors import InputError
 from timesenclip.evaluation.baselines.presto import load_presto, presto_features
 from timesenclip.evaluation.baselines.rgb_clip import patches, true_colour
 from timesenclip.evaluation.labels.labelled import LabelledSet
-from timesenclip.ground.prompts import DEFAULT, class_weights
+from timesenclip.ground.prompts import DEFAULT, class_vectors
 from timesenclip.ground.tower import GroundTower
 from timesenclip.series import Cube, PixelSeries
+from timesenclip.tasks.classify import prior_corrected
 
-__all__ = ["PRESTO", "TRUE_COLOUR", "TRUE_COLOUR_PROBE", "PeerAnswers", "Peers", "peer_answers"]
+__all__ = [
+    "PRESTO",
+    "TRUE_COLOUR",
+    "TRUE_COLOUR_CORRECTED",
+    "TRUE_COLOUR_PROBE",
+    "ExternalModels",
+    "ExternalPredictions",
+    "predict_external",
+]
 
 PRESTO = "Presto probe (with labels)"
 TRUE_COLOUR = "true-colour patches, words"
+TRUE_COLOUR_CORRECTED = "true-colour patches, words, prior-corrected"
 TRUE_COLOUR_PROBE = "true-colour patches, probe (with labels)"
-"""Names of their rows in every table."""
+"""Names of the methods in every table."""
 
 _BATCH = 256
 """Patches cut at a time: a year of 32 x 32 pixels is half a megabyte."""
 
 
 @dataclass(frozen=True, slots=True)
-class Peers:
-    """Which models to compare with."""
+class ExternalModels:
+    """External models to compare with."""
 
     presto: str | Path | None = None
-    """Presto's weights (`default_model.pt`)."""
+    """File with Presto's weights (`default_model.pt`)."""
     tower: GroundTower | None = None
-    """An image-text model (`load_tower`), asked of true-colour patches."""
+    """An image-text model (`load_tower`), which reads true-colour patches."""
     cube: Cube | None = None
-    """The area that the samples are pixels of, to cut patches from; None: the samples are patches themselves."""
+    """The cube that the samples are pixels of, to cut patches from; None: the samples are patches themselves."""
     size_px: int = 32
-    """Side of the patches that are cut."""
+    """Side of the patches that are cut from the cube, in pixels."""
 
 
 @dataclass(frozen=True, slots=True)
-class PeerAnswers:
-    """What they make of N samples."""
+class ExternalPredictions:
+    """Features and scores of external models for N samples."""
 
     features: dict[str, NDArray[np.float32]]
-    """(N, F) by the name of the row, for a linear probe."""
+    """(N, F) by name of the method, for a linear probe."""
     scores: dict[str, NDArray[np.float32]]
-    """(N, K) cosines with the classes, by the name of the row."""
+    """(N, K) cosines with the class vectors, raw or prior-corrected, by name of the method."""
     notes: tuple[str, ...]
-    """What a report should say of them."""
+    """How the features and scores were made, in sentences for the report."""
 
 
-def peer_answers(data: LabelledSet, peers: Peers, *, templates: str | Sequence[str] = DEFAULT) -> PeerAnswers:
-    """Let the models answer, in the order of their rows.
+def predict_external(
+    data: LabelledSet, external: ExternalModels, *, templates: str | Sequence[str] = DEFAULT
+) -> ExternalPredictions:
+    """Compute features and scores of the external models.
 
     Args:
         data: N labelled samples with at least one clear step each.
-        peers: the models.
-        templates: how the classes are put into words.
+        external: the models.
+        templates: prompt templates, see `prompts_for`.
 
     Raises:
-        DataNotFoundError: there is no such file.
-        CheckpointError: the weights are no Presto.
+        DataNotFoundError: the file with the weights does not exist.
+        CheckpointError: the weights are not those of a Presto model.
         TimeError: a series spans more months than Presto reads.
         InputError: the samples are single pixels and no cube was given, or the cube is smaller than a patch.
         TowerError: the tower reads text only.
@@ -76,13 +88,14 @@ def peer_answers(data: LabelledSet, peers: Peers, *, templates: str | Sequence[s
     features: dict[str, NDArray[np.float32]] = {}
     scores: dict[str, NDArray[np.float32]] = {}
     notes: list[str] = []
-    if peers.tower is not None:
-        vectors, note = _true_colour_vectors(data, peers, peers.tower)
+    if external.tower is not None:
+        vectors, note = _true_colour_vectors(data, external, external.tower)
         features[TRUE_COLOUR_PROBE] = vectors
-        scores[TRUE_COLOUR] = vectors @ class_weights(data.taxonomy, peers.tower, templates).T
+        cosines = vectors @ class_vectors(data.taxonomy, external.tower, templates).T  # (N, K)
+        scores |= {TRUE_COLOUR: cosines, TRUE_COLOUR_CORRECTED: prior_corrected(cosines)}
         notes.append(note)
-    if peers.presto is not None:
-        model = load_presto(peers.presto)
+    if external.presto is not None:
+        model = load_presto(external.presto)
         features[PRESTO] = presto_features(data.series, model)
         left = ", ".join(f"{part} ({count} tensors)" for part, count in model.ignored.items()) or "nothing"
         notes.append(
@@ -90,12 +103,14 @@ def peer_answers(data: LabelledSet, peers: Peers, *, templates: str | Sequence[s
             "place; Sentinel-1, weather, terrain and land cover are masked. It was trained on top-of-atmosphere "
             "reflectance."
         )
-    return PeerAnswers(features, scores, tuple(notes))
+    return ExternalPredictions(features, scores, tuple(notes))
 
 
-def _true_colour_vectors(data: LabelledSet, peers: Peers, tower: GroundTower) -> tuple[NDArray[np.float32], str]:
+def _true_colour_vectors(
+    data: LabelledSet, external: ExternalModels, tower: GroundTower
+) -> tuple[NDArray[np.float32], str]:
     """Vectors (N, D) of the patches around the samples, and how they were made."""
-    cube, series = peers.cube, data.series
+    cube, series = external.cube, data.series
     if cube is None and (series.reflectance.ndim != 5 or series.reflectance.shape[-1] == 1):
         raise InputError(
             f"'{data.title}' holds single pixels, and an image-text model needs patches; give a cube, or a training "
@@ -105,7 +120,7 @@ def _true_colour_vectors(data: LabelledSet, peers: Peers, tower: GroundTower) ->
     for first in range(0, len(series), _BATCH):
         part = series.take(slice(first, first + _BATCH))
         if cube is not None:
-            size_px = peers.size_px
+            size_px = external.size_px
             part, clouded = _around(cube, part, size_px)
             cloudy += clouded
         parts.append(tower.encode_images(true_colour(part)))
@@ -119,7 +134,7 @@ def _true_colour_vectors(data: LabelledSet, peers: Peers, tower: GroundTower) ->
 
 
 def _around(cube: Cube, pixels: PixelSeries, size_px: int) -> tuple[PixelSeries, int]:
-    """Patches around pixels of a cube, and how many were never clear as a whole."""
+    """Patches around pixels of a cube, and how many of them have no step that is clear in every pixel."""
     number = np.array([int(name) for name in pixels.sample_id])  # `Cube.pixel_series` counts pixels row by row
     found = patches(cube, number // cube.shape[1], number % cube.shape[1], size_px=size_px)
     never = np.asarray(~found.valid.any(axis=1))  # (N,)

@@ -220,7 +220,7 @@ def presto_input(
         )
     values = series.reflectance
     values = values.mean(axis=(3, 4)) if values.ndim == 5 else values  # (N, T, C)
-    month = (series.start + (series.end - series.start) // 2).astype("datetime64[M]").astype(np.int64)
+    month = series.months()
     first = month.min(axis=1)
     place = month - first[:, None]  # (N, T)
     months = int(place[series.valid].max()) + 1

@@ -1,9 +1,9 @@
-"""Frozen CLIP-like models on true-colour patches: what a user would otherwise have taken.
+"""Frozen CLIP-like models on true-colour patches, as a baseline.
 
-Any tower that `load_tower` gives works: a hub id or a folder in transformers' CLIP or SigLIP layout, and RemoteCLIP,
-GeoRSCLIP, SkyCLIP and SenCLIP weights made into one by `import_clip`. What is done to the pixels, so that figures can
-be repeated: the median of the clear steps, bands red, green, blue, reflectance 0 to 0.3 onto 0 to 255, then the tower's
-own resizing and normalisation.
+Any tower that `load_tower` returns works: a hub id or a folder in the CLIP or SigLIP layout of transformers, and
+weights of RemoteCLIP, GeoRSCLIP, SkyCLIP and SenCLIP that `import_clip` has converted. Pixels are processed as follows:
+median of the clear steps, bands red, green and blue, reflectance 0 to 0.3 scaled to 0 to 255, then the resizing and
+normalisation of the tower.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from timesenclip.bands import band_index
 from timesenclip.errors import InputError
 from timesenclip.evaluation.labels.labelled import LabelledSet, labelled_cube
-from timesenclip.evaluation.metrics import Figures, figures
-from timesenclip.ground.prompts import DEFAULT, class_weights
+from timesenclip.evaluation.metrics import Metrics, compute_metrics
+from timesenclip.ground.prompts import DEFAULT, class_vectors
 from timesenclip.ground.taxonomy import Taxonomy
 from timesenclip.ground.tower import GroundTower
 from timesenclip.series import Cube, PixelSeries
@@ -31,35 +31,37 @@ if TYPE_CHECKING:
 __all__ = ["BRIGHTEST", "RgbBaseline", "labelled_patches", "patches", "rgb_baseline", "true_colour"]
 
 BRIGHTEST = 0.3
-"""Reflectance that is shown as 255: vegetation and soil keep their contrast, snow and cloud saturate."""
+"""Reflectance that becomes 255: vegetation and soil keep their contrast, snow and cloud saturate."""
 
 
 @dataclass(frozen=True, slots=True)
 class RgbBaseline:
-    """Zero-shot figures of a frozen model on true-colour patches."""
+    """Zero-shot metrics of a frozen model on true-colour patches."""
 
     tower: str
-    """Its name."""
+    """Name of the tower."""
     size_px: int
     """Side of a patch in pixels of 10 m, before the tower's resizing."""
-    raw: Figures
-    """As it answers."""
-    corrected: Figures
-    """After the transductive prior correction."""
+    raw: Metrics
+    """Metrics of the raw predictions."""
+    corrected: Metrics
+    """Metrics after the transductive prior correction."""
     embeddings: NDArray[np.float32]
     """(N, D) unit rows, for probes."""
 
 
 def patches(cube: Cube, rows: NDArray[np.integer], columns: NDArray[np.integer], *, size_px: int) -> PixelSeries:
-    """Square patches of a cube around pixels, as series (N, T, C, Y, X). A step counts where the whole patch is clear.
+    """Cut square patches around pixels of a cube, as series (N, T, C, Y, X).
+
+    A step is valid where every pixel of the patch is clear.
 
     Args:
-        cube: the area.
-        rows, columns: (N,) pixels in the middle; a patch that would leave the area is moved inside.
-        size_px: side of a patch.
+        cube: the cube.
+        rows, columns: (N,) central pixels; a patch that would extend beyond the cube is moved inside.
+        size_px: side of a patch in pixels.
 
     Raises:
-        InputError: the area is smaller than a patch, or a pixel lies outside.
+        InputError: the cube is smaller than a patch, or a pixel lies outside it.
     """
     height, width = cube.shape
     if not 1 <= size_px <= min(height, width):
@@ -97,19 +99,19 @@ def labelled_patches(
     seed: int = 0,
     title: str = "patches",
 ) -> LabelledSet:
-    """Patches around labelled pixels, drawn at random; the label is that of the pixel in the middle.
+    """Patches around randomly drawn labelled pixels; the label is that of the central pixel.
 
     Args:
-        cube: the area.
+        cube: the cube.
         labels: (Y, X) codes on the same grid.
         taxonomy, mapping: as `labelled_cube`.
-        size_px: side of a patch.
-        most: patches at most.
-        seed: of the draw.
-        title: where they come from.
+        size_px: side of a patch in pixels.
+        most: number of pixels drawn at most.
+        seed: seed of the draw.
+        title: name of the source, for reports.
 
     Raises:
-        InputError: no labelled pixel, or no patch that was seen clearly as a whole.
+        InputError: there is no labelled pixel, or no patch has a step that is clear in every pixel.
     """
     pixels = labelled_cube(cube, labels, taxonomy=taxonomy, mapping=mapping, title=title)
     pixels = pixels.take(np.sort(np.random.default_rng(seed).permutation(len(pixels))[:most]))
@@ -122,12 +124,12 @@ def labelled_patches(
 
 
 def true_colour(series: PixelSeries, *, brightest: float = BRIGHTEST) -> list[Image.Image]:
-    """N true-colour pictures: median of the clear steps, reflectance 0..`brightest` onto 0..255.
+    """N true-colour images: median of the clear steps, reflectance 0..`brightest` scaled to 0..255.
 
-    A pixel series is a picture of one pixel: the tower's resizing makes an even surface of it.
+    A series of single pixels gives images of one pixel, which the tower's resizing turns into a uniform area.
 
     Raises:
-        InputError: a series was never seen clearly.
+        InputError: a series has no clear observation.
     """
     from PIL import Image
 
@@ -152,25 +154,25 @@ def rgb_baseline(
     seed: int = 0,
     draws: int = 1000,
 ) -> RgbBaseline:
-    """Zero-shot figures of a frozen image-text model on true-colour patches of labelled places.
+    """Zero-shot metrics of a frozen image-text model on true-colour patches of labelled samples.
 
     Args:
         data: labelled series, patches or pixels.
         tower: a tower that reads images.
-        templates: how the classes are put into words.
-        seed, draws: of the bootstrap.
+        templates: prompt templates, see `prompts_for`.
+        seed, draws: seed and number of draws of the bootstrap.
 
     Raises:
         TowerError: the tower reads text only.
     """
     vectors = tower.encode_images(true_colour(data.series))
-    scores = vectors @ class_weights(data.taxonomy, tower, templates).T
+    scores = vectors @ class_vectors(data.taxonomy, tower, templates).T
     options: dict[str, Any] = {"names": data.taxonomy.names, "block": data.block, "seed": seed, "draws": draws}
     corrected = prior_corrected(scores)
     return RgbBaseline(
         tower=tower.name,
         size_px=data.series.reflectance.shape[-1] if data.series.reflectance.ndim == 5 else 1,
-        raw=figures(data.truth, scores.argmax(axis=1), scores=scores, **options),
-        corrected=figures(data.truth, corrected.argmax(axis=1), scores=corrected, **options),
+        raw=compute_metrics(data.truth, scores.argmax(axis=1), scores=scores, **options),
+        corrected=compute_metrics(data.truth, corrected.argmax(axis=1), scores=corrected, **options),
         embeddings=vectors,
     )

@@ -1,7 +1,7 @@
-"""What an answer must be compared with: chance, the majority class, and models that had labels.
+"""Baselines: chance, the majority class, and supervised models.
 
-The models with labels (random forest, linear probe) run on the raw series and on the embeddings, and are always tested
-on other blocks of land than those they learned from (`cross_predicted`).
+The supervised models (random forest, linear probe) run on the raw series and on the embeddings, and are always tested
+on other blocks of land than those they were trained on (`cross_predicted`).
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ Learner = Callable[[Features, NDArray[np.int64]], Any]
 
 
 def chance(count: int, classes: int, *, seed: int = 0) -> NDArray[np.int64]:
-    """Predictions drawn evenly from the classes, (N,)."""
+    """Predictions drawn uniformly from the classes, (N,)."""
     return np.random.default_rng(seed).integers(0, classes, count)
 
 
@@ -41,17 +41,17 @@ def majority(truth: NDArray[np.integer], count: int) -> NDArray[np.int64]:
 
 
 def forest_features(series: PixelSeries) -> Features:
-    """(N, F) features that any number of steps gives: each month's bands and NDVI, gaps filled by the series' median,
-    and percentiles.
+    """(N, F) features for series of any length: bands and NDVI of each calendar month, and their percentiles.
 
-    Months are calendar months; several steps of one month are averaged, and so are the pixels of a patch.
+    Several steps of one month are averaged, and so are the pixels of a patch. A month without a valid step gets the
+    median of the series.
     """
     n, bands = len(series), series.reflectance
     bands = bands.mean(axis=(3, 4)) if bands.ndim == 5 else bands  # (N, T, C)
     red, nir = bands[:, :, band_index("red")], bands[:, :, band_index("nir")]
     ndvi = (nir - red) / np.maximum(nir + red, 1e-6)
     values = np.concatenate([bands, ndvi[..., None]], axis=2)  # (N, T, C + 1)
-    month = ((series.start + (series.end - series.start) // 2).astype("datetime64[M]").astype(int)) % 12
+    month = series.months() % 12
     total = np.zeros((n, 12, values.shape[2]))
     count = np.zeros((n, 12, 1))
     row = np.broadcast_to(np.arange(n)[:, None], month.shape)
@@ -90,7 +90,7 @@ def probe(*, strength: float = 1.0) -> Learner:
     from threadpoolctl import threadpool_limits
 
     def fit(features: Features, labels: NDArray[np.int64]) -> Any:
-        # One thread: on small problems several only wait for each other (measured: 90 times slower on a busy machine).
+        # One thread: on small problems, several threads mostly wait (measured: 90 times slower on a busy machine).
         with expected_of_few(), threadpool_limits(1):
             model = make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=500))
             return model.fit(np.asarray(features, np.float64), labels)
@@ -108,12 +108,13 @@ def cross_predicted(
     most: int = 20_000,
     seed: int = 0,
 ) -> NDArray[np.float32] | None:
-    """Probabilities (N, K) for every sample from a model that learned from the other folds.
+    """Probabilities (N, K) for every sample from a model that was trained on the other folds.
 
-    Classes that a training side does not have get 0. A model learns from `most` samples at most, drawn with `seed`.
+    A class that is not in the training folds has probability 0. A model is trained on at most `most` samples, drawn
+    with `seed`.
 
     Returns:
-        None where a fold holds everything, or leaves fewer than two classes to learn from.
+        None where all samples are in one fold, or the training folds have fewer than two classes.
     """
     out = np.zeros((len(truth), classes), dtype=np.float32)
     for part in np.unique(fold):
@@ -129,6 +130,6 @@ def cross_predicted(
 def random_forest(
     train: PixelSeries, labels: NDArray[np.integer], test: PixelSeries, *, seed: int = 0, trees: int = 300
 ) -> NDArray[np.int64]:
-    """Predictions (N,) of a forest trained with labels, classes weighted evenly."""
+    """Predictions (N,) for `test` by a forest that learned from the labels of `train`, classes weighted evenly."""
     model = forest(seed=seed, trees=trees)(forest_features(train), np.asarray(labels, np.int64))
     return np.asarray(model.predict(forest_features(test)), dtype=np.int64)

@@ -1,4 +1,4 @@
-"""Embedded photographs (or other ground views) of places, for retrieval between the streams."""
+"""Embedded photographs (or other ground views) of places, for retrieval between satellite and ground."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from timesenclip.errors import DataNotFoundError, InputError
 
-__all__ = ["Ground", "read_ground", "rows_of_places"]
+__all__ = ["Ground", "match_samples", "read_ground"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,17 +19,17 @@ class Ground:
     """Embedded photographs (or other ground views) of places."""
 
     sample_id: tuple[str, ...]
-    """(M,) place of each; a place may have several."""
+    """(M,) place of each view; a place may have several views."""
     vectors: NDArray[np.float32]
-    """(M, D) unit rows in the checkpoint's space."""
+    """(M, D) unit rows, embedded by the tower of the checkpoint."""
 
 
 def read_ground(path: str | Path) -> Ground:
     """Read ground vectors from Parquet: columns `sample_id` and `embedding`, one row a photograph.
 
     Raises:
-        DataNotFoundError: no such file, or not Parquet.
-        InputError: a column is not there, or it holds no vectors of one length.
+        DataNotFoundError: the file does not exist or is not Parquet.
+        InputError: a column is missing, or the vectors differ in length.
     """
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -54,21 +54,21 @@ def read_ground(path: str | Path) -> Ground:
     try:
         vectors = np.array(rows, dtype=np.float32)  # (M, D)
     except (TypeError, ValueError) as error:
-        raise InputError(f"'{file}': embeddings hold something else than numbers; expected lists of float.") from error
+        raise InputError(f"'{file}': embeddings hold values that are not numbers; expected lists of float.") from error
     length = np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
     return Ground(tuple(map(str, table["sample_id"].to_pylist())), vectors / length)
 
 
-def rows_of_places(ground: Ground, sample_id: Sequence[str], dim: int) -> NDArray[np.int64]:
-    """Row of the sample that each photograph belongs to, (M,), -1 where it belongs to none.
+def match_samples(ground: Ground, sample_id: Sequence[str], dim: int) -> NDArray[np.int64]:
+    """Row of the sample that each photograph belongs to, (M,); -1 where there is no such sample.
 
     Args:
         ground: M photographs.
-        sample_id: of the samples.
-        dim: dimensions of the checkpoint.
+        sample_id: ids of the samples.
+        dim: embedding dimension of the checkpoint.
 
     Raises:
-        InputError: another dimension, no photograph of a sample, or none that has numbers.
+        InputError: the dimensions differ, no photograph belongs to a sample, or all of those hold NaN.
     """
     if ground.vectors.shape[1] != dim:
         raise InputError(

@@ -1,6 +1,6 @@
-"""Labelled places: series with the truth, from tables or from an area with a raster of labels.
+"""Labelled samples: series with their true class, from tables of points or from a cube with a raster of labels.
 
-Every figure of the package is made of a `LabelledSet`, so that what was left out, and why, is said in one place.
+Evaluation starts from a `LabelledSet`, which records what was left out and why.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from timesenclip.eo.cube.netcdf import open_netcdf
 from timesenclip.eo.points.read import read_attributes, read_points
-from timesenclip.errors import DataNotFoundError, GridError, InputError, TaxonomyError
-from timesenclip.ground.taxonomy import Taxonomy, loose_name
+from timesenclip.errors import DataNotFoundError, GridError, InputError
+from timesenclip.ground.labels import class_index
+from timesenclip.ground.taxonomy import Taxonomy
 from timesenclip.messages import reason_of
 from timesenclip.series import Cube, PixelSeries, concatenate
 from timesenclip.spatial import BLOCK_DEG, spatial_blocks, spatial_folds
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "LabelledSet",
-    "class_index",
     "labelled_cube",
     "labelled_points",
     "labelled_series",
@@ -36,34 +36,35 @@ __all__ = [
 ]
 
 FOLDS = 4
-"""Folds of a labelled set."""
+"""Number of folds of a labelled set."""
 _STRIPS = 16
+"""Blocks of a cube: vertical strips, since an area is often smaller than a block of `BLOCK_DEG`."""
 _STRIPS_SPLIT = f"{FOLDS} vertical strips of the same area"
 Labels = Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class LabelledSet:
-    """N series whose class is known."""
+    """N series with their true class."""
 
     title: str
-    """Where they come from."""
+    """Name of the source, for reports."""
     series: PixelSeries
-    """N series, each with a clear observation."""
+    """N series, each with at least one clear observation."""
     truth: NDArray[np.int64]
     """(N,) class index 0..K - 1."""
     taxonomy: Taxonomy
-    """The K classes that are asked."""
+    """The K classes."""
     block: NDArray[np.int64]
-    """(N,) block of land, the unit of splits and of intervals."""
+    """(N,) block of land, the unit of splits and of the bootstrap."""
     fold: NDArray[np.int64]
-    """(N,) fold 0..3; who learns from labels is tested on a fold that it did not see."""
+    """(N,) fold 0..3; supervised models are tested on a fold that they were not trained on."""
     split: str
-    """What folds are made of, in words."""
+    """What the folds consist of, in words."""
     skipped: dict[str, int]
-    """Labels that are no class of the taxonomy, with their counts, most first."""
+    """Labels that belong to no class, with their counts, most frequent first."""
     notes: tuple[str, ...] = ()
-    """What else was left out or is doubtful."""
+    """What else was left out or is uncertain, in sentences."""
 
     def __len__(self) -> int:
         """Number of series."""
@@ -75,7 +76,7 @@ class LabelledSet:
         return tuple(self.taxonomy.names[k] for k in np.unique(self.truth))
 
     def take(self, index: NDArray[np.integer] | NDArray[np.bool_]) -> LabelledSet:
-        """The samples at `index`."""
+        """The samples at `index` (numbers or a mask)."""
         chosen = np.arange(len(self))[index]
         return LabelledSet(
             self.title,
@@ -102,17 +103,17 @@ def labelled_points(
     """Read one or several labelled tables of points.
 
     Args:
-        paths: tables, as `read_points` takes them.
-        label_column: column with the labels; empty cells have none.
-        taxonomy: the K classes that are asked.
-        mapping: label -> class name, or several that are applied one after the other; default: labels are class names,
-            synonyms or codes. Labels without a class are left out and counted.
+        paths: one or several tables in a form that `read_points` reads.
+        label_column: column with the labels; an empty cell means that there is no label.
+        taxonomy: the K classes.
+        mapping: label -> class name, or several mappings that are applied one after the other; default: labels are
+            names, synonyms or codes of classes. Labels without a class are left out and counted.
         block_deg: side of a block of land in degrees.
-        read_options: period, units and so on, as `read_points`.
+        read_options: further options of `read_points`, such as period and units.
 
     Raises:
-        InputError: no label is a class, or no labelled point was seen.
-        TaxonomyError: the mapping names a class that is not there.
+        InputError: no label belongs to a class, or no labelled point has a clear observation.
+        TaxonomyError: the mapping names a class that the taxonomy does not have.
     """
     files = [paths] if isinstance(paths, str | Path) else list(paths)
     parts, labels = [], []
@@ -125,13 +126,13 @@ def labelled_points(
         taxonomy=taxonomy,
         mapping=mapping,
         title=", ".join(Path(file).name for file in files),
-        where=", ".join(map(str, files)),
+        source_name=", ".join(map(str, files)),
         block_deg=block_deg,
     )
 
 
 def _texts(labels: pd.Series) -> NDArray[np.str_]:
-    """(N,) labels as text, "" where there is none; whole numbers stay whole beside those that are missing."""
+    """(N,) labels as text, "" where there is none; whole numbers stay whole although pandas reads them as floats."""
     if labels.dtype.kind == "f" and (labels.dropna() % 1 == 0).all():
         labels = labels.astype("Int64")
     return labels.astype(object).where(labels.notna(), "").astype(str).to_numpy().astype(np.str_)
@@ -144,21 +145,21 @@ def labelled_series(
     taxonomy: Taxonomy,
     mapping: Labels | Sequence[Labels] | None = None,
     title: str,
-    where: str | None = None,
+    source_name: str | None = None,
     block_deg: float = BLOCK_DEG,
 ) -> LabelledSet:
-    """Labels (N,) of series from anywhere: Sen4Map groups, arrays, another reader.
+    """Build a labelled set from series of any source and their labels (N,).
 
     Args:
         series: N series.
         labels: (N,) as text.
         taxonomy, mapping, block_deg: as `labelled_points`.
-        title: where they come from, for the report.
-        where: the same for messages; default: the title.
+        title: name of the source, for reports.
+        source_name: name of the source in messages; default: the title.
 
     Raises:
-        InputError: lengths differ, no label is a class, or no labelled series was seen.
-        TaxonomyError: the mapping names a class that is not there.
+        InputError: lengths differ, no label belongs to a class, or no labelled series has a clear observation.
+        TaxonomyError: the mapping names a class that the taxonomy does not have.
     """
     if len(labels) != len(series):
         raise InputError(f"{len(labels)} labels for {len(series)} series; give one for each.")
@@ -171,7 +172,7 @@ def labelled_series(
         block,
         spatial_folds(block, folds=FOLDS),
         title=title,
-        where=where or title,
+        source_name=source_name or title,
         split=f"blocks of {block_deg:g} degrees",
     )
 
@@ -184,16 +185,25 @@ def labelled_cube(
     mapping: Labels | Sequence[Labels] | None,
     title: str,
 ) -> LabelledSet:
-    """The pixels of a cube against a label raster on the same grid; blocks are vertical strips of the area.
+    """Build a labelled set from the pixels of a cube and a raster of labels on the same grid.
+
+    Blocks are vertical strips of the area.
+
+    Args:
+        cube: Y x X pixels.
+        labels: (Y, X) integer codes.
+        taxonomy: the K classes.
+        mapping: code as text -> class name, as in `labelled_points`.
+        title: name of the source, for reports.
 
     Raises:
         GridError: the raster has another shape.
-        InputError: no label is a class.
+        InputError: no label belongs to a class.
     """
     if labels.shape != cube.shape:
         raise GridError(f"The labels have {labels.shape} pixels and the cube {cube.shape}; put them on one grid.")
     column = np.broadcast_to(np.arange(cube.shape[1]), cube.shape).ravel()
-    # Vertical: pixels of one field seldom lie in two wide strips (the folds), and every strip holds most classes.
+    # Pixels of one field seldom lie in two wide strips (the folds), and every strip holds most classes.
     strips = min(_STRIPS, cube.shape[1])
     block = np.asarray(column * strips // cube.shape[1], dtype=np.int64)
     return _labelled(
@@ -204,50 +214,16 @@ def labelled_cube(
         block,
         block * FOLDS // strips,
         title=title,
-        where="the label raster",
+        source_name="the label raster",
         split=_STRIPS_SPLIT,
     )
 
 
-def class_index(
-    labels: NDArray[np.str_], taxonomy: Taxonomy, mapping: Labels | Sequence[Labels] | None = None
-) -> tuple[NDArray[np.int64], dict[str, int]]:
-    """Class index of each label, -1 where it has none, and the labels left out with their counts, most first.
-
-    An empty label is none: it has no class, and is not left out.
-
-    Raises:
-        TaxonomyError: the last mapping names a class that is not there.
-    """
-    names = {name.lower(): k for k, name in enumerate(taxonomy.names)}
-    lookup = {taxon.code.lower(): k for k, taxon in enumerate(taxonomy.classes) if taxon.code}
-    lookup |= {word.lower(): k for k, taxon in enumerate(taxonomy.classes) for word in taxon.synonyms}
-    chain = [mapping] if isinstance(mapping, Mapping) else list(mapping or [])
-    if chain:
-        lookup = {}
-        wrong = sorted({target for target in chain[-1].values() if target.lower() not in names})
-        if wrong:
-            raise TaxonomyError(f"The mapping names '{wrong[0]}', which is not among {', '.join(taxonomy.names[:12])}.")
-    lookup |= names
-    loose = {loose_name(word): k for word, k in lookup.items() if loose_name(word)}
-    steps = [{label.lower(): target for label, target in step.items()} for step in chain]
-    unique, inverse, counts = np.unique(labels, return_inverse=True, return_counts=True)
-    index = np.full(len(unique), -1, dtype=np.int64)
-    for i, label in enumerate(unique):
-        found: str | None = str(label)
-        for step in steps:
-            found = step.get(found.lower()) if found is not None else None
-        if found is not None:
-            index[i] = lookup.get(found.lower(), loose.get(loose_name(found), -1))
-    left = sorted((-int(n), str(text)) for text, k, n in zip(unique, index, counts, strict=True) if k < 0 and text)
-    return index[inverse], {label: -count for count, label in left}
-
-
 def parse_mapping(text: str) -> dict[str, str]:
-    """Read `1200=maize,5100=grassland`, a YAML or JSON file with label: class, or `FILE:KEY` for a table inside it.
+    """Read `1200=maize,5100=grassland`, a YAML or JSON file with label: class, or `FILE:KEY` for one table of a file.
 
     Raises:
-        InputError: it is none of these.
+        InputError: the text is none of these.
     """
     if "=" in text:
         pairs = [part.partition("=") for part in text.split(",") if part.strip()]
@@ -275,8 +251,8 @@ def read_labels(text: str) -> NDArray[np.int64]:
     """Read a label raster: `FILE.tif`, or `FILE.nc:VARIABLE`.
 
     Raises:
-        DataNotFoundError: no such file, or it cannot be read.
-        InputError: the variable is not there.
+        DataNotFoundError: the file does not exist or cannot be read.
+        InputError: the file has no such variable.
     """
     name, _, variable = text.rpartition(":") if ".nc:" in text else (text, "", "")
     file = Path(name)
@@ -286,7 +262,7 @@ def read_labels(text: str) -> NDArray[np.int64]:
         return _label_values(file, variable)
     except InputError:
         raise
-    except Exception as error:  # rasterio, h5py and h5netcdf raise many kinds; all mean that it cannot be read
+    except Exception as error:  # rasterio, h5py and h5netcdf raise many types; all mean that the file cannot be read
         reason = reason_of(error.__cause__ or error)
         raise DataNotFoundError(
             f"Cannot read labels from '{file}' ({reason}); give FILE.tif or FILE.nc:VARIABLE."
@@ -324,7 +300,7 @@ def _labelled(
     fold: NDArray[np.int64],
     *,
     title: str,
-    where: str,
+    source_name: str,
     split: str,
 ) -> LabelledSet:
     truth, skipped = class_index(labels, taxonomy, mapping)
@@ -333,8 +309,12 @@ def _labelled(
     if not keep.any():
         listed = ", ".join(f"'{label}' ({count})" for label, count in list(skipped.items())[:8])
         if (truth >= 0).any():
-            raise InputError(f"{where}: none of the {int((truth >= 0).sum())} labelled samples was ever seen clearly.")
-        raise InputError(f"{where}: no label belongs to a class; labels seen: {listed or 'none'}. Give a --mapping.")
+            raise InputError(
+                f"{source_name}: none of the {int((truth >= 0).sum())} labelled samples was ever seen clearly."
+            )
+        raise InputError(
+            f"{source_name}: no label belongs to a class; labels seen: {listed or 'none'}. Give a --mapping."
+        )
     notes = []
     silent = int((labels == "").sum())
     if silent:

@@ -1,4 +1,4 @@
-"""Labelled places from a training store: Sen4Map with its own labels, or with a LUCAS table beside it."""
+"""Labelled samples from a training store, with its own labels or those of a LUCAS table that is joined by id."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timesenclip.data.ground_views import read_ground_views
-from timesenclip.data.lucas import class_index, label_column, read_lucas
+from timesenclip.data.lucas import label_column, read_lucas
 from timesenclip.data.store import SeriesStore
 from timesenclip.errors import InputError
 from timesenclip.evaluation.labels.ground_vectors import Ground
 from timesenclip.evaluation.labels.labelled import LabelledSet, Labels, labelled_series
+from timesenclip.ground.labels import class_index
 from timesenclip.ground.taxonomy import Taxonomy
 from timesenclip.spatial import BLOCK_DEG
 
@@ -23,7 +24,7 @@ _TABLES = (".csv", ".gpkg", ".parquet")
 
 
 def is_store(path: Path) -> bool:
-    """Whether a path is a training store."""
+    """Whether a folder is a training store."""
     return (path / "index.parquet").is_file() and (path / "zarr.json").is_file()
 
 
@@ -36,20 +37,20 @@ def labelled_store(
     only: Sequence[str] | None = None,
     block_deg: float = BLOCK_DEG,
 ) -> LabelledSet:
-    """Read a training store and the labels of its places.
+    """Build a labelled set from a training store.
 
     Args:
         folder: the store.
         labels: column of the store's index (`lc1`, `lu1`, `nuts0`, `eunis_l2`, `bioregion`), `auto` for the one that
-            answers the taxonomy, or `FILE:COLUMN` (or `FILE:auto`) of a LUCAS table or of the authors' test labels,
-            joined by id; columns go by our names or by the file's (`lc_label`).
-        taxonomy: the K classes that are asked.
-        mapping: label -> class name; default: LUCAS codes, class names, synonyms.
-        only: ids to take, such as those of the test split; default: all.
+            belongs to the taxonomy, or `FILE:COLUMN` (or `FILE:auto`) of a LUCAS table or of the authors' test labels,
+            joined by id; columns have our names or those of the file (`lc_label`).
+        taxonomy: the K classes.
+        mapping: label -> class name; default: labels are LUCAS codes, class names or synonyms.
+        only: ids of the places to read, such as those of the test split; default: all.
         block_deg: side of a block of land in degrees.
 
     Raises:
-        InputError: no such column, labels and places have no id in common, or no label is a class.
+        InputError: there is no such column, labels and places have no id in common, or no label belongs to a class.
     """
     store = SeriesStore.open(folder)
     ids = store.index["sample_id"].astype(str).to_numpy()
@@ -59,14 +60,14 @@ def labelled_store(
     if not len(rows):
         raise InputError(f"'{folder}': none of its places has a label in '{labels}'; do the ids agree?")
     if mapping is None:
-        index = class_index(found.tolist(), taxonomy)
-        known = np.array([*taxonomy.names, ""])[index]  # a code becomes the name of its class, anything else stays
+        index, _ = class_index(found, taxonomy, lucas_groups=True)
+        known = np.array([*taxonomy.names, ""])[index]  # a code becomes the name of its class, any other label stays
         found = np.where(index >= 0, known, found)
-    where = f"{folder} ({labels})"
+    source_name = f"{folder} ({labels})"
     series = store.series(rows)
     title = Path(folder).name
     return labelled_series(
-        series, found, taxonomy=taxonomy, mapping=mapping, block_deg=block_deg, title=title, where=where
+        series, found, taxonomy=taxonomy, mapping=mapping, block_deg=block_deg, title=title, source_name=source_name
     )
 
 
@@ -88,7 +89,7 @@ def _labels(store: SeriesStore, labels: str, taxonomy: Taxonomy) -> NDArray[np.s
 
 
 def ground_views(path: str | Path) -> Ground:
-    """Embedded photographs by place: a store of `ground embed`, or the published dictionary."""
+    """Read embedded photographs by place: a store of `ground embed`, or the published dictionary."""
     views = read_ground_views(path)
     vectors = views.vectors.astype(np.float32)
     return Ground(tuple(views.point_id.tolist()), vectors / np.linalg.norm(vectors, axis=1, keepdims=True))

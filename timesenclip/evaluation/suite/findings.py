@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timesenclip.evaluation.evaluate import Comparison
-from timesenclip.evaluation.few_shot import FewLabels
+from timesenclip.evaluation.few_shot import FewShotPoint
 from timesenclip.evaluation.labels.labelled import LabelledSet
-from timesenclip.evaluation.metrics import Figures
+from timesenclip.evaluation.metrics import Metrics
 from timesenclip.evaluation.prompts import PromptEffect, PromptSet
 from timesenclip.evaluation.retrieval import Retrieval
-from timesenclip.evaluation.temporal import KeptMonths
+from timesenclip.evaluation.temporal import RobustnessPoint
 
 __all__ = ["Findings", "report_of"]
 
@@ -39,12 +39,12 @@ class Findings:
     """Every prompt, most helpful first."""
     retrieval: list[Retrieval]
     """Every direction."""
-    shots: list[FewLabels]
+    shots: list[FewShotPoint]
     """The few-label curve; empty where labels do not allow one."""
-    kept: list[KeptMonths]
+    kept: list[RobustnessPoint]
     """The robustness curve."""
-    lengths: dict[str, Figures]
-    """Figures of monthly, quarterly and annual composites."""
+    lengths: dict[str, Metrics]
+    """Metrics of monthly, quarterly and annual composites."""
     months: NDArray[np.float64]
     """(K, 12) what each month adds."""
     neighbours: list[tuple[int, list[int]]]
@@ -69,7 +69,7 @@ def report_of(findings: Findings) -> dict[str, Any]:
         },
         "methods": {name: found.to_dict() for name, found in findings.comparison.methods.items()},
         "prompts": [
-            {"name": one.name, "figures": one.figures.to_dict(), "prompts": one.prompts} for one in findings.prompts
+            {"name": one.name, "figures": one.metrics.to_dict(), "prompts": one.prompts} for one in findings.prompts
         ],
         "prompt_effects": [asdict(one) for one in findings.effects],
         "retrieval": [one.to_dict() for one in findings.retrieval],

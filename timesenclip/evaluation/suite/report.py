@@ -1,4 +1,4 @@
-"""The report of a suite: JSON, tables, figures, and one HTML page that stands alone."""
+"""The report of a suite: JSON, tables, figures, and one HTML page without links to other files."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any
 
 from timesenclip.evaluation.suite import report_text as words
 from timesenclip.evaluation.suite.findings import Findings, report_of
-from timesenclip.evaluation.suite.report_figures import drawings
-from timesenclip.evaluation.suite.report_tables import sheets
+from timesenclip.evaluation.suite.report_figures import report_figures
+from timesenclip.evaluation.suite.report_tables import report_tables
 from timesenclip.files import json_text, write_json, write_text
-from timesenclip.report.figure import Drawing
+from timesenclip.report.figure import ReportFigure
 from timesenclip.report.page import html_page
-from timesenclip.report.table import Sheet, write_sheets
+from timesenclip.report.table import ReportTable, write_tables
 
 __all__ = ["figures_html", "page", "write_report"]
 
@@ -30,22 +30,22 @@ _DIRECTION_LEADS = {
 def write_report(found: Findings, out: Path) -> tuple[dict[str, Any], dict[str, Path]]:
     """Write report.json, tables/, figures/ and report.html into a folder."""
     report = report_of(found)
-    tables, figures = sheets(found), drawings(found)
+    tables, figures = report_tables(found), report_figures(found)
     files = {
         "report": out / "report.html",
         "json": write_json(out / "report.json", report, shared=True),
         "tables": out / "tables",
         "figures": out / "figures",
     }
-    write_sheets(out / "tables", list(tables.values()))
+    write_tables(out / "tables", list(tables.values()))
     for drawing in figures.values():
         drawing.save(out / "figures")
     write_text(files["report"], page(found, tables, figures), shared=True)
     return report, files
 
 
-def page(found: Findings, tables: dict[str, Sheet], figures: dict[str, Drawing]) -> str:
-    """The HTML page: no script, no link to anywhere."""
+def page(found: Findings, tables: dict[str, ReportTable], figures: dict[str, ReportFigure]) -> str:
+    """The HTML page, without scripts and external links."""
     parts = [
         _section("How good the answers are", words.accuracy_lead(found), figures, ["methods"], [tables["methods"]]),
         _section("Class by class", words.class_lead(found), figures, ["confusion"], [tables["classes"]]),
@@ -71,14 +71,19 @@ def page(found: Findings, tables: dict[str, Sheet], figures: dict[str, Drawing])
 
 
 def _section(
-    heading: str, lead: str, figures: dict[str, Drawing], names: list[str], tables: list[Sheet], extra: str = ""
+    heading: str,
+    lead: str,
+    figures: dict[str, ReportFigure],
+    names: list[str],
+    tables: list[ReportTable],
+    extra: str = "",
 ) -> str:
     block = figures_html([figures[name] for name in names if name in figures])
     text = "".join(_scrolled(table) for table in tables)
     return f"<section><h2>{escape(heading)}</h2><p class='lead'>{escape(lead)}</p>{block}{text}{extra}</section>"
 
 
-def figures_html(drawn: Sequence[Drawing]) -> str:
+def figures_html(drawn: Sequence[ReportFigure]) -> str:
     """Figures side by side, with their captions."""
     shown = "".join(
         f'<figure class="{"wide" if one.wide else "plain"}"><div class="drawing">{one.inline()}</div>'
@@ -88,7 +93,7 @@ def figures_html(drawn: Sequence[Drawing]) -> str:
     return f'<div class="figures">{shown}</div>' if shown else ""
 
 
-def _scrolled(table: Sheet) -> str:
+def _scrolled(table: ReportTable) -> str:
     return (
         f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(table.caption)}">{table.to_html()}</div>'
     )
@@ -98,11 +103,11 @@ def _folded(title: str, inside: str) -> str:
     return f"<details><summary>{escape(title)}</summary>{inside}</details>"
 
 
-def _words(found: Findings, tables: dict[str, Sheet]) -> str:
+def _words(found: Findings, tables: dict[str, ReportTable]) -> str:
     effects = tables["prompt_effects"]
     most = min(_EFFECTS_SHOWN, len(effects.rows) // 2)
-    helpful = Sheet("x", "Prompts that help most", effects.columns, effects.rows[:most])
-    harmful = Sheet("x", "Prompts that hurt most", effects.columns, effects.rows[::-1][:most])
+    helpful = ReportTable("x", "Prompts that help most", effects.columns, effects.rows[:most])
+    harmful = ReportTable("x", "Prompts that hurt most", effects.columns, effects.rows[::-1][:most])
     out = _folded("Recall of each class under every set", _scrolled(tables["prompts_by_class"]))
     if most:
         out += _folded(f"The {most} prompts that help most", _scrolled(helpful))
@@ -110,7 +115,7 @@ def _words(found: Findings, tables: dict[str, Sheet]) -> str:
     return out
 
 
-def _finding(found: Findings, tables: dict[str, Sheet]) -> str:
+def _finding(found: Findings, tables: dict[str, ReportTable]) -> str:
     said = "; ".join(f"{one.direction}: {_DIRECTION_LEADS[one.direction]}" for one in found.retrieval)
     left = [
         f"{one.direction}: {count:,} of {one.queries:,} queries without a candidate of their {what} do not count."
@@ -122,7 +127,7 @@ def _finding(found: Findings, tables: dict[str, Sheet]) -> str:
     return f"<p class='small'>{text}</p>" + _folded("By class", _scrolled(tables["retrieval_by_class"]))
 
 
-def _shots(tables: dict[str, Sheet]) -> str:
+def _shots(tables: dict[str, ReportTable]) -> str:
     return _folded("The curve in numbers", _scrolled(tables["few_labels"]))
 
 

@@ -1,4 +1,4 @@
-"""The figures of a suite's report, from what was found."""
+"""The figures of a report, from the results of a suite."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from numpy.typing import NDArray
 
 from timesenclip.bands import band_index
 from timesenclip.evaluation.evaluate import PRIOR_CORRECTED, ZERO_SHOT
-from timesenclip.evaluation.metrics import Figures, confusion_matrix, reliability
+from timesenclip.evaluation.metrics import Metrics, confusion_matrix, reliability
 from timesenclip.evaluation.suite.findings import Findings
 from timesenclip.report import plots as draw
-from timesenclip.report.figure import Drawing
+from timesenclip.report.figure import ReportFigure
 from timesenclip.report.plots import Curve
 from timesenclip.series import PixelSeries
 
-__all__ = ["drawings"]
+__all__ = ["report_figures"]
 
 _TOP_CLASSES = 12
 _GROUPS = 7
 _OTHER = "Other"
 
 
-def drawings(found: Findings) -> dict[str, Drawing]:
-    """Every figure, by name, in the order of the report; those that the data do not allow are left out."""
+def report_figures(found: Findings) -> dict[str, ReportFigure]:
+    """Every figure by name, in the order of the report; figures for which there are no data are left out."""
     out = [_methods(found), _confusion(found), _reliability(found), _prompts(found)]
     if found.shots:
         out.append(_few_labels(found))
@@ -37,13 +37,13 @@ def drawings(found: Findings) -> dict[str, Drawing]:
     return {one.name: one for one in out}
 
 
-def spread(found: Figures, key: str) -> tuple[float, float, float]:
-    """A figure and its interval, NaN where it has none."""
+def spread(found: Metrics, key: str) -> tuple[float, float, float]:
+    """A metric and its interval, NaN where it has none."""
     low, high = found.intervals.get(key, (float("nan"), float("nan")))
     return float(getattr(found, key)), low, high
 
 
-def _methods(found: Findings) -> Drawing:
+def _methods(found: Findings) -> ReportFigure:
     methods = found.comparison.methods
     order = sorted(methods, key=lambda name: -methods[name].balanced_accuracy)
     values = [spread(methods[name], "balanced_accuracy") for name in order]
@@ -51,7 +51,7 @@ def _methods(found: Findings) -> Drawing:
     return draw.dots("methods", alt, order, values, axis="average class accuracy and its 95 % interval")
 
 
-def _confusion(found: Findings) -> Drawing:
+def _confusion(found: Findings) -> ReportFigure:
     """Rows are true classes, the most frequent first; classes beyond the twelve most frequent are one row, Other."""
     data = found.data
     names = (*data.taxonomy.names, "unknown")
@@ -71,21 +71,21 @@ def _confusion(found: Findings) -> Drawing:
     return draw.confusion("confusion", alt, filled[:, some], row_names, [labels[i] for i in some])
 
 
-def _reliability(found: Findings) -> Drawing:
+def _reliability(found: Findings) -> ReportFigure:
     truth = found.data.truth
     sides = ((ZERO_SHOT, found.comparison.raw), (PRIOR_CORRECTED, found.comparison.corrected))
     bins = [(name, reliability(side.confidence, side.label_index == truth)) for name, side in sides]
     return draw.reliability_diagram("reliability", "Share of right answers against the stated confidence", bins)
 
 
-def _prompts(found: Findings) -> Drawing:
-    order = sorted(found.prompts, key=lambda one: -one.figures.balanced_accuracy)
-    values = [spread(one.figures, "balanced_accuracy") for one in order]
+def _prompts(found: Findings) -> ReportFigure:
+    order = sorted(found.prompts, key=lambda one: -one.metrics.balanced_accuracy)
+    values = [spread(one.metrics, "balanced_accuracy") for one in order]
     alt = "Average class accuracy of every set of prompts with its interval"
     return draw.dots("prompts", alt, [one.name for one in order], values, axis="average class accuracy")
 
 
-def _few_labels(found: Findings) -> Drawing:
+def _few_labels(found: Findings) -> ReportFigure:
     names = {"anchored": "words, then examples", "prototype": "mean of words and examples", "probe": "examples only"}
     lines = []
     for method, name in names.items():
@@ -107,7 +107,7 @@ def _few_labels(found: Findings) -> Drawing:
     )
 
 
-def _robustness(found: Findings) -> Drawing:
+def _robustness(found: Findings) -> ReportFigure:
     x = [point.kept for point in found.kept]
     lines = []
     for name, key in (("average class accuracy", "balanced_accuracy"), ("accuracy", "accuracy")):
@@ -119,14 +119,14 @@ def _robustness(found: Findings) -> Drawing:
     )
 
 
-def _months(found: Findings) -> Drawing:
+def _months(found: Findings) -> ReportFigure:
     some = np.flatnonzero(np.isfinite(found.months).any(axis=1))
     alt = "What each calendar month adds to the margin of the true class"
     return draw.heat("months", alt, found.months[some], [found.data.taxonomy.names[k] for k in some])
 
 
 def _groups(found: Findings) -> list[tuple[str, NDArray[np.bool_]]]:
-    """The most frequent classes, and all others as one."""
+    """Masks of the most frequent classes, and one of all other classes."""
     truth, names = found.data.truth, found.data.taxonomy.names
     order = [int(k) for k in np.argsort(-np.bincount(truth), kind="stable") if (truth == k).any()]
     top = order if len(order) <= _GROUPS + 1 else order[:_GROUPS]
@@ -134,13 +134,13 @@ def _groups(found: Findings) -> list[tuple[str, NDArray[np.bool_]]]:
     return groups if len(top) == len(order) else [*groups, (_OTHER, ~np.isin(truth, top))]
 
 
-def _map(found: Findings) -> Drawing:
+def _map(found: Findings) -> ReportFigure:
     series = found.data.series
     alt = "Where the samples are, by true class"
     return draw.places("map", alt, series.lon_deg, series.lat_deg, _groups(found))
 
 
-def _embedding(found: Findings) -> list[Drawing]:
+def _embedding(found: Findings) -> list[ReportFigure]:
     """The first three principal components: two as a plane by class, three as colours on the map."""
     x = found.embeddings - found.embeddings.mean(axis=0)
     _, _, axes = np.linalg.svd(x if len(x) <= 20_000 else x[:: len(x) // 20_000 + 1], full_matrices=False)
@@ -157,7 +157,7 @@ def _embedding(found: Findings) -> list[Drawing]:
     return out
 
 
-def _neighbours(found: Findings) -> Drawing:
+def _neighbours(found: Findings) -> ReportFigure:
     data = found.data
     rows = []
     for pick, near in found.neighbours:
@@ -171,7 +171,9 @@ def _neighbours(found: Findings) -> Drawing:
 
 def _ndvi(series: PixelSeries, i: int, right: bool) -> draw.SeriesLine:
     use = series.valid[i]
-    red, nir = series.reflectance[i, use, band_index("red")], series.reflectance[i, use, band_index("nir")]
+    values = series.reflectance[i, use]  # (T, C) or (T, C, Y, X)
+    values = values.mean(axis=(2, 3)) if values.ndim == 4 else values  # (T, C)
+    red, nir = values[:, band_index("red")], values[:, band_index("nir")]
     middle = series.start[i, use] + (series.end[i, use] - series.start[i, use]) // 2
     first = middle.astype("datetime64[Y]").astype("datetime64[D]")
     month = (middle - first).astype(int) / 365.25 * 12

@@ -1,4 +1,4 @@
-"""The sentences of a suite's report, from what was found."""
+"""The text of a report, from the results of a suite."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _FEW_BLOCKS = 20
 
 
 def lead(found: Findings) -> str:
-    """Of what and with what."""
+    """Data, classes, checkpoint and tower."""
     about = found.about
     return (
         f"{found.data.title}: {len(found.data):,} labelled samples in {about['blocks']:,} blocks of land, "
@@ -23,7 +23,7 @@ def lead(found: Findings) -> str:
 
 
 def notes(found: Findings) -> list[str]:
-    """What a reader must know before any figure."""
+    """Limits of the data and of the intervals."""
     first = found.comparison.methods[ZERO_SHOT]
     out = [*found.about["notes"], *found.comparison.notes]
     if first.absent:
@@ -48,7 +48,7 @@ def notes(found: Findings) -> list[str]:
 
 
 def accuracy_lead(found: Findings) -> str:
-    """How many answers are right."""
+    """Accuracy of the zero-shot predictions."""
     first = found.comparison.methods[ZERO_SHOT]
     value, low, high = spread(first, "balanced_accuracy")
     sure = f" (95 % interval {low:.2f} to {high:.2f})" if np.isfinite(low) else ""
@@ -61,7 +61,7 @@ def accuracy_lead(found: Findings) -> str:
 
 
 def class_lead(found: Findings) -> str:
-    """The best and the worst class."""
+    """Classes with the highest and the lowest F1."""
     rows = [row for row in found.comparison.methods[ZERO_SHOT].classes if row.support >= 10]
     if not rows:
         return "Every class has fewer than ten samples."
@@ -82,7 +82,7 @@ def sure_lead(found: Findings) -> str:
 
 
 def months_lead(found: Findings) -> str:
-    """What is lost with months."""
+    """Accuracy with all months and with the fewest."""
     first, last = found.kept[0], found.kept[-1]
     return (
         f"With {first.kept} months {first.balanced_accuracy:.0%} of an average class is found, with {last.kept} chosen "

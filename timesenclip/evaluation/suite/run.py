@@ -1,7 +1,7 @@
-"""The evaluation suite: every question that the paper asks, of one checkpoint and one labelled set.
+"""The evaluation suite: every experiment of the paper with one checkpoint on one labelled set.
 
-`run_suite` answers them and writes `report.json`, `tables/` (CSV and LaTeX), `figures/` (SVG and PDF) and one
-`report.html` that stands alone.
+`run_suite` runs them and writes `report.json`, `tables/` (CSV and LaTeX), `figures/` (SVG and PDF) and one
+`report.html` without links to other files.
 """
 
 from __future__ import annotations
@@ -15,28 +15,36 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timesenclip._version import __version__
-from timesenclip.evaluation.baselines.external import PeerAnswers, Peers, peer_answers
+from timesenclip.errors import InputError
+from timesenclip.evaluation.baselines.external import ExternalModels, ExternalPredictions, predict_external
 from timesenclip.evaluation.bootstrap import DRAWS
+from timesenclip.evaluation.embedding_cache import EmbeddingCache
 from timesenclip.evaluation.evaluate import compare_methods
-from timesenclip.evaluation.few_shot import few_labels
-from timesenclip.evaluation.labels.ground_vectors import Ground, rows_of_places
+from timesenclip.evaluation.few_shot import few_shot_curve
+from timesenclip.evaluation.labels.ground_vectors import Ground, match_samples
 from timesenclip.evaluation.labels.labelled import LabelledSet
+from timesenclip.evaluation.metrics import Metrics
 from timesenclip.evaluation.prompts import prompt_effects, prompt_sets
 from timesenclip.evaluation.retrieval import Retrieval, nearest, retrieve
 from timesenclip.evaluation.suite.findings import Findings
 from timesenclip.evaluation.suite.report import write_report
-from timesenclip.evaluation.temporal import answered, coarser, month_contribution, robustness
-from timesenclip.ground.prompts import DEFAULT, class_weights, prompts_for
+from timesenclip.evaluation.temporal import (
+    Length,
+    coarsen,
+    month_contribution,
+    robustness,
+    zero_shot_metrics,
+)
+from timesenclip.ground.prompts import DEFAULT, class_vectors, prompts_for
 from timesenclip.messages import some_of
 from timesenclip.model.checkpoint import Model, as_model
-from timesenclip.model.embed import embed
 
 __all__ = ["SuiteResult", "run_suite"]
 
-_LENGTHS = ("month", "quarter", "year")
+_LENGTHS: tuple[Length, ...] = ("month", "quarter", "year")
 _AT_MOST_FOR_MONTHS = 2000
 _AT_MOST_QUERIES = 20_000
-"""Of a large set so many places are asked, drawn at random, of all candidates; `retrieve` itself has no limit."""
+"""Queries drawn at random from a larger set, to limit time; all candidates are kept. `retrieve` itself has no limit."""
 _NEIGHBOURS = 4
 _EXAMPLES = 6
 
@@ -66,33 +74,38 @@ def run_suite(
     notes: Sequence[str] = (),
     seed: int = 0,
     draws: int = DRAWS,
-    peers: Peers | None = None,
+    external: ExternalModels | None = None,
+    cache: EmbeddingCache | None = None,
     progress: Progress | None = None,
 ) -> SuiteResult:
-    """Answer every question of the suite, and write the report.
+    """Run every experiment of the suite and write the report.
 
     Args:
         model: a model or a checkpoint's name; None: the shipped one.
         data: labelled samples, from `labelled_points` or `labelled_cube`.
-        out: folder for the report; it is made, files of an older report are replaced.
+        out: folder for the report; it is created, and files of an earlier report are replaced.
         ground: embedded photographs, for retrieval between the streams.
-        templates: how the classes are put into words.
-        title: heading; default: the taxonomy's, or the phrases.
+        templates: prompt templates, see `prompts_for`.
+        title: heading; default: the title of the taxonomy, or the phrases.
         notes: sentences for the head of the report, such as whether the checkpoint was trained on these places.
-        seed: of every random choice.
-        draws: of the bootstrap.
-        peers: other people's models to compare with.
+        seed: seed of every random choice.
+        draws: draws of the bootstrap.
+        external: models of others to compare with.
+        cache: embeddings of the same model, to share between several runs on the same places; default: an empty one.
         progress: called with (done, all) parts of the suite.
 
     Raises:
-        InputError: no photograph belongs to a sample, or their dimension is another.
-        CheckpointError: the weights are no Presto.
+        InputError: no photograph belongs to a sample, photographs and checkpoint differ in dimension, or the cache
+            belongs to another model.
+        CheckpointError: the weights for Presto are not those of a Presto model.
         TimeError: a series spans more months than Presto reads.
     """
     chosen = as_model(model)
-    if ground is not None:  # what is wrong with them is said before the work, not after
-        rows_of_places(ground, data.series.sample_id, chosen.config.tower.dim)
-    others = peer_answers(data, peers or Peers(), templates=templates)
+    if cache is not None and cache.model is not chosen:
+        raise InputError(f"The cache holds embeddings of '{cache.model.config.name}'; give one of the model itself.")
+    if ground is not None:  # wrong photographs are refused before the work, not after it
+        match_samples(ground, data.series.sample_id, chosen.config.tower.dim)
+    others = predict_external(data, external or ExternalModels(), templates=templates)
     findings = _find(
         chosen,
         data,
@@ -103,6 +116,7 @@ def run_suite(
         seed,
         draws,
         others,
+        cache or EmbeddingCache(chosen),
         progress or (lambda done, of: None),
     )
     report, files = write_report(findings, Path(out))
@@ -118,13 +132,14 @@ def _find(
     notes: Sequence[str],
     seed: int,
     draws: int,
-    others: PeerAnswers,
+    others: ExternalPredictions,
+    cache: EmbeddingCache,
     progress: Progress,
 ) -> Findings:
     parts = 8
     progress(0, parts)
-    weights = class_weights(data.taxonomy, model.tower, templates)
-    embeddings = embed(data.series, model=model)
+    weights = class_vectors(data.taxonomy, model.tower, templates)
+    embeddings = cache.embed(data.series)
     calibration = model.config.calibration
     comparison = compare_methods(
         data,
@@ -143,17 +158,19 @@ def _find(
     progress(2, parts)
     found = _retrievals(data, embeddings, weights, ground, seed, draws)
     progress(3, parts)
-    shots = few_labels(data, embeddings, weights, seed=seed)
+    shots = few_shot_curve(data, embeddings, weights, seed=seed)
     progress(4, parts)
     some = data
     if len(data) > _AT_MOST_FOR_MONTHS:
         pick = np.random.default_rng(seed).permutation(len(data))[:_AT_MOST_FOR_MONTHS]
         some = data.take(np.sort(pick))
     steps = int(some.series.valid.sum(axis=1).max())
-    kept = robustness(some, weights, model=model, kept=tuple(range(min(steps, 12), 0, -1)), seed=seed)
+    kept = robustness(some, weights, model=model, kept=tuple(range(min(steps, 12), 0, -1)), seed=seed, cache=cache)
     progress(5, parts)
-    lengths = {
-        name: answered(data, coarser(data.series, name), weights, model=model, draws=draws, seed=seed)  # type: ignore[arg-type]
+    lengths: dict[str, Metrics] = {
+        name: zero_shot_metrics(
+            data, coarsen(data.series, name), weights, model=model, draws=draws, seed=seed, cache=cache
+        )
         for name in _LENGTHS
     }
     progress(6, parts)
@@ -201,7 +218,7 @@ def _retrievals(
     ]
     if ground is None:
         return out
-    mine = rows_of_places(ground, ids, embeddings.shape[1])
+    mine = match_samples(ground, ids, embeddings.shape[1])
     photos, photo_class = ground.vectors[mine >= 0], truth[mine[mine >= 0]]
     photo_id = [ids[i] for i in mine[mine >= 0]]
     sides = {
@@ -236,14 +253,14 @@ def _heading(data: LabelledSet) -> str:
 
 
 def _some(count: int, seed: int) -> NDArray[np.intp]:
-    """All of `count` rows, or the queries drawn of them."""
+    """Row numbers: all of `count`, or a sample of `_AT_MOST_QUERIES` of them."""
     if count <= _AT_MOST_QUERIES:
         return np.arange(count)
     return np.sort(np.random.default_rng(seed).permutation(count)[:_AT_MOST_QUERIES])
 
 
 def _neighbours(data: LabelledSet, embeddings: NDArray[np.float32]) -> list[tuple[int, list[int]]]:
-    """A typical sample of each of the most frequent classes, and its nearest neighbours in other blocks of land."""
+    """The sample nearest to the mean of each frequent class, with its nearest neighbours in other blocks of land."""
     count = np.bincount(data.truth)
     out = []
     for k in np.argsort(-count, kind="stable")[:_EXAMPLES]:

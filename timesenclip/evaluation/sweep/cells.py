@@ -1,24 +1,24 @@
-"""What a sweep is made of: its checkpoints, and one cell for each question that is put to them."""
+"""Parts of a sweep: its checkpoints, and one cell for each combination of checkpoint and question."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-__all__ = ["RETRIEVAL", "Entry", "SweepCell"]
+__all__ = ["RETRIEVAL", "SweepCell", "SweepCheckpoint"]
 
 RETRIEVAL = tuple(f"{way} R@{k}" for way in ("S2G", "G2S") for k in (1, 5, 10))
-"""Columns of held-out retrieval: satellite to ground, and back."""
+"""Columns of held-out retrieval: satellite to ground (S2G), and back (G2S)."""
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class SweepCheckpoint:
     """A checkpoint of a sweep, and how it differs from the others."""
 
     name: str
     """Unique in the sweep: `base`, `bands=rgb`, or the checkpoint as the file names it."""
     checkpoint: str | None
-    """As `load` takes it; None: its training diverged, and it has no figures."""
+    """Name or folder for `load`; None: its training diverged, and it has no results."""
     settings: Mapping[str, str | int] = field(default_factory=dict)
     """What it was trained with, by axis, and its `seed`; empty for a checkpoint that was given."""
     changed: tuple[str, ...] = ()
@@ -29,12 +29,12 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class SweepCell:
-    """One combination and what came of it."""
+    """One combination and its metrics."""
 
     checkpoint: str
-    """Name of its entry."""
+    """Name of the entry."""
     digest: str
-    """Of its weights."""
+    """Digest of the weights."""
     templates: str
     """Template set."""
     composite: str
@@ -42,13 +42,13 @@ class SweepCell:
     months_kept: int
     """Steps kept of each series."""
     seed: int
-    """Of their choice."""
+    """Seed of the choice of steps."""
     count: int
-    """Samples."""
+    """Number of samples."""
     steps: float
-    """Steps that were really left, mean."""
+    """Valid steps that were left, mean over the series."""
     accuracy: float
-    """Zero-shot, never unknown."""
+    """Zero-shot accuracy; `unknown` is never predicted."""
     balanced_accuracy: float
     """Mean recall of the classes that are present."""
     macro_f1: float

@@ -1,4 +1,4 @@
-"""The typed form of a sweep file: which checkpoints, what is trained for it, and how each is asked."""
+"""The typed form of a sweep file: its checkpoints, what is trained for it, and how each checkpoint is evaluated."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from timesenclip.messages import first_mistake, reason_of
 __all__ = ["AXES", "SweepConfig", "TrainAxes", "read_sweep"]
 
 AXES = ("bands", "patch_size", "augmentation", "pooling", "bank_size")
-"""What only another training can change, in the order of tables."""
+"""Settings that need another training, in the order of the tables."""
 
 
 class _Strict(BaseModel):
@@ -22,16 +22,16 @@ class _Strict(BaseModel):
 
 
 class TrainAxes(_Strict):
-    """What is trained for a sweep: a recipe, and what is changed about it, one thing at a time."""
+    """What is trained for a sweep: a recipe, and changes to it, one at a time."""
 
     recipe: str
     """Recipe for photographs, relative to the sweep file."""
     changes: tuple[str, ...] = ()
-    """`key=value`, as `train --set` takes them: what all trainings have in common."""
+    """`key=value` as for `train --set`; changes that all trainings share."""
     bands: tuple[str, ...] = ()
     """`all`, `10m`, `rgb`, or names with commas (`B04,B08`)."""
     patch_size: tuple[int, ...] = ()
-    """Sides of the middle of the store's patches, in pixels."""
+    """Sides in pixels of the central part of the store's patches that the encoder reads."""
     augmentation: tuple[str, ...] = ()
     """`all` (those of the recipe), `none`, the name of one, or `without NAME`."""
     pooling: tuple[Literal["attention", "per-image", "per-dim", "mean", "one-view"], ...] = ()
@@ -39,24 +39,24 @@ class TrainAxes(_Strict):
     bank_size: tuple[int, ...] = ()
     """Keys in the memory bank."""
     seed: tuple[int, ...] = ()
-    """Every variation is trained with each of them; a seed is a repetition, not a variation."""
+    """Seeds; every variation is trained with each of them."""
     cross: bool = False
-    """Every combination, instead of one thing at a time."""
+    """Train every combination, instead of one change at a time."""
 
 
 class SweepConfig(_Strict):
-    """What a sweep file may hold."""
+    """The keys of a sweep file."""
 
     name: str = Field(min_length=1)
     """Name of the sweep."""
     checkpoints: tuple[str, ...] = ()
-    """Checkpoints, as `load` takes them; default: the shipped one, unless something is trained."""
+    """Checkpoints by name or folder; default: the shipped one, unless the sweep trains."""
     train: TrainAxes | None = None
     """Checkpoints that are trained for the sweep."""
     data: tuple[str, ...] = Field(min_length=1)
     """Labelled tables, or one training store, relative to the sweep file."""
     labels: str
-    """Column of the labels; of a store `FILE:COLUMN` or `auto` too."""
+    """Column of the labels; for a store also `FILE:COLUMN` or `auto`."""
     mapping: tuple[str, ...] = ()
     """Mappings, applied one after the other."""
     taxonomy: str | None = None
@@ -70,7 +70,7 @@ class SweepConfig(_Strict):
     months_kept: tuple[int, ...] = (12,)
     """Steps kept of each series, chosen at random."""
     seeds: tuple[int, ...] = (0,)
-    """Draws of the steps."""
+    """Seeds of the choice of steps."""
 
     @model_validator(mode="before")
     @classmethod
@@ -98,8 +98,8 @@ def read_sweep(path: str | Path) -> SweepConfig:
     """Read a sweep file.
 
     Raises:
-        DataNotFoundError: no such file.
-        InputError: it is no YAML, a key is unknown, or a value cannot be.
+        DataNotFoundError: the file does not exist.
+        InputError: the file is not YAML, a key is unknown, or a value is not allowed.
     """
     file = Path(path)
     if not file.is_file():

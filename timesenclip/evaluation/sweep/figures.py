@@ -1,4 +1,4 @@
-"""The figures of a sweep: what each change costs, curves over what is a number, and robustness to missing months."""
+"""The figures of a sweep: the effect of each change, curves over numeric settings, and robustness to missing months."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from timesenclip.evaluation.sweep.cells import Entry, SweepCell
+from timesenclip.evaluation.sweep.cells import SweepCell, SweepCheckpoint
 from timesenclip.evaluation.sweep.config import AXES, SweepConfig
-from timesenclip.report.figure import Drawing
+from timesenclip.report.figure import ReportFigure
 from timesenclip.report.plots import Curve, curves, dots
 
 __all__ = ["sweep_figures"]
@@ -19,7 +19,9 @@ __all__ = ["sweep_figures"]
 _TITLES = {"balanced_accuracy": "average class accuracy", "accuracy": "accuracy", "macro_f1": "macro F1"}
 
 
-def sweep_figures(config: SweepConfig, cells: Sequence[SweepCell], entries: Sequence[Entry]) -> list[Drawing]:
+def sweep_figures(
+    config: SweepConfig, cells: Sequence[SweepCell], entries: Sequence[SweepCheckpoint]
+) -> list[ReportFigure]:
     """All figures that the sweep has values for. Trainings that diverged are left out."""
     entries = [entry for entry in entries if entry.checkpoint is not None]
     cells = [cell for cell in cells if cell.digest]
@@ -44,9 +46,9 @@ def sweep_figures(config: SweepConfig, cells: Sequence[SweepCell], entries: Sequ
     return out
 
 
-def _groups(axis: str, trained: Sequence[Entry], *, cross: bool) -> dict[Any, list[Entry]]:
+def _groups(axis: str, trained: Sequence[SweepCheckpoint], *, cross: bool) -> dict[Any, list[SweepCheckpoint]]:
     """Entries by their value on an axis: those that differ from the recipe in nothing else, or all of a product."""
-    out: dict[Any, list[Entry]] = {}
+    out: dict[Any, list[SweepCheckpoint]] = {}
     for entry in trained:
         if cross or set(entry.changed) <= {axis}:
             out.setdefault(entry.settings[axis], []).append(entry)
@@ -72,7 +74,7 @@ def _spread(values: Sequence[float]) -> tuple[float, float, float]:
     return float(np.mean(values)), *((float("nan"),) * 2 if alone else (min(values), max(values)))
 
 
-def _plain_names(entries: Sequence[Entry]) -> dict[str, list[str]]:
+def _plain_names(entries: Sequence[SweepCheckpoint]) -> dict[str, list[str]]:
     """Names of entries by name without the seed, so that repetitions stand in one row."""
     out: dict[str, list[str]] = {}
     for entry in entries:
@@ -83,19 +85,19 @@ def _plain_names(entries: Sequence[Entry]) -> dict[str, list[str]]:
 
 
 def _top(values: Iterable[float]) -> float:
-    """Where an axis from zero ends, so that small differences of small figures can be seen."""
+    """Upper end of an axis that starts at zero, so that small differences between small values can be seen."""
     highest = max((value for value in values if np.isfinite(value)), default=1.0)
     return next((top for top in (0.1, 0.2, 0.3, 0.4, 0.6, 0.8) if highest <= 0.95 * top), 1.0)
 
 
 def _rows(
     name: str, alt: str, labels: Sequence[str], values: Sequence[tuple[float, float, float]], axis: str
-) -> Drawing:
+) -> ReportFigure:
     top = _top(value for row in values for value in row)
     return dots(name, alt, labels, values, axis=axis, top=top)
 
 
-def _lines(name: str, alt: str, lines: Sequence[Curve], **options: Any) -> Drawing:
+def _lines(name: str, alt: str, lines: Sequence[Curve], **options: Any) -> ReportFigure:
     return curves(name, alt, lines, top=_top(value for line in lines for value in line.high), **options)
 
 
@@ -103,7 +105,7 @@ def _label(name: str) -> str:
     return name if "=" in name else Path(name).name
 
 
-def _all_entries(config: SweepConfig, cells: Sequence[SweepCell], entries: Sequence[Entry]) -> Drawing:
+def _all_entries(config: SweepConfig, cells: Sequence[SweepCell], entries: Sequence[SweepCheckpoint]) -> ReportFigure:
     rows = _plain_names(entries)
     asked = _best_asked(config, cells)
     values = [_spread([c.balanced_accuracy for c in asked if c.checkpoint in names]) for names in rows.values()]
@@ -111,7 +113,7 @@ def _all_entries(config: SweepConfig, cells: Sequence[SweepCell], entries: Seque
     return _rows("ablation", alt, [_label(name) for name in rows], values, "average class accuracy; bar: seeds")
 
 
-def _retrieval(entries: Sequence[Entry]) -> Drawing:
+def _retrieval(entries: Sequence[SweepCheckpoint]) -> ReportFigure:
     rows = _plain_names([entry for entry in entries if entry.retrieval])
     found = {e.name: (e.retrieval["S2G R@10"] + e.retrieval["G2S R@10"]) / 2 for e in entries if e.retrieval}
     values = [_spread([found[name] for name in names]) for names in rows.values()]
@@ -119,7 +121,7 @@ def _retrieval(entries: Sequence[Entry]) -> Drawing:
     return _rows("ablation-retrieval", alt, list(rows), values, "held-out Recall@10, mean of both directions")
 
 
-def _composites(config: SweepConfig, cells: Sequence[SweepCell], entries: Sequence[Entry]) -> Drawing:
+def _composites(config: SweepConfig, cells: Sequence[SweepCell], entries: Sequence[SweepCheckpoint]) -> ReportFigure:
     labels, values = [], []
     for (name, names), composite in itertools.product(_plain_names(entries).items(), config.composites):
         asked = _best_asked(config, cells, composite=composite)
@@ -129,8 +131,10 @@ def _composites(config: SweepConfig, cells: Sequence[SweepCell], entries: Sequen
     return _rows("composites", alt, labels, values, "average class accuracy; bar: seeds")
 
 
-def _along(config: SweepConfig, axis: str, groups: dict[Any, list[Entry]], cells: Sequence[SweepCell]) -> Drawing:
-    """Figures over an axis that is a number."""
+def _along(
+    config: SweepConfig, axis: str, groups: dict[Any, list[SweepCheckpoint]], cells: Sequence[SweepCell]
+) -> ReportFigure:
+    """Metrics over a numeric axis."""
     asked = _best_asked(config, cells)
     lines = []
     for key, title in _TITLES.items():
@@ -144,7 +148,9 @@ def _along(config: SweepConfig, axis: str, groups: dict[Any, list[Entry]], cells
     return _lines(f"axis-{axis.replace('_', '-')}", f"Figures by {words}", lines, x=words, y="figure", log=log)
 
 
-def _months_by(config: SweepConfig, axis: str, groups: dict[Any, list[Entry]], cells: Sequence[SweepCell]) -> Drawing:
+def _months_by(
+    config: SweepConfig, axis: str, groups: dict[Any, list[SweepCheckpoint]], cells: Sequence[SweepCell]
+) -> ReportFigure:
     """Robustness to missing months, one line for each value of an axis."""
     lines = []
     for value, group in groups.items():
@@ -160,7 +166,7 @@ def _months_by(config: SweepConfig, axis: str, groups: dict[Any, list[Entry]], c
     return _lines(name, alt, lines, x=x, y=_TITLES["balanced_accuracy"], falling=True)
 
 
-def _names(group: Sequence[Entry]) -> set[str]:
+def _names(group: Sequence[SweepCheckpoint]) -> set[str]:
     return {entry.name for entry in group}
 
 
@@ -168,7 +174,7 @@ def _curve(name: str, x: Sequence[float], runs: Sequence[Sequence[float]]) -> Cu
     return Curve(name, x, [float(np.mean(r)) for r in runs], [min(r) for r in runs], [max(r) for r in runs])
 
 
-def _months(config: SweepConfig, cells: Sequence[SweepCell]) -> Drawing:
+def _months(config: SweepConfig, cells: Sequence[SweepCell]) -> ReportFigure:
     """Robustness of checkpoints that were given, by template set and length of a step."""
     lines = []
     for checkpoint, templates, composite in itertools.product(config.checkpoints, config.templates, config.composites):

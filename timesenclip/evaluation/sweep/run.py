@@ -1,8 +1,8 @@
-"""Ablations from one file: every combination of what can be changed, resumable.
+"""Ablations from one file: every combination of checkpoints and questions, resumable.
 
-A finished cell is a file of its own under `cells/`, named by what it is made of; a sweep that is killed and started
-again does only what is missing, and its table is the same. What has to be trained comes in as functions that give a
-checkpoint (`timesenclip.train.ablation`), called one after the other, each just before it is asked.
+The result of each combination is a file under `cells/`, named by a hash of its inputs. A sweep that was killed and is
+started again computes only missing results, and its table is the same. Checkpoints that have to be trained are passed
+as functions (`timesenclip.train.ablation`), which are called one after the other, each just before its evaluation.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ import numpy as np
 from timesenclip.errors import InputError
 from timesenclip.evaluation.labels.labelled import LabelledSet, labelled_points, parse_mapping
 from timesenclip.evaluation.labels.store import is_store, labelled_store
-from timesenclip.evaluation.sweep.cells import RETRIEVAL, Entry, SweepCell
+from timesenclip.evaluation.sweep.cells import RETRIEVAL, SweepCell, SweepCheckpoint
 from timesenclip.evaluation.sweep.config import AXES, SweepConfig, TrainAxes, read_sweep
 from timesenclip.evaluation.sweep.figures import sweep_figures
-from timesenclip.evaluation.temporal import answered, coarser, fewer_steps
+from timesenclip.evaluation.temporal import coarsen, keep_random_steps, zero_shot_metrics
 from timesenclip.files import write_json
-from timesenclip.ground.prompts import class_weights
+from timesenclip.ground.prompts import class_vectors
 from timesenclip.ground.taxonomy import Taxonomy, load_taxonomy, taxonomy_from_phrases
 from timesenclip.model.checkpoint import Model, load
-from timesenclip.report.table import Sheet, write_sheets
+from timesenclip.report.table import ReportTable, write_tables
 
-__all__ = ["Entry", "SweepCell", "SweepConfig", "SweepResult", "TrainAxes", "read_sweep", "run_sweep"]
+__all__ = ["SweepCell", "SweepCheckpoint", "SweepConfig", "SweepResult", "TrainAxes", "read_sweep", "run_sweep"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +42,10 @@ class SweepResult:
     cells: tuple[SweepCell, ...]
     """In the order of the file."""
     computed: int
-    """Cells of this run; the others were there."""
+    """Number of cells that this run computed; the others existed."""
     files: dict[str, Path]
-    """`table`, `json`, and the figures: `curve` where several numbers of months were asked for, others by name."""
-    entries: tuple[Entry, ...] = ()
+    """`table`, `json` and the figures by name, such as `curve` where the sweep has several numbers of months."""
+    entries: tuple[SweepCheckpoint, ...] = ()
     """The checkpoints, in the same order."""
 
 
@@ -53,33 +53,33 @@ def run_sweep(
     config: SweepConfig,
     out: str | Path,
     *,
-    trained: Sequence[Callable[[], Entry]] = (),
+    trained: Sequence[Callable[[], SweepCheckpoint]] = (),
     only: Sequence[str] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> SweepResult:
-    """Run what is missing of a sweep, and write its table and curves; the table grows after every checkpoint.
+    """Run the missing cells of a sweep and write its table and figures; the table is updated after every checkpoint.
 
     Args:
         config: from `read_sweep`.
-        out: folder; cells that lie there are kept.
-        trained: functions that give what was trained for this sweep; `timesenclip.train.ablation` makes them.
-        only: ids of the places of a store that count; default: all.
+        out: folder; finished cells in it are kept.
+        trained: functions that train a checkpoint for this sweep; `timesenclip.train.ablation` makes them.
+        only: ids of the places of a store to evaluate; default: all.
         progress: called with (done, all) cells.
 
     Raises:
-        InputError: the file asks for trainings, and none are given; or the data are not what it says.
+        InputError: the file has a `train` section and `trained` is empty, or the data cannot be read as the file says.
     """
     if config.train is not None and not trained:
         raise InputError("This sweep trains; run it with `run_ablation` of timesenclip.train.ablation.")
     folder = Path(out)
     data = _data(config, only)
     fingerprint = _fingerprint(data)
-    makers: list[Callable[[], Entry]] = [*trained, *(partial(_given, name) for name in config.checkpoints)]
+    makers: list[Callable[[], SweepCheckpoint]] = [*trained, *(partial(_given, name) for name in config.checkpoints)]
     questions = list(
         itertools.product(config.templates, config.composites, sorted(set(config.months_kept)), config.seeds)
     )
     cells: list[SweepCell] = []
-    entries: list[Entry] = []
+    entries: list[SweepCheckpoint] = []
     computed = 0
     for make in makers:
         entry = make()
@@ -107,8 +107,8 @@ def run_sweep(
     return SweepResult(tuple(cells), computed, files | _draw(config, cells, entries, folder), tuple(entries))
 
 
-def _given(name: str) -> Entry:
-    return Entry(name, name)
+def _given(name: str) -> SweepCheckpoint:
+    return SweepCheckpoint(name, name)
 
 
 def _data(config: SweepConfig, only: Sequence[str] | None) -> LabelledSet:
@@ -124,11 +124,11 @@ def _data(config: SweepConfig, only: Sequence[str] | None) -> LabelledSet:
 
 
 def _compute(data: LabelledSet, model: Model, wanted: dict[str, Any]) -> SweepCell:
-    weights = class_weights(data.taxonomy, model.tower, wanted["templates"])
-    series = coarser(data.series, wanted["composite"])
+    weights = class_vectors(data.taxonomy, model.tower, wanted["templates"])
+    series = coarsen(data.series, wanted["composite"])
     rng = np.random.default_rng([wanted["seed"], wanted["months_kept"]])
-    series = fewer_steps(series, wanted["months_kept"], rng=rng)
-    found = answered(data, series, weights, model=model)
+    series = keep_random_steps(series, wanted["months_kept"], rng=rng)
+    found = zero_shot_metrics(data, series, weights, model=model)
     return SweepCell(
         **wanted,
         count=found.count,
@@ -149,14 +149,14 @@ def _nothing(wanted: dict[str, Any]) -> SweepCell:
 def _read_cell(file: Path) -> SweepCell | None:
     try:
         return SweepCell(**json.loads(file.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):  # absent, or not one of ours: it is made (again)
+    except (OSError, ValueError, TypeError):  # absent or not readable as a cell: it is computed
         return None
 
 
 def _fingerprint(data: LabelledSet) -> str:
     digest = hashlib.sha256()
     for array in (data.series.reflectance, data.series.valid, data.series.start, data.truth):
-        digest.update(np.ascontiguousarray(array).view(np.uint8).data)  # without a copy of it all
+        digest.update(np.ascontiguousarray(array).view(np.uint8).data)  # without copying the array
     digest.update(repr(data.taxonomy).encode())
     return digest.hexdigest()
 
@@ -166,10 +166,10 @@ def _hash(content: Any) -> str:
 
 
 def _write(
-    config: SweepConfig, cells: Sequence[SweepCell], entries: Sequence[Entry], folder: Path, *, count: int
+    config: SweepConfig, cells: Sequence[SweepCell], entries: Sequence[SweepCheckpoint], folder: Path, *, count: int
 ) -> dict[str, Path]:
     named = {entry.name: entry for entry in entries}
-    # Of the settings those that vary, and the seed of the training where there are several.
+    # Settings that vary, and the seed of the training where there are several.
     trained = [entry.settings for entry in entries if entry.settings]
     axes = [axis for axis in (*AXES, "seed") if len({settings[axis] for settings in trained}) > 1]
     retrieval = RETRIEVAL if any(entry.retrieval for entry in entries) else ()
@@ -186,7 +186,7 @@ def _write(
     caption = f"{config.name}: {count} samples, zero-shot."
     if retrieval:
         caption += " S2G, G2S: the very place among held-out places, satellite to ground and back."
-    write_sheets(folder, [Sheet("sweep", caption, heads, tuple(rows))])
+    write_tables(folder, [ReportTable("sweep", caption, heads, tuple(rows))])
     content = {
         "config": config.model_dump(),
         "entries": [asdict(entry) | {"checkpoint": _from(folder, entry.checkpoint)} for entry in entries],
@@ -196,13 +196,15 @@ def _write(
 
 
 def _from(folder: Path, checkpoint: str | None) -> str | None:
-    """A checkpoint below the sweep's folder as it is found from there, so that the folder can be moved."""
+    """Path of a checkpoint relative to the sweep's folder if it is inside, so that the folder can be moved."""
     if checkpoint is None or not Path(checkpoint).is_relative_to(folder):
         return checkpoint
     return str(Path(checkpoint).relative_to(folder))
 
 
-def _draw(config: SweepConfig, cells: Sequence[SweepCell], entries: Sequence[Entry], folder: Path) -> dict[str, Path]:
+def _draw(
+    config: SweepConfig, cells: Sequence[SweepCell], entries: Sequence[SweepCheckpoint], folder: Path
+) -> dict[str, Path]:
     files = {}
     for drawing in sweep_figures(config, cells, entries):
         drawing.save(folder)

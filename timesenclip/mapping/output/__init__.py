@@ -1,1 +1,1 @@
-"""What a map is written as: GeoTIFFs, picture, page, zones."""
+"""The files of a map: GeoTIFFs, picture, page, zones, provenance."""

@@ -1,8 +1,8 @@
-"""Write maps as cloud-optimised GeoTIFFs that QGIS and GDAL show with the right names, colours and nodata.
+"""Write a raster block by block, as a cloud-optimised GeoTIFF.
 
 Blocks go into a scratch GeoTIFF; `finish` turns it into a COG under a temporary name, reads it back and renames it, so
-that no half map ever stands under a final name. Reading back is needed: on a full disk GDAL may lose blocks when it
-closes a file, and say so nowhere that a program can hear it.
+that a file with a final name is always complete. Reading back is needed: on a full disk GDAL may lose blocks when it
+closes a file, without raising an error.
 """
 
 from __future__ import annotations
@@ -10,38 +10,31 @@ from __future__ import annotations
 import shutil
 import warnings
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from xml.sax.saxutils import escape
 
 import numpy as np
 import rasterio
 import rasterio.errors
 import rasterio.shutil
-from affine import Affine
 from numpy.typing import NDArray
 from rasterio.windows import Window as RasterWindow
 
 from timesenclip.errors import InputError
-from timesenclip.files import atomic_path, temporary_path, write_text
+from timesenclip.files import atomic_path, temporary_path
 from timesenclip.grid import Window
-from timesenclip.ground.taxonomy import Taxonomy
+from timesenclip.mapping.output.layers import AreaGrid, Layer
 from timesenclip.messages import reason_of
 
-__all__ = ["CLASS_NODATA", "SCORE_NODATA", "CogWriter", "map_folder", "output_folder", "write_class_sidecars"]
+__all__ = ["CogWriter", "map_folder", "output_folder"]
 
-CLASS_NODATA = 255
-"""Nodata of class and confidence maps."""
-SCORE_NODATA = -9999.0
-"""Nodata of score maps."""
-UNKNOWN_COLOUR = (128, 128, 128)
 _TILE = 256
 
 
 def map_folder(path: str | Path) -> Path:
-    """Make the folder that maps go to.
+    """Make the folder into which maps are written.
 
     Raises:
         InputError: it is a Zarr store, it cannot be made, or nothing can be written there.
@@ -52,7 +45,7 @@ def map_folder(path: str | Path) -> Path:
 
 
 def output_folder(path: str | Path) -> Path:
-    """Make a folder that something goes to.
+    """Make a folder for outputs, and try whether files can be written there.
 
     Raises:
         InputError: it cannot be made, or nothing can be written there.
@@ -70,57 +63,48 @@ def output_folder(path: str | Path) -> Path:
 
 
 class CogWriter:
-    """Collects blocks of one raster and ends as a COG."""
+    """Collects the blocks of one raster and writes them as one COG."""
 
-    def __init__(
-        self,
-        path: Path,
-        *,
-        shape: tuple[int, int],
-        crs: str,
-        transform: Affine,
-        dtype: str,
-        nodata: float,
-        descriptions: Sequence[str],
-        tags: dict[str, Any] | None = None,
-        colours: dict[int, tuple[int, int, int]] | None = None,
-        overviews: str = "nearest",
-    ) -> None:
-        """Open a scratch file beside `path`."""
-        self.path, self._overviews = path, overviews
-        self._scratch = temporary_path(path.with_name(f"{path.stem}.blocks.tif"))
+    def __init__(self, folder: Path, layer: Layer, grid: AreaGrid) -> None:
+        """Open a scratch file in the folder."""
+        self.path, self._overviews = layer.path(folder), layer.overviews
+        self._scratch = temporary_path(self.path.with_name(f"{layer.name}.blocks.tif"))
         self._sums: dict[Window, int] = {}
         self._file = rasterio.open(
             self._scratch,
             "w",
             driver="GTiff",
-            height=shape[0],
-            width=shape[1],
-            count=len(descriptions),
-            dtype=dtype,
-            nodata=nodata,
-            crs=rasterio.crs.CRS.from_user_input(crs),
-            transform=transform,
+            height=grid.shape[0],
+            width=grid.shape[1],
+            count=len(layer.descriptions),
+            dtype=layer.dtype,
+            nodata=layer.nodata,
+            crs=rasterio.crs.CRS.from_user_input(grid.crs),
+            transform=grid.transform,
             tiled=True,
             blockxsize=_TILE,
             blockysize=_TILE,
             compress="deflate",
             BIGTIFF="IF_SAFER",
         )
-        for band, text in enumerate(descriptions, start=1):
+        for band, text in enumerate(layer.descriptions, start=1):
             self._file.set_band_description(band, text)
-        self._file.update_tags(**{key: str(value) for key, value in (tags or {}).items()})
-        if colours:
-            self._file.write_colormap(1, {value: (*rgb, 255) for value, rgb in colours.items()})
+        self._file.update_tags(**{key: str(value) for key, value in layer.tags.items()})
+        if layer.colours:
+            self._file.write_colormap(1, {value: (*rgb, 255) for value, rgb in layer.colours.items()})
 
     def write(self, values: NDArray[Any], window: Window) -> None:
-        """Put a block (bands, y, x) at its place."""
+        """Write a block (C, Y, X) into its window.
+
+        Raises:
+            OSError: it could not be written; the message names the file and the free space.
+        """
         with self._named():
             self._file.write(values, window=_raster_window(window))
         self._sums[window] = zlib.crc32(np.ascontiguousarray(values).data)
 
     def finish(self) -> Path:
-        """Write the COG with overviews and statistics, and give it its name.
+        """Write the COG with overviews and statistics under its final name, which is returned.
 
         Raises:
             OSError: it could not be written, or does not hold what was written.
@@ -148,7 +132,7 @@ class CogWriter:
 
     @contextmanager
     def _named(self) -> Iterator[None]:
-        """Say which file cannot be written, and how full the disk is; GDAL's errors have classes of their own."""
+        """Name the file that cannot be written, and the free space of its disk; GDAL raises classes of its own."""
         try:
             yield
         except Exception as error:
@@ -160,66 +144,11 @@ class CogWriter:
             ) from error
 
     def discard(self) -> None:
-        """Leave nothing behind; harmless after `finish`."""
+        """Remove the scratch file; without effect after `finish`."""
         self._file.close()
         self._scratch.unlink(missing_ok=True)
-
-
-def class_colours(taxonomy: Taxonomy) -> dict[int, tuple[int, int, int]]:
-    """Colour of each value of a class map: 0 unknown, 1..K the classes."""
-    rgb = {k + 1: _rgb(colour) for k, colour in enumerate(taxonomy.colours)}
-    return {0: UNKNOWN_COLOUR} | rgb
-
-
-def write_class_sidecars(path: Path, taxonomy: Taxonomy) -> list[Path]:
-    """Write the names and colours of a class map where GDAL (`.aux.xml`) and QGIS (`.qml`) look for them.
-
-    GeoTIFF itself has no place for class names that programs agree on; these two sidecars have.
-    """
-    names = {0: "unknown"} | {k + 1: name for k, name in enumerate(taxonomy.names)}
-    colours = class_colours(taxonomy)
-    categories = "".join(f"<Category>{escape(name)}</Category>" for name in names.values())
-    rows = "".join(
-        f'<Row index="{i}"><F>{i}</F><F>{escape(names[i])}</F>' + "".join(f"<F>{v}</F>" for v in colours[i]) + "</Row>"
-        for i in names
-    )
-    # Field usages of GDAL's raster attribute table: 5 value, 2 name, 6 red, 7 green, 8 blue; types 0 integer, 2 string.
-    fields = (("Value", 0, 5), ("Class", 2, 2), ("Red", 0, 6), ("Green", 0, 7), ("Blue", 0, 8))
-    heads = "".join(
-        f'<FieldDefn index="{i}"><Name>{name}</Name><Type>{kind}</Type><Usage>{usage}</Usage></FieldDefn>'
-        for i, (name, kind, usage) in enumerate(fields)
-    )
-    aux = (
-        f'<PAMDataset><PAMRasterBand band="1"><CategoryNames>{categories}</CategoryNames>'
-        f'<GDALRasterAttributeTable tableType="thematic">{heads}{rows}</GDALRasterAttributeTable>'
-        "</PAMRasterBand></PAMDataset>\n"
-    )
-    entries = "".join(
-        f'<paletteEntry value="{i}" color="#{"".join(f"{v:02x}" for v in colours[i])}" '
-        f'label="{escape(names[i], {chr(34): "&quot;"})}" alpha="255"/>'
-        for i in names
-    )
-    qml = (
-        '<!DOCTYPE qgis PUBLIC "http://mrcc.com/qgis.dtd" "SYSTEM">\n<qgis version="3.28"><pipe>'
-        '<rasterrenderer type="paletted" band="1" opacity="1" alphaBand="-1">'
-        f"<colorPalette>{entries}</colorPalette></rasterrenderer></pipe></qgis>\n"
-    )
-    out = []
-    for target, text in ((path.with_name(path.name + ".aux.xml"), aux), (path.with_suffix(".qml"), qml)):
-        out.append(write_text(target, text))
-    return out
 
 
 def _raster_window(window: Window) -> RasterWindow:
     rows, columns = window.shape
     return RasterWindow(window.column, window.row, columns, rows)
-
-
-def _rgb(colour: str) -> tuple[int, int, int]:
-    return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
-
-
-def block_values(label_index: NDArray[np.int64], seen: NDArray[np.bool_], shape: tuple[int, int]) -> NDArray[np.uint8]:
-    """Class map values (1, y, x) of a block: 0 unknown, 1..K, 255 where nothing was seen."""
-    values = np.where(seen, label_index + 1, CLASS_NODATA).astype(np.uint8)
-    return values.reshape(1, *shape)

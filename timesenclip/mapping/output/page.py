@@ -1,4 +1,4 @@
-"""One self-contained HTML page about a map: no script, no link to anywhere."""
+"""The HTML page of a map: one file, without scripts and links."""
 
 from __future__ import annotations
 
@@ -46,6 +46,9 @@ def write_page(result: MapResult, path: Path, *, title: str | None = None, extra
         path: the HTML file.
         title: heading; default: says what was asked.
         extra: HTML put after the cautions, such as a comparison with known truth; must be escaped already.
+
+    Returns:
+        The file.
     """
     text = resources.files(__package__).joinpath("page.html").read_text(encoding="utf-8")
     names = [area.name for area in result.areas if area.name != "unknown"]

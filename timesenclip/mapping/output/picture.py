@@ -1,4 +1,4 @@
-"""A picture of a map for people: what the satellite saw, what it was called, and how sure that is."""
+"""The picture of a map: true colour, classes and confidence."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timesenclip.files import atomic_path
-from timesenclip.mapping.output.cog import CLASS_NODATA, class_colours
+from timesenclip.mapping.output.layers import CLASS_NODATA, class_colours
 
 if TYPE_CHECKING:
     from timesenclip.mapping.output.result import MapResult, Preview
@@ -60,7 +60,15 @@ def png_bytes(picture: Picture, *, least_px: int = 0) -> bytes:
 
 
 def write_picture(result: MapResult, path: Path) -> Path:
-    """Write a PNG with three panels and a legend."""
+    """Write a PNG with three panels and a legend.
+
+    Args:
+        result: the map.
+        path: the file.
+
+    Returns:
+        The file.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     from matplotlib.patches import Patch

@@ -1,4 +1,4 @@
-"""What a map says, for people and programs; `map_cube` and `ask_store` both give it."""
+"""The result of `map_cube` and `ask_store`, for people and programs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["ClassArea", "Example", "MapResult", "Preview"]
 
 @dataclass(frozen=True, slots=True)
 class ClassArea:
-    """How much of an area one answer covers."""
+    """Area of one class."""
 
     name: str
     """Class, or "unknown"."""
@@ -36,7 +36,7 @@ class ClassArea:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One pixel, explained."""
+    """One pixel with its time series and what each step adds to its class."""
 
     name: str
     """Its class."""
@@ -45,18 +45,20 @@ class Example:
     confidence: float
     """0..1"""
     lon_deg: float
+    """Longitude, EPSG:4326."""
     lat_deg: float
+    """Latitude, EPSG:4326."""
     dates: tuple[str, ...]
     """First day of each step."""
     ndvi: tuple[float | None, ...]
     """NDVI of each step, None where missing."""
     contribution: tuple[float | None, ...]
-    """What each step adds to the answer, None where missing."""
+    """What each step adds to the score of the class, None where missing."""
 
 
 @dataclass(slots=True)
 class Preview:
-    """Thinned pictures of the area, for people."""
+    """Rasters of the area at a lower resolution, for pictures."""
 
     step: int
     """Every n-th pixel is kept."""
@@ -70,7 +72,7 @@ class Preview:
 
 @dataclass(frozen=True, slots=True)
 class MapResult:
-    """What was mapped and written."""
+    """A map and its files."""
 
     folder: Path
     """Where the files are."""
@@ -85,7 +87,7 @@ class MapResult:
     preview: Preview
     """Pictures for people."""
     examples: tuple[Example, ...]
-    """A few explained pixels."""
+    """A pixel of each of the most frequent classes."""
     provenance: dict[str, Any] = field(default_factory=dict)
     """Also in provenance.json."""
 

@@ -1,4 +1,4 @@
-"""Count the answers of a map by polygon: parcels, communes, protected areas."""
+"""Count the classes of a map by polygon: parcels, communes, protected areas."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from timesenclip.errors import DataNotFoundError, DegradedInputWarning, GridErro
 from timesenclip.extras import require
 from timesenclip.files import atomic_path
 from timesenclip.ground.taxonomy import Taxonomy
-from timesenclip.mapping.output.cog import CLASS_NODATA
+from timesenclip.mapping.output.layers import CLASS_NODATA
 from timesenclip.messages import reason_of
 
 __all__ = ["check_zones", "read_zones", "write_zones"]
@@ -32,7 +32,7 @@ class _Tally:
     pixels: NDArray[np.int64]
     """(256,) by value of the class map."""
     confidence: float = 0.0
-    """Sum over pixels with an answer, percent."""
+    """Sum over pixels that were seen, percent."""
 
 
 def write_zones(zones: str | Path, folder: Path, taxonomy: Taxonomy, *, pixel_m: float) -> dict[str, Path]:
@@ -46,7 +46,7 @@ def write_zones(zones: str | Path, folder: Path, taxonomy: Taxonomy, *, pixel_m:
 
     Returns:
         The two files. Columns: those of the zones, then `pixels`, `hectares`, `nodata_share` (of all pixels), `label`
-        (most frequent answer), `mean_confidence`, `unknown_share` and `share: <class>` (of the pixels with an answer).
+        (most frequent class), `mean_confidence`, `unknown_share` and `share: <class>` (of the pixels that were seen).
 
     Raises:
         DataNotFoundError: the file is not there, or cannot be read.
@@ -73,7 +73,13 @@ def write_zones(zones: str | Path, folder: Path, taxonomy: Taxonomy, *, pixel_m:
 
 
 def check_zones(zones: str | Path, *, shape: tuple[int, int], crs: str, transform: Affine) -> None:
-    """Say what is wrong with zones before hours are spent on the area (Y, X) in which they are to lie.
+    """Check that zones can be used with an area, before time is spent on it.
+
+    Args:
+        zones: as `write_zones`.
+        shape: (Y, X) of the area.
+        crs: CRS of the area.
+        transform: affine of the area.
 
     Raises:
         InputError: none of them touches the area; more errors as `write_zones`.
@@ -87,9 +93,9 @@ def check_zones(zones: str | Path, *, shape: tuple[int, int], crs: str, transfor
     own = frame.to_crs(crs)
     there = own.intersects(box(west, south, east, north))
     if not there.any():
-        where = ", ".join(f"{edge:.6g}" for edge in own.total_bounds)
+        bounds = ", ".join(f"{edge:.6g}" for edge in own.total_bounds)
         raise InputError(
-            f"None of the {len(frame)} zones in '{zones}' touches the area: they lie in {where}, the area in "
+            f"None of the {len(frame)} zones in '{zones}' touches the area: they lie in {bounds}, the area in "
             f"{west:.6g}, {south:.6g}, {east:.6g}, {north:.6g} ({crs[:20]}). Give zones of this area."
         )
     if not there.all():
@@ -119,7 +125,7 @@ def read_zones(zones: str | Path) -> Any:
     broken = ~frame.geometry.is_valid
     if broken.any():
         warnings.warn(
-            f"{int(broken.sum())} of {len(frame)} zones in '{path}' cross themselves; they were mended.",
+            f"{int(broken.sum())} of {len(frame)} zones in '{path}' cross themselves; they were repaired.",
             DegradedInputWarning,
             stacklevel=4,
         )

@@ -1,23 +1,21 @@
-"""Many blocks of one job: run them wherever they may run, record each, and name what failed."""
+"""All blocks of a job: which are missing, running them, recording each, and naming those that failed."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 from timesenclip.errors import DegradedInputWarning, PartialFailureError
 from timesenclip.files import json_text
 from timesenclip.grid import Window
 from timesenclip.manifest import Manifest
-from timesenclip.mapping.run.executor import Spread
+from timesenclip.mapping.run.attempt import BlockJob
+from timesenclip.mapping.run.executor import BlockResult, Executor
+from timesenclip.mapping.run.facts import BlockFacts, window_pixels
 from timesenclip.messages import reason_of, some_of
 
-__all__ = ["Progress", "block_key", "input_of", "pixels_of", "run_pieces"]
-
-_TROUBLES = ("failed", "contradicted")
-"""What a block's input says of itself alone: files that could not be read, scenes whose pixels belie their offset."""
+__all__ = ["Progress", "block_key", "done_blocks", "run_blocks"]
 
 Progress = Callable[[int, int], None]
 """Called with (done, all) in pixels."""
@@ -28,114 +26,103 @@ def block_key(level: int, window: Window) -> str:
     return f"level {level} rows {window.row}-{window.row_end} columns {window.column}-{window.column_end}"
 
 
-def pixels_of(window: Window) -> int:
-    """Number of its pixels."""
-    return window.pixels
+def done_blocks(
+    job: BlockJob, windows: Iterable[Window], manifest: Manifest, *, level: int = 0
+) -> dict[Window, BlockFacts]:
+    """The blocks that are recorded as done and whose output is still there."""
+    found = {}
+    for window in windows:
+        content = manifest.done.get(block_key(level, window))
+        facts = None if content is None else BlockFacts.from_json(content)
+        if facts is not None and job.is_done(window, facts):
+            found[window] = facts
+    return found
 
 
-def run_pieces(
-    spread: Spread,
-    job: Any,
+def run_blocks(
+    executor: Executor,
+    job: BlockJob,
     windows: Sequence[Window],
-    missing: Sequence[Window],
     manifest: Manifest,
     *,
-    where: Path,
+    output: Path,
     level: int = 0,
     progress: Progress | None = None,
-) -> None:
-    """Do the missing blocks and record each as it ends.
+) -> dict[Window, BlockFacts]:
+    """Do the blocks that are missing and record each as it ends.
 
     Args:
-        spread: where they run.
-        job: its `run(window)` does one block.
-        windows, missing: all blocks, and those to do.
-        manifest: takes what `run` says.
-        where: output, for messages.
-        level: level of a pyramid.
-        progress: told after every block.
+        executor: runs them.
+        job: does one block.
+        windows: all blocks.
+        manifest: which blocks are done; every new one is added.
+        output: where the blocks go, for messages.
+        level: overview level, 0 for full resolution.
+        progress: called after every block.
+
+    Returns:
+        What is known of every block, in the order of `windows`.
 
     Raises:
         PartialFailureError: some blocks failed; the others are recorded.
         Exception: the error of the first block, where all failed.
     """
-    total = sum(map(pixels_of, windows))
-    done = total - sum(map(pixels_of, missing))
+    done = done_blocks(job, windows, manifest, level=level)
+    missing = [window for window in windows if window not in done]
+    total = sum(map(window_pixels, windows))
+    count = total - sum(map(window_pixels, missing))
+    known = next((json_text(facts["input"]) for facts in manifest.done.values() if facts.get("input")), None)
     failed: dict[str, Exception] = {}
-    known = json_text(next((facts["input"] for facts in manifest.done.values() if facts.get("input")), None))
-    unheard: list[dict[str, Any]] = []
-    for outcome in spread(job, missing):
-        key = block_key(level, outcome.piece)
-        if outcome.error is None:
-            facts, known = _lean(outcome.facts or {}, known)
-            if outcome.remote and any(facts.get(trouble) for trouble in _TROUBLES):
-                unheard.append(facts)
-            manifest.add(key, facts)
-            done += pixels_of(outcome.piece)
+    remote_troubles: list[BlockFacts] = []
+    for result in executor(job, missing):
+        window, key = result.window, block_key(level, result.window)
+        if result.facts is None:
+            failed[key] = _error_of(result)
+            manifest.fail(key, failed[key])
         else:
-            if isinstance(outcome.error, Warning) or not isinstance(outcome.error, Exception):
-                raise outcome.error
-            manifest.fail(key, outcome.error)
-            failed[key] = outcome.error
+            facts = result.facts.without_repetition(known)
+            if known is None and facts.input:
+                known = json_text(facts.input)
+            if result.remote and facts.has_trouble:
+                remote_troubles.append(facts)
+            manifest.add(key, facts.to_json())
+            done[window] = BlockFacts.from_json(manifest.done[key])  # as a run that is continued will read it
+            count += window_pixels(window)
         if progress is not None:
-            progress(done, total)
-    _say_unheard(unheard)
+            progress(count, total)
+    _warn_of_troubles(remote_troubles)
     if failed:
-        _say_failed(failed, len(windows), where)
+        _raise_failed(failed, len(windows), output)
+    return {window: done[window] for window in windows}
 
 
-def _say_failed(failed: dict[str, Exception], blocks: int, where: Path) -> None:
+def _error_of(result: BlockResult) -> Exception:
+    """The error of a block; one that ends the whole run (an interrupt, a warning made an error) is raised.
+
+    Raises:
+        BaseException: such an error.
+    """
+    error = result.error
+    if isinstance(error, Warning) or not isinstance(error, Exception):
+        raise error or RuntimeError(f"Nothing is known of the block {result.window}.")
+    return error
+
+
+def _raise_failed(failed: dict[str, Exception], blocks: int, output: Path) -> None:
     first = next(iter(failed.values()))
     if len(failed) == blocks:
-        raise first  # nothing worked, and most likely for one reason
+        raise first  # all blocks failed, and most likely for one reason
     some = some_of([f"{key} ({type(error).__name__}: {reason_of(error, 400)})" for key, error in failed.items()])
     raise PartialFailureError(
-        f"{len(failed)} of {blocks} blocks failed and are missing in '{where}': {some}. The others are kept; run "
+        f"{len(failed)} of {blocks} blocks failed and are missing in '{output}': {some}. The others are kept; run "
         "the same command again to do these."
     ) from first
 
 
-def input_of(blocks: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """Where the pixels of an area come from: what all blocks share, and the troubles of each.
-
-    Args:
-        blocks: facts of the blocks, as the manifest has them.
-    """
-    shared: dict[str, Any] = {}
-    failed: set[str] = set()
-    contradicted: dict[str, str] = {}
-    for facts in blocks:
-        own = facts.get("input") or {}
-        shared = shared or dict(own)
-        for part in (facts, own):  # early manifests keep them in the input
-            failed.update(part.get("failed", ()))
-            contradicted |= part.get("contradicted", {})
-    if "failed" in shared:
-        shared |= {"failed": sorted(failed), "contradicted": dict(sorted(contradicted.items()))}
-    return shared
-
-
-def _lean(facts: Mapping[str, Any], known: str) -> tuple[dict[str, Any], str]:
-    """The facts of a block without what an earlier one has said; the input names every scene of the area.
-
-    Kept with each block, the names alone would be gigabytes for a country.
-    """
-    lean = dict(facts)
-    own = dict(lean.get("input") or {})
-    if not own:
-        return lean, known
-    for trouble in _TROUBLES:
-        if own.get(trouble):
-            lean[trouble], own[trouble] = own[trouble], type(own[trouble])()
-    text = json_text(own)
-    lean["input"] = {} if text == known else own
-    return lean, known if known != "null" else text
-
-
-def _say_unheard(blocks: Sequence[Mapping[str, Any]]) -> None:
-    """Say once what workers of a cluster met with."""
-    failed = sorted({text for facts in blocks for text in facts.get("failed", ())})
-    doubted = sorted({f"{name}: {why}" for facts in blocks for name, why in facts.get("contradicted", {}).items()})
+def _warn_of_troubles(blocks: Sequence[BlockFacts]) -> None:
+    """Repeat, once for all blocks, the warnings of other processes, which do not reach this one."""
+    failed = sorted({text for facts in blocks for text in facts.failed})
+    doubted = sorted({f"{name}: {why}" for facts in blocks for name, why in facts.contradicted.items()})
     if failed:
         warnings.warn(
             f"{len(failed)} files could not be read and give nothing to a window: {some_of(failed)}",

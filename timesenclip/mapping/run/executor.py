@@ -1,6 +1,6 @@
-"""Run independent pieces beside each other: in threads of this process, or on a Dask cluster, with the same result.
+"""Run independent blocks beside each other: in threads of this process, or on a Dask cluster, with the same result.
 
-At any time only a few pieces are under way, so that neither memory nor the scheduler's list grows with the area.
+At any time only a few blocks are under way, so that neither memory nor the scheduler's list grows with the area.
 """
 
 from __future__ import annotations
@@ -12,43 +12,45 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 from timesenclip.errors import InputError, TimeSenCLIPWarning
 from timesenclip.extras import require
+from timesenclip.grid import Window
+from timesenclip.mapping.run.attempt import BlockJob, attempt_block
+from timesenclip.mapping.run.facts import BlockFacts
 from timesenclip.messages import reason_of
 from timesenclip.settings import cpu_count
 
-__all__ = ["Outcome", "Spread", "spread_over", "worker_count"]
+__all__ = ["BlockResult", "Executor", "open_executor", "worker_count"]
 
-Piece = TypeVar("Piece")
 _PER_WORKER = 2
-"""Pieces under way for each worker of a cluster: one that runs and one that waits."""
+"""Blocks under way for each worker of a cluster: one that runs and one that waits."""
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """How one piece went."""
+class BlockResult:
+    """How one block ended."""
 
-    piece: Any
-    """What was to be done."""
-    facts: dict[str, Any] | None
-    """What it said; None where it failed."""
+    window: Window
+    """The block."""
+    facts: BlockFacts | None
+    """What is known of it; None where it failed."""
     error: BaseException | None
     """Why it failed."""
     remote: bool = False
-    """Whether it ran in another process, whose warnings nobody hears."""
+    """Whether it ran in another process, whose warnings do not reach this one."""
 
 
-class Spread(Protocol):
-    """Calls `job.run(piece)` for many pieces and yields how each went, in the order in which they end."""
+class Executor(Protocol):
+    """Does many blocks of a job and yields how each ended, in the order in which they end."""
 
-    def __call__(self, job: Any, pieces: Iterable[Any]) -> Iterator[Outcome]:
-        """Run; an iterator that is left early stops handing out pieces."""
+    def __call__(self, job: BlockJob, windows: Iterable[Window]) -> Iterator[BlockResult]:
+        """Run the blocks; an iterator that is left early starts no more of them."""
 
 
-def spread_over(workers: int | None, dask: str | None) -> AbstractContextManager[Spread]:
-    """Where pieces run.
+def open_executor(workers: int | None, dask: str | None) -> AbstractContextManager[Executor]:
+    """Where blocks run.
 
     Args:
         workers: threads of this process; default: one a core.
@@ -67,7 +69,7 @@ def spread_over(workers: int | None, dask: str | None) -> AbstractContextManager
 
 
 def worker_count(workers: int | None, dask: str | None) -> int:
-    """How many pieces run beside each other; arguments and errors as `spread_over`."""
+    """How many blocks run beside each other; arguments and errors as `open_executor`."""
     if dask is None:
         return workers or cpu_count()
     if dask.startswith("local:"):
@@ -77,33 +79,35 @@ def worker_count(workers: int | None, dask: str | None) -> int:
 
 
 @contextmanager
-def _threads(count: int) -> Iterator[Spread]:
+def _threads(count: int) -> Iterator[Executor]:
     with ThreadPoolExecutor(count, thread_name_prefix="block") as pool:
 
-        def spread(job: Any, pieces: Iterable[Any]) -> Iterator[Outcome]:
-            yield from _bounded(lambda piece: pool.submit(job.run, piece), pieces, count)
+        def execute(job: BlockJob, windows: Iterable[Window]) -> Iterator[BlockResult]:
+            yield from _bounded(lambda window: pool.submit(attempt_block, job, window), windows, count)
 
         try:
-            yield spread
+            yield execute
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _bounded(submit: Callable[[Piece], Future[Any]], pieces: Iterable[Piece], limit: int) -> Iterator[Outcome]:
-    waiting = iter(pieces)
-    running: dict[Future[Any], Piece] = {submit(piece): piece for piece in islice(waiting, limit)}
+def _bounded(
+    submit: Callable[[Window], Future[BlockFacts]], windows: Iterable[Window], limit: int
+) -> Iterator[BlockResult]:
+    waiting = iter(windows)
+    running = {submit(window): window for window in islice(waiting, limit)}
     while running:
         ended, _ = wait(running, return_when=FIRST_COMPLETED)
         for future in ended:
-            piece = running.pop(future)
+            window = running.pop(future)
             error = future.exception()
-            outcome = Outcome(piece, None if error else future.result(), error)
-            running.update({submit(piece): piece for piece in islice(waiting, 1)})
-            yield outcome
+            result = BlockResult(window, None if error else future.result(), error)
+            running.update({submit(following): following for following in islice(waiting, 1)})
+            yield result
 
 
 @contextmanager
-def _dask(address: str) -> Iterator[Spread]:
+def _dask(address: str) -> Iterator[Executor]:
     distributed = _distributed()
     if address.startswith("local:"):
         count = _processes(address)
@@ -130,7 +134,7 @@ def _processes(address: str) -> int:
 
 
 def _client(address: str, distributed: Any) -> Any:
-    """A client of a cluster that is there already."""
+    """A client of a cluster that runs already."""
     if "://" not in address:
         raise InputError(f"--dask {address}: expected tcp://host:port of a scheduler, or local:N.")
     try:
@@ -141,35 +145,35 @@ def _client(address: str, distributed: Any) -> Any:
         ) from error
 
 
-def _on_client(client: Any, as_completed: Any) -> Spread:
-    def spread(job: Any, pieces: Iterable[Any]) -> Iterator[Outcome]:
+def _on_client(client: Any, as_completed: Any) -> Executor:
+    def execute(job: BlockJob, windows: Iterable[Window]) -> Iterator[BlockResult]:
         # Every worker gets its own copy of the job: losing one worker does not lose the job with it.
         shared = client.scatter(job, broadcast=True, hash=False)
-        waiting = iter(pieces)
+        waiting = iter(windows)
         limit = _PER_WORKER * max(1, sum(client.nthreads().values()))
-        piece_of = {_submit(client, shared, piece): piece for piece in islice(waiting, limit)}
-        ending = as_completed(list(piece_of))
+        window_of = {_submit(client, shared, window): window for window in islice(waiting, limit)}
+        ending = as_completed(list(window_of))
         for future in ending:
-            piece = piece_of.pop(future)
+            window = window_of.pop(future)
             error = future.exception() if future.status == "error" else None
             if future.cancelled():
                 error = RuntimeError("cancelled by the cluster; all workers may have been lost")
             facts = None if error else future.result()
             future.release()
-            for more in islice(waiting, 1):
-                following = _submit(client, shared, more)
-                piece_of[following] = more
-                ending.add(following)
-            yield Outcome(piece, facts, error, remote=True)
+            for following in islice(waiting, 1):
+                submitted = _submit(client, shared, following)
+                window_of[submitted] = following
+                ending.add(submitted)
+            yield BlockResult(window, facts, error, remote=True)
 
-    return spread
-
-
-def _submit(client: Any, shared: Any, piece: Any) -> Any:
-    return client.submit(_run, shared, piece, pure=False)
+    return execute
 
 
-def _run(job: Any, piece: Any) -> Any:
-    if multiprocessing.parent_process() is not None:  # what a block met with comes back, and is said where we run
+def _submit(client: Any, shared: Any, window: Window) -> Any:
+    return client.submit(_attempt_remotely, shared, window, pure=False)
+
+
+def _attempt_remotely(job: BlockJob, window: Window) -> BlockFacts:
+    if multiprocessing.parent_process() is not None:  # `run_blocks` repeats the warnings, from the facts of the block
         warnings.filterwarnings("ignore", category=TimeSenCLIPWarning)
-    return job.run(piece)
+    return attempt_block(job, window)

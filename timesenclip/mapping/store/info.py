@@ -1,4 +1,4 @@
-"""What an embedding store is, and what it holds of a block."""
+"""The metadata of an embedding store, and the arrays of one of its blocks."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _Transform = Annotated[InstanceOf[Affine], BeforeValidator(as_affine), PlainSeri
 
 
 class StoreInfo(BaseModel):
-    """What a store is; fixed when it is made."""
+    """Metadata of a store; fixed when it is made."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -40,7 +40,7 @@ class StoreInfo(BaseModel):
     digest: str
     """Digest of its weights."""
     tower: str
-    """Where words are embedded."""
+    """Name of the tower that embeds words and photographs."""
     tower_revision: str | None = ""
     """Revision of the tower on the hub; None: it has none. Empty in early stores, which do not record it."""
     full_dims: int
@@ -50,7 +50,7 @@ class StoreInfo(BaseModel):
     kept: float = 1.0
     """Share of the squared length that the projection keeps, on the sample it was fitted on."""
     calibration: Calibration
-    """How scores become answers."""
+    """Temperature and threshold, by which scores become classes."""
     source: str = ""
     """What its pixels come from, with a digest; empty in early stores."""
     period: str
@@ -84,7 +84,7 @@ class StoreInfo(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class BlockData:
-    """What a store holds of one window."""
+    """The arrays of one window of a store."""
 
     vectors: NDArray[np.int8]
     """(Y, X, d)"""

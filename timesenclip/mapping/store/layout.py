@@ -21,7 +21,13 @@ _DOCS = {
 
 
 def write_layout(group: Any, info: StoreInfo, projection: Projection | None) -> None:
-    """Make every array of a store, empty, with its coordinates; `group` is an empty Zarr group."""
+    """Create every array of a store, empty, with its coordinates.
+
+    Args:
+        group: an empty Zarr group.
+        info: what the store is.
+        projection: what the vectors of words are projected with; None where all dimensions are kept.
+    """
     for level, shape in enumerate(info.level_shapes):
         home = group if level == 0 else group.create_group(f"level{level}")
         _write_level(home, info, shape, info.level_transform(level))

@@ -1,4 +1,4 @@
-"""Overview levels of an embedding store: every pixel is the mean of the four below it, brought back to their length."""
+"""Overview levels of an embedding store: every pixel is the mean of the four below it, scaled to their mean length."""
 
 from __future__ import annotations
 
@@ -14,7 +14,19 @@ __all__ = ["pool", "write_overview"]
 
 
 def write_overview(store: EmbeddingStore, level: int, window: Window) -> int:
-    """Make one block of a level from the four blocks below it, which must be there; the number of pixels seen."""
+    """Make one block of an overview level from the four blocks of the level below, which must be complete.
+
+    Args:
+        store: the store.
+        level: 1 is half the resolution.
+        window: the block, in pixels of its own level.
+
+    Returns:
+        The number of pixels seen.
+
+    Raises:
+        OSError: the store could not be read or written.
+    """
     below = store.at_level(level - 1)
     wide = Window(*(2 * edge for edge in window)).inside(below.shape)
     pooled = pool(below.read(wide))
@@ -23,7 +35,7 @@ def write_overview(store: EmbeddingStore, level: int, window: Window) -> int:
 
 
 def pool(data: BlockData) -> BlockData:
-    """Halve a window; an odd last row or column stands alone.
+    """Halve the resolution of a window (Y, X); an odd last row or column is averaged alone.
 
     The mean of unit vectors is shorter than one, and a score against it would be too small. It gets the mean length of
     the pixels that it stands for (1 where all dimensions are kept), so that scores mean the same at every level.

@@ -1,4 +1,4 @@
-"""Embeddings made small: fewer dimensions, then eight bits each with one scale a pixel.
+"""Embeddings in fewer dimensions, and in eight bits a dimension with one scale a pixel.
 
 A score is the cosine w . v. With an orthonormal basis B (D, d) of the space in which the embeddings of an area lie,
 v is nearly B B' v, so the score is nearly (B' w) . (B' v): words are projected as pixels are, and scores keep their
@@ -24,7 +24,7 @@ _ROWS = 4096
 
 @dataclass(frozen=True, slots=True)
 class Projection:
-    """From D dimensions to fewer."""
+    """Projection from D dimensions to d."""
 
     basis: NDArray[np.float32]
     """(D, d), orthonormal columns."""
@@ -39,7 +39,7 @@ class Projection:
 
 
 def fit_projection(sample: NDArray[np.float32], dims: int, *, seed: int = 0) -> Projection:
-    """The d directions in which a sample of embeddings has most of its length, turned so that all count alike.
+    """Find the d directions in which a sample of embeddings has most of its length, rotated so that all are alike.
 
     Principal directions differ in size by orders of magnitude, and with one scale a pixel the small ones would drown in
     the rounding of the large ones. A random rotation within the subspace costs nothing and spreads the length evenly.
@@ -87,31 +87,31 @@ def quantise(vectors: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np
 
 
 def dequantise(values: NDArray[np.int8], scale: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Back to float32: (..., d) and (...); not seen is NaN."""
+    """Values (..., d) and scale (...) as float32 vectors (..., d); NaN where not seen."""
     return np.where(scale[..., None] > 0, values * scale[..., None], np.float32(np.nan)).astype(np.float32)
 
 
 def score_rows(
-    values: NDArray[np.int8], scale: NDArray[np.float32], weights: NDArray[np.float32]
+    values: NDArray[np.int8], scale: NDArray[np.float32], vectors: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """Scores of N pixels for K questions.
+    """Scores of N pixels against K classes.
 
     Args:
         values: (N, d) int8.
         scale: (N,) 0 = not seen.
-        weights: (K, d) float32, projected as the pixels were.
+        vectors: (K, d) float32, projected as the pixels were.
 
     Returns:
         (N, K) float32 cosines, NaN where not seen.
     """
-    if values.shape[1] != weights.shape[1]:
-        raise InputError(f"Pixels have {values.shape[1]} dimensions, questions {weights.shape[1]}; project them alike.")
-    out = np.empty((len(values), len(weights)), dtype=np.float32)
+    if values.shape[1] != vectors.shape[1]:
+        raise InputError(f"Pixels have {values.shape[1]} dimensions, questions {vectors.shape[1]}; project them alike.")
+    out = np.empty((len(values), len(vectors)), dtype=np.float32)
     rows = np.empty((min(_ROWS, len(values)), values.shape[1]), dtype=np.float32)
-    questions = np.ascontiguousarray(weights.T)  # (d, K)
+    columns = np.ascontiguousarray(vectors.T)  # (d, K)
     for first in range(0, len(values), _ROWS):
         part = values[first : first + _ROWS]
         rows[: len(part)] = part
-        np.matmul(rows[: len(part)], questions, out=out[first : first + len(part)])
+        np.matmul(rows[: len(part)], columns, out=out[first : first + len(part)])
     out *= np.where(scale > 0, scale, np.float32(np.nan))[:, None]
     return out

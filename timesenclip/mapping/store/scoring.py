@@ -1,4 +1,4 @@
-"""Put one question to every pixel of a store, with bounded memory: one matrix product a block, blocks in threads."""
+"""Scores of every pixel of a store, with bounded memory: one matrix product a block, blocks in threads."""
 
 from __future__ import annotations
 
@@ -25,7 +25,19 @@ _ROWS = 1 << 16
 
 
 def in_threads(work: Callable[[In], Out], pieces: Iterable[In], workers: int | None = None) -> Iterator[tuple[In, Out]]:
-    """(piece, result) in the order of the pieces; no more than two a thread wait to be taken."""
+    """Call `work` for every piece, in threads of this process.
+
+    Args:
+        work: what is called; NumPy and Zarr release the interpreter while they work.
+        pieces: its arguments, such as the windows of a store.
+        workers: threads; default: one a core.
+
+    Yields:
+        The piece and its result, in the order of the pieces; no more than two results a thread wait to be taken.
+
+    Raises:
+        Exception: the first error of `work`.
+    """
     count = workers or cpu_count()
     with single_blas(), ThreadPoolExecutor(count, thread_name_prefix="score") as pool:
         waiting: deque[tuple[In, Future[Out]]] = deque()
@@ -43,7 +55,7 @@ def in_threads(work: Callable[[In], Out], pieces: Iterable[In], workers: int | N
 
 
 def single_blas() -> AbstractContextManager[Any]:
-    """One thread for each matrix product: those here would otherwise wait for those of BLAS, and be 20 x slower."""
+    """Let BLAS use one thread for a matrix product: its threads and ours would wait for each other (20 x slower)."""
     return _blas().limit(limits=1, user_api="blas")  # type: ignore[no-any-return]
 
 
@@ -55,24 +67,24 @@ def _blas() -> Any:
 
 
 def score_area(
-    store: EmbeddingStore, weights: NDArray[np.float32], *, workers: int | None = None
+    store: EmbeddingStore, vectors: NDArray[np.float32], *, workers: int | None = None
 ) -> NDArray[np.float32]:
     """Scores (Y, X, K) of a whole level, read from the disk; NaN where not seen. Its size grows with the area.
 
     Args:
         store: a store, at the level that is wanted.
-        weights: (K, d), see `question_of` or `EmbeddingStore.project`.
+        vectors: (K, d) of the classes, see `make_query` or `EmbeddingStore.project`.
         workers: threads; default: one a core.
     """
-    out = np.empty((*store.shape, len(weights)), dtype=np.float32)
-    for window, scores in in_threads(lambda w: store.scores(w, weights), store.blocks(), workers):
-        out[window.slices] = scores.reshape(*window.shape, len(weights))
+    out = np.empty((*store.shape, len(vectors)), dtype=np.float32)
+    for window, scores in in_threads(lambda w: store.scores(w, vectors), store.blocks(), workers):
+        out[window.slices] = scores.reshape(*window.shape, len(vectors))
     return out
 
 
 @dataclass(frozen=True)
 class LoadedArea:
-    """A level of a store in memory, for questions that follow each other quickly: a person who types."""
+    """A level of a store in memory, for queries that follow each other quickly, as while a person types."""
 
     vectors: NDArray[np.int8]
     """(Y * X, d)"""
@@ -81,29 +93,33 @@ class LoadedArea:
     shape: tuple[int, int]
     """(Y, X)"""
     pool: ThreadPoolExecutor
-    """Threads that wait for the next question."""
+    """Threads that wait for the next query."""
 
-    def scores(self, weights: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Scores (Y, X, K); NaN where not seen."""
-        out = np.empty((len(self.scale), len(weights)), dtype=np.float32)
+    def scores(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Scores (Y, X, K) of classes (K, d); NaN where not seen."""
+        out = np.empty((len(self.scale), len(vectors)), dtype=np.float32)
 
         def part(first: int) -> None:
             rows = slice(first, first + _ROWS)
-            out[rows] = score_rows(self.vectors[rows], self.scale[rows], weights)
+            out[rows] = score_rows(self.vectors[rows], self.scale[rows], vectors)
 
         with single_blas():
             list(self.pool.map(part, range(0, len(self.scale), _ROWS)))
-        return out.reshape(*self.shape, len(weights))
+        return out.reshape(*self.shape, len(vectors))
 
 
 def load_area(store: EmbeddingStore, *, workers: int | None = None) -> LoadedArea:
-    """Read a level of a store into memory: d + 4 bytes a pixel."""
-    vectors = np.empty((*store.shape, store.info.dims), dtype=np.int8)
+    """Read a level of a store into memory: d + 4 bytes a pixel.
+
+    Args:
+        store: a store, at the level that is wanted.
+        workers: threads that score it; default: one a core.
+    """
+    quantised = np.empty((*store.shape, store.info.dims), dtype=np.int8)
     scale = np.empty(store.shape, dtype=np.float32)
     for window in store.blocks():
-        row, row_end, column, column_end = window
         data = store.read(window)
-        vectors[row:row_end, column:column_end] = data.vectors
-        scale[row:row_end, column:column_end] = data.scale
+        quantised[window.slices] = data.vectors
+        scale[window.slices] = data.scale
     pool = ThreadPoolExecutor(workers or cpu_count(), thread_name_prefix="score")
-    return LoadedArea(vectors.reshape(-1, store.info.dims), scale.reshape(-1), store.shape, pool)
+    return LoadedArea(quantised.reshape(-1, store.info.dims), scale.reshape(-1), store.shape, pool)

@@ -18,12 +18,15 @@ _PROJECTION = "https://stac-extensions.github.io/projection/v2.0.0/schema.json"
 
 
 def stac_item(store: EmbeddingStore, *, start: str, end: str) -> dict[str, Any]:
-    """The item as plain JSON.
+    """Describe a store as a STAC item, in the types of JSON.
 
     Args:
         store: a finished store.
         start: first day, such as `2018-01-01`.
         end: last day.
+
+    Returns:
+        The item.
 
     Raises:
         GridError: the CRS cannot be understood.

@@ -1,4 +1,4 @@
-"""The embedding store: a Zarr v3 group in which every pixel of an area is a short vector that words can be asked of.
+"""The embedding store: a Zarr v3 group that holds one short vector for every pixel of an area.
 
     STORE.zarr/
       vectors (Y, X, d) int8       one shard a block, in it square chunks; pixels x d lie together, uncompressed
@@ -6,7 +6,7 @@
       clear   (Y, X)    uint16     clear observations of the period
       colour  (Y, X, 3) uint8      sqrt(reflectance) of B04, B03, B02 x 255, median of the period; for people
       y, x, spatial_ref            pixel centres and CRS, as CF and xarray have them; `_CRS` as GDAL has it
-      basis   (D, d)    float32    how words are brought to d dimensions; absent where d = D
+      basis   (D, d)    float32    projects the vectors of words to d dimensions; absent where d = D
       level1/, level2/, ...        the same at half, a quarter, ... of the resolution
     STORE.manifest.jsonl           which blocks are done, when, and from what (timesenclip.manifest)
     STORE.json                     a STAC item
@@ -64,36 +64,36 @@ class EmbeddingStore:
             InputError: it is no embedding store, or one of another version.
             MissingExtraError: zarr is not installed.
         """
-        where = Path(path)
-        if not (where / "zarr.json").is_file():
-            raise DataNotFoundError(f"No embedding store at '{where}'; make one with `timesenclip embed-area`.")
-        attributes = dict(_zarr().open_group(where, mode="r").attrs)
+        place = Path(path)
+        if not (place / "zarr.json").is_file():
+            raise DataNotFoundError(f"No embedding store at '{place}'; make one with `timesenclip embed-area`.")
+        attributes = dict(_zarr().open_group(place, mode="r").attrs)
         content: Any = attributes.get(_KEY)
         if not isinstance(content, dict) or "full_dims" not in content:
-            raise InputError(f"'{where}' is a Zarr group, but no embedding store; give what `embed-area` wrote.")
+            raise InputError(f"'{place}' is a Zarr group, but no embedding store; give what `embed-area` wrote.")
         if content.get("format_version") != FORMAT_VERSION:
             raise InputError(
-                f"'{where}' has format_version {content.get('format_version')!r}; this version of timesenclip reads "
+                f"'{place}' has format_version {content.get('format_version')!r}; this version of timesenclip reads "
                 f"{FORMAT_VERSION}. Embed the area again."
             )
         try:
-            return cls(where, StoreInfo.model_validate(content))
+            return cls(place, StoreInfo.model_validate(content))
         except ValidationError as error:
             first = error.errors()[0]
-            raise InputError(f"'{where}': '{'.'.join(map(str, first['loc']))}': {first['msg']}.") from error
+            raise InputError(f"'{place}': '{'.'.join(map(str, first['loc']))}': {first['msg']}.") from error
 
     @classmethod
     def create(cls, path: str | Path, info: StoreInfo, projection: Projection | None) -> EmbeddingStore:
         """Make an empty store, under another name until its metadata are complete."""
-        where = Path(path)
-        part = temporary_path(where)
+        place = Path(path)
+        part = temporary_path(place)
         shutil.rmtree(part, ignore_errors=True)
         part.parent.mkdir(parents=True, exist_ok=True)
         group = _zarr().open_group(part, mode="w", zarr_format=3)
         group.attrs.put({_KEY: info.model_dump(mode="json"), _STATUS: {"complete": False}})
         write_layout(group, info, projection)
-        part.rename(where)
-        return cls(where, info)
+        part.rename(place)
+        return cls(place, info)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -101,15 +101,37 @@ class EmbeddingStore:
         return self.info.level_shapes[self.level]
 
     @property
+    def crs(self) -> str:
+        """Authority string or WKT."""
+        return self.info.crs
+
+    @property
     def transform(self) -> Affine:
         """Affine of this level's grid."""
         return self.info.level_transform(self.level)
+
+    @property
+    def period(self) -> str | None:
+        """Period that was read, as area sources take it; None: all of the area's dates."""
+        return None if self.info.period == "all" else self.info.period
 
     @property
     def status(self) -> dict[str, Any]:
         """`complete`, and once it is, `provenance`."""
         found: Any = _zarr().open_group(self.path, mode="r").attrs[_STATUS]
         return dict(found)
+
+    def require_complete(self) -> None:
+        """Refuse a store with missing blocks.
+
+        Raises:
+            InputError: it is not complete.
+        """
+        if not self.status.get("complete"):
+            raise InputError(
+                f"The store '{self.path}' is not complete; run the `embed-area` command that began it again, and it "
+                "does what is missing."
+            )
 
     def finish(self, provenance: dict[str, Any]) -> None:
         """Mark the store as complete."""
@@ -118,7 +140,7 @@ class EmbeddingStore:
 
     @cached_property
     def projection(self) -> Projection | None:
-        """How words are brought to the store's dimensions; None where nothing was left out."""
+        """Projects vectors to the store's dimensions; None where all dimensions are kept."""
         if self.info.dims == self.info.full_dims:
             return None
         array: Any = _zarr().open_array(self.path / "basis", mode="r")
@@ -155,21 +177,25 @@ class EmbeddingStore:
         values = {name: np.asarray(array[row:row_end, column:column_end]) for name, array in self._arrays.items()}
         return BlockData(**values)
 
-    def scores(self, window: Window, weights: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Scores (Y * X, K) of a window for weights (K, d); NaN where not seen. Reads nothing but vectors and scale."""
+    def scores(self, window: Window, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Scores (Y * X, K) of a window for vectors (K, d); NaN where not seen. Reads nothing but vectors and scale."""
         row, row_end, column, column_end = window
         values = np.asarray(self._arrays["vectors"][row:row_end, column:column_end])
         scale = np.asarray(self._arrays["scale"][row:row_end, column:column_end])
-        return score_rows(values.reshape(-1, self.info.dims), scale.reshape(-1), weights)
+        return score_rows(values.reshape(-1, self.info.dims), scale.reshape(-1), vectors)
 
-    def project(self, weights: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Questions (K, D), brought to the store's dimensions (K, d)."""
-        if weights.shape[1] != self.info.full_dims:
+    def project(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Vectors (K, D) of words or pixels, projected to the store's dimensions (K, d).
+
+        Raises:
+            InputError: they have another number of dimensions than the store was made in.
+        """
+        if vectors.shape[1] != self.info.full_dims:
             raise InputError(
-                f"The questions have {weights.shape[1]} dimensions, the store '{self.path}' was made in "
+                f"The vectors have {vectors.shape[1]} dimensions, the store '{self.path}' was made in "
                 f"{self.info.full_dims}; ask with its tower, '{self.info.tower}'."
             )
-        return weights if self.projection is None else self.projection(weights)
+        return vectors if self.projection is None else self.projection(vectors)
 
 
 def _zarr() -> Any:

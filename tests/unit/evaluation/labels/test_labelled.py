@@ -8,20 +8,19 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from timesenclip.errors import DataNotFoundError, GridError, InputError, TaxonomyError
+from timesenclip.errors import DataNotFoundError, GridError, InputError
 from timesenclip.evaluation.baselines.simple import cross_predicted, forest, probe
 from timesenclip.evaluation.compare import compare_answers, write_comparison
 from timesenclip.evaluation.labels.labelled import (
     LabelledSet,
-    class_index,
     labelled_cube,
     labelled_points,
     labelled_series,
     parse_mapping,
     read_labels,
 )
-from timesenclip.evaluation.metrics import figures
-from timesenclip.ground.taxonomy import load_taxonomy, taxonomy_from_phrases
+from timesenclip.evaluation.metrics import compute_metrics
+from timesenclip.ground.taxonomy import taxonomy_from_phrases
 from timesenclip.series import concatenate
 from timesenclip.testing import random_cube, random_series, write_wide_table
 
@@ -33,20 +32,6 @@ def _table(path: Path, labels: list[object], **series: object) -> Path:
     frame = pd.read_parquet(path)
     frame.assign(kind=labels).to_parquet(path)
     return path
-
-
-def test_mappings_follow_each_other_and_what_is_left_is_counted() -> None:
-    labels = np.array(["10", "20", "20", "30", "99", "99", "99"])
-    first, second = {"10": "crop", "20": "GRASS", "30": "forest"}, {"crop": "Maize", "grass": "grassland"}
-    index, skipped = class_index(labels, NAMES, [first, second])
-    assert index.tolist() == [0, 1, 1, -1, -1, -1, -1]
-    assert list(skipped.items()) == [("99", 3), ("30", 1)]
-    with pytest.raises(TaxonomyError, match="'meadow'"):
-        class_index(labels, NAMES, {"10": "meadow"})
-    known = load_taxonomy("lucas-land-cover")
-    codes = [taxon.code for taxon in known.classes if taxon.code]
-    words = [taxon.synonyms[0] for taxon in known.classes if taxon.synonyms]
-    assert (class_index(np.array([*codes, *words]), known)[0] >= 0).all()
 
 
 def test_a_mapping_is_pairs_or_a_file_or_a_table_inside_it(tmp_path: Path) -> None:
@@ -194,7 +179,9 @@ def test_a_paired_comparison_sees_what_two_single_ones_cannot(tmp_path: Path) ->
     accuracy = found.rows[0]
     assert accuracy.difference == pytest.approx((second == truth).mean() - (first == truth).mean())
     assert accuracy.verdict == "B better"
-    alone = [figures(truth, said, names=NAMES.names, block=block).intervals["accuracy"] for said in (first, second)]
+    alone = [
+        compute_metrics(truth, said, names=NAMES.names, block=block).intervals["accuracy"] for said in (first, second)
+    ]
     assert alone[0][1] > alone[1][0]  # the two intervals overlap widely
     assert [row.name for row in found.rows if row.is_class] == ["maize", "grassland"]
     assert found.only_second_right == ((second == truth) & (first != truth)).sum()

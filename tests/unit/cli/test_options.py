@@ -1,0 +1,159 @@
+"""The same option is the same everywhere: every command of the real application is walked."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from timesenclip.cli import options as opt
+from timesenclip.cli.area_options import AreaOptions, WorkOptions
+from timesenclip.cli.commands import app
+from timesenclip.cli.groups import with_groups
+
+DIFFERENT = {
+    "--output": "what is written differs from command to command; the name and the short form do not",
+    "--labels": "`adapt` reads tables only; `evaluate paper` finds the labels of each task on its own",
+    "--block-deg": "`data split` makes blocks of another size, and needs no figures",
+    "--workers": "`data sen4map` reads in processes, one unless more are asked for; areas are read in threads",
+    "--votes": "needed by `evaluate scenic`, and by `evaluate paper` only together with --scenic",
+}
+"""Options whose help, type or default differs, and why."""
+WRITE_NOTHING = {"doctor", "info", "taxonomies", "taxonomies list", "taxonomies show", "hub push"}
+CHECKPOINT_ARGUMENTS = {
+    "info": "the checkpoint is what is shown",
+    "export official": "the checkpoint is what is exported",
+    "compare": "two checkpoints are what is compared",
+    "hub push": "the folder of a checkpoint is what is pushed",
+}
+"""Commands that take a checkpoint as an argument, since it is their object; everywhere else it is --checkpoint."""
+ANSWERING = {"classify", "map", "ask", "evaluate suite"}
+
+
+def _commands(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
+    below = getattr(command, "commands", {})
+    if not below:
+        yield " ".join(path), command
+    for name, child in below.items():
+        yield from _commands(child, (*path, name))
+
+
+COMMANDS = dict(_commands(typer.main.get_command(app)))
+
+
+def _options(name: str) -> dict[str, Any]:
+    found = [parameter for parameter in COMMANDS[name].params if parameter.param_type_name == "option"]
+    return {max(option.opts, key=len): option for option in found}
+
+
+def _arguments(name: str) -> list[Any]:
+    return [parameter for parameter in COMMANDS[name].params if parameter.param_type_name == "argument"]
+
+
+def _facts(option: Any) -> tuple[Any, ...]:
+    described = getattr(option, "type_descriptor", None)  # of newer typer; click's type before
+    kind = described.annotation if described is not None else option.type
+    names = (tuple(option.opts), tuple(option.secondary_opts))
+    limits = (getattr(option, "min", None), getattr(option, "max", None))
+    words = (option.help, option.metavar, option.rich_help_panel)
+    return (*names, *words, option.default, option.required, option.multiple, repr(kind), *limits)
+
+
+def test_options_of_one_name_are_one_option() -> None:
+    known: dict[str, dict[tuple[Any, ...], list[str]]] = defaultdict(lambda: defaultdict(list))
+    for command in COMMANDS:
+        for name, option in _options(command).items():
+            known[name][_facts(option)].append(command)
+    different = {name for name, kinds in known.items() if len(kinds) > 1}
+    assert different == set(DIFFERENT)
+    shared = [name for name, kinds in known.items() if sum(map(len, kinds.values())) > 1]
+    assert len(shared) > 30  # the walk sees the commands
+
+
+def test_a_short_form_belongs_to_one_option() -> None:
+    owners = defaultdict(set)
+    for command in COMMANDS:
+        for name, option in _options(command).items():
+            for short in option.opts:
+                if not short.startswith("--"):
+                    owners[short].add(name)
+    assert owners == {"-o": {"--output"}, "-p": {"--prompt"}, "-t": {"--taxonomy"}}
+
+
+@pytest.mark.parametrize("command", sorted(COMMANDS))
+def test_what_a_command_writes_is_its_output(command: str) -> None:
+    options = _options(command)
+    assert "--out" not in options
+    assert ("--output" in options) == (command not in WRITE_NOTHING)
+    if "--output" in options:
+        assert options["--output"].opts == ["--output", "-o"]
+
+
+@pytest.mark.parametrize("command", sorted(COMMANDS))
+def test_a_year_is_short_for_a_period_wherever_there_is_one(command: str) -> None:
+    options = _options(command)
+    assert ("--period" in options) == ("--year" in options)
+
+
+@pytest.mark.parametrize("command", sorted(COMMANDS))
+def test_a_checkpoint_is_an_option_unless_it_is_the_object(command: str) -> None:
+    texts = [f"{argument.name} {argument.help}".lower() for argument in _arguments(command)]
+    assert any("checkpoint" in text for text in texts) == (command in CHECKPOINT_ARGUMENTS)
+
+
+def test_commands_that_answer_take_heads_and_a_threshold() -> None:
+    for name in ("--head", "--unknown-below"):
+        assert {command for command in COMMANDS if name in _options(command)} == ANSWERING
+
+
+def test_a_mapping_can_be_repeated_everywhere() -> None:
+    found = [command for command in COMMANDS if "--mapping" in _options(command)]
+    assert {"adapt", "compare", "evaluate suite"} <= set(found)
+    assert all(_options(command)["--mapping"].multiple for command in found)
+
+
+def test_commands_of_an_area_take_one_group_of_options() -> None:
+    names = {f"--{name.replace('_', '-')}" for name in AreaOptions.__dataclass_fields__}
+    assert len(names) == 9
+    for command in ("map", "embed-area", "change"):
+        assert names <= set(_options(command))
+
+
+def test_a_group_becomes_options_and_arrives_as_one() -> None:
+    @dataclass(frozen=True)
+    class Place:
+        where: Annotated[str, typer.Option("--where", help="Which place.")]
+        size: Annotated[int, typer.Option("--size")] = 3
+
+    arrived: list[Any] = []
+
+    def go(name: Annotated[str, typer.Argument()], place: Place, loud: Annotated[bool, typer.Option()] = False) -> None:
+        arrived.append((name, place, loud))
+
+    # The hints are real classes here, so that a class inside a function can be one.
+    go.__annotations__ = {"name": Annotated[str, typer.Argument()], "place": Place}
+    go.__annotations__["loud"] = Annotated[bool, typer.Option()]
+    small = typer.Typer()
+    small.command()(with_groups(go))
+    assert "Which place." in CliRunner().invoke(small, ["--help"]).output
+    assert CliRunner().invoke(small, ["x", "--where", "here", "--loud"]).exit_code == 0
+    assert CliRunner().invoke(small, ["x"]).exit_code == 2  # --where is needed
+    assert arrived == [("x", Place("here", 3), True)]
+
+
+def test_side_of_a_block_follows_the_source() -> None:
+    assert WorkOptions().side(AreaOptions()) == 256
+    assert WorkOptions().side(AreaOptions(aoi="31UFS")) == 512
+    assert WorkOptions(block=64).side(AreaOptions(aoi="31UFS")) == 64
+
+
+def test_period_and_year_give_one_span() -> None:
+    assert opt.InputOptions(year=2018).span == 2018
+    assert opt.InputOptions(period="2018-03..2018-05").span == "2018-03..2018-05"
+    with pytest.raises(opt.InputError, match=r"--period 2018 and --year 2018 were both given"):
+        _ = opt.InputOptions(period="2018", year=2018).reading

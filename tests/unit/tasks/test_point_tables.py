@@ -1,0 +1,74 @@
+"""Tables of points, batch by batch: the same answers as all at once."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from timesenclip.eo.points.read import read_points
+from timesenclip.errors import DegradedInputWarning, InputError, NoClearObservationError
+from timesenclip.model.checkpoint import load
+from timesenclip.model.embed import embed
+from timesenclip.tasks import point_tables
+from timesenclip.tasks.classify import classify
+from timesenclip.tasks.point_tables import classify_table, embed_table
+from timesenclip.testing import random_series, write_wide_table
+
+NAMES = ["maize", "lake"]
+
+
+def test_batches_give_the_answers_of_one_call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = write_wide_table(random_series(7), tmp_path / "points.parquet")
+    model = load()
+    wanted = classify(read_points(table), NAMES, model=model)
+    monkeypatch.setattr(point_tables, "_BATCH", 3)
+    calls: list[int] = []
+    summary = classify_table(
+        table, NAMES, model=model, out=tmp_path / "out.parquet", progress=lambda done, of: calls.append(done)
+    )
+    assert calls == [3, 6, 7]
+    answer = pq.read_table(tmp_path / "out.parquet").to_pandas()
+    assert answer["label"].tolist() == list(wanted.label)
+    np.testing.assert_allclose(answer["p_maize"], wanted.probabilities[:, 0], atol=1e-5)
+    assert summary.count == 7
+    assert summary.points == {name: list(wanted.label).count(name) for name in (*NAMES, "unknown")}
+    assert [row[0] for row in summary.rows()] == [*NAMES, "unknown"]
+    assert sum(share for _, _, share, _ in summary.rows()) == pytest.approx(1)
+    assert [name for name, _, _ in summary.first] == answer["sample_id"].tolist()
+    assert embed_table(table, tmp_path / "vectors.parquet", model=model) == 7
+    vectors = np.stack(pq.read_table(tmp_path / "vectors.parquet")["embedding"].to_pylist())
+    np.testing.assert_allclose(vectors, embed(read_points(table), model=model), atol=1e-5)
+
+
+def test_provenance_stands_in_the_file(tmp_path: Path) -> None:
+    table = write_wide_table(random_series(2), tmp_path / "points.parquet")
+    model = load()
+    classify_table(table, NAMES, model=model, out=tmp_path / "a.parquet", unknown_below=-1.0, units="auto")
+    how = json.loads(pq.read_metadata(tmp_path / "a.parquet").metadata[b"timesenclip"])
+    assert how["checkpoint"]["digest"] == model.digest
+    assert how["options"] == {"units": "auto"}
+    assert how["unknown_below"] == -1.0
+
+
+def test_points_that_were_never_seen_are_named_or_refused(tmp_path: Path) -> None:
+    series = random_series(3)
+    hidden = replace(series, valid=series.valid & np.array([[True], [False], [True]]))
+    table = write_wide_table(hidden, tmp_path / "points.parquet")
+    with pytest.warns(DegradedInputWarning, match="1 of 3 points have no clear observation"):
+        summary = classify_table(table, NAMES, model=load(), unknown_below=-1)
+    assert summary.unknown_share == pytest.approx(1 / 3)
+    nothing = replace(series, valid=np.zeros_like(series.valid))
+    table = write_wide_table(nothing, tmp_path / "dark.parquet")
+    with pytest.raises(NoClearObservationError, match="3 of 3 points"):
+        embed_table(table, tmp_path / "out.parquet", model=load())
+    assert not (tmp_path / "out.parquet").exists()
+
+
+def test_another_kind_of_file_is_refused_before_any_work(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"ends in \.parquet"):
+        classify_table(tmp_path / "nothing.parquet", NAMES, model=load(), out=tmp_path / "out.csv")

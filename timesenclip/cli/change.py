@@ -1,0 +1,120 @@
+"""`change`: where two periods of one area differ."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from timesenclip.cli import area_options as src
+from timesenclip.cli import options as opt
+from timesenclip.cli.console import print_json, print_table, progress_bar
+from timesenclip.cli.groups import with_groups
+from timesenclip.errors import InputError
+
+if TYPE_CHECKING:
+    from timesenclip.eo.area import AreaSource
+    from timesenclip.mapping.change import ChangeResult
+    from timesenclip.mapping.query import Query
+    from timesenclip.mapping.store.store import EmbeddingStore
+
+__all__ = ["change"]
+
+
+@with_groups
+def change(
+    context: typer.Context,
+    before: Annotated[Path, typer.Argument(metavar="STORE_A", help="The store of the earlier period.")],
+    after: Annotated[Path, typer.Argument(metavar="STORE_B", help="The store of the later period, on the same grid.")],
+    output: Annotated[Path, opt.output("FOLDER", "Folder for the maps.")],
+    area: src.AreaOptions,
+    prompt: opt.Prompt = None,
+    taxonomy: opt.TaxonomyName = None,
+    templates: opt.Templates = None,
+    threshold: Annotated[
+        float | None,
+        typer.Option(metavar="DISTANCE", help="Cosine distance that counts as change; default: what stands out."),
+    ] = None,
+    min_clear: src.MinClear = 0,
+    cube_a: Annotated[
+        Path | None, typer.Option(metavar="CUBE", help="The cube of STORE_A: say in which month pixels differ most.")
+    ] = None,
+    cube_b: Annotated[Path | None, typer.Option(metavar="CUBE", help="The cube of STORE_B.")] = None,
+    strict: opt.Strict = False,
+    as_json: opt.Json = False,
+) -> None:
+    """Show where two periods of one area differ: in the embedding, in the answer, and in which month.
+
+    Months need the pixels: of the cubes that the stores were made of, or searched for again with --aoi.
+    --provider, --collection, --baseline and --offset-dn hold for both cubes.
+    """
+    from timesenclip.mapping.change import change_stores
+    from timesenclip.mapping.store.store import EmbeddingStore
+
+    if (cube_a is None) != (cube_b is None):
+        raise InputError("Only one of --cube-a and --cube-b was given; months are found by comparing both.")
+    if cube_a is not None and area.aoi is not None:
+        raise InputError(f"--cube-a and --aoi {area.aoi} were both given; give what the stores were made of.")
+    area.refuse_catalog_alone()
+    if area.aoi is None:
+        search = ("max_cloud", "resampling", "readers")
+        src.refuse_given(context, search, "applies to a search, but --aoi was not given")
+    if area.aoi is None and cube_a is None:
+        origin = "tells how pixels are read, but neither --cube-a and --cube-b nor --aoi was given"
+        src.refuse_given(context, ("provider", "collection", "baseline", "offset_dn"), origin)
+    first, second = EmbeddingStore.open(before), EmbeddingStore.open(after)
+    cubes = _cubes(first, second, cube_a, cube_b, area)
+    with progress_bar("change, pixels") as progress:
+        result = change_stores(
+            first,
+            second,
+            out=output,
+            query=_question(first, prompt, taxonomy, templates),
+            threshold=threshold,
+            min_clear=min_clear,
+            cubes=cubes,
+            progress=progress,
+        )
+    _report_change(result, as_json=as_json)
+
+
+def _cubes(
+    first: EmbeddingStore, second: EmbeddingStore, cube_a: Path | None, cube_b: Path | None, area: src.AreaOptions
+) -> tuple[AreaSource, AreaSource] | None:
+    """The pixels of both stores, or None where nothing says where they are."""
+    if cube_a is not None and cube_b is not None:
+        return src.open_cube_of(cube_a, area), src.open_cube_of(cube_b, area)
+    if area.aoi is not None:
+        return src.search_area(area, first.info.period), src.search_area(area, second.info.period)
+    return None
+
+
+def _question(
+    store: EmbeddingStore, prompt: list[str] | None, taxonomy: str | None, templates: str | None
+) -> Query | None:
+    from timesenclip.mapping.query import make_query
+
+    if not prompt and taxonomy is None:
+        return None
+    return make_query(store, opt.chosen_taxonomy(prompt, taxonomy), templates=opt.chosen_templates(templates))
+
+
+def _report_change(result: ChangeResult, *, as_json: bool) -> None:
+    if as_json:
+        content = asdict(result)
+        content["files"] = {name: str(path) for name, path in result.files.items()}
+        print_json({key: value for key, value in content.items() if key != "folder"})
+        return
+    share = result.changed / result.compared
+    typer.echo(
+        f"{result.changed:,} of {result.compared:,} pixels changed ({share:.1%}, {result.hectares:,.1f} ha): distance "
+        f"above {result.threshold:.3f}, median {result.median_distance:.3f}"
+    )
+    if result.transitions:
+        rows = [(t.before, t.after, f"{t.hectares:.1f}") for t in result.transitions[:10]]
+        print_table(["before", "after", "hectares"], rows)
+    if result.months:
+        typer.echo("Months: " + ", ".join(f"{name} {share:.0%}" for name, share in result.months.items()))
+    typer.echo(f"Maps:    {result.folder}")

@@ -1,0 +1,78 @@
+"""`compare`: two checkpoints against each other, on the same labelled places."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from timesenclip.cli import options as opt
+from timesenclip.cli.completion import complete_checkpoint
+from timesenclip.cli.console import left_out, note, print_json, print_table
+from timesenclip.cli.groups import with_groups
+
+__all__ = ["compare"]
+
+
+@with_groups
+def compare(
+    first: Annotated[
+        str, typer.Argument(metavar="A", help="A checkpoint, as for --checkpoint.", autocompletion=complete_checkpoint)
+    ],
+    second: Annotated[str, typer.Argument(metavar="B", help="Another checkpoint.", autocompletion=complete_checkpoint)],
+    data: Annotated[
+        list[Path],
+        typer.Option(
+            "--data",
+            metavar="DATA",
+            help="Labelled points (repeat it to join several), or one cube, or one training store.",
+            rich_help_panel=opt.TRUTH,
+        ),
+    ],
+    labels: opt.Labels,
+    read: opt.InputOptions,
+    sampling: opt.SamplingOptions,
+    output: Annotated[Path | None, opt.output("FOLDER", "Folder for the page and tables.", folder=True)] = None,
+    mapping: opt.Mapping = None,
+    prompt: opt.Prompt = None,
+    taxonomy: opt.TaxonomyName = None,
+    templates: opt.Templates = None,
+    strict: opt.Strict = False,
+    as_json: opt.Json = False,
+) -> None:
+    """Say what changed between two checkpoints: paired, over blocks of land, class by class."""
+    from timesenclip.evaluation.compare import compare_checkpoints, write_comparison
+    from timesenclip.evaluation.labels.labelled_data import read_labelled
+
+    found = read_labelled(
+        data,
+        labels,
+        taxonomy=opt.chosen_taxonomy(prompt, taxonomy),
+        mapping=opt.chosen_mapping(mapping),
+        block_deg=sampling.block_deg,
+        strict=strict,
+        **read.reading,
+    ).samples
+    result = compare_checkpoints(
+        opt.chosen_model(first),
+        opt.chosen_model(second),
+        found,
+        templates=opt.chosen_templates(templates),
+        seed=sampling.seed,
+        draws=sampling.draws,
+    )
+    files = {} if output is None else write_comparison(result, output)
+    if as_json:
+        print_json(result.to_dict() | {"files": {name: str(path) for name, path in files.items()}})
+        return
+    rows: list[Any] = [
+        (row.name, row.first, row.second, f"{row.difference:+.3f}", row.range_text, row.verdict) for row in result.rows
+    ]
+    print_table(["", "A", "B", "B - A", "95 % interval", ""], rows)
+    if found.skipped:
+        note(left_out("samples", found.skipped))
+    for text in result.notes:
+        typer.echo(text)
+    if files:
+        typer.echo(f"\nPage: {files['page']}")

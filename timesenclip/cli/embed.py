@@ -1,0 +1,51 @@
+"""`embed`: keep the vectors of the points of a table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from timesenclip.cli import options as opt
+from timesenclip.cli.console import print_json, progress_bar
+from timesenclip.cli.groups import with_groups
+
+__all__ = ["embed"]
+
+
+@with_groups
+def embed(
+    points: opt.Points,
+    output: Annotated[Path, opt.output("FILE", "Parquet file to write.")],
+    read: opt.InputOptions,
+    offset_dn: opt.OffsetDn = None,
+    step: opt.Step = "month",
+    checkpoint: opt.CheckpointName = None,
+    strict: opt.Strict = False,
+    as_json: opt.Json = False,
+) -> None:
+    """Turn each point of a table into a vector of unit length, for your own models and searches."""
+    from timesenclip.tasks.parquet import check_output
+    from timesenclip.tasks.point_tables import embed_table
+
+    check_output(output)
+    model = opt.chosen_model(checkpoint)
+    dim = model.encoder.config.embed_dim
+    with progress_bar("embed") as progress:
+        count = embed_table(
+            points,
+            output,
+            model=model,
+            progress=progress,
+            period=read.span,
+            units=read.units,
+            offset_dn=offset_dn or 0,
+            every=read.every,
+            step=int(step) if step.isdigit() else step,
+            strict=strict,
+        )
+    if as_json:
+        print_json({"count": count, "dim": dim, "output": output})
+    else:
+        typer.echo(f"{count} embeddings of {dim} numbers: {output}")

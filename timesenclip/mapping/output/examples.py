@@ -1,0 +1,62 @@
+"""A pixel of each frequent class, with its time series and what each month adds to the answer, for the map's page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from timesenclip.bands import band_index
+from timesenclip.mapping.output.class_map import TypicalPixel
+from timesenclip.mapping.output.result import Example
+from timesenclip.mapping.query import Query
+from timesenclip.model.checkpoint import Model
+from timesenclip.model.embed import embed
+from timesenclip.tasks.explain import step_contribution
+
+__all__ = ["Examples"]
+
+
+class Examples:
+    """Keeps a typical pixel of each class: that of the block that has most of it."""
+
+    def __init__(self) -> None:
+        """Begin without pixels."""
+        self._best: dict[int, TypicalPixel] = {}
+
+    def add(self, typical: Mapping[int, TypicalPixel]) -> None:
+        """Keep those of a block that are better than the ones so far."""
+        for k, pixel in typical.items():
+            if k not in self._best or pixel.count > self._best[k].count:
+                self._best[k] = pixel
+
+    def explained(self, pixels: NDArray[np.int64], query: Query, model: Model, most: int = 6) -> tuple[Example, ...]:
+        """Explain a pixel of each of the most frequent classes.
+
+        Args:
+            pixels: (K + 1,) number of pixels by class.
+            query: the K classes.
+            model: what embeds the pixels again.
+            most: number of examples.
+        """
+        order = sorted(self._best, key=lambda k: (-pixels[k], k))[:most]
+        return tuple(_example(k, self._best[k], query, model) for k in order)
+
+
+def _example(k: int, pixel: TypicalPixel, query: Query, model: Model) -> Example:
+    series = pixel.series
+    answers = query.classify(query.scores(embed(series, model=model, missing="nan")))
+    parts = step_contribution(series, query.vectors, model=model, label_index=np.array([k]))[0]
+    red, nir = series.reflectance[0, :, band_index("red")], series.reflectance[0, :, band_index("nir")]
+    ndvi = (nir - red) / np.maximum(nir + red, 1e-6)
+    return Example(
+        name=query.taxonomy.names[k],
+        colour=query.taxonomy.colours[k],
+        confidence=float(answers.probabilities[0, k]),
+        lon_deg=float(series.lon_deg[0]),
+        lat_deg=float(series.lat_deg[0]),
+        dates=tuple(map(str, series.start[0])),
+        ndvi=tuple(float(v) if ok else None for v, ok in zip(ndvi, series.valid[0], strict=True)),
+        contribution=tuple(float(v) if np.isfinite(v) else None for v in parts),
+    )

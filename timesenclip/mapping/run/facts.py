@@ -1,0 +1,89 @@
+"""What is known of a block once it is done: typed here, JSON in the manifest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from timesenclip.files import json_text
+from timesenclip.grid import Window
+
+__all__ = ["BlockFacts", "shared_input", "window_pixels"]
+
+
+def window_pixels(window: Window) -> int:
+    """Number of pixels of a window."""
+    return window.pixels
+
+
+@dataclass(frozen=True, slots=True)
+class BlockFacts:
+    """One finished block."""
+
+    seen: int
+    """Pixels with a clear observation."""
+    pixels: int = 0
+    """Pixels of the block; 0 where it was not counted."""
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    """Time of each step."""
+    days: tuple[str, ...] = ()
+    """First and last day of what was read."""
+    input: Mapping[str, Any] = field(default_factory=dict)
+    """Where the pixels come from; empty where an earlier block of the manifest has the same."""
+    failed: tuple[str, ...] = ()
+    """Files that could not be read."""
+    contradicted: Mapping[str, str] = field(default_factory=dict)
+    """Scenes whose pixels contradict the offset decided for them, and why."""
+
+    def to_json(self) -> dict[str, Any]:
+        """As the manifest holds it: a block that was read has its troubles only where there are some."""
+        always = ("pixels", "seen", "seconds", "days", "input") if self.pixels else ("seen",)
+        content = {name: getattr(self, name) for name in (*always, "failed", "contradicted")}
+        return {name: value for name, value in content.items() if value or name in always}
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> BlockFacts:
+        """What `to_json` gave; fields of other versions are left out."""
+        known = {name: content[name] for name in cls.__slots__ if content.get(name) is not None}
+        for name in ("days", "failed"):
+            known[name] = tuple(known.get(name, ()))
+        return cls(**known)
+
+    @property
+    def has_trouble(self) -> bool:
+        """Whether files failed or scenes contradict their offset."""
+        return bool(self.failed or self.contradicted)
+
+    def without_repetition(self, known: str | None) -> BlockFacts:
+        """Facts as they are kept: troubles in their own fields, and no input that is `known` already.
+
+        The input names every scene of the area; kept with each block, the names alone would be gigabytes for a country.
+
+        Args:
+            known: the input of an earlier block, as JSON text.
+        """
+        if not self.input:
+            return self
+        own = dict(self.input)
+        failed, contradicted = self.failed, self.contradicted
+        if own.get("failed"):
+            failed, own["failed"] = tuple(own["failed"]), []
+        if own.get("contradicted"):
+            contradicted, own["contradicted"] = own["contradicted"], {}
+        kept = {} if json_text(own) == known else own
+        return replace(self, input=kept, failed=failed, contradicted=contradicted)
+
+
+def shared_input(blocks: Iterable[BlockFacts]) -> dict[str, Any]:
+    """Where the pixels of an area come from: what all blocks share, and the troubles of each."""
+    shared: dict[str, Any] = {}
+    failed: set[str] = set()
+    contradicted: dict[str, str] = {}
+    for facts in blocks:
+        shared = shared or dict(facts.input)
+        failed.update(facts.failed, facts.input.get("failed", ()))  # early manifests keep them in the input
+        contradicted |= {**facts.contradicted, **facts.input.get("contradicted", {})}
+    if "failed" in shared:
+        shared |= {"failed": sorted(failed), "contradicted": dict(sorted(contradicted.items()))}
+    return shared

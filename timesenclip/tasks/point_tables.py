@@ -1,0 +1,235 @@
+"""Classify or embed a table of points of any size: it is read in batches, and the answers are written as they come."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from timesenclip._version import __version__
+from timesenclip.errors import DegradedInputWarning, NoClearObservationError
+from timesenclip.ground.taxonomy import Taxonomy, as_taxonomy
+from timesenclip.series import PixelSeries
+from timesenclip.tasks.classify import Classification, classify
+from timesenclip.tasks.parquet import (
+    check_output,
+    classify_columns,
+    classify_schema,
+    embed_schema,
+    embedding_column,
+    open_table,
+)
+
+if TYPE_CHECKING:
+    from timesenclip.model.checkpoint import Model
+
+__all__ = ["SHOWN_ROWS", "UNKNOWN", "TableSummary", "classify_table", "embed_table"]
+
+_BATCH = 20_000
+"""Series read at once: some 10 MB of reflectance for twelve months, whatever the size of the table."""
+_NAMED = 5
+"""Points without a clear observation that a message names."""
+SHOWN_ROWS = 20
+"""Answers that a summary keeps one by one."""
+UNKNOWN = "unknown"
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(slots=True)
+class TableSummary:
+    """The answers of a table, counted batch by batch."""
+
+    names: Sequence[str]
+    """The K classes."""
+    count: int = 0
+    """Points."""
+    points: dict[str, int] = field(default_factory=dict)
+    """Points by class; `unknown` is the last."""
+    first: list[tuple[str, str, float]] = field(default_factory=list)
+    """`sample_id`, label and confidence of the first `SHOWN_ROWS` points."""
+    _confidence: dict[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Start every class at zero."""
+        self.points = dict.fromkeys([*self.names, UNKNOWN], 0)
+        self._confidence = dict.fromkeys([*self.names, UNKNOWN], 0.0)
+
+    def add(self, answer: Classification) -> None:
+        """Count the answers of one batch."""
+        for sample, label, confidence in zip(answer.sample_id, answer.label, answer.confidence, strict=True):
+            self.count += 1
+            self.points[label] += 1
+            self._confidence[label] += float(confidence)
+            if self.count <= SHOWN_ROWS:
+                self.first.append((sample, label, float(confidence)))
+
+    @property
+    def unknown_share(self) -> float:
+        """Share of the points that are `unknown`."""
+        return self.points[UNKNOWN] / self.count
+
+    def rows(self) -> list[tuple[str, int, float, float]]:
+        """Label, points, share and mean confidence (NaN without a point) of each class."""
+        return [
+            (label, points, points / self.count, self._confidence[label] / points if points else float("nan"))
+            for label, points in self.points.items()
+        ]
+
+
+def classify_table(
+    points: str | Path,
+    taxonomy: Taxonomy | str | Path | Sequence[str],
+    *,
+    model: Model,
+    out: str | Path | None = None,
+    templates: str | Sequence[str] = "default",
+    prior_correction: bool = False,
+    unknown_below: float | None = None,
+    head: str | Path | None = None,
+    progress: Progress | None = None,
+    **read_options: Any,
+) -> TableSummary:
+    """Classify the points of a table by words, and write one row a point.
+
+    Args:
+        points: the table, as `read_points` takes it.
+        taxonomy: a taxonomy, its name, a YAML file, or a list of phrases: the K classes.
+        model: the model; with a head, the one that `adapted` gives.
+        out: Parquet file to write (docs/cli.md says its columns); None: none.
+        templates, unknown_below: as `classify`.
+        prior_correction: as `classify`, over the whole table, which is then read at once.
+        head: where the model's head lies, for the file's provenance.
+        progress: called with (points done, 0).
+        read_options: period, units and so on, as `read_points`.
+
+    Raises:
+        InputError: `out` does not end in .parquet.
+        NoClearObservationError: no point was ever seen clearly.
+
+    Warns:
+        DegradedInputWarning: some points were never seen clearly.
+    """
+    file = None if out is None else Path(out)
+    check_output(file)
+    classes = as_taxonomy(taxonomy)
+    summary = TableSummary(classes.names)
+    reading = _Reading(points, read_options)
+    query = {
+        "taxonomy": classes.name,
+        "templates": templates,
+        "head": None if head is None else str(head),
+        "unknown_below": unknown_below,
+        "prior_correction": prior_correction,
+    }
+    with open_table(file, classify_schema(classes.names)) as table:
+        for series in reading.batches(whole=prior_correction):
+            answer = classify(
+                series,
+                classes,
+                model=model,
+                templates=templates,
+                prior_correction=prior_correction,
+                unknown_below=unknown_below,
+            )
+            summary.add(answer)
+            if table:
+                table.write(series, classify_columns(answer))
+            if progress is not None:
+                progress(summary.count, 0)
+        if table:
+            table.finish(reading.provenance(model) | query)
+    return summary
+
+
+def embed_table(
+    points: str | Path, out: str | Path, *, model: Model, progress: Progress | None = None, **read_options: Any
+) -> int:
+    """Embed the points of a table, and write one unit vector a point.
+
+    Args:
+        points: the table, as `read_points` takes it.
+        out: Parquet file to write (docs/cli.md says its columns).
+        model: the model.
+        progress: called with (points done, 0).
+        read_options: period, units and so on, as `read_points`.
+
+    Returns:
+        The number of points.
+
+    Raises:
+        InputError: `out` does not end in .parquet.
+        NoClearObservationError: no point was ever seen clearly.
+
+    Warns:
+        DegradedInputWarning: some points were never seen clearly.
+    """
+    from timesenclip.model.embed import embed
+
+    file = Path(out)
+    check_output(file)
+    reading = _Reading(points, read_options)
+    count = 0
+    with open_table(file, embed_schema()) as table:
+        assert table is not None  # a file is given
+        for series in reading.batches():
+            vectors = embed(series, model=model, missing="nan")
+            table.write(series, {"embedding": embedding_column(vectors)})
+            count += len(series)
+            if progress is not None:
+                progress(count, 0)
+        table.finish(reading.provenance(model))
+    return count
+
+
+class _Reading:
+    """A table that is read in batches, and how it was read."""
+
+    def __init__(self, points: str | Path, options: Mapping[str, Any]) -> None:
+        self._points = points
+        self._options = dict(options)
+        self._input: dict[str, Any] = {}
+
+    def batches(self, *, whole: bool = False) -> Iterator[PixelSeries]:
+        """The table in batches, or `whole` where the answer to one point depends on all of them.
+
+        Raises:
+            NoClearObservationError: after the last batch, when no point of any was seen clearly.
+        """
+        from timesenclip.eo.points.read import iter_points, read_points
+
+        if whole:
+            batches: Iterator[PixelSeries] = iter([read_points(self._points, **self._options)])
+        else:
+            batches = iter_points(self._points, batch_size=_BATCH, **self._options)
+        count, unseen = 0, 0
+        names: list[str] = []
+        for series in batches:
+            self._input = dict(series.provenance)
+            cloudy = np.flatnonzero(~np.asarray(series.valid.any(axis=1)))
+            count, unseen = count + len(series), unseen + len(cloudy)
+            names += [series.sample_id[i] for i in cloudy[: _NAMED - len(names)]]
+            yield series
+        if unseen:
+            self._tell_unseen(count, unseen, names)
+
+    def _tell_unseen(self, count: int, unseen: int, names: list[str]) -> None:
+        listed = ", ".join(names) + (", ..." if unseen > len(names) else "")
+        found = f"{self._points}: {unseen} of {count} points have no clear observation ({listed})"
+        if unseen == count:
+            raise NoClearObservationError(f"{found}; choose another --period, or points that were seen.")
+        warnings.warn(f"{found}; they are left without an answer.", DegradedInputWarning, stacklevel=2)
+
+    def provenance(self, model: Model) -> dict[str, Any]:
+        """How the answers came about, for the file's metadata."""
+        return {
+            "timesenclip": __version__,
+            "points": str(self._points),
+            "checkpoint": {"name": model.config.name, "digest": model.digest},
+            "options": self._options,
+            "input": self._input,
+        }

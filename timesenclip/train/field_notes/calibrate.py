@@ -1,0 +1,210 @@
+"""Calibrate a trained model, measure it on held-out places, and write its model card."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from string import Template
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from timesenclip.evaluation.baselines.simple import chance, majority, random_forest
+from timesenclip.evaluation.metrics import Metrics, compute_metrics
+from timesenclip.ground.prompts import class_vectors
+from timesenclip.ground.taxonomy import Taxonomy, load_taxonomy, taxonomy_from_phrases
+from timesenclip.model.checkpoint import Calibration, Model, save
+from timesenclip.model.embed import embed
+from timesenclip.series import PixelSeries
+from timesenclip.simulate.series import simulate_series
+from timesenclip.tasks.classify import classify_embeddings
+from timesenclip.train.field_notes.notes import group_of
+from timesenclip.train.field_notes.places import cover_shares
+from timesenclip.train.field_notes.worldcereal import RealPoints
+
+__all__ = ["Measured", "calibrate", "calibrate_and_measure", "measure", "model_card"]
+
+LAND_COVER: dict[str, str] = {
+    "crops": "Cropland",
+    "permanent crops": "Cropland",
+    "woodland": "Woodland",
+    "shrubland": "Shrubland",
+    "grassland": "Grassland",
+    "bare land": "Bare Land",
+    "built-up": "Artificial Land",
+    "water": "Water",
+    "wetland": "Wetlands",
+    "snow and ice": "Water",
+}
+"""LUCAS land cover of each everyday group."""
+
+CROPS: dict[str, str] = {
+    "maize": "maize",
+    "winter wheat": "wheat",
+    "winter barley": "barley",
+    "sunflower": "sunflower",
+    "rapeseed": "rapeseed",
+    "soybean": "soybean",
+    "sorghum and millet": "sorghum",
+    "any grassland": "grassland",
+}
+"""Phrase for each kind of place of the crop task."""
+
+_SIMULATED = 4000
+_UNKNOWN_AT_MOST = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One task on one set of places."""
+
+    title: str
+    """What was asked, and of what."""
+    methods: dict[str, Metrics]
+    """Zero-shot and what it is compared with."""
+
+
+def calibrate(model: Model, real: RealPoints | None, *, seed: int) -> Model:
+    """Fit the temperature and the unknown threshold on places that were not trained on.
+
+    The temperature minimises the mean negative log-likelihood of the LUCAS land cover over simulated places and (with
+    the same total weight) the real ones set aside for calibration. The threshold is the highest cosine under which at
+    most 2 % of those places lie.
+    """
+    taxonomy = load_taxonomy("lucas-land-cover")
+    weights = class_vectors(taxonomy, model.tower)
+    sets = [_simulated(seed)]
+    if real is not None:
+        chosen = real.take(real.part == "calibrate")
+        sets.append((chosen.series, _land_cover(chosen.kind, taxonomy)))
+    scored = [(embed(series, model=model) @ weights.T, truth) for series, truth in sets]
+    grid = np.geomspace(0.01, 0.5, 80)
+    loss = [np.mean([_negative_log_likelihood(scores / t, truth) for scores, truth in scored]) for t in grid]
+    unknown = min(float(np.quantile(scores.max(axis=1), _UNKNOWN_AT_MOST)) for scores, _ in scored)
+    fitted = Calibration(temperature=float(grid[int(np.argmin(loss))]), unknown_score=unknown, fitted=True)
+    return Model(model.encoder, model.config.model_copy(update={"calibration": fitted}), digest=model.digest)
+
+
+def measure(model: Model, real: RealPoints | None, *, seed: int) -> list[Measured]:
+    """Measure zero-shot answers on held-out real places and on new simulated ones."""
+    taxonomy = load_taxonomy("lucas-land-cover")
+    series, truth = _simulated(seed)
+    out = [Measured("LUCAS land cover, simulated places", {"zero-shot": _zero_shot(model, series, truth, taxonomy)})]
+    if real is None:
+        return out
+    test, train = real.take(real.part == "test"), real.take(real.part != "test")
+    out.insert(
+        0, _beside_forest("LUCAS land cover, held-out real points", model, test, train, taxonomy, LAND_COVER, group_of)
+    )
+    crops = taxonomy_from_phrases(list(dict.fromkeys(CROPS.values())))
+    test, train = (part.take(np.isin(part.kind, list(CROPS))) for part in (test, train))
+    out.append(_beside_forest("Crops and grassland, held-out real points", model, test, train, crops, CROPS, str))
+    return out
+
+
+def calibrate_and_measure(model: Model, real: RealPoints | None, folder: Path, *, seed: int) -> None:
+    """Calibrate a trained model, measure it, and write it with its card.
+
+    Args:
+        model: the model.
+        real: labelled points, or None for simulated places only.
+        folder: the checkpoint's.
+        seed: the recipe's; calibration and measuring draw their own places.
+    """
+    model = calibrate(model, real, seed=seed + 1)
+    measured = measure(model, real, seed=seed + 2)
+    save(model, folder, card=model_card(model, measured))
+
+
+def model_card(model: Model, measured: list[Measured]) -> str:
+    """The text of README.md in a checkpoint folder."""
+    config = model.config
+    count = sum(parameter.numel() for parameter in model.encoder.parameters())
+    tables = "\n\n".join(_table(task) for task in measured)
+    card = resources.files(__package__).joinpath("card.md").read_text(encoding="utf-8")
+    return Template(card).substitute(
+        name=config.name,
+        parameters=f"{count:,}",
+        preset=config.training["recipe"]["encoder"],
+        tower=config.tower.name,
+        tables=tables,
+        temperature=f"{config.calibration.temperature:.3f}",
+        unknown=f"{config.calibration.unknown_score or float('nan'):.3f}",
+    )
+
+
+def _simulated(seed: int) -> tuple[PixelSeries, NDArray[np.int64]]:
+    made = simulate_series(_SIMULATED, rng=np.random.default_rng(10_000 + seed), shares=cover_shares())
+    return made.series, _land_cover(made.cover, load_taxonomy("lucas-land-cover"))
+
+
+def _land_cover(kinds: tuple[str, ...], taxonomy: Taxonomy) -> NDArray[np.int64]:
+    return np.array([taxonomy.names.index(LAND_COVER[group_of(kind)]) for kind in kinds], dtype=np.int64)
+
+
+def _negative_log_likelihood(logits: NDArray[np.float64], truth: NDArray[np.int64]) -> float:
+    top = logits.max(axis=1, keepdims=True)
+    log_total = top[:, 0] + np.log(np.exp(logits - top).sum(axis=1))
+    return float((log_total - logits[np.arange(len(truth)), truth]).mean())
+
+
+def _zero_shot(model: Model, series: PixelSeries, truth: NDArray[np.int64], taxonomy: Taxonomy) -> Metrics:
+    calibration = model.config.calibration
+    answers = classify_embeddings(
+        embed(series, model=model),
+        class_vectors(taxonomy, model.tower),
+        temperature=calibration.temperature,
+        unknown_score=calibration.unknown_score,
+    )
+    return compute_metrics(truth, answers.label_index, names=taxonomy.names, confidence=answers.confidence)
+
+
+def _beside_forest(
+    title: str,
+    model: Model,
+    test: RealPoints,
+    train: RealPoints,
+    taxonomy: Taxonomy,
+    mapping: dict[str, str],
+    key: Any,
+) -> Measured:
+    def truth(points: RealPoints) -> NDArray[np.int64]:
+        return np.array([taxonomy.names.index(mapping[key(kind)]) for kind in points.kind], dtype=np.int64)
+
+    mine, theirs = truth(test), truth(train)
+    predicted = {
+        "random forest (had labels)": random_forest(train.series, theirs, test.series),
+        "majority": majority(theirs, len(mine)),
+        "chance": chance(len(mine), len(taxonomy)),
+    }
+    methods = {"zero-shot": _zero_shot(model, test.series, mine, taxonomy)}
+    return Measured(title, methods | {n: compute_metrics(mine, p, names=taxonomy.names) for n, p in predicted.items()})
+
+
+def _table(task: Measured) -> str:
+    first = next(iter(task.methods.values()))
+    lines = [
+        f"### {task.title} ({first.count:,})",
+        "",
+        "| | accuracy | balanced accuracy | macro F1 | calibration error | unknown |",
+    ]
+    lines.append("|---|---|---|---|---|---|")
+    for name, result in task.methods.items():
+        error = "" if result.calibration_error is None else f"{result.calibration_error:.3f}"
+        unknown = f"{result.unknown_share:.1%}" if name == "zero-shot" else ""
+        lines.append(
+            f"| {name} | {result.accuracy:.3f} | {result.balanced_accuracy:.3f} | {result.macro_f1:.3f} | "
+            f"{error} | {unknown} |"
+        )
+    lines += ["", "| class | points | precision | recall |" + " recall of the forest |" * (len(task.methods) > 1)]
+    lines.append("|---|---|---|---|" + "---|" * (len(task.methods) > 1))
+    forest = task.methods.get("random forest (had labels)")
+    theirs = {row.name: row.recall for row in forest.classes} if forest else {}
+    for row in first.classes:
+        extra = f" {theirs[row.name]:.2f} |" if forest else ""
+        lines.append(f"| {row.name} | {row.support} | {row.precision:.2f} | {row.recall:.2f} |{extra}")
+    if first.absent:
+        lines += ["", f"No point of: {', '.join(first.absent)}."]
+    return "\n".join(lines)

@@ -1,0 +1,133 @@
+"""Training on photographs: what the trainer asks of a recipe of this kind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from timesenclip.bands import BAND_NAMES
+from timesenclip.model.augment import AUGMENTATIONS, Compose
+from timesenclip.model.checkpoint import Calibration, CheckpointConfig, Model, TowerRef, encoder_fields, save
+from timesenclip.model.encoder import PRESETS, EncoderConfig, SeriesEncoder
+from timesenclip.train.batches import Batch, Batches, draw_seed
+from timesenclip.train.data import TrainingData, read_training_data
+from timesenclip.train.model_card import photo_card
+from timesenclip.train.recipe import PhotoRecipe, recipe_digest
+from timesenclip.train.validation import HeldOut, Validation
+
+__all__ = ["PhotoSource", "architecture_of", "batches_of"]
+
+
+class PhotoSource:
+    """Pixel years paired with photographs (`timesenclip.train.source.Source`). Every draw is one of (seed, step)."""
+
+    terms: tuple[str, ...] = ()
+
+    def __init__(self, recipe: PhotoRecipe, *, rank: int = 0, world: int = 1) -> None:
+        """Read the data of a recipe, for one process of `world`."""
+        self.recipe = recipe
+        self.data = read_training_data(recipe)
+        self.architecture = architecture_of(recipe, self.data)
+        self._batches = batches_of(recipe, self.data, rank=rank, world=world)
+        self.validation: Validation | None = Validation(batches_of(recipe, self.data, held_out=True), recipe.selection)
+        self.first_seed = draw_seed(recipe.seed, 0)
+        self.epoch_batches = len(self._batches)
+        self.steps = max(1, recipe.epochs * self.epoch_batches // recipe.accumulate)
+        self.parts = self.data.parts
+        self.nearest_m: float | None = self.data.nearest_m
+        self.series_steps = int(self.data.store.attributes["steps"])
+        per_place = self.series_steps * self.architecture.bands * self.architecture.patch_size**2 * 2
+        places = len(self.data.train) + len(self.data.validation)
+        self.bytes_in_memory = places * per_place + self.data.train.vectors.nbytes
+
+    def stream(self, first: int) -> Iterator[Batch]:
+        """Batches from number `first` on."""
+        return self._batches.stream(first)
+
+    def sample(self, count: int) -> Batch:
+        """A batch of at most `count` places, as they are."""
+        return self._batches.get(self._batches.order(0)[:count])
+
+    def seed_dropout(self, number: int, rank: int) -> None:
+        """Dropout is a draw of (seed, batch, process)."""
+        torch.manual_seed(draw_seed(self.recipe.seed, 3, number, rank))
+
+    def state(self) -> dict[str, Any]:
+        """Empty: no draw depends on the one before."""
+        return {}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """There is nothing to set: every draw is one of (seed, step)."""
+
+    def about(self) -> dict[str, Any]:
+        """What `run.json` says of the data."""
+        nearest = self.data.nearest_m
+        return {
+            "places": self.data.parts,
+            "nearest_held_out_m": nearest if nearest < float("inf") else None,
+            "tower": self.data.tower,
+            "series": dict(self.data.store.attributes),
+        }
+
+    def write_checkpoint(
+        self, encoder: SeriesEncoder, folder: Path, *, scale: float, step: int, held: HeldOut | None
+    ) -> None:
+        """Write a checkpoint and its card."""
+        recipe, data = self.recipe, self.data
+        config = CheckpointConfig(
+            name=recipe.name,
+            encoder=encoder_fields(encoder.config),
+            normalisation=recipe.normalisation,
+            band_names=recipe.data.bands,
+            tower=TowerRef(name=data.tower, dim=data.dim, revision=data.revision),
+            hemisphere_shift=recipe.hemisphere_shift,
+            # Nobody has labels here: the temperature that was learned is the best guess, and is marked as not fitted.
+            calibration=Calibration(temperature=1 / max(scale, 1e-6)),
+            training={
+                "recipe": recipe.model_dump(mode="json"),
+                "digest": recipe_digest(recipe),
+                "step": step,
+                "torch": torch.__version__,
+                "data": data.parts,
+            }
+            | ({} if held is None else {"held_out": asdict(held)}),
+        )
+        model = Model(encoder, config)
+        save(model, folder, card=photo_card(model, recipe, data, held, step=step))
+
+
+def architecture_of(recipe: PhotoRecipe, data: TrainingData) -> EncoderConfig:
+    """The encoder that a recipe trains on these data."""
+    options: dict[str, Any] = {
+        "embed_dim": data.dim,
+        "bands": len(recipe.data.bands or BAND_NAMES),
+        "patch_size": recipe.data.patch_size or data.store.patch_size,
+    }
+    options |= recipe.encoder_options
+    return replace(PRESETS[recipe.encoder], **options)
+
+
+def batches_of(
+    recipe: PhotoRecipe, data: TrainingData, *, held_out: bool = False, rank: int = 0, world: int = 1
+) -> Batches:
+    """Batches of the training or of the validation places; only the former are augmented."""
+    places = data.validation if held_out else data.train
+    augmentation = Compose([replace(AUGMENTATIONS[part.name], p=part.p) for part in recipe.augment])  # type: ignore[type-var]
+    return Batches(
+        data.store,
+        places,
+        batch_size=min(recipe.batch_size, len(places)) if held_out else recipe.batch_size,
+        normalisation=recipe.normalisation,
+        seed=recipe.seed,
+        augmentation=augmentation if recipe.augment and not held_out else None,
+        hemisphere_shift=recipe.hemisphere_shift,
+        unit_views=recipe.data.unit_views,
+        bands=recipe.data.bands,
+        patch_size=recipe.data.patch_size,
+        rank=0 if held_out else rank,
+        world=1 if held_out else world,
+    )

@@ -1,0 +1,287 @@
+"""The trainer: one loop that reads top to bottom, for every kind of recipe, on one device or many.
+
+    RUN/recipe.yaml     the recipe as it was understood        RUN/metrics.csv   the log (TensorBoard beside it)
+    RUN/run.json        versions, data, plan                   RUN/state.pt      what a killed run goes on from
+    RUN/best/           checkpoint chosen by held-out retrieval    RUN/last/     checkpoint of the last step
+
+What is trained on comes from a `Source` (source.py), what is minimised from the `Learner` (learner.py). A run that was
+killed and resumed ends with the same weights, bit for bit on a CPU: everything random is drawn from (seed, step), or
+its generator is part of the state. Lightning's Fabric does devices and precision; its Trainer cannot resume inside an
+epoch exactly (docs/design/0008-training.md).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+import yaml
+from torch import Tensor
+
+from timesenclip._version import __version__
+from timesenclip.errors import TrainingDivergedError
+from timesenclip.files import write_json, write_text
+from timesenclip.train.batches import Batch
+from timesenclip.train.devices import make_fabric
+from timesenclip.train.learner import Learner
+from timesenclip.train.optimiser import average_weights, make_optimiser, make_schedule
+from timesenclip.train.recipe import Recipe, recipe_digest
+from timesenclip.train.source import Source, open_source
+from timesenclip.train.state import RunLog, load_state, locked, save_state
+from timesenclip.train.validation import HeldOut, Validation, retrieval
+
+__all__ = ["Progress", "Trained", "pretrain"]
+
+Progress = Callable[[int, int, dict[str, float]], None]
+"""Called with (step, steps, figures)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """What a run gave."""
+
+    folder: Path
+    """The run's folder."""
+    checkpoint: Path
+    """The checkpoint to use: `best/`, or `last/` where nothing is held out."""
+    steps: int
+    """Optimiser steps done."""
+    resumed_from: int
+    """Step that this call went on from, 0 for a new run."""
+    best: float | None
+    """Held-out retrieval of the chosen checkpoint; None where nothing is held out."""
+    stopped_early: bool
+    """Whether patience ran out."""
+    rank: int = 0
+    """Of this process; 0 is the one that speaks."""
+
+
+def pretrain(
+    recipe: Recipe,
+    out: str | Path,
+    *,
+    accelerator: str = "auto",
+    devices: int = 1,
+    progress: Progress | None = None,
+) -> Trained:
+    """Train, or go on with what the folder holds.
+
+    Args:
+        recipe: the recipe.
+        out: the run's folder.
+        accelerator: `auto`, `cpu` or `gpu`, as Lightning names them.
+        devices: processes, one a device.
+        progress: called after every step.
+
+    Raises:
+        InputError: the data do not fit, another run is in the folder, or it is of another recipe.
+        TrainingDivergedError: the loss is not finite; the last saved state and checkpoint are kept.
+        RunStoppedError: a state could not be written.
+        MissingExtraError: Lightning is not installed.
+    """
+    folder = Path(out)
+    state = load_state(folder, digest=recipe_digest(recipe))
+    fabric = make_fabric(accelerator, devices, recipe.precision if state is None else state["computed_in"])
+    first = fabric.global_rank == 0
+    source = open_source(recipe, rank=fabric.global_rank, world=fabric.world_size)
+    with locked(folder) if first else contextlib.nullcontext():
+        state = load_state(folder, digest=recipe_digest(recipe))
+        run = _Run(fabric, recipe, source, folder, state)
+        if first and state is None:
+            run.describe()
+        return run.to_the_end(progress)
+
+
+class _Run:
+    """A run in progress."""
+
+    def __init__(self, fabric: Any, recipe: Recipe, source: Source, folder: Path, state: dict[str, Any] | None) -> None:
+        self.fabric, self.recipe, self.source, self.folder = fabric, recipe, source, folder
+        self.first = fabric.global_rank == 0
+        self.step, self.best, self.waited = 0, -1.0, 0
+        if state is not None:
+            self.step, self.best, self.waited = state["step"], state["best"], state["waited"]
+        self.resumed_from = self.step
+        torch.manual_seed(source.first_seed)
+        learner = Learner(source.architecture, recipe.objective)
+        optimiser = make_optimiser(recipe.optimiser, learner)
+        self.averaged = average_weights(learner, recipe.ema, step=self.step) if recipe.ema is not None else None
+        self.kept = learner if self.averaged is None else cast("Learner", self.averaged.module)
+        """What is validated and saved."""
+        self.scale = float(learner.temperature().detach())
+        if state is not None:
+            learner.load_state_dict(state["learner"])
+            optimiser.load_state_dict(state["optimiser"])
+            if self.averaged is not None:
+                self.kept.load_state_dict(state["averaged"])
+        per_epoch = max(1, source.epoch_batches // recipe.accumulate)
+        self.schedule = make_schedule(
+            optimiser, recipe.optimiser, step=self.step, steps=source.steps, per_epoch=per_epoch
+        )
+        self.computed_in = str(fabric.strategy.precision.precision)
+        self.model, self.optimiser = fabric.setup(learner, optimiser)
+        self.learner: Learner = learner
+        if self.averaged is not None:
+            self.averaged.to(fabric.device)
+        if state is not None and state.get("precision"):
+            fabric.strategy.precision.load_state_dict(state["precision"])
+        if state is not None and state.get("source"):
+            source.restore(state["source"])
+
+    def to_the_end(self, progress: Progress | None) -> Trained:
+        """Steps until the recipe is done or patience runs out."""
+        recipe, steps = self.recipe, self.source.steps
+        log = RunLog(self.folder, step=self.step, terms=self.source.terms) if self.first else None
+        stream = self.source.stream(self.step * recipe.accumulate)
+        saved, began, since = self.step, time.perf_counter(), self.step
+        while self.step < steps and not self._out_of_patience():
+            figures = self._one_step(stream)
+            rate = (self.step - since) * recipe.batch_size * recipe.accumulate / (time.perf_counter() - began)
+            figures["samples_per_s"] = rate
+            ends_epoch = self._epoch(self.step) != self._epoch(self.step - 1) or self.step == steps
+            validation = self.source.validation
+            if ends_epoch and validation is not None and self._is_due(validation):
+                figures |= self._validate(validation)
+                began, since = time.perf_counter(), self.step  # the rate is that of training alone
+            if log is not None and (ends_epoch or self.step % 10 == 0):
+                log.add(self.step, self._epoch(self.step - 1), figures)
+            if ends_epoch or self.step - saved >= recipe.save_every_steps:
+                self._save_state()
+                saved = self.step
+            if progress is not None and self.first:
+                progress(self.step, steps, figures)
+        if log is not None:
+            log.close()
+            self._write_checkpoint("last", None)
+        self.fabric.barrier()
+        return self._trained()
+
+    def _trained(self) -> Trained:
+        selects = self.source.validation is not None
+        return Trained(
+            folder=self.folder,
+            checkpoint=self.folder / ("best" if selects else "last"),
+            steps=self.step,
+            resumed_from=self.resumed_from,
+            best=self.best if selects else None,
+            stopped_early=self._out_of_patience(),
+            rank=self.fabric.global_rank,
+        )
+
+    def _one_step(self, stream: Iterator[Batch]) -> dict[str, float]:
+        """One optimiser step, and its figures. The bank changes after it: every micro-batch sees the same negatives."""
+        recipe = self.recipe
+        figures = dict.fromkeys(("loss", *self.source.terms), 0.0)
+        learnt: list[tuple[Tensor, Tensor]] = []
+        for micro in range(recipe.accumulate):
+            batch = next(stream).to(self.fabric.device)
+            self.source.seed_dropout(self.step * recipe.accumulate + micro, self.fabric.global_rank)
+            with self.fabric.no_backward_sync(self.model, enabled=micro + 1 < recipe.accumulate):
+                loss, keys, place, terms = self.model(*batch.inputs())
+                if not torch.isfinite(loss.detach()):
+                    self._diverged(f"loss is {float(loss.detach())}", micro)
+                self.fabric.backward(loss / recipe.accumulate)
+            for name, value in {"loss": loss, **terms}.items():
+                figures[name] += float(value.detach()) / recipe.accumulate
+            learnt.append((keys, place))
+        if recipe.optimiser.clip_norm is not None:
+            self._clip_gradients(recipe.optimiser.clip_norm)
+        figures["learning_rate"] = float(self.schedule.get_last_lr()[0])
+        self.optimiser.step()
+        self.schedule.step()
+        self.optimiser.zero_grad()
+        self._after_step(learnt)
+        return figures | {"scale": self.scale}
+
+    @torch.no_grad()
+    def _after_step(self, learnt: list[tuple[Tensor, Tensor]]) -> None:
+        """What follows the weights: temperature, bank, average."""
+        self.learner.temperature.clamp_()
+        self.scale = float(self.learner.temperature())
+        for keys, place in learnt:
+            self.learner.bank.push(keys, place=place)
+        if self.averaged is not None:
+            self.averaged.update_parameters(self.learner)
+        self.step += 1
+
+    def _clip_gradients(self, most: float) -> None:
+        """Shorten the gradient to the norm `most`. In 16-mixed the loss scaler skips steps whose gradient overflows."""
+        norm = self.fabric.clip_gradients(self.model, self.optimiser, max_norm=most, error_if_nonfinite=False)
+        scaled = getattr(self.fabric.strategy.precision, "scaler", None) is not None
+        if not scaled and not torch.isfinite(norm):
+            self._diverged(f"norm of the gradient is {float(norm)}", self.recipe.accumulate - 1)
+
+    def _diverged(self, what: str, micro: int) -> None:
+        kept = "the last good checkpoint is kept in " + str(self.folder / "best")
+        if not (self.folder / "best").is_dir():
+            kept = "no checkpoint was saved yet"
+        raise TrainingDivergedError(
+            f"The {what} at step {self.step + 1} (epoch {self._epoch(self.step) + 1}, micro-batch {micro + 1} "
+            f"of {self.recipe.accumulate}); {kept}. Lower optimiser.learning_rate (now "
+            f"{self.recipe.optimiser.learning_rate:g}) or set precision to 32-true."
+        )
+
+    def _epoch(self, step: int) -> int:
+        return step * self.recipe.accumulate // self.source.epoch_batches
+
+    def _is_due(self, chosen: Validation) -> bool:
+        return self._epoch(self.step) % chosen.selection.every_epochs == 0 or self.step == self.source.steps
+
+    def _validate(self, chosen: Validation) -> dict[str, float]:
+        """Measure among the held-out places, and keep the checkpoint if it is the best so far."""
+        held = retrieval(self.kept, chosen.batches, most=chosen.selection.places, device=self.fabric.device)
+        figure = held.mean(chosen.selection.recall_at)
+        if figure > self.best:
+            self.best, self.waited = figure, 0
+            if self.first:
+                self._write_checkpoint("best", held)
+        else:
+            self.waited += 1
+        return {"s2g": held.satellite_to_ground[1], "g2s": held.ground_to_satellite[1], "selection": figure}
+
+    def _out_of_patience(self) -> bool:
+        chosen = self.source.validation
+        patience = None if chosen is None else chosen.selection.patience
+        return patience is not None and self.waited >= patience
+
+    def _save_state(self) -> None:
+        if self.first:
+            state = {
+                "digest": recipe_digest(self.recipe),
+                "step": self.step,
+                "best": self.best,
+                "waited": self.waited,
+                "learner": self.learner.state_dict(),
+                "averaged": self.kept.state_dict() if self.averaged is not None else {},
+                "optimiser": self.optimiser.state_dict(),
+                "precision": self.fabric.strategy.precision.state_dict(),
+                "computed_in": self.computed_in,
+                "source": self.source.state(),
+            }
+            save_state(self.folder, state)
+        self.fabric.barrier()
+
+    def _write_checkpoint(self, name: str, held: HeldOut | None) -> None:
+        encoder = copy.deepcopy(self.kept.encoder).cpu()
+        self.source.write_checkpoint(encoder, self.folder / name, scale=self.scale, step=self.step, held=held)
+
+    def describe(self) -> None:
+        """Write the recipe and the plan beside the run."""
+        text = yaml.safe_dump(self.recipe.model_dump(mode="json"), sort_keys=False)
+        about = {
+            "timesenclip": __version__,
+            "torch": torch.__version__,
+            "digest": recipe_digest(self.recipe),
+            "steps": self.source.steps,
+            "computed_in": self.computed_in,
+            "parameters": sum(p.numel() for p in self.learner.parameters()),
+            **self.source.about(),
+        }
+        write_text(self.folder / "recipe.yaml", text)
+        write_json(self.folder / "run.json", about)
