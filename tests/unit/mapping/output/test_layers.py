@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from affine import Affine
+
 from timesenclip.ground.taxonomy import taxonomy_from_phrases
 from timesenclip.mapping.output.layers import AreaGrid, class_colours, class_layer, map_layers
 
@@ -15,7 +17,7 @@ def test_the_grid_of_a_source_and_of_its_store_is_one(area, embedded) -> None:
 
 def test_pixels_of_degrees_are_measured_in_the_middle_of_the_area() -> None:
     step = 1 / 3600
-    grid = AreaGrid((7200, 10), "EPSG:4326", (step, 0.0, 5.0, 0.0, -step, 61.0))
+    grid = AreaGrid((7200, 10), "EPSG:4326", Affine(step, 0.0, 5.0, 0.0, -step, 61.0))
     assert abs(grid.pixel_m - 111_320 / 3600 * 0.5**0.5) < 0.01  # 60 degrees north: half as wide
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from timesenclip.grid import Window
 from timesenclip.mapping.output.class_map import ClassBlock
 from timesenclip.mapping.output.tally import AreaTally, preview_step, thinned
 from timesenclip.mapping.query import Query
@@ -12,10 +13,10 @@ def test_blocks_add_up_to_the_area(query: Query, scores: np.ndarray) -> None:
     clear, colour = np.ones((20, 30), dtype=np.uint16), np.full((20, 30, 3), 255, dtype=np.uint8)
     block = ClassBlock.from_scores(scores, query, clear=clear, colour=colour, masked=4)
     tally = AreaTally((40, 60), 3)
-    for window in ((0, 20, 0, 30), (20, 40, 30, 60)):
+    for window in (Window(0, 20, 0, 30), Window(20, 40, 30, 60)):
         tally.add(block, window)
-    tally.skip((0, 20, 30, 60))
-    tally.skip((20, 40, 0, 30))
+    tally.skip(Window(0, 20, 30, 60))
+    tally.skip(Window(20, 40, 0, 30))
     assert tally.seen == 2 * 570
     assert tally.nodata == 2 * 30 + 2 * 600
     assert tally.missing() == {"masked_pixels": 8, "nodata_pixels": tally.nodata}

@@ -10,12 +10,13 @@ import pytest
 import rasterio
 
 from timesenclip.errors import NoClearObservationError
+from timesenclip.grid import Window
 from timesenclip.mapping.output.class_map import ClassBlock
 from timesenclip.mapping.output.layers import AreaGrid, Layer, class_layer
 from timesenclip.mapping.output.write_map import write_map, write_rasters
 from timesenclip.mapping.query import Query
 
-UPPER, LOWER = (0, 10, 0, 30), (10, 20, 0, 30)
+UPPER, LOWER = Window(0, 10, 0, 30), Window(10, 20, 0, 30)
 
 
 @pytest.fixture

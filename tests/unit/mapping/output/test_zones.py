@@ -10,6 +10,7 @@ import rasterio
 import shapely
 
 from timesenclip.errors import DataNotFoundError, DegradedInputWarning, GridError, InputError
+from timesenclip.grid import Window
 from timesenclip.mapping.output.class_map import ClassBlock
 from timesenclip.mapping.output.layers import AreaGrid, map_layers
 from timesenclip.mapping.output.write_map import write_rasters
@@ -25,7 +26,7 @@ def maps(scores: np.ndarray, query: Query, grid: AreaGrid, tmp_path: Path) -> Pa
     clear, colour = np.ones(grid.shape, dtype=np.uint16), np.zeros((*grid.shape, 3), dtype=np.uint8)
     block = ClassBlock.from_scores(scores, query, clear=clear, colour=colour, keep_scores=False)
     layers = map_layers(query.taxonomy, scores=False)
-    write_rasters(layers, [((0, 20, 0, 30), block.rasters())], folder=tmp_path, grid=grid)
+    write_rasters(layers, [(Window(0, 20, 0, 30), block.rasters())], folder=tmp_path, grid=grid)
     return tmp_path
 
 

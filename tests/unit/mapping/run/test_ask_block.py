@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from timesenclip.errors import InputError
+from timesenclip.grid import Window
 from timesenclip.mapping.embed_area import StoreResult
 from timesenclip.mapping.query import Query, make_query
 from timesenclip.mapping.run.ask_block import ask_block
@@ -11,7 +12,7 @@ from timesenclip.mapping.run.ask_block import ask_block
 
 def test_pixels_are_classified_by_their_cosines(embedded: StoreResult) -> None:
     store = embedded.store
-    query, data = make_query(store, ["maize", "grassland", "water"]), store.read((0, 16, 0, 16))
+    query, data = make_query(store, ["maize", "grassland", "water"]), store.read(Window(0, 16, 0, 16))
     block = ask_block(data, query, min_clear=0, keep_scores=True)
     cosines = data.unpacked() @ query.vectors.T  # (Y, X, K)
     seen = data.scale > 0
@@ -25,7 +26,7 @@ def test_pixels_are_classified_by_their_cosines(embedded: StoreResult) -> None:
 
 
 def test_pixels_with_too_few_observations_are_masked(embedded: StoreResult) -> None:
-    query, data = make_query(embedded.store, ["maize"]), embedded.store.read((0, 16, 0, 16))
+    query, data = make_query(embedded.store, ["maize"]), embedded.store.read(Window(0, 16, 0, 16))
     block = ask_block(data, query, min_clear=4, keep_scores=False)
     rare = (data.scale > 0) & (data.clear < 4)
     assert block.masked == rare.sum() > 0
@@ -35,4 +36,4 @@ def test_pixels_with_too_few_observations_are_masked(embedded: StoreResult) -> N
 
 def test_a_query_in_other_dimensions_is_refused(embedded: StoreResult, query: Query) -> None:
     with pytest.raises(InputError, match="64 dimensions, questions 256"):
-        ask_block(embedded.store.read((0, 16, 0, 16)), query, min_clear=0, keep_scores=False)
+        ask_block(embedded.store.read(Window(0, 16, 0, 16)), query, min_clear=0, keep_scores=False)

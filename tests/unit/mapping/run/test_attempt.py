@@ -6,10 +6,11 @@ import pytest
 import torch
 
 from timesenclip.errors import DataNotFoundError
+from timesenclip.grid import Window
 from timesenclip.mapping.run.attempt import attempt_block, one_torch_thread
 from timesenclip.mapping.run.facts import BlockFacts
 
-WINDOW = (0, 16, 0, 16)
+WINDOW = Window(0, 16, 0, 16)
 
 
 class Failing:

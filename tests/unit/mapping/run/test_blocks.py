@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 
 from timesenclip.errors import DegradedInputWarning, PartialFailureError
+from timesenclip.grid import Window
 from timesenclip.manifest import Manifest
 from timesenclip.mapping.run.blocks import block_key, done_blocks, run_blocks
 from timesenclip.mapping.run.executor import BlockResult, open_executor
 from timesenclip.mapping.run.facts import BlockFacts
 
-WINDOWS = [(0, 2, 0, 3), (0, 2, 3, 6), (2, 4, 0, 3)]
+WINDOWS = [Window(0, 2, 0, 3), Window(0, 2, 3, 6), Window(2, 4, 0, 3)]
 
 
 class Job:
@@ -89,4 +90,4 @@ def test_troubles_of_other_processes_are_warned_of_once(tmp_path: Path) -> None:
 
 
 def test_keys_name_level_and_place() -> None:
-    assert block_key(2, (0, 16, 32, 48)) == "level 2 rows 0-16 columns 32-48"
+    assert block_key(2, Window(0, 16, 32, 48)) == "level 2 rows 0-16 columns 32-48"

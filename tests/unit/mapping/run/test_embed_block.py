@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from timesenclip.grid import Window
 from timesenclip.mapping.embed_area import StoreResult
 from timesenclip.mapping.run.embed_block import EmbedJob, OverviewJob, block_data
 from timesenclip.mapping.run.facts import BlockFacts
@@ -11,7 +12,7 @@ from timesenclip.mapping.store.store import EmbeddingStore
 from timesenclip.model.checkpoint import Model
 from timesenclip.testing import random_cube
 
-WINDOW = (0, 16, 16, 32)
+WINDOW = Window(0, 16, 16, 32)
 
 
 def empty_store(embedded: StoreResult, path: Path) -> EmbeddingStore:
@@ -30,8 +31,8 @@ def test_a_block_is_the_same_whoever_does_it(area, embedded: StoreResult, model:
     for name in ("vectors", "scale", "clear", "colour"):
         assert np.array_equal(getattr(store.read(WINDOW), name), getattr(embedded.store.read(WINDOW), name))
     assert job.is_done(WINDOW, facts)
-    assert not job.is_done((16, 32, 0, 16), facts)
-    assert job.is_done((16, 32, 0, 16), BlockFacts(seen=0))
+    assert not job.is_done(Window(16, 32, 0, 16), facts)
+    assert job.is_done(Window(16, 32, 0, 16), BlockFacts(seen=0))
 
 
 def test_a_block_without_observations_replaces_what_was_there(area, embedded, model: Model, tmp_path: Path) -> None:
@@ -51,7 +52,7 @@ def test_a_block_without_observations_replaces_what_was_there(area, embedded, mo
 
 def test_an_overview_block_counts_what_it_holds(embedded: StoreResult) -> None:
     job = OverviewJob(embedded.store, 1)
-    assert not job.is_done((0, 16, 0, 16), BlockFacts(seen=4))  # 32 x 48 pixels need no overview
+    assert not job.is_done(Window(0, 16, 0, 16), BlockFacts(seen=4))  # 32 x 48 pixels need no overview
 
 
 def test_block_data_have_the_shape_of_the_cube() -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 
 from timesenclip.files import json_text
+from timesenclip.grid import Window
 from timesenclip.mapping.run.facts import BlockFacts, shared_input, window_pixels
 
 
@@ -54,4 +55,4 @@ def test_the_input_of_an_area_joins_the_troubles_of_all_blocks() -> None:
 
 
 def test_pixels_of_a_window() -> None:
-    assert window_pixels((2, 5, 10, 14)) == 12
+    assert window_pixels(Window(2, 5, 10, 14)) == 12

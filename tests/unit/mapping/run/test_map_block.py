@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 
 from timesenclip.errors import InputError
+from timesenclip.grid import Window
 from timesenclip.mapping.query import Query, make_query
 from timesenclip.mapping.run.facts import BlockFacts
 from timesenclip.mapping.run.map_block import MapJob
 from timesenclip.model.checkpoint import Model
 
-WINDOW = (0, 16, 0, 16)
+WINDOW = Window(0, 16, 0, 16)
 
 
 @pytest.fixture
@@ -34,16 +35,16 @@ def test_a_block_is_classified_and_kept(job: MapJob, area) -> None:
     assert block.scores.shape == (3, 16, 16)
     assert block.typical
     assert job.is_done(WINDOW, facts)
-    assert not job.is_done((16, 32, 0, 16), facts)
-    assert job.is_done((16, 32, 0, 16), BlockFacts(seen=0))
+    assert not job.is_done(Window(16, 32, 0, 16), facts)
+    assert job.is_done(Window(16, 32, 0, 16), BlockFacts(seen=0))
 
 
 def test_a_block_without_observations_keeps_no_file(job: MapJob) -> None:
     job.folder.mkdir()
-    facts = job.run((0, 8, 0, 6))
+    facts = job.run(Window(0, 8, 0, 6))
     assert facts.seen == 0
     assert not list(job.folder.iterdir())
-    assert dict(job.load_all({(0, 8, 0, 6): facts})) == {(0, 8, 0, 6): None}
+    assert dict(job.load_all({Window(0, 8, 0, 6): facts})) == {Window(0, 8, 0, 6): None}
 
 
 def test_only_missing_blocks_are_done_by_a_second_run(job: MapJob) -> None:

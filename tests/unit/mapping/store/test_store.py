@@ -9,6 +9,7 @@ import pytest
 import zarr
 
 from timesenclip.errors import DataNotFoundError, InputError
+from timesenclip.grid import Window
 from timesenclip.mapping.embed_area import StoreResult
 from timesenclip.mapping.store.store import EmbeddingStore
 
@@ -19,7 +20,7 @@ def empty(embedded: StoreResult, tmp_path: Path) -> EmbeddingStore:
 
 
 def test_what_was_written_is_read_again(embedded: StoreResult, empty: EmbeddingStore) -> None:
-    window = (16, 32, 0, 16)
+    window = Window(16, 32, 0, 16)
     assert not empty.has(window)
     empty.write(window, embedded.store.read(window))
     assert empty.has(window)
@@ -27,7 +28,7 @@ def test_what_was_written_is_read_again(embedded: StoreResult, empty: EmbeddingS
     assert again.info == embedded.store.info
     for name in ("vectors", "scale", "clear", "colour"):
         assert np.array_equal(getattr(again.read(window), name), getattr(embedded.store.read(window), name))
-    assert (again.read((0, 16, 0, 16)).scale == 0).all()  # what was never written is not seen
+    assert (again.read(Window(0, 16, 0, 16)).scale == 0).all()  # what was never written is not seen
     assert again.read().vectors.shape == (32, 48, 64)
 
 
@@ -49,7 +50,7 @@ def test_levels_have_their_own_grid(embedded: StoreResult) -> None:
 
 
 def test_scores_need_nothing_but_vectors_and_scale(embedded: StoreResult, empty: EmbeddingStore) -> None:
-    window = (0, 16, 16, 32)
+    window = Window(0, 16, 16, 32)
     empty.write(window, embedded.store.read(window))
     for name in ("clear", "colour"):
         shutil.rmtree(empty.path / name / "c")
