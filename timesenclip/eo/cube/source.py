@@ -19,7 +19,7 @@ from timesenclip.eo.area import checked_window, composite_of_window, days_of_win
 from timesenclip.eo.composite import DayStack, intervals_of_days
 from timesenclip.eo.cube.layers import Layer
 from timesenclip.eo.cube.offset_check import OffsetCheck
-from timesenclip.eo.masking import UnmaskedWarning, clear_where_seen, describe_mask
+from timesenclip.eo.masking import MaskNotice, clear_where_seen, describe_mask
 from timesenclip.eo.period import Every, Period, as_period
 from timesenclip.eo.pixel_checks import detect_units
 from timesenclip.eo.radiometry import Units, clean_dn, usable_reflectance
@@ -65,7 +65,7 @@ class CubeSource:
     offset_stated: bool = False
     """Whether the caller said what the offset is; otherwise the darkest pixels are checked for it."""
     _offset_check: OffsetCheck = field(default_factory=OffsetCheck, compare=False, repr=False)
-    _unmasked: UnmaskedWarning = field(default_factory=UnmaskedWarning, compare=False, repr=False)
+    _unmasked: MaskNotice = field(default_factory=MaskNotice, compare=False, repr=False)
 
     @cached_property
     def identity(self) -> str:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from timesenclip.bands import BANDS, SCL_NAME
 from timesenclip.eo.area import checked_window, composite_of_window, days_of_window
 from timesenclip.eo.composite import DayStack, intervals_of_days
-from timesenclip.eo.masking import UnmaskedWarning, describe_mask
+from timesenclip.eo.masking import MaskNotice, describe_mask
 from timesenclip.eo.period import Every, Period, as_period
 from timesenclip.eo.stac.aoi import Aoi
 from timesenclip.eo.stac.items import Scene
@@ -62,7 +62,7 @@ class StacSource:
     failures: list[Failure] = field(default_factory=list, compare=False)
     """Files that could not be read so far, each once, with the window in which it was noticed."""
     _warned: WarnedOnce = field(default_factory=WarnedOnce, compare=False, repr=False)
-    _unmasked: UnmaskedWarning = field(default_factory=UnmaskedWarning, compare=False, repr=False)
+    _unmasked: MaskNotice = field(default_factory=MaskNotice, compare=False, repr=False)
 
     @property
     def shape(self) -> tuple[int, int]:
