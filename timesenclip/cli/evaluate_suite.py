@@ -15,8 +15,11 @@ from timesenclip.cli.groups import with_groups
 from timesenclip.errors import InputError
 
 if TYPE_CHECKING:
+    from timesenclip.evaluation.baselines.external import ExternalModels
     from timesenclip.evaluation.evaluate import Evaluation
+    from timesenclip.evaluation.labels.labelled_data import LabelledData
     from timesenclip.evaluation.suite.run import SuiteResult
+    from timesenclip.model.checkpoint import Model
 
 __all__ = ["suite"]
 
@@ -56,8 +59,6 @@ def suite(
 
     With -o every question about the checkpoint is answered, in one report in HTML, JSON, CSV and LaTeX.
     """
-    from timesenclip.evaluation.baselines.external import predict_external
-    from timesenclip.evaluation.evaluate import evaluate_labelled
     from timesenclip.evaluation.labels.labelled_data import read_labelled
     from timesenclip.evaluation.suite.run import run_suite
     from timesenclip.tasks.heads import with_unknown_below
@@ -78,19 +79,7 @@ def suite(
     model = with_unknown_below(query.model(), query.unknown_below)
     others = replace(models, cube=found.cube)
     if output is None:
-        theirs = predict_external(found.samples, others, templates=query.sentences)
-        evaluation = evaluate_labelled(
-            found.samples,
-            model=model,
-            templates=query.sentences,
-            unit=found.unit,
-            others=theirs.features,
-            asked=theirs.scores,
-            notes=theirs.notes,
-            seed=sampling.seed,
-            draws=sampling.draws,
-        )
-        _report_table(evaluation, as_json=as_json)
+        _report_table(_evaluate(found, model, others, query, sampling), as_json=as_json)
         return
     with progress_bar("suite") as progress:
         result = run_suite(
@@ -106,6 +95,31 @@ def suite(
             draws=sampling.draws,
         )
     _report_suite(result, as_json=as_json)
+
+
+def _evaluate(
+    found: LabelledData,
+    model: Model,
+    others: ExternalModels,
+    query: opt.QueryOptions,
+    sampling: opt.SamplingOptions,
+) -> Evaluation:
+    """The checkpoint beside what it is compared with, without the rest of the suite."""
+    from timesenclip.evaluation.baselines.external import predict_external
+    from timesenclip.evaluation.evaluate import evaluate_labelled
+
+    theirs = predict_external(found.samples, others, templates=query.sentences)
+    return evaluate_labelled(
+        found.samples,
+        model=model,
+        templates=query.sentences,
+        unit=found.unit,
+        others=theirs.features,
+        asked=theirs.scores,
+        notes=theirs.notes,
+        seed=sampling.seed,
+        draws=sampling.draws,
+    )
 
 
 def _refuse_what_has_no_effect(

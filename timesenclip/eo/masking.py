@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from timesenclip.bands import SCL_CLASSES, SCL_NAME
 from timesenclip.errors import DegradedInputWarning, InputError
 
-__all__ = ["DROPPED_SCL", "UnmaskedWarning", "clear_mask", "clear_where_seen", "describe_mask"]
+__all__ = ["DROPPED_SCL", "MaskNotice", "clear_mask", "clear_where_seen", "describe_mask"]
 
 DROPPED_SCL: tuple[int, ...] = (0, 1, 3, 8, 9, 10)
 """No data, saturated, cloud shadow, medium and high cloud, cirrus. Snow (11) is a real surface and stays.
@@ -70,12 +70,12 @@ def describe_mask(*, masked: bool, dilate_px: int) -> str:
 
 
 _LOCK = threading.Lock()
-"""Held while the warning is given, so that only one of several threads gives it. Not part of `UnmaskedWarning`, because
+"""Held while the warning is given, so that only one of several threads gives it. Not part of `MaskNotice`, because
 a lock cannot be pickled."""
 
 
 @dataclass
-class UnmaskedWarning:
+class MaskNotice:
     """Warns once for an opened area that its clouds are not masked, since it has no SCL; pickled with the area."""
 
     given: bool = False

@@ -80,12 +80,7 @@ def map_cube(
     chosen = with_unknown_below(as_model(model), unknown_below)
     source = CubeInMemory(cube) if isinstance(cube, Cube) else cube
     grid = AreaGrid.of(source)
-    if min_clear < 0:
-        raise InputError(f"min_clear is {min_clear}; expected 0 or more.")
-    if block < 1:
-        raise InputError(f"A block of {block} pixels; expected 1 or more.")
-    if zones is not None:
-        check_zones(zones, shape=grid.shape, crs=grid.crs, transform=grid.transform)
+    _check_arguments(grid, min_clear, block, zones)
     query = make_query(chosen, taxonomy, templates=templates)
     source.check_offset(period)
     folder = map_folder(out)
@@ -105,6 +100,15 @@ def map_cube(
             nothing_seen=lambda tally: _nothing_seen(tally, min_clear),
             model=chosen,
         )
+
+
+def _check_arguments(grid: AreaGrid, min_clear: int, block: int, zones: str | Path | None) -> None:
+    if min_clear < 0:
+        raise InputError(f"min_clear is {min_clear}; expected 0 or more.")
+    if block < 1:
+        raise InputError(f"A block of {block} pixels; expected 1 or more.")
+    if zones is not None:
+        check_zones(zones, shape=grid.shape, crs=grid.crs, transform=grid.transform)
 
 
 @contextmanager

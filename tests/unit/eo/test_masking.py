@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from timesenclip.eo.masking import DROPPED_SCL, UnmaskedWarning, clear_mask, clear_where_seen, describe_mask
+from timesenclip.eo.masking import DROPPED_SCL, MaskNotice, clear_mask, clear_where_seen, describe_mask
 from timesenclip.errors import DegradedInputWarning, InputError
 
 SCL = hnp.arrays(
@@ -62,7 +62,7 @@ def test_the_mask_is_described() -> None:
 
 
 def test_a_missing_scl_is_warned_of_once_by_an_area_and_its_copies() -> None:
-    warning = UnmaskedWarning()
+    warning = MaskNotice()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         for _ in range(2):  # raised as an error it is raised again

@@ -19,7 +19,7 @@ from timesenclip.eo.area import checked_window, composite_of_window, days_of_win
 from timesenclip.eo.composite import DayStack, intervals_of_days
 from timesenclip.eo.cube.layers import Layer
 from timesenclip.eo.cube.offset_check import OffsetCheck
-from timesenclip.eo.masking import UnmaskedWarning, clear_where_seen, describe_mask
+from timesenclip.eo.masking import MaskNotice, clear_where_seen, describe_mask
 from timesenclip.eo.period import Every, Period, as_period
 from timesenclip.eo.pixel_checks import detect_units
 from timesenclip.eo.radiometry import Units, clean_dn, usable_reflectance
@@ -65,7 +65,7 @@ class CubeSource:
     offset_stated: bool = False
     """Whether the caller said what the offset is; otherwise the darkest pixels are checked for it."""
     _offset_check: OffsetCheck = field(default_factory=OffsetCheck, compare=False, repr=False)
-    _unmasked: UnmaskedWarning = field(default_factory=UnmaskedWarning, compare=False, repr=False)
+    _unmasked: MaskNotice = field(default_factory=MaskNotice, compare=False, repr=False)
 
     @cached_property
     def identity(self) -> str:
@@ -149,7 +149,7 @@ class CubeSource:
     def _read(self, window: WindowLike | None, span: Period | None, every: Every | None, mask: bool) -> Cube:
         chosen = self._dates_in(span)
         box = checked_window(self, window)
-        masked = mask and SCL_NAME in self.layers
+        masked = mask and self.has_scl
         if mask and not masked and not self._looks_composited:
             self._unmasked.give(self.source_name, stacklevel=4)
         stack = self._stack(chosen, box, masked=masked, as_dn=every is not None and self._whole_numbers)

@@ -102,10 +102,9 @@ def open_stac(
         retries=retries,
         wait_s=wait_s,
     )
-    about = {"catalog": address, "collection": collection, "provider": whose.name, "max_cloud": max_cloud}
-    scenes = _whole(scenes, source_name, area)
-    notes = {"search": about | notes}
-    return StacSource(area, span, tuple(scenes), reader, source_name, workers, clip, whose.access, notes)
+    search = {"catalog": address, "collection": collection, "provider": whose.name, "max_cloud": max_cloud} | notes
+    scenes = tuple(_whole(scenes, source_name, area))
+    return StacSource(area, span, scenes, reader, source_name, workers, clip, whose.access, {"search": search})
 
 
 def _check(max_cloud: float, resampling: str, dilate_px: int, workers: int, retries: int) -> None:

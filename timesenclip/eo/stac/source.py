@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from timesenclip.bands import BANDS, SCL_NAME
 from timesenclip.eo.area import checked_window, composite_of_window, days_of_window
 from timesenclip.eo.composite import DayStack, intervals_of_days
-from timesenclip.eo.masking import UnmaskedWarning, describe_mask
+from timesenclip.eo.masking import MaskNotice, describe_mask
 from timesenclip.eo.period import Every, Period, as_period
 from timesenclip.eo.stac.aoi import Aoi
 from timesenclip.eo.stac.items import Scene
@@ -35,20 +35,6 @@ _CORNER_STEPS = 8
 _GEOS_LOCK = threading.Lock()
 """Held while a geometry that threads share is queried: GEOS builds a prepared geometry's index at the first query, and
 two first queries at the same time crash the process, because shapely releases the GIL."""
-
-
-@dataclass
-class _Warned:
-    """What a source has already warned about, so that a map of many windows warns of each thing once."""
-
-    any_read: bool = False
-    """Whether any scene could be read so far."""
-    unmasked: bool = False
-    """Warned that clouds are not masked."""
-    offsets: set[int] = field(default_factory=set)
-    """DN offsets that pixels contradict."""
-    files: set[tuple[str, str]] = field(default_factory=set)
-    """(scene, band) that could not be read."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +62,7 @@ class StacSource:
     failures: list[Failure] = field(default_factory=list, compare=False)
     """Files that could not be read so far, each once, with the window in which it was noticed."""
     _warned: WarnedOnce = field(default_factory=WarnedOnce, compare=False, repr=False)
-    _unmasked: UnmaskedWarning = field(default_factory=UnmaskedWarning, compare=False, repr=False)
+    _unmasked: MaskNotice = field(default_factory=MaskNotice, compare=False, repr=False)
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -39,7 +39,7 @@ class AreaGrid:
     crs: str
     """Authority string or WKT."""
     transform: Affine
-    """Affine (a, b, c, d, e, f)."""
+    """From (column, row) of a pixel's upper left corner to CRS units."""
 
     @classmethod
     def of(cls, area: _OnGrid) -> AreaGrid:

@@ -118,9 +118,8 @@ def load_area(store: EmbeddingStore, *, workers: int | None = None) -> LoadedAre
     quantised = np.empty((*store.shape, store.info.dims), dtype=np.int8)
     scale = np.empty(store.shape, dtype=np.float32)
     for window in store.blocks():
-        row, row_end, column, column_end = window
         data = store.read(window)
-        quantised[row:row_end, column:column_end] = data.vectors
-        scale[row:row_end, column:column_end] = data.scale
+        quantised[window.slices] = data.vectors
+        scale[window.slices] = data.scale
     pool = ThreadPoolExecutor(workers or cpu_count(), thread_name_prefix="score")
     return LoadedArea(quantised.reshape(-1, store.info.dims), scale.reshape(-1), store.shape, pool)
