@@ -99,7 +99,7 @@ def _years(series: PixelSeries, rows: pd.DataFrame) -> tuple[Days, Days]:
 
 
 def _best_year(series: PixelSeries, told: NDArray[np.int64]) -> NDArray[np.int64]:
-    """(N,) the year named by the table if it has an observation, else that with most clear months, the later of equals."""
+    """(N,) the year in the table if it has an observation, else that with most clear months, the later of equals."""
     month = series.months()
     first, count = int(month.min()) // 12, int(month.max()) // 12 - int(month.min()) // 12 + 1
     seen = np.zeros((len(series), count * 12), dtype=np.bool_)
