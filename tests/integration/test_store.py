@@ -145,7 +145,9 @@ def test_every_answer_is_a_cog_that_gdal_understands(full, tmp_path: Path) -> No
 def test_scoring_from_disk_from_memory_and_of_overviews_agree(source, place: Path, model: Model, full) -> None:
     question = make_query(full.store, PHRASES)
     from_disk = score_area(full.store, question.vectors)
-    assert np.array_equal(from_disk, load_area(full.store).scores(question.vectors), equal_nan=True)
+    # Equal but for the last bit: a matrix product sums in another order where it has another number of rows.
+    in_memory = load_area(full.store).scores(question.vectors)
+    np.testing.assert_allclose(from_disk, in_memory, rtol=0, atol=2 * np.finfo(np.float32).eps)
     cube = source.read(every=None)
     wide = replace(
         cube,

@@ -84,8 +84,7 @@ def open_stac(
     if span is None:
         raise InputError("A search needs a period; give a year (2023) or a stretch (2022-11..2023-10).")
     whose = provider_for(str(catalog), provider)
-    named = PROVIDERS.get(str(catalog).lower())
-    address = (named.url if named else None) or str(catalog)
+    address = _address(str(catalog))
     lon = (area.bounds[0] + area.bounds[2]) / 2
     facts: dict[str, Any] = {"provider": whose, "lon_deg": lon, "offset_dn": offset_dn, "baseline": baseline}
     items = find_items(address, collection=collection, aoi=area, period=span, wait_s=wait_s)
@@ -103,8 +102,14 @@ def open_stac(
         wait_s=wait_s,
     )
     search = {"catalog": address, "collection": collection, "provider": whose.name, "max_cloud": max_cloud} | notes
-    scenes = tuple(_whole(scenes, source_name, area))
-    return StacSource(area, span, scenes, reader, source_name, workers, clip, whose.access, {"search": search})
+    whole = tuple(_whole(scenes, source_name, area))
+    return StacSource(area, span, whole, reader, source_name, workers, clip, whose.access, {"search": search})
+
+
+def _address(catalog: str) -> str:
+    """Root of the API of a named catalogue; any other text as it is."""
+    named = PROVIDERS.get(catalog.lower())
+    return (named.url if named else None) or catalog
 
 
 def _check(max_cloud: float, resampling: str, dilate_px: int, workers: int, retries: int) -> None:
