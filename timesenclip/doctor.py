@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from timesenclip._version import __version__
-from timesenclip.messages import reason_of
+from timesenclip.messages import shorten_error
 from timesenclip.settings import cpu_count
 
 __all__ = ["Check", "diagnose"]
@@ -132,4 +132,4 @@ def _writable(folder: Path) -> Check:
 
 
 def _brief(error: BaseException) -> str:
-    return f"{type(error).__name__}: {reason_of(error)}"
+    return f"{type(error).__name__}: {shorten_error(error)}"

@@ -9,7 +9,7 @@ import importlib
 from typing import Any
 
 from timesenclip.errors import MissingExtraError
-from timesenclip.messages import reason_of
+from timesenclip.messages import shorten_error
 
 __all__ = ["require"]
 
@@ -34,7 +34,7 @@ def require(extra: str, *modules: str, needed_by: str) -> Any:
             found.append(importlib.import_module(module))
         except ImportError as error:
             raise MissingExtraError(
-                f"{needed_by}: the package {module} cannot be imported ({reason_of(error)}); install it with "
+                f"{needed_by}: the package {module} cannot be imported ({shorten_error(error)}); install it with "
                 f"pip install 'timesenclip[{extra}]', or in a clone with pip install '.[{extra}]'."
             ) from error
     return found[0]

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, get_args
 if TYPE_CHECKING:  # pydantic is slow to import, and `--help` needs this module
     from pydantic import BaseModel, ValidationError
 
-__all__ = ["first_mistake", "reason_of", "some_of"]
+__all__ = ["first_validation_error", "list_some", "shorten_error"]
 
 
-def reason_of(error: BaseException, most: int = 160) -> str:
+def shorten_error(error: BaseException, most: int = 160) -> str:
     """The message of another library's error in one line, or the error's class where it has none.
 
     Args:
@@ -23,13 +23,13 @@ def reason_of(error: BaseException, most: int = 160) -> str:
     return shorten(str(error), most, placeholder=" ...") or type(error).__name__
 
 
-def some_of(names: Sequence[str], most: int = 3, *, separator: str = "; ") -> str:
+def list_some(names: Sequence[str], most: int = 3, *, separator: str = "; ") -> str:
     """The first `most` names with `separator` between them, and how many more there are."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return separator.join(names[:most]) + more
 
 
-def first_mistake(error: ValidationError, model: type[BaseModel]) -> str:
+def first_validation_error(error: ValidationError, model: type[BaseModel]) -> str:
     """The first error that pydantic found: the key, the value and, for a misspelt key, the one that may be meant.
 
     A sentence with its full stop.

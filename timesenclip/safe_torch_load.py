@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from timesenclip.errors import CheckpointError, DataNotFoundError
-from timesenclip.messages import reason_of
+from timesenclip.messages import shorten_error
 
 __all__ = ["read_tensors"]
 
@@ -47,7 +47,7 @@ def read_tensors(path: str | Path) -> dict[str, Tensor]:
             return load_file(file)
         except SafetensorError as error:
             raise CheckpointError(
-                f"'{file}' is cut short or no safetensors file ({reason_of(error)}); fetch it again."
+                f"'{file}' is cut short or no safetensors file ({shorten_error(error)}); fetch it again."
             ) from error
     content = _load(file)
     if isinstance(content, Mapping):
@@ -73,11 +73,11 @@ def _load(file: Path) -> Any:
     except pickle.UnpicklingError:
         pass  # a Lightning file also holds an argparse.Namespace and the state of callbacks: read it without these
     except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
-        raise CheckpointError(f"'{file}' cannot be read ({reason_of(error)}); fetch it again.") from error
+        raise CheckpointError(f"'{file}' cannot be read ({shorten_error(error)}); fetch it again.") from error
     try:
         return torch.load(str(file), weights_only=False, pickle_module=_TENSORS_ONLY, **options)
     except Exception as error:  # a hostile or broken pickle can fail in any way, but no code of it runs
-        raise CheckpointError(f"'{file}' cannot be read ({reason_of(error)}); fetch it again.") from error
+        raise CheckpointError(f"'{file}' cannot be read ({shorten_error(error)}); fetch it again.") from error
 
 
 def _is_torchscript(file: Path) -> bool:

@@ -9,16 +9,16 @@ from timesenclip import messages
 
 
 def test_a_reason_is_one_line_cut_at_a_word() -> None:
-    assert messages.reason_of(ValueError("no\n  such   file")) == "no such file"
-    assert messages.reason_of(ValueError("one two three four"), 13) == "one two ..."
-    assert messages.reason_of(KeyError()) == "KeyError"
+    assert messages.shorten_error(ValueError("no\n  such   file")) == "no such file"
+    assert messages.shorten_error(ValueError("one two three four"), 13) == "one two ..."
+    assert messages.shorten_error(KeyError()) == "KeyError"
 
 
 def test_a_list_is_cut_and_counted() -> None:
-    assert messages.some_of(["a", "b", "c"]) == "a; b; c"
-    assert messages.some_of(["a", "b", "c", "d", "e"]) == "a; b; c and 2 more"
-    assert messages.some_of(("a", "b", "c"), 1, separator=", ") == "a and 2 more"
-    assert messages.some_of([]) == ""
+    assert messages.list_some(["a", "b", "c"]) == "a; b; c"
+    assert messages.list_some(["a", "b", "c", "d", "e"]) == "a; b; c and 2 more"
+    assert messages.list_some(("a", "b", "c"), 1, separator=", ") == "a and 2 more"
+    assert messages.list_some([]) == ""
 
 
 class _Optimiser(BaseModel):
@@ -47,4 +47,4 @@ class _Settings(BaseModel):
 def test_the_first_mistake_names_the_key(content: dict[str, object], said: str) -> None:
     with pytest.raises(ValidationError) as caught:
         _Settings.model_validate(content)
-    assert said in messages.first_mistake(caught.value, _Settings)
+    assert said in messages.first_validation_error(caught.value, _Settings)

@@ -19,7 +19,7 @@ from typer.exceptions import TyperException
 
 from timesenclip.errors import PartialFailureError, TimeSenCLIPError, TimeSenCLIPWarning
 from timesenclip.files import json_text
-from timesenclip.messages import some_of
+from timesenclip.messages import list_some
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -141,7 +141,7 @@ def note(text: str) -> None:
 
 def left_out(what: str, labels: Mapping[str, int]) -> str:
     """What has a label that is no class: how many, and the most frequent labels with their counts."""
-    listed = some_of([f"{label} ({count})" for label, count in labels.items()], 12, separator=", ")
+    listed = list_some([f"{label} ({count})" for label, count in labels.items()], 12, separator=", ")
     return f"{sum(labels.values())} {what} left out: no class for the labels {listed}"
 
 

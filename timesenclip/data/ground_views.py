@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from timesenclip.data.photos import Photo
 from timesenclip.errors import DataNotFoundError, InputError, TimeSenCLIPError
 from timesenclip.files import atomic_path, write_json
-from timesenclip.messages import reason_of
+from timesenclip.messages import shorten_error
 
 if TYPE_CHECKING:
     from timesenclip.ground.tower import GroundTower
@@ -158,7 +158,7 @@ def _read_published(path: Path) -> GroundViews:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
         raise DataNotFoundError(
-            f"'{path}' is no dictionary of tensors ({reason_of(error)}); fetch it again."
+            f"'{path}' is no dictionary of tensors ({shorten_error(error)}); fetch it again."
         ) from error
     if not isinstance(content, dict) or not content:
         raise InputError(f"'{path}' holds a {type(content).__name__}; expected a dictionary of tensors.")

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from timesenclip.data.places import POINT_PREFIX, settle_lonlat
 from timesenclip.errors import DataNotFoundError, InputError
 from timesenclip.extras import require
-from timesenclip.messages import reason_of
+from timesenclip.messages import shorten_error
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -154,7 +154,7 @@ def _read(path: Path) -> pd.DataFrame:
         return pd.read_csv(path, sep=max(",;\t", key=head.count), low_memory=False, encoding="utf-8-sig")
     except (ValueError, UnicodeDecodeError, OSError) as error:  # pandas' parser errors are ValueErrors
         raise DataNotFoundError(
-            f"'{path}' is no table ({reason_of(error)}); give CSV, GeoPackage or Parquet."
+            f"'{path}' is no table ({shorten_error(error)}); give CSV, GeoPackage or Parquet."
         ) from error
 
 
@@ -165,7 +165,7 @@ def _read_vector(path: Path) -> pd.DataFrame:
     try:  # without geopandas, which `read_dataframe` would need
         about, _, _, columns = pyogrio.raw.read(path, read_geometry=False)
     except pyogrio.errors.DataSourceError as error:
-        raise DataNotFoundError(f"'{path}' cannot be read ({reason_of(error)}); fetch it again.") from error
+        raise DataNotFoundError(f"'{path}' cannot be read ({shorten_error(error)}); fetch it again.") from error
     return pd.DataFrame(dict(zip(about["fields"], columns, strict=True)))
 
 

@@ -24,7 +24,7 @@ from timesenclip.data.ground_views import GroundViews
 from timesenclip.data.store import SeriesStore
 from timesenclip.errors import DataNotFoundError, InputError
 from timesenclip.files import atomic_path
-from timesenclip.messages import reason_of
+from timesenclip.messages import shorten_error
 from timesenclip.spatial import nearest_m
 
 if TYPE_CHECKING:
@@ -297,7 +297,7 @@ def read_photo_table(path: str | Path) -> pd.DataFrame:
         return pd.read_parquet(file) if file.suffix in (".parquet", ".geoparquet") else pd.read_csv(file)
     except (ValueError, OSError) as error:  # Arrow's and pandas' parser errors are ValueErrors
         raise DataNotFoundError(
-            f"'{file}' is no table that can be read ({reason_of(error)}); give CSV or Parquet."
+            f"'{file}' is no table that can be read ({shorten_error(error)}); give CSV or Parquet."
         ) from error
 
 

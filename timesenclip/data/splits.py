@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from timesenclip.data.places import POINT_PREFIX
 from timesenclip.errors import DataNotFoundError, DegradedInputWarning, InputError, LeakageError
-from timesenclip.messages import reason_of
+from timesenclip.messages import shorten_error
 from timesenclip.spatial import nearest_m
 
 __all__ = ["check_apart", "named_split", "read_ids"]
@@ -113,7 +113,7 @@ def read_ids(path: str | Path) -> list[str]:
             ids = file.read_text(encoding="utf-8").split()
     except (ValueError, TypeError) as error:
         hint = " It holds pickled objects, which are never read: save it as text." if "pickle" in str(error) else ""
-        raise InputError(f"'{file}' is not a list of ids ({reason_of(error)}).{hint}") from error
+        raise InputError(f"'{file}' is not a list of ids ({shorten_error(error)}).{hint}") from error
     names = [parse_point_id(name.decode() if isinstance(name, bytes) else str(name)) for name in ids]
     return [name for name in names if name]
 

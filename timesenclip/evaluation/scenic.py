@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from timesenclip.errors import DataNotFoundError, InputError
 from timesenclip.evaluation.bootstrap import percentile_interval
 from timesenclip.files import write_json, write_text
-from timesenclip.messages import reason_of
+from timesenclip.messages import shorten_error
 from timesenclip.model.checkpoint import Model
 from timesenclip.model.embed import embed
 from timesenclip.report.figure import ReportFigure
@@ -140,7 +140,7 @@ def read_votes(path: str | Path, *, least: int = 1) -> Votes:
         frame = pd.read_csv(file, sep="\t", dtype=str)
     except (ValueError, OSError) as error:  # pandas' parser errors and wrong encodings are ValueErrors
         raise InputError(
-            f"'{file}' is no tab-separated text ({reason_of(error)}); expected the table of ScenicOrNot."
+            f"'{file}' is no tab-separated text ({shorten_error(error)}); expected the table of ScenicOrNot."
         ) from error
     frame.columns = pd.Index([str(name).strip().lower() for name in frame.columns])
     missing = [name for name in _COLUMNS[:6] if name not in frame]
@@ -152,7 +152,7 @@ def read_votes(path: str | Path, *, least: int = 1) -> Votes:
     try:
         numbers = frame[["lat", "lon", "average", "variance"]].astype(np.float64).to_numpy()
     except ValueError as error:
-        raise InputError(f"'{file}': {reason_of(error)}; expected numbers.") from error
+        raise InputError(f"'{file}': {shorten_error(error)}; expected numbers.") from error
     count = frame["votes"].fillna("").map(lambda text: len([v for v in text.replace(" ", "").split(",") if v]))
     keep = np.isfinite(numbers).all(axis=1) & (count.to_numpy() >= least)
     if not keep.any():

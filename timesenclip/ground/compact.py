@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from timesenclip.errors import PromptError, TowerError
 from timesenclip.ground.tower import COMPACT_FOLDER
-from timesenclip.messages import reason_of
+from timesenclip.messages import shorten_error
 
 if TYPE_CHECKING:
     from timesenclip.ground.tower import ImageLike
@@ -50,7 +50,7 @@ class CompactTextTower:
             self._model = StaticModel.from_pretrained(folder)
         except Exception as error:  # safetensors and tokenizers raise bare exceptions of their own
             raise TowerError(
-                f"{folder}: the compact text tower is broken ({reason_of(error)}); reinstall timesenclip."
+                f"{folder}: the compact text tower is broken ({shorten_error(error)}); reinstall timesenclip."
             ) from error
         self._name = str(config.get("name", folder.name))
 

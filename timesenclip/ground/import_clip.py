@@ -23,7 +23,7 @@ from timesenclip.ground.clip.state_dict import NO_WEIGHTS, Part, Tensors, read_t
 from timesenclip.ground.clip.tower import ClipTower
 from timesenclip.ground.clip.transformers_package import import_transformers
 from timesenclip.ground.load import load_tower
-from timesenclip.messages import reason_of
+from timesenclip.messages import shorten_error
 from timesenclip.safe_torch_load import read_tensors
 
 __all__ = ["TOKENIZER", "Activation", "ImportedClip", "import_clip"]
@@ -184,7 +184,7 @@ def _tokenizer(source: str | Path) -> Any:
         return transformers.AutoTokenizer.from_pretrained(str(source))
     except Exception as error:  # OSError from the hub; ValueError, KeyError, ImportError from broken folders
         raise TowerError(
-            f"The weights hold no tokenizer, and '{source}' gives none ({reason_of(error)}); name a folder or hub id "
+            f"The weights hold no tokenizer, and '{source}' gives none ({shorten_error(error)}); name a folder or hub id "
             "of a CLIP with --tokenizer."
         ) from error
 

@@ -18,7 +18,7 @@ from timesenclip.bands import BAND_NAMES
 from timesenclip.errors import CheckpointError, TimeSenCLIPError
 from timesenclip.files import atomic_folder
 from timesenclip.ground.load import load_tower
-from timesenclip.messages import reason_of
+from timesenclip.messages import shorten_error
 from timesenclip.model.checkpoint_config import (
     CARD_FILE,
     CHECKPOINT_FILES,
@@ -134,7 +134,7 @@ def load(name: str | Path = "default") -> Model:
         tensors = {key: value.float() for key, value in load_file(weights).items()}
     except SafetensorError as error:
         raise CheckpointError(
-            f"'{weights}' is not a safetensors file or is cut short ({reason_of(error)}); fetch it again."
+            f"'{weights}' is not a safetensors file or is cut short ({shorten_error(error)}); fetch it again."
         ) from error
     except (TypeError, TimeSenCLIPError) as error:
         raise CheckpointError(f"'{folder / CONFIG_FILE}' does not describe an encoder: {error}") from error
@@ -216,7 +216,7 @@ def _from_hub(name: str) -> Path:
         )
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
         raise CheckpointError(
-            f"Cannot fetch '{repo}' from the hub ({type(error).__name__}: {reason_of(error)}); check the name and the "
+            f"Cannot fetch '{repo}' from the hub ({type(error).__name__}: {shorten_error(error)}); check the name and the "
             "connection, or give a folder."
         ) from error
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from timesenclip.bands import BAND_NAMES, NORMALISATIONS, band_index
 from timesenclip.errors import CheckpointError
-from timesenclip.messages import reason_of
+from timesenclip.messages import shorten_error
 from timesenclip.model.encoder import EncoderConfig
 
 __all__ = [
@@ -120,7 +120,7 @@ def read_config(folder: Path) -> CheckpointConfig:
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise CheckpointError(f"'{file}' is not JSON ({reason_of(error)}); fetch the checkpoint again.") from error
+        raise CheckpointError(f"'{file}' is not JSON ({shorten_error(error)}); fetch the checkpoint again.") from error
     version = content.get("format_version") if isinstance(content, dict) else None
     if version != FORMAT_VERSION:
         raise CheckpointError(

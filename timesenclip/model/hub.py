@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from timesenclip.errors import CheckpointError, InputError
-from timesenclip.messages import reason_of
+from timesenclip.messages import shorten_error
 from timesenclip.model.checkpoint import load
 from timesenclip.model.checkpoint_config import CARD_FILE, CHECKPOINT_FILES
 from timesenclip.settings import hub_is_offline
@@ -55,7 +55,7 @@ def push(folder: str | Path, repo: str, *, private: bool = True, revision: str |
         )
     except (HfHubHTTPError, HFValidationError, OSError) as error:
         raise CheckpointError(
-            f"The hub refused the upload to '{repo}' ({reason_of(error)}); check the name, the connection and "
+            f"The hub refused the upload to '{repo}' ({shorten_error(error)}); check the name, the connection and "
             "`hf auth login`."
         ) from error
     return str(commit.commit_url)

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from timesenclip.bands import BAND_NAMES, BAND_SETS, NORMALISATIONS, band_index
 from timesenclip.errors import DataNotFoundError, InputError
-from timesenclip.messages import first_mistake
+from timesenclip.messages import first_validation_error
 from timesenclip.model.augment import AUGMENTATIONS
 from timesenclip.model.encoder import PRESETS
 
@@ -335,7 +335,7 @@ def read_recipe(path: str | Path, *, changes: Sequence[str] = ()) -> Recipe:
     try:
         return kind.model_validate(content)
     except ValidationError as error:
-        raise InputError(f"'{file}': {first_mistake(error, kind)}") from error
+        raise InputError(f"'{file}': {first_validation_error(error, kind)}") from error
 
 
 def _kind(content: dict[str, Any], file: Path) -> type[PhotoRecipe] | type[FieldNotesRecipe]:

@@ -14,7 +14,7 @@ import torch
 
 from timesenclip.errors import InputError, RunStoppedError
 from timesenclip.files import atomic_file, file_lock
-from timesenclip.messages import reason_of
+from timesenclip.messages import shorten_error
 
 __all__ = ["RunLog", "load_state", "locked", "save_state"]
 
@@ -58,7 +58,7 @@ def save_state(folder: Path, state: Mapping[str, Any]) -> None:
     except (OSError, RuntimeError) as error:  # torch's zip writer turns a full disk into a RuntimeError
         kept = "the state saved before is kept" if (folder / _STATE).is_file() else "no state was saved yet"
         raise RunStoppedError(
-            f"Cannot save step {state.get('step')} in '{folder}' ({reason_of(error)}); {kept}. Make room and run the "
+            f"Cannot save step {state.get('step')} in '{folder}' ({shorten_error(error)}); {kept}. Make room and run the "
             "same command."
         ) from error
 
@@ -75,7 +75,7 @@ def load_state(folder: Path, *, digest: str) -> dict[str, Any] | None:
     try:
         state = torch.load(file, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
-        raise InputError(f"'{file}' cannot be read ({reason_of(error)}); remove it to start again.") from error
+        raise InputError(f"'{file}' cannot be read ({shorten_error(error)}); remove it to start again.") from error
     if state.get("digest") != digest:
         raise InputError(
             f"'{folder}' holds a run of another recipe (digest {state.get('digest')}, this one {digest}); give "

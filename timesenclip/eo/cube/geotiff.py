@@ -17,7 +17,7 @@ from timesenclip.bands import BAND_NAMES, SCL_NAME, canonical_band
 from timesenclip.eo.cube.layers import Opened, place_layers
 from timesenclip.errors import BandError, DataNotFoundError, GridError, TimeError
 from timesenclip.grid import Grid, Window
-from timesenclip.messages import reason_of, some_of
+from timesenclip.messages import list_some, shorten_error
 
 __all__ = ["open_files"]
 
@@ -73,7 +73,7 @@ def open_files(folder: Path, files: Sequence[Path]) -> Opened:
         gone = [str(date) for date in dates if date not in table[band]]
         if gone:
             raise BandError(
-                f"{folder}: {band} is missing for {some_of(gone, separator=', ')}; add it or leave them out."
+                f"{folder}: {band} is missing for {list_some(gone, separator=', ')}; add it or leave them out."
             )
     found = {}
     for band, by_date in table.items():
@@ -180,4 +180,4 @@ def _opened(path: Path) -> Iterator[Any]:
             with rasterio.open(path) as file:
                 yield file
     except RasterioError as error:
-        raise DataNotFoundError(f"Cannot read '{path}' ({reason_of(error)}); the file may be cut short.") from error
+        raise DataNotFoundError(f"Cannot read '{path}' ({shorten_error(error)}); the file may be cut short.") from error

@@ -15,7 +15,7 @@ from timesenclip.eo.cube.layers import Opened, place_layers
 from timesenclip.errors import BandError, DataNotFoundError, GridError, TimeError, UnitsError
 from timesenclip.extras import require
 from timesenclip.grid import Grid, Window
-from timesenclip.messages import reason_of
+from timesenclip.messages import shorten_error
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -57,7 +57,7 @@ class _Variable:
             return np.asarray(self.data[chosen, *window.slices].values)
         except _UNREADABLE as error:
             raise DataNotFoundError(
-                f"Cannot read '{self.source_name}' ({type(error).__name__}: {reason_of(error)}); the file may be "
+                f"Cannot read '{self.source_name}' ({type(error).__name__}: {shorten_error(error)}); the file may be "
                 "damaged, fetch it again."
             ) from error
 
@@ -82,7 +82,7 @@ def open_zarr(path: Path) -> Opened:
         dataset = xr.open_zarr(path, mask_and_scale=False, chunks=None, consolidated=_is_consolidated(path))
     except Exception as error:  # zarr raises many kinds; all mean that it cannot be read
         raise DataNotFoundError(
-            f"Cannot read '{path}' as Zarr ({type(error).__name__}: {reason_of(error)}); expected an xarray store."
+            f"Cannot read '{path}' as Zarr ({type(error).__name__}: {shorten_error(error)}); expected an xarray store."
         ) from error
     return _combine([(path.name, dataset)], source_name=str(path))
 
@@ -103,7 +103,7 @@ def open_netcdf(file: Path) -> xr.Dataset:
         )
     except Exception as error:  # h5py, h5netcdf and scipy raise many kinds; all mean that it cannot be read
         raise DataNotFoundError(
-            f"Cannot read '{file}' as netCDF ({type(error).__name__}: {reason_of(error)}); the file may be cut short, "
+            f"Cannot read '{file}' as netCDF ({type(error).__name__}: {shorten_error(error)}); the file may be cut short, "
             "fetch it again."
         ) from error
 

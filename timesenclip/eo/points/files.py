@@ -13,7 +13,7 @@ import numpy as np
 
 from timesenclip.bands import BAND_NAMES, canonical_band
 from timesenclip.errors import BandError, DataNotFoundError, InputError, TimeError, TimeSenCLIPError
-from timesenclip.messages import reason_of
+from timesenclip.messages import shorten_error
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -212,7 +212,7 @@ def _guarded(path: Path, read: Callable[[], _T]) -> _T:
         raise
     except (OSError, ValueError) as error:  # ArrowInvalid, ParserError and UnicodeDecodeError are ValueErrors
         raise DataNotFoundError(
-            f"Cannot read '{path}' as a table ({reason_of(error)}); expected Parquet or CSV."
+            f"Cannot read '{path}' as a table ({shorten_error(error)}); expected Parquet or CSV."
         ) from error
 
 

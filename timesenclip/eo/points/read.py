@@ -31,7 +31,7 @@ from timesenclip.eo.points.wide_long import from_long, from_wide, long_points, t
 from timesenclip.eo.points.window import select_window
 from timesenclip.eo.radiometry import Units
 from timesenclip.errors import InputError, NoClearObservationError, TimeError
-from timesenclip.messages import some_of
+from timesenclip.messages import list_some
 from timesenclip.series import PixelSeries
 
 if TYPE_CHECKING:
@@ -141,7 +141,7 @@ def read_attributes(path: str | Path, columns: Sequence[str]) -> pd.DataFrame:
             others = attribute_columns(have)
             raise InputError(
                 f"{path} has no column '{column}'; beside bands and steps it has: "
-                f"{some_of(others, 40, separator=', ')}."
+                f"{list_some(others, 40, separator=', ')}."
             )
     wide = table_shape(have, source_name=str(path)).wide
     keys = [name for name in ("sample_id", "lat", "lon", "latitude", "longitude", "lat_deg", "lon_deg") if name in have]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from timesenclip.eo.period import Every
 from timesenclip.eo.points.files import TableShape
 from timesenclip.errors import InputError, TimeError
-from timesenclip.messages import reason_of
+from timesenclip.messages import shorten_error
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -113,7 +113,7 @@ def _read_days(frame: pd.DataFrame, column: str, *, example: str, source_name: s
         when = pd.to_datetime(frame[column], utc=True).dt.tz_localize(None).to_numpy().astype("datetime64[D]")
     except (ValueError, TypeError) as error:
         raise TimeError(
-            f"{source_name}: column '{column}' holds no dates ({reason_of(error)}); expected {example}."
+            f"{source_name}: column '{column}' holds no dates ({shorten_error(error)}); expected {example}."
         ) from error
     if np.isnat(when).any():
         raise TimeError(f"{source_name}: row {int(np.isnat(when).argmax())} has no {column}; give each row a date.")
@@ -159,5 +159,5 @@ def _numbers(frame: pd.DataFrame, columns: Sequence[str], source_name: str) -> N
         return frame[list(columns)].to_numpy(dtype=np.float32, na_value=np.nan)
     except (ValueError, TypeError) as error:
         raise InputError(
-            f"{source_name}: band columns such as '{columns[0]}' hold no numbers ({reason_of(error)})."
+            f"{source_name}: band columns such as '{columns[0]}' hold no numbers ({shorten_error(error)})."
         ) from error

@@ -14,7 +14,7 @@ from timesenclip.eo.stac.mgrs import TILE_M, is_tile_id, tile_corner, utm_epsg
 from timesenclip.errors import DataNotFoundError, DegradedInputWarning, GridError, InputError
 from timesenclip.extras import require
 from timesenclip.grid import Grid
-from timesenclip.messages import reason_of
+from timesenclip.messages import shorten_error
 
 __all__ = ["Aoi", "open_aoi"]
 
@@ -133,7 +133,7 @@ def _from_file(path: Path) -> Aoi:
         raise
     except Exception as error:  # each format raises its own errors; all mean that the file cannot be read
         raise DataNotFoundError(
-            f"Cannot read an area from '{path}' ({reason_of(error)}); expected {_FORMS}."
+            f"Cannot read an area from '{path}' ({shorten_error(error)}); expected {_FORMS}."
         ) from error
     if getattr(frame, "geometry", None) is None or frame.geometry.isna().all() or frame.geometry.is_empty.all():
         raise InputError(f"'{path}' holds no geometry; expected polygons.")

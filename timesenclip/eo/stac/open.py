@@ -26,7 +26,7 @@ from timesenclip.eo.stac.resample import Resampling
 from timesenclip.eo.stac.search import find_items
 from timesenclip.eo.stac.source import StacSource
 from timesenclip.errors import DataNotFoundError, DegradedInputWarning, InputError
-from timesenclip.messages import some_of
+from timesenclip.messages import list_some
 
 __all__ = ["Aoi", "Failure", "Scene", "StacSource", "open_aoi", "open_stac"]
 
@@ -158,11 +158,13 @@ def _whole(scenes: list[Scene], source_name: str, area: Aoi) -> list[Scene]:
         require_bands(scenes[0].assets, source_name=scenes[0].id)
         raise DataNotFoundError(f"{source_name}: {lacking[0]}; no scene is complete.")
     if lacking:
-        _warn(f"{source_name}: {len(lacking)} of {len(scenes)} scenes lack bands and are left out: {some_of(lacking)}.")
+        _warn(
+            f"{source_name}: {len(lacking)} of {len(scenes)} scenes lack bands and are left out: {list_some(lacking)}."
+        )
     assumed = [scene.id for scene in whole if scene.offset.assumed]
     if assumed:
         _warn(
-            f"{source_name}: {len(assumed)} of {len(whole)} scenes say no processing baseline ({some_of(assumed)}); "
+            f"{source_name}: {len(assumed)} of {len(whole)} scenes say no processing baseline ({list_some(assumed)}); "
             "taken to be older than 04.00, without its offset of 1000 DN. Say the baseline or the offset."
         )
     return sorted(whole, key=lambda scene: (scene.day, not _own_zone(scene, area), scene.tile, scene.sensed, scene.id))

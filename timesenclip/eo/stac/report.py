@@ -9,7 +9,7 @@ from timesenclip.eo.pixel_checks import contradicts_offset
 from timesenclip.eo.stac.items import Scene
 from timesenclip.eo.stac.reader import Failure, SceneWindow
 from timesenclip.errors import DataNotFoundError, DegradedInputWarning
-from timesenclip.messages import some_of
+from timesenclip.messages import list_some
 
 __all__ = ["ReadingReport", "WarnedOnce"]
 
@@ -80,7 +80,7 @@ class WarnedOnce:
             failures.extend(new)  # not every window's: the list must not grow with the area
             texts.append(
                 f"{len(new)} of {report.asked} scenes could not be read and give nothing to a window: "
-                f"{some_of([str(failure) for failure in new])}"
+                f"{list_some([str(failure) for failure in new])}"
             )
         for offset, doubts in report.doubts.items():
             if offset in self.offsets:
@@ -89,7 +89,7 @@ class WarnedOnce:
             scenes = [f"{name}: {why}" for name, why in doubts.items()]
             texts.append(
                 f"the pixels of {len(scenes)} of {report.asked} scenes contradict the offset of {offset} DN "
-                f"decided for them ({some_of(scenes)}). Say the offset or the provider."
+                f"decided for them ({list_some(scenes)}). Say the offset or the provider."
             )
         for text in texts:
             warnings.warn(f"{source_name}: {text}", DegradedInputWarning, stacklevel=stacklevel + 1)

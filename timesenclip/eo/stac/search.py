@@ -20,7 +20,7 @@ from timesenclip.eo.stac.items import footprint
 from timesenclip.eo.stac.local import local_items
 from timesenclip.errors import DataNotFoundError
 from timesenclip.extras import require
-from timesenclip.messages import reason_of
+from timesenclip.messages import shorten_error
 
 __all__ = ["find_items"]
 
@@ -123,7 +123,7 @@ def _network_errors(url: str) -> Iterator[None]:
             "https://earth-search.aws.element84.com/v1."
         ) from error
     except (APIError, RequestException, json.JSONDecodeError) as error:
-        reason = reason_of(error, 200)
+        reason = shorten_error(error, 200)
         raise DataNotFoundError(
             f"The STAC API at {url} did not answer after {_RETRIES} retries ({reason}); check the address and the "
             "network, or try later."
@@ -161,7 +161,7 @@ def _crawl(path: Path, seen: set[Path]) -> list[Item]:
         found = json.loads(path.read_text(encoding="utf-8"))
         kind = found.get("type")
     except (OSError, ValueError, AttributeError) as error:
-        raise DataNotFoundError(f"Cannot read '{path}' ({reason_of(error)}); expected STAC as JSON.") from error
+        raise DataNotFoundError(f"Cannot read '{path}' ({shorten_error(error)}); expected STAC as JSON.") from error
     if kind == "Feature":
         return [_absolute(found, path)]
     if kind == "FeatureCollection":

@@ -19,7 +19,7 @@ from timesenclip.eo.points.read import read_attributes, read_points
 from timesenclip.errors import DataNotFoundError, GridError, InputError
 from timesenclip.ground.labels import class_index
 from timesenclip.ground.taxonomy import Taxonomy
-from timesenclip.messages import reason_of
+from timesenclip.messages import shorten_error
 from timesenclip.series import Cube, PixelSeries, concatenate
 from timesenclip.spatial import BLOCK_DEG, spatial_blocks, spatial_folds
 
@@ -263,7 +263,7 @@ def read_labels(text: str) -> NDArray[np.int64]:
     except InputError:
         raise
     except Exception as error:  # rasterio, h5py and h5netcdf raise many types; all mean that the file cannot be read
-        reason = reason_of(error.__cause__ or error)
+        reason = shorten_error(error.__cause__ or error)
         raise DataNotFoundError(
             f"Cannot read labels from '{file}' ({reason}); give FILE.tif or FILE.nc:VARIABLE."
         ) from error
@@ -288,7 +288,7 @@ def _mapping_file(file: Path) -> Any:
     try:
         return json.loads(text) if file.suffix.lower() == ".json" else yaml.safe_load(text)
     except (ValueError, yaml.YAMLError) as error:
-        raise InputError(f"'{file}' is not readable ({reason_of(error)}); correct the file.") from error
+        raise InputError(f"'{file}' is not readable ({shorten_error(error)}); correct the file.") from error
 
 
 def _labelled(

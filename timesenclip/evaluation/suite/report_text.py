@@ -7,7 +7,7 @@ import numpy as np
 from timesenclip.evaluation.evaluate import ZERO_SHOT
 from timesenclip.evaluation.suite.findings import Findings
 from timesenclip.evaluation.suite.report_figures import spread
-from timesenclip.messages import some_of
+from timesenclip.messages import list_some
 
 _FEW_BLOCKS = 20
 
@@ -29,7 +29,7 @@ def notes(found: Findings) -> list[str]:
     if first.absent:
         out.append(f"Without a single sample, and counted nowhere: {', '.join(first.absent)}.")
     if found.data.skipped:
-        listed = some_of([f"{label} ({count})" for label, count in found.data.skipped.items()], 12, separator=", ")
+        listed = list_some([f"{label} ({count})" for label, count in found.data.skipped.items()], 12, separator=", ")
         total = sum(found.data.skipped.values())
         out.append(f"{total:,} samples have a label that is no class: {listed}.")
     rare = [f"{row.name} ({row.support})" for row in first.classes if row.support < 10]

@@ -36,7 +36,7 @@ from timesenclip.evaluation.temporal import (
     zero_shot_metrics,
 )
 from timesenclip.ground.prompts import DEFAULT, class_vectors, prompts_for
-from timesenclip.messages import some_of
+from timesenclip.messages import list_some
 from timesenclip.model.checkpoint import Model, as_model
 
 __all__ = ["SuiteResult", "run_suite"]
@@ -249,7 +249,7 @@ def _retrievals(
 def _heading(data: LabelledSet) -> str:
     if data.taxonomy.source or data.taxonomy.title != "Phrases of the user":
         return data.taxonomy.title
-    return some_of(data.taxonomy.names, 4, separator=", ")
+    return list_some(data.taxonomy.names, 4, separator=", ")
 
 
 def _some(count: int, seed: int) -> NDArray[np.intp]:

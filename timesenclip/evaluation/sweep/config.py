@@ -9,7 +9,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from timesenclip.errors import DataNotFoundError, InputError
-from timesenclip.messages import first_mistake, reason_of
+from timesenclip.messages import first_validation_error, shorten_error
 
 __all__ = ["AXES", "SweepConfig", "TrainAxes", "read_sweep"]
 
@@ -110,9 +110,9 @@ def read_sweep(path: str | Path) -> SweepConfig:
             raise InputError(f"'{file}' holds no settings; see docs/cli.md for a sweep.")
         config = SweepConfig.model_validate(content)
     except yaml.YAMLError as error:
-        raise InputError(f"'{file}' is not readable as YAML ({reason_of(error)}).") from error
+        raise InputError(f"'{file}' is not readable as YAML ({shorten_error(error)}).") from error
     except ValidationError as error:
-        raise InputError(f"'{file}': {first_mistake(error, SweepConfig)}") from error
+        raise InputError(f"'{file}': {first_validation_error(error, SweepConfig)}") from error
     train = config.train
     if train is not None:
         train = train.model_copy(update={"recipe": _beside(file, train.recipe)})

@@ -18,7 +18,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from timesenclip.errors import DataNotFoundError, InputError, TowerError
 from timesenclip.ground.clip import CLIP_MEAN, CLIP_STD
-from timesenclip.messages import reason_of
+from timesenclip.messages import shorten_error
 
 __all__ = ["MAX_PIXELS", "Preprocessing", "read_image"]
 
@@ -130,7 +130,7 @@ def read_image(image: Image.Image | str | Path, *, max_pixels: int = MAX_PIXELS)
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our own limit is checked below
             opened = Image.open(path)
     except Image.DecompressionBombError as error:
-        raise InputError(f"{label}: far too many pixels ({reason_of(error)}); make it smaller.") from error
+        raise InputError(f"{label}: far too many pixels ({shorten_error(error)}); make it smaller.") from error
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
         raise InputError(f"{label}: not an image that can be read; convert it to JPEG or PNG.") from error
     with opened:
@@ -149,7 +149,9 @@ def _upright_rgb(image: Image.Image, label: str, max_pixels: int) -> Image.Image
     except InputError:
         raise
     except Exception as error:  # decoders raise OSError, SyntaxError, struct.error, ... on broken data
-        raise InputError(f"{label}: the image is broken or truncated ({reason_of(error)}); get it again.") from error
+        raise InputError(
+            f"{label}: the image is broken or truncated ({shorten_error(error)}); get it again."
+        ) from error
 
 
 def _to_rgb(image: Image.Image, label: str) -> Image.Image:

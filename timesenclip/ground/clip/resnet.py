@@ -24,7 +24,7 @@ from timesenclip.errors import TowerError
 from timesenclip.ground.clip.state_dict import NO_WEIGHTS, Part, Tensors
 from timesenclip.ground.clip.tower import ClipTower
 from timesenclip.ground.clip.transformers_package import import_transformers
-from timesenclip.messages import reason_of
+from timesenclip.messages import shorten_error
 
 __all__ = ["MODEL_TYPE", "ModifiedResNet", "ResNetClipTower", "read_resnet"]
 
@@ -179,7 +179,7 @@ class ResNetClipTower(ClipTower):
             text = self._transformers.CLIPTextConfig(**config["text_config"])
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise TowerError(
-                f"{source}: config.json cannot be read ({reason_of(error)}); import the weights again."
+                f"{source}: config.json cannot be read ({shorten_error(error)}); import the weights again."
             ) from error
         self._config: Any = SimpleNamespace(text_config=text, projection_dim=self._visual["dim"])
 
@@ -199,7 +199,7 @@ class ResNetClipTower(ClipTower):
                 raise RuntimeError(f"{len(missing)} tensors are missing, such as 'visual.{missing[0]}'")
         except (OSError, SafetensorError, RuntimeError) as error:
             raise TowerError(
-                f"{self._source}: the weights cannot be loaded ({reason_of(error)}); import them again."
+                f"{self._source}: the weights cannot be loaded ({shorten_error(error)}); import them again."
             ) from error
         model.eval().requires_grad_(False).to(self._device)
         return lambda pixel_values: SimpleNamespace(image_embeds=model(pixel_values))

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from timesenclip.errors import DegradedInputWarning, PromptError, TowerError
 from timesenclip.ground.clip.transformers_package import import_transformers, quiet_transformers
-from timesenclip.messages import reason_of
+from timesenclip.messages import shorten_error
 
 if TYPE_CHECKING:
     import torch
@@ -237,7 +237,9 @@ class ClipTower:
                     "check the id and the network, or run 'hf download' on a connected machine and give the folder "
                     "(with HF_HUB_OFFLINE=1 only what is in the cache is found)"
                 )
-            raise TowerError(f"{self._source}: the {what} cannot be loaded ({reason_of(error)}); {advice}.") from error
+            raise TowerError(
+                f"{self._source}: the {what} cannot be loaded ({shorten_error(error)}); {advice}."
+            ) from error
 
 
 def _features(output: Any) -> torch.Tensor:

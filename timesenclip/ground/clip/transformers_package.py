@@ -10,7 +10,7 @@ from typing import Any
 
 from timesenclip.errors import TowerError
 from timesenclip.extras import require
-from timesenclip.messages import reason_of
+from timesenclip.messages import shorten_error
 
 __all__ = ["broken_torchvision", "import_transformers", "quiet_transformers"]
 
@@ -25,7 +25,7 @@ def broken_torchvision() -> str | None:
     try:
         importlib.import_module("torchvision")
     except Exception as error:  # RuntimeError (missing operator), ImportError, OSError (shared library)
-        return reason_of(error)
+        return shorten_error(error)
     return None
 
 

@@ -26,7 +26,7 @@ from timesenclip.errors import InputError
 from timesenclip.files import atomic_path, temporary_path
 from timesenclip.grid import Window
 from timesenclip.mapping.output.layers import AreaGrid, Layer
-from timesenclip.messages import reason_of
+from timesenclip.messages import shorten_error
 
 __all__ = ["CogWriter", "map_folder", "output_folder"]
 
@@ -138,7 +138,7 @@ class CogWriter:
         try:
             yield
         except Exception as error:
-            reason = reason_of(error.__cause__ or error)
+            reason = shorten_error(error.__cause__ or error)
             free = shutil.disk_usage(self.path.parent).free / 1e6
             raise OSError(
                 f"Cannot write '{self.path}' ({reason}); {free:,.0f} MB are free there. Make room and run the same "

@@ -19,7 +19,7 @@ from timesenclip.extras import require
 from timesenclip.files import atomic_path
 from timesenclip.ground.taxonomy import Taxonomy
 from timesenclip.mapping.output.layers import CLASS_NODATA
-from timesenclip.messages import reason_of
+from timesenclip.messages import shorten_error
 
 __all__ = ["check_zones", "read_zones", "write_zones"]
 
@@ -116,7 +116,9 @@ def read_zones(zones: str | Path) -> Any:
         parquet = path.suffix in (".parquet", ".geoparquet")
         frame = geopandas.read_parquet(path) if parquet else geopandas.read_file(path)
     except Exception as error:  # pyogrio and pyarrow raise classes of their own
-        raise DataNotFoundError(f"Cannot read zones from '{path}' ({reason_of(error)}); expected polygons.") from error
+        raise DataNotFoundError(
+            f"Cannot read zones from '{path}' ({shorten_error(error)}); expected polygons."
+        ) from error
     if frame.crs is None:
         raise GridError(f"'{path}' has no CRS; say where its polygons are, for example with ogr2ogr -a_srs EPSG:4326.")
     if len(frame) == 0 or not frame.geom_type.isin(["Polygon", "MultiPolygon"]).all():

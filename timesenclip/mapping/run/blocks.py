@@ -13,7 +13,7 @@ from timesenclip.manifest import Manifest
 from timesenclip.mapping.run.attempt import BlockJob
 from timesenclip.mapping.run.executor import BlockResult, Executor
 from timesenclip.mapping.run.facts import BlockFacts
-from timesenclip.messages import reason_of, some_of
+from timesenclip.messages import list_some, shorten_error
 
 __all__ = ["Progress", "block_key", "done_blocks", "run_blocks"]
 
@@ -112,7 +112,7 @@ def _raise_failed(failed: dict[str, Exception], blocks: int, output: Path) -> No
     first = next(iter(failed.values()))
     if len(failed) == blocks:
         raise first  # all blocks failed, and most likely for one reason
-    some = some_of([f"{key} ({type(error).__name__}: {reason_of(error, 400)})" for key, error in failed.items()])
+    some = list_some([f"{key} ({type(error).__name__}: {shorten_error(error, 400)})" for key, error in failed.items()])
     raise PartialFailureError(
         f"{len(failed)} of {blocks} blocks failed and are missing in '{output}': {some}. The others are kept; run "
         "the same command again to do these."
@@ -125,13 +125,13 @@ def _warn_of_troubles(blocks: Sequence[BlockFacts]) -> None:
     doubted = sorted({f"{name}: {why}" for facts in blocks for name, why in facts.contradicted.items()})
     if failed:
         warnings.warn(
-            f"{len(failed)} files could not be read and give nothing to a window: {some_of(failed)}",
+            f"{len(failed)} files could not be read and give nothing to a window: {list_some(failed)}",
             DegradedInputWarning,
             stacklevel=4,
         )
     if doubted:
         warnings.warn(
-            f"The pixels of {len(doubted)} scenes contradict the offset decided for them ({some_of(doubted)}). Say the "
+            f"The pixels of {len(doubted)} scenes contradict the offset decided for them ({list_some(doubted)}). Say the "
             "offset or the provider.",
             DegradedInputWarning,
             stacklevel=4,

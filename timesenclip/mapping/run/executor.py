@@ -19,7 +19,7 @@ from timesenclip.extras import require
 from timesenclip.grid import Window
 from timesenclip.mapping.run.attempt import BlockJob, attempt_block
 from timesenclip.mapping.run.facts import BlockFacts
-from timesenclip.messages import reason_of
+from timesenclip.messages import shorten_error
 from timesenclip.settings import cpu_count
 
 __all__ = ["BlockResult", "Executor", "open_executor", "worker_count"]
@@ -141,7 +141,7 @@ def _client(address: str, distributed: Any) -> Any:
         return distributed.Client(address, timeout=30)
     except (OSError, ValueError) as error:
         raise InputError(
-            f"--dask {address}: no scheduler answers ({reason_of(error)}); start one, or use local:N."
+            f"--dask {address}: no scheduler answers ({shorten_error(error)}); start one, or use local:N."
         ) from error
 
 
