@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from timesenclip.eo.radiometry import Units
     from timesenclip.eo.stac.source import StacSource
 
-__all__ = ["AreaOptions", "WorkOptions", "open_area", "open_cube_of", "refuse_given", "search_area"]
+__all__ = ["AreaOptions", "WorkOptions", "open_area", "open_cube_with_options", "refuse_given", "search_area"]
 
 _ORIGIN = "Where the pixels come from"
 _SEARCH = "Or search for the pixels"
@@ -177,7 +177,7 @@ def open_area(cube: Path | None, area: AreaOptions, read: opt.InputOptions) -> A
     refuse_both(cube, area)
     if cube is None:
         return search_area(area, read.span, units=read.units)
-    return open_cube_of(cube, area, read.units)
+    return open_cube_with_options(cube, area, read.units)
 
 
 def search_area(area: AreaOptions, span: str | int | None, *, units: Units = "auto") -> StacSource:
@@ -213,7 +213,7 @@ def search_area(area: AreaOptions, span: str | int | None, *, units: Units = "au
     return source
 
 
-def open_cube_of(cube: Path, area: AreaOptions, units: Units = "auto") -> CubeSource:
+def open_cube_with_options(cube: Path, area: AreaOptions, units: Units = "auto") -> CubeSource:
     """Open a cube of the command line, with the options that say how its pixels are read."""
     from timesenclip.eo.cube.open import open_cube
 

@@ -85,7 +85,7 @@ def _cubes(
 ) -> tuple[AreaSource, AreaSource] | None:
     """The pixels of both stores, or None where nothing says where they are."""
     if cube_a is not None and cube_b is not None:
-        return src.open_cube_of(cube_a, area), src.open_cube_of(cube_b, area)
+        return src.open_cube_with_options(cube_a, area), src.open_cube_with_options(cube_b, area)
     if area.aoi is not None:
         return src.search_area(area, first.info.period), src.search_area(area, second.info.period)
     return None

@@ -101,9 +101,9 @@ def import_clip(
     text_prefix = _text_prefix(tensors, prefix)
     spoken = None if text_prefix is None else Tensors(tensors, text_prefix, source_name=str(path))
     if text_from is None:
-        text, pieces = _text_of_file(spoken, path, tokenizer=tokenizer or TOKENIZER, activation=activation)
+        text, pieces = _read_text_file(spoken, path, tokenizer=tokenizer or TOKENIZER, activation=activation)
     else:
-        text, pieces = _text_of_clip(text_from, tokenizer=tokenizer or text_from)
+        text, pieces = _read_text_of_clip(text_from, tokenizer=tokenizer or text_from)
     if image.dim != text.dim:
         raise TowerError(
             f"The image side of '{path}' gives {image.dim} numbers and the text side of '{text_from or path}' "
@@ -151,7 +151,7 @@ def _text_prefix(tensors: dict[str, Tensor], prefix: str) -> str | None:
     return next((p for p in (prefix, prefix + "text.") if p + "token_embedding.weight" in tensors), None)
 
 
-def _text_of_file(
+def _read_text_file(
     tensors: Tensors | None, path: str | Path, *, tokenizer: str | Path, activation: Activation
 ) -> tuple[Part, Any]:
     """The text side of the file, and its tokenizer."""
@@ -165,7 +165,7 @@ def _text_of_file(
     return text, pieces
 
 
-def _text_of_clip(source: str | Path, *, tokenizer: str | Path) -> tuple[Part, Any]:
+def _read_text_of_clip(source: str | Path, *, tokenizer: str | Path) -> tuple[Part, Any]:
     """The text side of another CLIP, and its tokenizer."""
     tower = load_tower(source)
     if not isinstance(tower, ClipTower) or type(tower.text_model).__name__ != "CLIPTextModelWithProjection":

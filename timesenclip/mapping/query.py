@@ -24,7 +24,7 @@ from timesenclip.model.checkpoint_config import Calibration
 from timesenclip.tasks.classify import Predictions, classify_scores
 from timesenclip.tasks.heads import Head, load_head
 
-__all__ = ["MAX_CLASSES", "Query", "make_query", "tower_of"]
+__all__ = ["MAX_CLASSES", "Query", "load_store_tower", "make_query"]
 
 MAX_CLASSES = 254
 """Number of classes for which a class map of one byte has values, besides unknown and nodata."""
@@ -116,7 +116,7 @@ def make_query(
         return _head_query(asked, head, unknown_below)
     if (taxonomy is None) == (not photos):
         raise InputError("Ask with phrases or a class list, or with photographs: one of them.")
-    reader = tower or (asked.tower if isinstance(asked, Model) else tower_of(asked, model))
+    reader = tower or (asked.tower if isinstance(asked, Model) else load_store_tower(asked, model))
     prompts: dict[str, Any]
     if taxonomy is None:
         classes = _checked(_photo_classes([Path(photo) for photo in photos]))
@@ -133,7 +133,7 @@ def make_query(
     return Query(classes, projected, full, _with_threshold(calibration, unknown_below), origin)
 
 
-def tower_of(store: EmbeddingStore, model: Model | None = None) -> GroundTower:
+def load_store_tower(store: EmbeddingStore, model: Model | None = None) -> GroundTower:
     """The tower that a store is asked with.
 
     Raises:

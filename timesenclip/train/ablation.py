@@ -30,7 +30,7 @@ from timesenclip.ground.prompts import class_vectors
 from timesenclip.ground.taxonomy import load_taxonomy, taxonomy_from_phrases
 from timesenclip.model.checkpoint import load
 from timesenclip.train.data import TrainingData, read_training_data
-from timesenclip.train.photos import architecture_of
+from timesenclip.train.photos import make_architecture
 from timesenclip.train.recipe import PhotoRecipe, read_recipe, recipe_digest
 from timesenclip.train.trainer import Progress, pretrain
 from timesenclip.train.variations import Variation, variations
@@ -147,7 +147,7 @@ def _ended(folder: Path) -> dict[str, Any] | None:
 def _check(config: SweepConfig, chosen: Sequence[Variation], data: TrainingData) -> None:
     """What would end a sweep after days must end it now: architectures, patches, the tower and the prompts."""
     for variation in chosen:
-        architecture_of(variation.recipe, data)
+        make_architecture(variation.recipe, data)
     largest = max(int(variation.settings["patch_size"]) for variation in chosen)
     if largest > data.store.patch_size:
         raise InputError(

@@ -20,7 +20,7 @@ from timesenclip.train.model_card import photo_card
 from timesenclip.train.recipe import PhotoRecipe, recipe_digest
 from timesenclip.train.validation import HeldOut, Validation
 
-__all__ = ["PhotoSource", "architecture_of", "batches_of"]
+__all__ = ["PhotoSource", "make_architecture", "make_batches"]
 
 
 class PhotoSource:
@@ -32,9 +32,11 @@ class PhotoSource:
         """Read the data of a recipe, for one process of `world`."""
         self.recipe = recipe
         self.data = read_training_data(recipe)
-        self.architecture = architecture_of(recipe, self.data)
-        self._batches = batches_of(recipe, self.data, rank=rank, world=world)
-        self.validation: Validation | None = Validation(batches_of(recipe, self.data, held_out=True), recipe.selection)
+        self.architecture = make_architecture(recipe, self.data)
+        self._batches = make_batches(recipe, self.data, rank=rank, world=world)
+        self.validation: Validation | None = Validation(
+            make_batches(recipe, self.data, held_out=True), recipe.selection
+        )
         self.first_seed = draw_seed(recipe.seed, 0)
         self.epoch_batches = len(self._batches)
         self.steps = max(1, recipe.epochs * self.epoch_batches // recipe.accumulate)
@@ -101,7 +103,7 @@ class PhotoSource:
         save(model, folder, card=photo_card(model, recipe, data, held, step=step))
 
 
-def architecture_of(recipe: PhotoRecipe, data: TrainingData) -> EncoderConfig:
+def make_architecture(recipe: PhotoRecipe, data: TrainingData) -> EncoderConfig:
     """The encoder that a recipe trains on these data."""
     options: dict[str, Any] = {
         "embed_dim": data.dim,
@@ -112,7 +114,7 @@ def architecture_of(recipe: PhotoRecipe, data: TrainingData) -> EncoderConfig:
     return replace(PRESETS[recipe.encoder], **options)
 
 
-def batches_of(
+def make_batches(
     recipe: PhotoRecipe, data: TrainingData, *, held_out: bool = False, rank: int = 0, world: int = 1
 ) -> Batches:
     """Batches of the training or of the validation places; only the former are augmented."""

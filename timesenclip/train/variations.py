@@ -60,7 +60,7 @@ def variations(axes: TrainAxes, recipe: PhotoRecipe, *, store_patch: int = 1) ->
         for axis, value in choice.items():
             changed = _with(changed, axis, value, store_patch)
         changed = _with(changed, "seed", seed, store_patch)
-        settings = start | _settings_of(choice) | {"seed": seed}
+        settings = start | _training_settings(choice) | {"seed": seed}
         differs = tuple(axis for axis in AXES if settings[axis] != start[axis])
         name = ", ".join(f"{axis}={settings[axis]}" for axis in differs) or "base"
         name += f", seed={seed}" if len(seeds) > 1 else ""
@@ -79,7 +79,7 @@ def _settings(recipe: PhotoRecipe, store_patch: int) -> dict[str, str | int]:
     }
 
 
-def _settings_of(choice: Mapping[str, Any]) -> dict[str, str | int]:
+def _training_settings(choice: Mapping[str, Any]) -> dict[str, str | int]:
     out = dict(choice)
     if "pooling" in out:
         out["pooling"] = _pooling_word(out["pooling"])

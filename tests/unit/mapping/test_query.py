@@ -14,7 +14,7 @@ from timesenclip.eo.cube.open import open_cube
 from timesenclip.errors import CheckpointError, InputError, TowerError
 from timesenclip.ground.taxonomy import taxonomy_from_phrases
 from timesenclip.mapping.embed_area import embed_area
-from timesenclip.mapping.query import make_query, tower_of
+from timesenclip.mapping.query import load_store_tower, make_query
 from timesenclip.mapping.store.store import EmbeddingStore
 from timesenclip.model.checkpoint import Model
 from timesenclip.tasks.heads import Head
@@ -72,17 +72,17 @@ def test_a_store_records_the_revision_and_is_asked_with_it(model: Model, revisio
     store = store_of(with_tower(model, name=HUB_ID, revision="abc123"), tmp_path)
     assert EmbeddingStore.open(store.path).info.tower_revision == "abc123"
     with pytest.raises(TowerError, match="cannot be loaded"):
-        tower_of(store)
+        load_store_tower(store)
     assert revisions == [(HUB_ID, "abc123")]
 
 
 def test_another_revision_is_another_tower(model: Model, tmp_path: Path) -> None:
     ours = with_tower(model, revision="abc123")
     store = store_of(ours, tmp_path)
-    assert tower_of(store, ours) is ours.tower
+    assert load_store_tower(store, ours) is ours.tower
     for other, said in (("def456", "compact@def456"), (None, "compact")):
         with pytest.raises(TowerError, match=rf"tower 'compact@abc123' .* has '{said}'"):
-            tower_of(store, with_tower(model, revision=other))
+            load_store_tower(store, with_tower(model, revision=other))
     again: dict[str, Any] = {"model": with_tower(model, revision="def456"), "block": 16}
     with pytest.raises(InputError, match="tower_revision 'abc123', this is 'def456'"):
         embed_area(open_cube(tmp_path / "cube"), store.path, **again)
@@ -91,17 +91,17 @@ def test_another_revision_is_another_tower(model: Model, tmp_path: Path) -> None
 def test_a_store_without_a_revision_refuses_a_model_that_has_one(model: Model, tmp_path: Path) -> None:
     store = store_of(model, tmp_path)
     assert store.info.tower_revision is None
-    assert tower_of(store).dim == model.config.tower.dim
+    assert load_store_tower(store).dim == model.config.tower.dim
     with pytest.raises(TowerError, match=r"tower 'compact' .* has 'compact@abc123'"):
-        tower_of(store, with_tower(model, revision="abc123"))
+        load_store_tower(store, with_tower(model, revision="abc123"))
 
 
 def test_early_stores_are_read_asked_and_continued(model: Model, tmp_path: Path) -> None:
     ours = with_tower(model, revision="abc123")
     early = without_the_field(store_of(ours, tmp_path))
     assert early.info.tower_revision == ""
-    assert tower_of(early).dim == model.config.tower.dim
-    assert tower_of(early, ours) is ours.tower
+    assert load_store_tower(early).dim == model.config.tower.dim
+    assert load_store_tower(early, ours) is ours.tower
     result = embed_area(open_cube(tmp_path / "cube"), early.path, model=ours, block=16, workers=1)
     assert (result.reused, result.blocks) == (1, 1)
 

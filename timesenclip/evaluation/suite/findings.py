@@ -16,7 +16,7 @@ from timesenclip.evaluation.prompts import PromptEffect, PromptSet
 from timesenclip.evaluation.retrieval import Retrieval
 from timesenclip.evaluation.temporal import RobustnessPoint
 
-__all__ = ["Findings", "report_of"]
+__all__ = ["Findings", "findings_report"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class Findings:
     """Versions, checkpoint, seeds, prompts."""
 
 
-def report_of(findings: Findings) -> dict[str, Any]:
+def findings_report(findings: Findings) -> dict[str, Any]:
     """Everything that was found, as plain values for report.json."""
     data = findings.data
     count = np.bincount(data.truth, minlength=len(data.taxonomy))

@@ -128,7 +128,7 @@ def run_paper_suite(
         except InputError as error:
             skipped[task] = str(error)
         else:
-            photos, notes = _photos_of(data, ground)
+            photos, notes = _matching_photos(data, ground)
             result = run_suite(
                 model,
                 data,
@@ -151,7 +151,7 @@ def run_paper_suite(
     return PaperSuite(found, skipped, files, votes)
 
 
-def _photos_of(data: LabelledSet, ground: Ground | None) -> tuple[Ground | None, list[str]]:
+def _matching_photos(data: LabelledSet, ground: Ground | None) -> tuple[Ground | None, list[str]]:
     """The photographs, None where none is of a place of the task, and what the report must say of that."""
     if ground is None or set(ground.sample_id) & set(data.series.sample_id):
         return ground, []

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from timesenclip.evaluation.suite import report_text as words
-from timesenclip.evaluation.suite.findings import Findings, report_of
+from timesenclip.evaluation.suite.findings import Findings, findings_report
 from timesenclip.evaluation.suite.report_figures import report_figures
 from timesenclip.evaluation.suite.report_tables import report_tables
 from timesenclip.files import json_text, write_json, write_text
@@ -29,7 +29,7 @@ _DIRECTION_LEADS = {
 
 def write_report(found: Findings, out: Path) -> tuple[dict[str, Any], dict[str, Path]]:
     """Write report.json, tables/, figures/ and report.html into a folder."""
-    report = report_of(found)
+    report = findings_report(found)
     tables, figures = report_tables(found), report_figures(found)
     files = {
         "report": out / "report.html",

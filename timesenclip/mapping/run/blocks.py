@@ -77,7 +77,7 @@ def run_blocks(
     for result in executor(job, missing):
         window, key = result.window, block_key(level, result.window)
         if result.facts is None:
-            failed[key] = _error_of(result)
+            failed[key] = _block_error(result)
             manifest.fail(key, failed[key])
         else:
             facts = result.facts.without_repetition(known)
@@ -96,7 +96,7 @@ def run_blocks(
     return {window: done[window] for window in windows}
 
 
-def _error_of(result: BlockResult) -> Exception:
+def _block_error(result: BlockResult) -> Exception:
     """The error of a block; one that ends the whole run (an interrupt, a warning made an error) is raised.
 
     Raises:

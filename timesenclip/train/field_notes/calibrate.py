@@ -21,7 +21,7 @@ from timesenclip.model.embed import embed
 from timesenclip.series import PixelSeries
 from timesenclip.simulate.series import simulate_series
 from timesenclip.tasks.classify import classify_embeddings
-from timesenclip.train.field_notes.notes import group_of
+from timesenclip.train.field_notes.notes import everyday_group
 from timesenclip.train.field_notes.places import cover_shares
 from timesenclip.train.field_notes.worldcereal import RealPoints
 
@@ -97,7 +97,10 @@ def measure(model: Model, real: RealPoints | None, *, seed: int) -> list[Measure
         return out
     test, train = real.take(real.part == "test"), real.take(real.part != "test")
     out.insert(
-        0, _beside_forest("LUCAS land cover, held-out real points", model, test, train, taxonomy, LAND_COVER, group_of)
+        0,
+        _beside_forest(
+            "LUCAS land cover, held-out real points", model, test, train, taxonomy, LAND_COVER, everyday_group
+        ),
     )
     crops = taxonomy_from_phrases(list(dict.fromkeys(CROPS.values())))
     test, train = (part.take(np.isin(part.kind, list(CROPS))) for part in (test, train))
@@ -142,7 +145,7 @@ def _simulated(seed: int) -> tuple[PixelSeries, NDArray[np.int64]]:
 
 
 def _land_cover(kinds: tuple[str, ...], taxonomy: Taxonomy) -> NDArray[np.int64]:
-    return np.array([taxonomy.names.index(LAND_COVER[group_of(kind)]) for kind in kinds], dtype=np.int64)
+    return np.array([taxonomy.names.index(LAND_COVER[everyday_group(kind)]) for kind in kinds], dtype=np.int64)
 
 
 def _negative_log_likelihood(logits: NDArray[np.float64], truth: NDArray[np.int64]) -> float:

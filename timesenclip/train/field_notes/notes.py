@@ -22,7 +22,7 @@ from timesenclip.ground.taxonomy import load_taxonomy
 from timesenclip.ground.tower import GroundTower
 from timesenclip.simulate.covers import cover_names
 
-__all__ = ["NOTE_TAXONOMIES", "ClassList", "FieldNotes", "group_of", "kinds_of_place"]
+__all__ = ["NOTE_TAXONOMIES", "ClassList", "FieldNotes", "everyday_group", "kinds_of_place"]
 
 Array = NDArray[np.float32]
 
@@ -70,7 +70,7 @@ def kinds_of_place() -> tuple[str, ...]:
     return cover_names() + tuple(f"any {group}" for group in _table()["everyday"])
 
 
-def group_of(kind: str) -> str:
+def everyday_group(kind: str) -> str:
     """The everyday group of a kind of place: `maize` -> `crops`."""
     return kind.removeprefix("any ") if kind.startswith("any ") else str(_table()["covers"][kind]["group"])
 
@@ -111,7 +111,7 @@ class FieldNotes:
         out = np.empty((len(kinds), 4, self.dim), dtype=np.float32)
         for i, (index, climate) in enumerate(zip(kinds, climates, strict=True)):
             kind = self.kinds[index]
-            out[i, 0] = _one(self._plain[group_of(kind)], rng)
+            out[i, 0] = _one(self._plain[everyday_group(kind)], rng)
             out[i, 1] = _one(self._exact[kind], rng)
             out[i, 2] = _one(self._sentences(kind), rng)
             out[i, 3] = _one(self._remarks(kind, climate), rng) if climate else out[i, 1]
@@ -119,7 +119,9 @@ class FieldNotes:
 
     def _words(self, kind: str) -> list[str]:
         table = _table()
-        return list(table["everyday"][group_of(kind)] if kind.startswith("any ") else table["covers"][kind]["words"])
+        return list(
+            table["everyday"][everyday_group(kind)] if kind.startswith("any ") else table["covers"][kind]["words"]
+        )
 
     def _remarks(self, kind: str, climate: str) -> Array:
         key = (kind, climate)
@@ -142,7 +144,7 @@ class FieldNotes:
 
     def _everyday(self) -> ClassList:
         groups = list(self._plain)
-        true = np.array([[group_of(kind) == group for group in groups] for kind in self.kinds])
+        true = np.array([[everyday_group(kind) == group for group in groups] for kind in self.kinds])
         return ClassList("everyday", tuple(self._plain.values()), true)
 
     def _covers(self) -> ClassList:
@@ -158,7 +160,7 @@ class FieldNotes:
                 lookup.setdefault(str(key).lower(), []).append(k)
         true = np.zeros((len(self.kinds), len(taxonomy.classes)), dtype=np.bool_)
         for row, kind in enumerate(self.kinds):
-            for key in _classes_of(kind).get(name, []):
+            for key in _true_classes(kind).get(name, []):
                 if str(key).lower() not in lookup:
                     raise TaxonomyError(f"notes.yaml: '{kind}' names '{key}', which '{name}' does not have.")
                 true[row, lookup[str(key).lower()]] = True
@@ -166,10 +168,10 @@ class FieldNotes:
         return ClassList(name, phrases, true)
 
 
-def _classes_of(kind: str) -> dict[str, list[str]]:
+def _true_classes(kind: str) -> dict[str, list[str]]:
     """Taxonomy -> classes that hold; what a cover says of a taxonomy replaces what its group says."""
     table = _table()
-    general = dict(table["groups"].get(group_of(kind), {}))
+    general = dict(table["groups"].get(everyday_group(kind), {}))
     return general if kind.startswith("any ") else general | dict(table["covers"][kind]["classes"])
 
 

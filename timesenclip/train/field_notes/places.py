@@ -15,7 +15,7 @@ from timesenclip.model.inputs import encoder_input
 from timesenclip.series import PixelSeries
 from timesenclip.simulate.covers import cover_names, cover_weights
 from timesenclip.simulate.series import simulate_series
-from timesenclip.train.field_notes.notes import group_of, kinds_of_place
+from timesenclip.train.field_notes.notes import everyday_group, kinds_of_place
 from timesenclip.train.recipe import WorldConfig
 
 __all__ = ["GROUP_SHARES", "Places", "cover_shares", "simulate_places"]
@@ -126,7 +126,7 @@ class Places:
 def cover_shares() -> NDArray[np.float64]:
     """Probability of each simulated cover: its group's share, dealt by the covers' own weights."""
     names, weights = cover_names(), cover_weights()
-    groups = np.array([group_of(name) for name in names])
+    groups = np.array([everyday_group(name) for name in names])
     shares = np.zeros(len(names))
     for group, share in GROUP_SHARES.items():
         members = groups == group
