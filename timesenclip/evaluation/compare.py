@@ -26,7 +26,7 @@ from timesenclip.report.page import html_page
 from timesenclip.report.table import ReportTable, write_tables
 from timesenclip.tasks.classify import classify_embeddings
 
-__all__ = ["Change", "CheckpointComparison", "compare_answers", "compare_checkpoints", "write_comparison"]
+__all__ = ["Change", "CheckpointComparison", "compare_checkpoints", "compare_predictions", "write_comparison"]
 
 _OVERALL = {
     "accuracy": "accuracy",
@@ -137,10 +137,10 @@ def compare_checkpoints(
         )
         predicted.append(answers.label_index)
     names = [f"{model.config.name} ({model.digest})" for model in (first, second)]
-    return compare_answers(predicted[0], predicted[1], data, names=(names[0], names[1]), seed=seed, draws=draws)
+    return compare_predictions(predicted[0], predicted[1], data, names=(names[0], names[1]), seed=seed, draws=draws)
 
 
-def compare_answers(
+def compare_predictions(
     first: NDArray[np.int64],
     second: NDArray[np.int64],
     data: LabelledSet,

@@ -10,7 +10,7 @@ import pytest
 
 from timesenclip.errors import DataNotFoundError, GridError, InputError
 from timesenclip.evaluation.baselines.simple import cross_predicted, forest, probe
-from timesenclip.evaluation.compare import compare_answers, write_comparison
+from timesenclip.evaluation.compare import compare_predictions, write_comparison
 from timesenclip.evaluation.labels.labelled import (
     LabelledSet,
     labelled_cube,
@@ -175,7 +175,7 @@ def test_a_paired_comparison_sees_what_two_single_ones_cannot(tmp_path: Path) ->
     first = np.where(easy, truth, 1 - truth)
     second = np.where(rng.random(400) < 0.06, truth, first)  # a little better everywhere
     data = LabelledSet("x", random_series(400), truth, NAMES, block, block % 4, "blocks", {})
-    found = compare_answers(first, second, data, names=("A", "B"))
+    found = compare_predictions(first, second, data, names=("A", "B"))
     accuracy = found.rows[0]
     assert accuracy.difference == pytest.approx((second == truth).mean() - (first == truth).mean())
     assert accuracy.verdict == "B better"
@@ -186,7 +186,7 @@ def test_a_paired_comparison_sees_what_two_single_ones_cannot(tmp_path: Path) ->
     assert [row.name for row in found.rows if row.is_class] == ["maize", "grassland"]
     assert found.only_second_right == ((second == truth) & (first != truth)).sum()
     assert any("lake" in note for note in found.notes)
-    same = compare_answers(first, first, data, names=("A", "A"))
+    same = compare_predictions(first, first, data, names=("A", "A"))
     assert {row.verdict for row in same.rows} == {""}
     files = write_comparison(found, tmp_path)
     page = files["page"].read_text()
