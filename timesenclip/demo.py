@@ -17,7 +17,7 @@ from timesenclip.mapping.output.result import MapResult
 from timesenclip.model.checkpoint import Model
 from timesenclip.simulate.scene import SimulatedScene, simulate_scene
 
-__all__ = ["PHRASES", "QUESTION", "DemoResult", "PhraseFound", "run_demo"]
+__all__ = ["DEMO_CLASSES", "PHRASES", "DemoResult", "PhraseFound", "run_demo"]
 
 _ASKED: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("winter wheat", "#e8c468", ("winter wheat",)),
@@ -37,7 +37,7 @@ _ASKED: tuple[tuple[str, str, tuple[str, ...]], ...] = (
 PHRASES: Mapping[str, tuple[str, ...]] = {phrase: covers for phrase, _, covers in _ASKED}
 """The phrases, and the simulated covers that each of them describes correctly."""
 
-QUESTION = Taxonomy(
+DEMO_CLASSES = Taxonomy(
     name="demo",
     title="Twelve phrases",
     source="",
@@ -90,7 +90,7 @@ def run_demo(
         progress: called with (done, all) in pixels.
     """
     scene = simulate_scene(rng=np.random.default_rng(seed), size=size)
-    result = map_cube(scene.cube, QUESTION, out=out, model=model, progress=progress)
+    result = map_cube(scene.cube, DEMO_CLASSES, out=out, model=model, progress=progress)
     with rasterio.open(result.files["classes"]) as raster:
         values = raster.read(1)
     seen = values != CLASS_NODATA

@@ -24,7 +24,7 @@ import xarray as xr
 from affine import Affine
 from rio_cogeo.cogeo import cog_validate
 
-from timesenclip.demo import QUESTION
+from timesenclip.demo import DEMO_CLASSES
 from timesenclip.eo.area import AreaSource
 from timesenclip.eo.cube.open import open_cube
 from timesenclip.errors import (
@@ -95,13 +95,13 @@ def small(source: AreaSource, place: Path, model: Model) -> StoreResult:
 
 
 def test_answers_of_a_store_are_those_of_a_map(source, full, small, model, tmp_path: Path) -> None:
-    mapped = map_cube(source, QUESTION, out=tmp_path / "map", model=model)
+    mapped = map_cube(source, DEMO_CLASSES, out=tmp_path / "map", model=model)
     with rasterio.open(mapped.files["classes"]) as raster:
         expected = raster.read(1)
     with rasterio.open(mapped.files["scores"]) as raster:
         cosines = raster.read()
     for result, agreement, error in ((full, 0.995, 0.006), (small, 0.98, 0.05)):
-        answer = ask_store(result.store, QUESTION, out=tmp_path / f"{result.store.info.dims}")
+        answer = ask_store(result.store, DEMO_CLASSES, out=tmp_path / f"{result.store.info.dims}")
         with rasterio.open(answer.files["classes"]) as raster:
             values = raster.read(1)
         with rasterio.open(answer.files["scores"]) as raster:
@@ -477,7 +477,7 @@ def test_change_is_found_where_it_happened_and_nowhere_else(source, full, small,
         full.store,
         second.store,
         out=tmp_path,
-        query=make_query(full.store, QUESTION),
+        query=make_query(full.store, DEMO_CLASSES),
         cubes=(source, second_source),
         threshold=0.01,
     )

@@ -237,12 +237,12 @@ def test_adapt_learns_and_classify_and_map_use_it(run, tmp_path: Path) -> None:
         for templates in ("name", "default"):  # the default too, where somebody asks for it
             worded = run(*command, "--head", head, "--templates", templates)
             assert worded.exit_code == 2
-            assert f"--head was given with --templates {templates}; a head asks without words" in worded.output
+            assert f"--head was given with --templates {templates}; a head has no prompts" in worded.output
             assert len(worded.output.strip().splitlines()) == 1
     assert not (tmp_path / "map3").exists()
     both = run("classify", table, "--head", head, "-p", "lake")
     assert both.exit_code == 2
-    assert "a head brings its own classes" in both.stderr
+    assert "a head has its own classes" in both.stderr
     content = json.loads((head / "head.json").read_text())
     content["checkpoint"]["digest"] = "000000000000"
     (head / "head.json").write_text(json.dumps(content))

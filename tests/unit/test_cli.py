@@ -70,7 +70,7 @@ def test_version():
         ),
         (
             ["evaluate", "suite", "x.parquet", "--labels", "x", "--head", "h", "-o", "report"],
-            "error: --head was given with -o report: most of the report compares words, which a head has none of; "
+            "error: --head was given with -o report: most of the report compares prompts, and a head has none; "
             "leave -o out.",
         ),
         (
@@ -79,7 +79,7 @@ def test_version():
         ),
         (
             ["ask", "x.zarr", "--head", "h", "--photo", "p.jpg", "-o", "answer"],
-            "error: --photo was given with --prompt, --taxonomy or --head; ask with one of them.",
+            "error: --photo was given with --prompt, --taxonomy or --head; give one of them.",
         ),
         (["classify"], "error: Missing argument 'POINTS'. (see timesenclip classify --help)"),
         (

@@ -17,7 +17,7 @@ def test_every_simulated_cover_has_one_phrase() -> None:
     covers = [cover for covers in demo.PHRASES.values() for cover in covers]
     assert len(covers) == len(set(covers))
     assert set(scene.cover_names) <= set(covers) <= set(cover_names())
-    assert demo.QUESTION.names == tuple(demo.PHRASES)
+    assert demo.DEMO_CLASSES.names == tuple(demo.PHRASES)
 
 
 def test_the_true_value_of_a_pixel_is_the_place_of_its_phrase() -> None:

@@ -1,6 +1,6 @@
-"""The command line. Every command is a thin layer over a function that Python users can call too.
+"""The command line. Commands parse options, call functions of the library, and print the result.
 
-Nothing heavy is imported here: a command imports what it needs when it runs, so that `--help` stays quick.
+A command imports torch, rasterio and other large packages when it runs, so that `--help` stays fast.
 """
 
 from timesenclip.cli.commands import app, main

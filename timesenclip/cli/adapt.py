@@ -1,4 +1,4 @@
-"""`adapt`: learn from a few labelled points, and keep what was learned as a small head."""
+"""`adapt`: fit a head (one vector for each class) to a few labelled points, and save it."""
 
 from __future__ import annotations
 
@@ -23,12 +23,14 @@ Labels = Annotated[
 def adapt(
     points: opt.Points,
     labels: Labels,
-    output: Annotated[Path, opt.output("FOLDER", "Folder for the head.")],
+    output: Annotated[Path, opt.output("FOLDER", "Folder in which the head is saved.")],
     read: opt.InputOptions,
     mapping: opt.Mapping = None,
     method: Annotated[
         Literal["anchored", "prototype", "probe"],
-        typer.Option(help="anchored: words first, examples correct them; prototype: a mean; probe: examples only."),
+        typer.Option(
+            help="anchored: starts at the text vectors; prototype: mean of examples and text; probe: examples only."
+        ),
     ] = "anchored",
     prompt: opt.Prompt = None,
     taxonomy: opt.TaxonomyName = None,
@@ -37,9 +39,9 @@ def adapt(
     strict: opt.Strict = False,
     as_json: opt.Json = False,
 ) -> None:
-    """Learn from labelled points, for --head of `classify`, `map`, `ask` and `evaluate suite`.
+    """Fit a head to labelled points, for --head of `classify`, `map`, `ask` and `evaluate suite`.
 
-    The head belongs to the checkpoint it was made with and is refused by every other.
+    The head can be used only with the checkpoint that it was fitted for.
     """
     from timesenclip.evaluation.labels.labelled import labelled_points
     from timesenclip.ground.prompts import class_vectors

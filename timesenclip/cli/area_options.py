@@ -1,4 +1,4 @@
-"""Options of areas: where the pixels come from (a cube on disk, or a search), and how the work is done."""
+"""Options of commands that read an area: the source of the pixels (a cube on disk or a search) and the workers."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["AreaOptions", "WorkOptions", "open_area", "open_cube_with_options", "refuse_given", "search_area"]
 
-_ORIGIN = "Where the pixels come from"
-_SEARCH = "Or search for the pixels"
+_ORIGIN = "Origin of the pixels"
+_SEARCH = "Search for scenes"
 
 CubePath = Annotated[
     Path | None,
@@ -37,20 +37,20 @@ MinClear = Annotated[
 ]
 Zones = Annotated[
     Path | None,
-    typer.Option("--zones", metavar="FILE", help="Polygons in which the answers are counted apart."),
+    typer.Option("--zones", metavar="FILE", help="Polygons; the classes are also counted within each of them."),
 ]
 Scores = Annotated[bool, typer.Option("--scores/--no-scores", help="Write one score band per phrase.")]
 
 
 @dataclass(frozen=True, slots=True)
 class AreaOptions:
-    """Where the pixels of an area come from."""
+    """Options that say where the pixels of an area come from."""
 
     provider: Annotated[
         str | None,
         typer.Option(
             "--provider",
-            help="earth-search, planetary-computer, cdse, ... : decides the offset.",
+            help="earth-search, planetary-computer, cdse, ...; decides which offset is removed from DN.",
             rich_help_panel=_ORIGIN,
         ),
     ] = None
@@ -86,11 +86,13 @@ class AreaOptions:
     ] = None
     max_cloud: Annotated[
         float,
-        typer.Option("--max-cloud", metavar="PERCENT", help="Leave out cloudier tiles.", rich_help_panel=_SEARCH),
+        typer.Option(
+            "--max-cloud", metavar="PERCENT", help="Leave out tiles with more cloud than this.", rich_help_panel=_SEARCH
+        ),
     ] = 80.0
     resampling: Annotated[
         Literal["nearest", "bilinear"],
-        typer.Option("--resampling", help="20 m bands to 10 m.", rich_help_panel=_SEARCH),
+        typer.Option("--resampling", help="Resampling of 20 m bands to the 10 m grid.", rich_help_panel=_SEARCH),
     ] = "nearest"
     readers: Annotated[
         int,
@@ -104,29 +106,36 @@ class AreaOptions:
     ] = 4
 
     def refuse_catalog_alone(self) -> None:
-        """A catalogue is searched for an area.
+        """Refuse --catalog without --aoi.
 
         Raises:
-            InputError: there is none.
+            InputError: --catalog was given, but no area to search for.
         """
         if self.aoi is None and self.catalog is not None:
-            raise InputError(f"--catalog {self.catalog} searches for an area, but --aoi was not given; say which area.")
+            raise InputError(f"--catalog {self.catalog} searches for an area, but --aoi was not given; give --aoi.")
 
 
 @dataclass(frozen=True, slots=True)
 class WorkOptions:
-    """How the blocks of an area are done."""
+    """Options that say how the blocks of an area are computed."""
 
     workers: Annotated[
         int | None,
         typer.Option(
-            "--workers", metavar="N", help="Blocks at a time; default: one a core.", min=1, rich_help_panel=opt.WORK
+            "--workers",
+            metavar="N",
+            help="Blocks computed at the same time; default: one a core.",
+            min=1,
+            rich_help_panel=opt.WORK,
         ),
     ] = None
     dask: Annotated[
         str | None,
         typer.Option(
-            "--dask", metavar="ADDRESS", help="tcp://host:port, or local:N processes.", rich_help_panel=opt.WORK
+            "--dask",
+            metavar="ADDRESS",
+            help="Dask cluster: tcp://host:port of a scheduler, or local:N for N local processes.",
+            rich_help_panel=opt.WORK,
         ),
     ] = None
     block: Annotated[
@@ -142,24 +151,26 @@ class WorkOptions:
     ] = None
 
     def check(self) -> None:
-        """Either threads or a cluster.
+        """Refuse --workers together with --dask.
 
         Raises:
             InputError: both were given.
         """
         if self.workers is not None and self.dask is not None:
-            raise InputError("--workers and --dask were both given; the cluster decides how many work.")
+            raise InputError(
+                "--workers and --dask were both given; the cluster sets the number of workers, so leave --workers out."
+            )
 
     def side(self, area: AreaOptions) -> int:
-        """Side of a block: scenes come in tiles of 512 or 1,024 pixels, each of which a small block decodes anew."""
+        """Side of a block in pixels: larger for scenes, since a block decodes every tile (512 or 1,024 pixels) it touches."""
         return self.block or (512 if area.aoi is not None else 256)
 
 
-def refuse_both(cube: Path | None, area: AreaOptions) -> None:
-    """Exactly one of CUBE and --aoi says where the pixels come from.
+def require_one_source(cube: Path | None, area: AreaOptions) -> None:
+    """Require exactly one of CUBE and --aoi.
 
     Raises:
-        InputError: neither, or both; or a catalogue without an area.
+        InputError: neither or both were given, or --catalog without --aoi.
     """
     if cube is None and area.aoi is None:
         raise InputError("Neither CUBE nor --aoi was given; give a cube on disk, or an area to search for.")
@@ -174,26 +185,28 @@ def open_area(cube: Path | None, area: AreaOptions, read: opt.InputOptions) -> A
     Raises:
         InputError: neither or both were given, or options that do not go together.
     """
-    refuse_both(cube, area)
+    require_one_source(cube, area)
     if cube is None:
         return search_area(area, read.span, units=read.units)
     return open_cube_with_options(cube, area, read.units)
 
 
 def search_area(area: AreaOptions, span: str | int | None, *, units: Units = "auto") -> StacSource:
-    """Search for --aoi, and say on stderr what was found.
+    """Search for scenes of --aoi, and print on stderr how many were found.
 
     Raises:
-        InputError: no area, no period, or units that scenes do not have.
+        InputError: no area or no period was given, or --units reflectance.
     """
     from timesenclip.eo.stac.open import DEFAULT_CATALOG, open_stac
 
     if area.aoi is None:
-        raise InputError("--aoi was not given; say which area.")
+        raise InputError("--aoi was not given; give the area to search for.")
     if span is None:
-        raise InputError("--aoi needs a time: give --period 2023, or a stretch such as 2022-11..2023-10.")
+        raise InputError("--aoi needs a period: give --period 2023, or months such as 2022-11..2023-10.")
     if units == "reflectance":
-        raise InputError("--units reflectance does not go with --aoi: scenes hold digital numbers.")
+        raise InputError(
+            "--units reflectance cannot be used with --aoi, since scenes hold digital numbers; leave it out."
+        )
     source = open_stac(
         area.aoi,
         span,
@@ -214,7 +227,7 @@ def search_area(area: AreaOptions, span: str | int | None, *, units: Units = "au
 
 
 def open_cube_with_options(cube: Path, area: AreaOptions, units: Units = "auto") -> CubeSource:
-    """Open a cube of the command line, with the options that say how its pixels are read."""
+    """Open the CUBE of the command line, with the options that say how its pixels are read."""
     from timesenclip.eo.cube.open import open_cube
 
     return open_cube(
@@ -228,12 +241,12 @@ def open_cube_with_options(cube: Path, area: AreaOptions, units: Units = "auto")
 
 
 def refuse_given(context: typer.Context, names: Sequence[str], why: str) -> None:
-    """Refuse options that would have no effect, also where the value given is their default.
+    """Refuse options that would have no effect, also if the value given equals the default.
 
     Args:
-        context: of the command.
-        names: parameters of the command.
-        why: end of the sentence that begins with the option and its value.
+        context: context of the command.
+        names: names of parameters of the command.
+        why: reason; the message is the option, its value and this text.
 
     Raises:
         InputError: one of them was given.
@@ -242,4 +255,4 @@ def refuse_given(context: typer.Context, names: Sequence[str], why: str) -> None
         source = context.get_parameter_source(name)
         if source is not None and source.name == "COMMANDLINE":
             option = f"--{name.replace('_', '-')} {context.params[name]}"
-            raise InputError(f"{option} {why}; leave it out, or give the pixels that it is meant for.")
+            raise InputError(f"{option} {why}; leave it out, or give the cubes or --aoi to which it applies.")

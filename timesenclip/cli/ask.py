@@ -1,4 +1,4 @@
-"""`ask`: put a question to every pixel of a store."""
+"""`ask`: classify every pixel of an embedding store."""
 
 from __future__ import annotations
 
@@ -24,7 +24,9 @@ def ask(
     query: opt.QueryOptions,
     photo: Annotated[
         list[Path] | None,
-        typer.Option(metavar="FILE", help="A photograph of what to look for; repeat it.", rich_help_panel=opt.QUESTION),
+        typer.Option(
+            metavar="FILE", help="A photograph of what to look for; can be repeated.", rich_help_panel=opt.QUERY
+        ),
     ] = None,
     min_clear: src.MinClear = 0,
     zones: src.Zones = None,
@@ -32,20 +34,20 @@ def ask(
     strict: opt.Strict = False,
     as_json: opt.Json = False,
 ) -> None:
-    """Answer a question for every pixel of a store, within seconds."""
+    """Classify every pixel of an embedding store by phrases, a class list, photographs or a head; no scene is read."""
     from timesenclip.mapping.ask_store import ask_store
 
     asked: dict[str, Any]
     if photo:
         if query.prompt or query.taxonomy or query.head is not None:
-            raise InputError("--photo was given with --prompt, --taxonomy or --head; ask with one of them.")
+            raise InputError("--photo was given with --prompt, --taxonomy or --head; give one of them.")
         asked = {"photos": photo}
     elif query.head is not None:
-        query.classes()  # refuses words beside it
+        query.classes()  # refuses --prompt, --taxonomy and --templates together with --head
         if query.checkpoint is not None:
             raise InputError(
-                f"--head was given with --checkpoint {query.checkpoint}; a store is asked as it was made, leave "
-                "--checkpoint out."
+                f"--head was given with --checkpoint {query.checkpoint}; a head is "
+                "used with the checkpoint of the store, leave --checkpoint out."
             )
         asked = {"head": query.head}
     else:

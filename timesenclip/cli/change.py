@@ -1,4 +1,4 @@
-"""`change`: where two periods of one area differ."""
+"""`change`: compare two embedding stores of one area from two periods."""
 
 from __future__ import annotations
 
@@ -35,20 +35,26 @@ def change(
     templates: opt.Templates = None,
     threshold: Annotated[
         float | None,
-        typer.Option(metavar="DISTANCE", help="Cosine distance that counts as change; default: what stands out."),
+        typer.Option(
+            metavar="DISTANCE",
+            help="Cosine distance above which a pixel has changed; default: median + 3 robust standard deviations.",
+        ),
     ] = None,
     min_clear: src.MinClear = 0,
     cube_a: Annotated[
-        Path | None, typer.Option(metavar="CUBE", help="The cube of STORE_A: say in which month pixels differ most.")
+        Path | None,
+        typer.Option(
+            metavar="CUBE", help="The cube that STORE_A was made of, to find the month in which pixels differ most."
+        ),
     ] = None,
-    cube_b: Annotated[Path | None, typer.Option(metavar="CUBE", help="The cube of STORE_B.")] = None,
+    cube_b: Annotated[Path | None, typer.Option(metavar="CUBE", help="The cube that STORE_B was made of.")] = None,
     strict: opt.Strict = False,
     as_json: opt.Json = False,
 ) -> None:
-    """Show where two periods of one area differ: in the embedding, in the answer, and in which month.
+    """Compare two periods of one area: where the embedding and the class differ, and in which month.
 
-    Months need the pixels: of the cubes that the stores were made of, or searched for again with --aoi.
-    --provider, --collection, --baseline and --offset-dn hold for both cubes.
+    To find the month, pixels are read again, from the cubes that the stores were made of or from a search with --aoi.
+    --provider, --collection, --baseline and --offset-dn apply to both cubes.
     """
     from timesenclip.mapping.change import change_stores
     from timesenclip.mapping.store.store import EmbeddingStore
@@ -56,13 +62,13 @@ def change(
     if (cube_a is None) != (cube_b is None):
         raise InputError("Only one of --cube-a and --cube-b was given; months are found by comparing both.")
     if cube_a is not None and area.aoi is not None:
-        raise InputError(f"--cube-a and --aoi {area.aoi} were both given; give what the stores were made of.")
+        raise InputError(f"--cube-a and --aoi {area.aoi} were both given; give the one that the stores were made of.")
     area.refuse_catalog_alone()
     if area.aoi is None:
         search = ("max_cloud", "resampling", "readers")
         src.refuse_given(context, search, "applies to a search, but --aoi was not given")
     if area.aoi is None and cube_a is None:
-        origin = "tells how pixels are read, but neither --cube-a and --cube-b nor --aoi was given"
+        origin = "applies to pixels that are read, but neither --cube-a and --cube-b nor --aoi was given"
         src.refuse_given(context, ("provider", "collection", "baseline", "offset_dn"), origin)
     first, second = EmbeddingStore.open(before), EmbeddingStore.open(after)
     cubes = _cubes(first, second, cube_a, cube_b, area)
@@ -71,7 +77,7 @@ def change(
             first,
             second,
             out=output,
-            query=_question(first, prompt, taxonomy, templates),
+            query=_query(first, prompt, taxonomy, templates),
             threshold=threshold,
             min_clear=min_clear,
             cubes=cubes,
@@ -83,7 +89,7 @@ def change(
 def _cubes(
     first: EmbeddingStore, second: EmbeddingStore, cube_a: Path | None, cube_b: Path | None, area: src.AreaOptions
 ) -> tuple[AreaSource, AreaSource] | None:
-    """The pixels of both stores, or None where nothing says where they are."""
+    """The areas that both stores were made of; None if neither cubes nor --aoi were given."""
     if cube_a is not None and cube_b is not None:
         return src.open_cube_with_options(cube_a, area), src.open_cube_with_options(cube_b, area)
     if area.aoi is not None:
@@ -91,7 +97,7 @@ def _cubes(
     return None
 
 
-def _question(
+def _query(
     store: EmbeddingStore, prompt: list[str] | None, taxonomy: str | None, templates: str | None
 ) -> Query | None:
     from timesenclip.mapping.query import make_query

@@ -1,4 +1,4 @@
-"""`classify`: put a question to the points of a table."""
+"""`classify`: classify the points of a table."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def classify(
         bool,
         typer.Option(
             "--prior-correction",
-            help="Transductive: adjust to the class shares of this very table, which is then read whole.",
-            rich_help_panel=opt.QUESTION,
+            help="Adjust to the class shares of this table (transductive); the whole table is held in memory.",
+            rich_help_panel=opt.QUERY,
         ),
     ] = False,
     offset_dn: opt.OffsetDn = None,
@@ -36,7 +36,7 @@ def classify(
     strict: opt.Strict = False,
     as_json: opt.Json = False,
 ) -> None:
-    """Name what grows or stands at each point of a table.
+    """Classify each point of a table by phrases, a class list or a head.
 
     Without --prompt or --taxonomy the classes are the eight LUCAS land covers.
     """
@@ -82,4 +82,4 @@ def _report(summary: TableSummary, output: Path | None, *, as_json: bool) -> Non
         print_table(["label", "points", "share", "confidence"], rows)
     typer.echo(f"{summary.count} points, {summary.unknown_share:.1%} unknown" + (f": {output}" if output else ""))
     if not output:
-        note("nothing was written; add -o FILE.parquet to keep every point's answer")
+        note("nothing was written; add -o FILE.parquet to write the class of every point")

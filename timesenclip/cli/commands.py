@@ -1,4 +1,4 @@
-"""The root command and the commands below it."""
+"""The root command, with every command registered below it."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ app = typer.Typer(
     help="Ask a satellite archive a question in plain words.",
     epilog="Exit codes: 0 done, 1 partly done, 2 not done (one line on stderr says why). Contracts: docs/cli.md",
     invoke_without_command=True,
-    pretty_exceptions_enable=False,  # an exception that reaches the user is a bug: Python's traceback serves the report
+    pretty_exceptions_enable=False,  # for a bug report, Python's plain traceback is better
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
@@ -45,13 +45,13 @@ app = typer.Typer(
 @app.callback()
 def _root(
     context: typer.Context,
-    version: Annotated[bool, typer.Option("--version", help="Print the version and leave.", is_eager=True)] = False,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)] = False,
 ) -> None:
     if version:
         typer.echo(f"timesenclip {__version__}")
         raise typer.Exit
     if context.invoked_subcommand is None:
-        context.get_help()  # typer's rich help prints itself
+        context.get_help()  # typer's rich help is printed, not returned
 
 
 app.command("demo", rich_help_panel=_START)(demo)
@@ -76,5 +76,5 @@ app.add_typer(hub, name="hub", rich_help_panel=_SHARE)
 
 
 def main() -> None:
-    """Run the command line and leave with its exit code."""
+    """Run the command line and exit with its exit code."""
     app()

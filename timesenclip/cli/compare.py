@@ -1,4 +1,4 @@
-"""`compare`: two checkpoints against each other, on the same labelled places."""
+"""`compare`: compare two checkpoints on the same labelled samples."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ def compare(
         typer.Option(
             "--data",
             metavar="DATA",
-            help="Labelled points (repeat it to join several), or one cube, or one training store.",
+            help="Labelled points (can be repeated to join tables), or one cube, or one training store.",
             rich_help_panel=opt.TRUTH,
         ),
     ],
     labels: opt.Labels,
     read: opt.InputOptions,
     sampling: opt.SamplingOptions,
-    output: Annotated[Path | None, opt.output("FOLDER", "Folder for the page and tables.", folder=True)] = None,
+    output: Annotated[Path | None, opt.output("FOLDER", "Folder for the page and the tables.", folder=True)] = None,
     mapping: opt.Mapping = None,
     prompt: opt.Prompt = None,
     taxonomy: opt.TaxonomyName = None,
@@ -41,7 +41,7 @@ def compare(
     strict: opt.Strict = False,
     as_json: opt.Json = False,
 ) -> None:
-    """Say what changed between two checkpoints: paired, over blocks of land, class by class."""
+    """Compare the metrics of two checkpoints, in total and by class, with paired intervals over blocks of land."""
     from timesenclip.evaluation.compare import compare_checkpoints, write_comparison
     from timesenclip.evaluation.labels.labelled_data import read_labelled
 

@@ -1,4 +1,4 @@
-"""What the shell offers after Tab for `--taxonomy` and `--checkpoint`; nothing heavy is imported."""
+"""Shell completion of the values of `--taxonomy` and `--checkpoint`; torch and rasterio are not imported."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ def complete_checkpoint(incomplete: str) -> list[str]:
 
 
 def _is_checkpoint(folder: Traversable) -> bool:
-    """Text towers lie beside the checkpoints; only those have an encoder."""
+    """Whether a folder of shipped weights is a checkpoint; text towers lie beside the checkpoints."""
     config = folder / "config.json"
     return config.is_file() and "encoder" in json.loads(config.read_text(encoding="utf-8"))
 
 
 def _paths(incomplete: str, *suffixes: str) -> list[str]:
-    """Folders, and files with one of the suffixes, whose path begins as given."""
+    """Folders, and files with one of the suffixes, whose path starts with the text typed so far."""
     folder, slash, start = incomplete.rpartition("/")
     parent = Path(folder + slash) if slash else Path()
     try:

@@ -1,6 +1,6 @@
-"""Output of the command line: one line for an error, one for a warning, a bar for long work, one object for --json.
+"""Output of the command line: one line for each error and warning, progress bars, tables and the JSON object.
 
-stdout carries the answer and nothing else; everything said on the way goes to stderr.
+Results go to stdout; progress, warnings and errors go to stderr.
 """
 
 from __future__ import annotations
@@ -44,20 +44,20 @@ INTERRUPTED = 130
 EXIT_CODES: dict[type[BaseException], int] = {
     PartialFailureError: 1,
     TimeSenCLIPError: 2,
-    TimeSenCLIPWarning: 2,  # raised only under --strict
-    TyperException: 2,  # a command line that cannot be parsed
-    OSError: 2,  # no space, no permission: the message names the file
+    TimeSenCLIPWarning: 2,  # warnings are raised only under --strict
+    TyperException: 2,  # the command line cannot be parsed
+    OSError: 2,  # such as no space or no permission; the message names the file
 }
 """Exit code by exception class; the first that matches counts. Any other exception is a bug and shows a traceback."""
 
-_NUMBER = re.compile(r"-|-?[\d.]+%?")  # "-" stands for a number that there is not
+_NUMBER = re.compile(r"-|-?[\d.]+%?")  # "-" stands for a missing number
 
 Progress = Callable[[int, int], None]
-"""Called with (done, total) while long work goes on."""
+"""Progress callback, called with (done, total)."""
 
 
 class OneLineGroup(TyperGroup):
-    """The root command: turns our errors and warnings into one line each and an exit code."""
+    """The root command: prints errors and warnings of ours as one line each, and turns errors into exit codes."""
 
     def main(
         self,
@@ -68,10 +68,10 @@ class OneLineGroup(TyperGroup):
         windows_expand_args: bool = True,
         **extra: Any,
     ) -> Any:
-        """Run, and leave with the exit code, or return it when not standalone. Arguments are typer's."""
+        """Run, and exit with the exit code, or return it if `standalone_mode` is False. Arguments are typer's."""
         with _warnings_as_lines():
             try:
-                # In its standalone mode typer would print its own, many-line report of a usage error.
+                # In standalone mode typer would print a usage error in several lines of its own.
                 code = super().main(args, prog_name, complete_var, False, windows_expand_args, **extra) or 0
             except tuple(EXIT_CODES) as error:
                 code = _report(error)
@@ -83,7 +83,7 @@ class OneLineGroup(TyperGroup):
 
 
 def _report(error: BaseException) -> int:
-    if isinstance(error, BrokenPipeError):  # the reader of our stdout left: `timesenclip ... | head`
+    if isinstance(error, BrokenPipeError):  # the process that reads stdout has ended: `timesenclip ... | head`
         with contextlib.suppress(OSError):
             sys.stdout.close()
         return 1
@@ -97,12 +97,12 @@ def _report(error: BaseException) -> int:
 
 
 def _one_line(text: str) -> str:
-    return " ".join(text.replace("Value error, ", "").split())  # the prefix is pydantic's
+    return " ".join(text.replace("Value error, ", "").split())  # pydantic adds this prefix
 
 
 @contextlib.contextmanager
 def _warnings_as_lines() -> Iterator[None]:
-    """Show each of our warnings once, as `warning: ...`; leave all others to the filters that are in force."""
+    """Print each warning of ours once, as `warning: ...`; other warnings are shown as usual."""
     seen: set[str] = set()
 
     def show(
@@ -128,25 +128,25 @@ def _warnings_as_lines() -> Iterator[None]:
 
 
 def make_strict(value: bool) -> bool:
-    """Callback of --strict: from here on our warnings are raised, and end with exit code 2."""
+    """Callback of --strict: warnings of ours are raised from now on, which gives exit code 2."""
     if value:
         warnings.simplefilter("error", TimeSenCLIPWarning)
     return value
 
 
 def note(text: str) -> None:
-    """Say something on the way: one line on stderr."""
+    """Print one line on stderr."""
     typer.echo(text, err=True)
 
 
 def left_out(what: str, labels: Mapping[str, int]) -> str:
-    """What has a label that is no class: how many, and the most frequent labels with their counts."""
+    """Message about samples whose label belongs to no class: their number, and the most frequent labels with counts."""
     listed = list_some([f"{label} ({count})" for label, count in labels.items()], 12, separator=", ")
     return f"{sum(labels.values())} {what} left out: no class for the labels {listed}"
 
 
 def print_json(answer: Mapping[str, Any]) -> None:
-    """Print the one JSON object that --json promises; what is not finite becomes null."""
+    """Print the result as the one JSON object of --json; numbers that are not finite become null."""
     typer.echo(json_text(answer, indent=2))
 
 
@@ -167,7 +167,7 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, tit
 
 @contextlib.contextmanager
 def progress_bar(label: str) -> Iterator[Progress]:
-    """A bar with the time left on stderr, yielded as a `progress(done, total)` callback; silent when piped."""
+    """Show a progress bar on stderr and yield its `progress(done, total)` callback; no bar without a terminal."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -181,7 +181,7 @@ def progress_bar(label: str) -> Iterator[Progress]:
 
 @contextlib.contextmanager
 def training_bar() -> Iterator[Callable[[int, int, dict[str, float]], None]]:
-    """A bar with loss, samples a second and the time left; when piped, a line on stderr every tenth of the way."""
+    """Show a progress bar with loss and samples a second; without a terminal, print ten lines on stderr instead."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -206,13 +206,13 @@ def training_bar() -> Iterator[Callable[[int, int, dict[str, float]], None]]:
 
 
 def _on_terminal(bars: Bars, console: Console) -> contextlib.AbstractContextManager[object]:
-    """The bars, shown on a terminal only: before rich 15 they left an empty line where there is none."""
+    """The bars if there is a terminal, else nothing: before rich 15, disabled bars printed an empty line."""
     return bars if console.is_terminal else contextlib.nullcontext()
 
 
 @contextlib.contextmanager
 def quiet_libraries() -> Iterator[None]:
-    """Hide deprecation warnings that Lightning and TensorBoard cause in each other; our own warnings are shown."""
+    """Hide warnings raised in Lightning, torch and TensorBoard, such as deprecations; warnings of ours are shown."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module=r"(lightning|torch|tensorboard)\.")
         yield

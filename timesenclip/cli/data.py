@@ -1,9 +1,9 @@
-"""`data` and `ground`: from public files to training stores and embedded photographs."""
+"""`data` and `ground`: make training stores, pairs and splits, and embed photographs."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
@@ -11,14 +11,10 @@ from timesenclip.cli import options as opt
 from timesenclip.cli.console import note, print_json, print_table, progress_bar
 from timesenclip.errors import InputError, PartialFailureError
 
-if TYPE_CHECKING:
-    pass
-
-
 __all__ = ["data", "ground"]
 
 
-data = typer.Typer(help="Make training data: pixel years in one store, paired and split.", no_args_is_help=True)
+data = typer.Typer(help="Make training data: stores of pixel series, pairs and splits.", no_args_is_help=True)
 
 
 ground = typer.Typer(help="Embed photographs taken on the ground.", no_args_is_help=True)
@@ -33,14 +29,17 @@ def sen4map(
     output: Annotated[Path, opt.output("STORE", "The training store: a folder, x.zarr.")],
     patch: Annotated[int, typer.Option(help="Side of the patch in pixels: 1, 5, 9.")] = 1,
     compositing: Annotated[
-        Literal["clear", "authors"], typer.Option(help="Clear observations only, or exactly as the authors.")
+        Literal["clear", "authors"],
+        typer.Option(help="clear: medians of clear observations; authors: as the authors of the paper."),
     ] = "clear",
-    only: Annotated[Path | None, typer.Option(metavar="FILE", help="List of ids (.npy, .txt, .json).")] = None,
+    only: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Convert only these ids (.npy, .txt, .json).")
+    ] = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes that read.")] = 1,
     strict: opt.Strict = False,
     as_json: opt.Json = False,
 ) -> None:
-    """Convert Sen4Map HDF5 to a training store; a stopped run goes on."""
+    """Convert Sen4Map HDF5 to a training store; the same command continues a run that was stopped."""
     from timesenclip.data.sen4map import convert_sen4map
     from timesenclip.data.splits import read_ids
 
@@ -62,7 +61,7 @@ def points(
     strict: opt.Strict = False,
     as_json: opt.Json = False,
 ) -> None:
-    """Convert any table of points to a training store: monthly, over one period."""
+    """Convert a table of points to a training store of monthly composites over one period."""
     from timesenclip.data.store_writer import store_points
     from timesenclip.eo.composite import composite_series
     from timesenclip.eo.points.read import read_points
@@ -80,9 +79,12 @@ def pair(
     store: opt.TrainingStore,
     photos: Annotated[Path, typer.Argument(metavar="PHOTOS", help="Table with photo_id, lon, lat and, maybe, date.")],
     output: Annotated[Path, opt.output("FILE", "Table of pairs: .parquet or .csv.")],
-    max_distance: Annotated[float, typer.Option(metavar="METRES", help="Farther photographs are left out.")] = 30.0,
+    max_distance: Annotated[
+        float, typer.Option(metavar="METRES", help="Photographs farther from every place are left out.")
+    ] = 30.0,
     max_days: Annotated[
-        int | None, typer.Option(metavar="DAYS", help="So are those taken longer before or after the series.")
+        int | None,
+        typer.Option(metavar="DAYS", help="Photographs taken more days before or after the series are left out."),
     ] = None,
     as_json: opt.Json = False,
 ) -> None:
@@ -108,11 +110,13 @@ def split(
     block_deg: Annotated[float, typer.Option(metavar="DEGREES", help="Side of a block.")] = 0.5,
     validation: Annotated[float, typer.Option(help="Share of the blocks.")] = 0.05,
     test: Annotated[float, typer.Option(help="Share of the blocks.")] = 0.05,
-    gap: Annotated[float, typer.Option(metavar="METRES", help="Training places nearer to others are unused.")] = 2000.0,
+    gap: Annotated[
+        float, typer.Option(metavar="METRES", help="Training places nearer than this to a held-out place are not used.")
+    ] = 2000.0,
     seed: opt.Seed = 0,
     as_json: opt.Json = False,
 ) -> None:
-    """Split a store by spatial blocks: one list of ids for each part, and how far they are apart."""
+    """Split a store by spatial blocks, and write one list of ids for each part."""
     from timesenclip.data.split_store import split_store
 
     found = split_store(store, output, block_deg=block_deg, validation=validation, test=test, gap_m=gap, seed=seed)
@@ -129,11 +133,11 @@ def ground_embed(
     output: Annotated[Path, opt.output("STORE", "The ground store: a folder.")],
     tower: opt.Tower = opt.DEFAULT_TOWER,
     revision: opt.Revision = None,
-    batch_size: Annotated[int, typer.Option(min=1, help="Photographs at a time.")] = 32,
+    batch_size: Annotated[int, typer.Option(min=1, help="Photographs embedded at a time.")] = 32,
     strict: opt.Strict = False,
     as_json: opt.Json = False,
 ) -> None:
-    """Embed photographs with a frozen tower; a stopped run goes on, new photographs are added."""
+    """Embed photographs with a frozen tower; the same command continues a stopped run and adds new photographs."""
     from timesenclip.data.ground_views import embed_photos
     from timesenclip.data.photos import find_photos
     from timesenclip.ground.load import load_tower
@@ -151,7 +155,7 @@ def ground_embed(
 
 
 def _report(count: int, what: str, output: str, failed: dict[str, str], *, as_json: bool) -> None:
-    """Say what was written; name what failed, and leave with exit code 1 if anything did."""
+    """Print what was written and the names of what failed; any failure gives exit code 1."""
     if as_json:
         print_json({"count": count, "failed": failed, "output": output})
     else:

@@ -1,4 +1,4 @@
-"""`embed`: keep the vectors of the points of a table."""
+"""`embed`: embed the points of a table and write the vectors to a file."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def embed(
     strict: opt.Strict = False,
     as_json: opt.Json = False,
 ) -> None:
-    """Turn each point of a table into a vector of unit length, for your own models and searches."""
+    """Embed each point of a table as a vector of unit length, for other models and searches."""
     from timesenclip.tasks.parquet import check_output
     from timesenclip.tasks.point_tables import embed_table
 

@@ -1,4 +1,4 @@
-"""`embed-area`: embed every pixel of an area once, into a store."""
+"""`embed-area`: embed every pixel of an area into an embedding store."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ def embed_area(
     cube: src.CubePath = None,
     dims: Annotated[
         int | None,
-        typer.Option(metavar="N", help="Keep this many dimensions, such as 128 or 64; default: all.", min=1),
+        typer.Option(metavar="N", help="Number of dimensions to keep, such as 128 or 64; default: all.", min=1),
     ] = None,
     dry_run: opt.DryRun = False,
     checkpoint: opt.CheckpointName = None,
     strict: opt.Strict = False,
     as_json: opt.Json = False,
 ) -> None:
-    """Embed every pixel of an area once, into a store that `ask` answers any question from.
+    """Embed every pixel of an area into a store, which `ask` then classifies without reading scenes.
 
-    An interrupted run is continued by the same command.
+    The same command continues an interrupted run.
     """
     from timesenclip.eo.period import as_period
     from timesenclip.mapping import embed_area as build
@@ -114,7 +114,7 @@ def _report_store(result: StoreResult, *, as_json: bool) -> None:
     if result.reused:
         note(f"{result.reused} of {result.blocks} blocks were done by an earlier run")
     typer.echo(f"{result.seen:,} of {result.pixels:,} pixels embedded in {info.dims} dimensions: {result.store.path}")
-    typer.echo(f"Ask it: timesenclip ask {result.store.path} --prompt maize -o answer/")
+    typer.echo(f"Next: timesenclip ask {result.store.path} --prompt maize -o answer/")
 
 
 def _size(count: int | None) -> str:

@@ -1,4 +1,4 @@
-"""`evaluate`: the commands that compare answers with labels."""
+"""`evaluate`: the commands that compare predictions with labels."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from timesenclip.cli.evaluate_suite import suite
 __all__ = ["evaluate"]
 
 evaluate = typer.Typer(
-    help="Compare answers with labels, beside chance, majority and a random forest.", no_args_is_help=True
+    help="Compare predictions with labels, and with baselines such as a random forest.", no_args_is_help=True
 )
 evaluate.command("suite")(suite)
 evaluate.command("paper")(paper)

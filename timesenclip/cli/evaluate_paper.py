@@ -1,4 +1,4 @@
-"""`evaluate paper`: the six tasks of the paper, asked of one training store."""
+"""`evaluate paper`: the six classification tasks of the paper on one training store."""
 
 from __future__ import annotations
 
@@ -25,29 +25,29 @@ def paper(
     store: opt.TrainingStore,
     output: Annotated[Path, opt.output("FOLDER", "Folder for the reports.", folder=True)],
     read: opt.InputOptions,
-    peers: opt.PeerOptions,
+    comparison: opt.ComparisonOptions,
     sampling: opt.SamplingOptions,
     labels: Annotated[
         str,
         typer.Option(
             "--labels",
             metavar="auto|FILE",
-            help="The store's own, or a LUCAS table or the authors' test labels.",
+            help="auto: the labels of the store; or a LUCAS table, or the authors' test labels.",
             rich_help_panel=opt.TRUTH,
         ),
     ] = "auto",
     templates: opt.Templates = None,
     checkpoint: opt.CheckpointName = None,
     scenic: Annotated[
-        Path | None, typer.Option(metavar="POINTS", help="Places with votes, for the task of scenicness.")
+        Path | None, typer.Option(metavar="POINTS", help="Points with votes, for the task of scenicness.")
     ] = None,
     votes: Annotated[Path | None, opt.VOTES] = None,
     strict: opt.Strict = False,
     as_json: opt.Json = False,
 ) -> None:
-    """Ask the six tasks of the paper, each with its own class list: a report each, and one that compares them.
+    """Evaluate the six tasks of the paper, each with its own class list, and write a report for each and one for all.
 
-    The options of the input are those of --scenic: a training store is composited already.
+    --period, --units and --every apply to --scenic only, since a training store is composited already.
     """
     from timesenclip.evaluation.labels.store import is_store
     from timesenclip.evaluation.suite.paper import run_paper_suite
@@ -58,7 +58,7 @@ def paper(
         raise InputError(f"--period {read.span} was given without --scenic; a training store has its own period.")
     if not is_store(store):
         raise InputError(f"`evaluate paper` needs one training store (`data sen4map` makes it), not '{store}'.")
-    photographs, models = peers.photographs(), peers.models()
+    photographs, models = comparison.photographs(), comparison.models()
     with progress_bar("paper, tasks") as progress:
         answers = run_paper_suite(
             opt.chosen_model(checkpoint),
@@ -78,7 +78,7 @@ def paper(
 
 
 def _voted(points: Path, votes: Path, read: opt.InputOptions, strict: bool) -> tuple[PixelSeries, Votes]:
-    """Series of the places, and the votes."""
+    """The series of the points of --scenic, and the votes."""
     from timesenclip.eo.points.read import read_points
     from timesenclip.evaluation.scenic import read_votes
 
@@ -87,7 +87,7 @@ def _voted(points: Path, votes: Path, read: opt.InputOptions, strict: bool) -> t
 
 def _tell_paper(result: PaperSuite, *, as_json: bool) -> None:
     for task, reason in result.skipped.items():
-        note(f"{task} was not asked: {reason}")
+        note(f"{task} was skipped: {reason}")
     answers = {task: found.comparison.methods["zero-shot"] for task, found in result.findings.items()}
     if as_json:
         tasks = {task: figures.to_dict() for task, figures in answers.items()}

@@ -1,4 +1,4 @@
-"""`evaluate scenic` and `evaluate sweep`: how beautiful places are, and ablations from one file."""
+"""`evaluate scenic` (scenicness) and `evaluate sweep` (ablations listed in one file)."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def scenic(
     votes: Annotated[Path, opt.VOTES],
     read: opt.InputOptions,
     output: Annotated[Path | None, opt.output("FOLDER", "Folder for figures and the scores.", folder=True)] = None,
-    beautiful: Annotated[list[str] | None, typer.Option(help="A phrase for beautiful places; repeat it.")] = None,
-    ugly: Annotated[list[str] | None, typer.Option(help="A phrase for ugly places; repeat it.")] = None,
+    beautiful: Annotated[list[str] | None, typer.Option(help="A phrase for beautiful places; can be repeated.")] = None,
+    ugly: Annotated[list[str] | None, typer.Option(help="A phrase for ugly places; can be repeated.")] = None,
     area: Annotated[
         Path | None,
         typer.Option("--map", metavar="STORE|CUBE", help="Also map the scores: a store of embed-area, or a cube."),
@@ -41,14 +41,14 @@ def scenic(
 ) -> None:
     """Compare scores with people's votes on how beautiful a place is.
 
-    From prompts alone, and from a ridge regression that is judged on other places than those it learned from.
+    Scores come from prompts alone, and from a ridge regression that is tested on blocks of land it was not trained on.
     """
     from timesenclip.eo.points.read import read_points
     from timesenclip.evaluation.scenic import evaluate_scenicness, read_votes, write_scenicness
     from timesenclip.tasks.scenic_score import BEAUTIFUL, UGLY
 
     if area is not None and output is None:
-        raise InputError(f"--map {area} draws a map, but no folder was given; add -o FOLDER.")
+        raise InputError(f"--map {area} writes a map, but no folder was given; add -o FOLDER.")
     place = None if area is None else _area(area, read)
     model = opt.chosen_model(checkpoint)
     table = read_votes(votes)
@@ -88,7 +88,7 @@ def _report_scenic(found: Scenicness, files: dict[str, Path], output: Path | Non
 
 
 def _area(path: Path, read: opt.InputOptions) -> EmbeddingStore | AreaSource:
-    """A store if it is one, else the cube, whose offset is checked now: its pixels are read after all other work."""
+    """Open a store or a cube. The offset of a cube is checked now, because its pixels are read after all other work."""
     from timesenclip.eo.cube.open import open_cube
     from timesenclip.mapping.store.store import EmbeddingStore
 
@@ -102,13 +102,13 @@ def _area(path: Path, read: opt.InputOptions) -> EmbeddingStore | AreaSource:
 def sweep(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="YAML file of the sweep (docs/cli.md).")],
     output: Annotated[
-        Path, opt.output("FOLDER", "Folder for the cells and the table; done cells are kept.", folder=True)
+        Path, opt.output("FOLDER", "Folder for the cells and the table; finished cells are kept.", folder=True)
     ],
     accelerator: opt.Accelerator = "auto",
     strict: opt.Strict = False,
     as_json: opt.Json = False,
 ) -> None:
-    """Train what a sweep file asks for, and run every combination that is not there yet."""
+    """Train and evaluate the checkpoints of a sweep file, for every combination that has no result yet."""
     from timesenclip.evaluation.sweep.config import read_sweep
     from timesenclip.evaluation.sweep.run import run_sweep
 

@@ -1,4 +1,4 @@
-"""`evaluate suite`: a checkpoint against labelled points, a labelled cube or a training store."""
+"""`evaluate suite`: evaluate a checkpoint on labelled points, a labelled cube or a training store."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def suite(
     labels: opt.Labels,
     query: opt.QueryOptions,
     read: opt.InputOptions,
-    peers: opt.PeerOptions,
+    comparison: opt.ComparisonOptions,
     sampling: opt.SamplingOptions,
     output: Annotated[
         Path | None, opt.output("FOLDER", "Folder for the whole report; without it a table is printed.", folder=True)
@@ -55,17 +55,17 @@ def suite(
     strict: opt.Strict = False,
     as_json: opt.Json = False,
 ) -> None:
-    """Compare the answers with labels, beside chance, the majority class and models that had labels.
+    """Compare predictions with labels, and with chance, the majority class and supervised models.
 
-    With -o every question about the checkpoint is answered, in one report in HTML, JSON, CSV and LaTeX.
+    With -o all experiments of the suite are run, and one report is written as HTML, JSON, CSV and LaTeX.
     """
     from timesenclip.evaluation.labels.labelled_data import read_labelled
     from timesenclip.evaluation.suite.run import run_suite
     from timesenclip.tasks.heads import with_unknown_below
 
-    _refuse_what_has_no_effect(output, query, peers, title)
+    _refuse_what_has_no_effect(output, query, comparison, title)
     classes = query.classes()
-    photographs, models = peers.photographs(), peers.models()
+    photographs, models = comparison.photographs(), comparison.models()
     found = read_labelled(
         data,
         labels,
@@ -104,7 +104,7 @@ def _evaluate(
     query: opt.QueryOptions,
     sampling: opt.SamplingOptions,
 ) -> Evaluation:
-    """The checkpoint beside what it is compared with, without the rest of the suite."""
+    """Metrics of the checkpoint and of the baselines, without the rest of the suite."""
     from timesenclip.evaluation.baselines.external import predict_external
     from timesenclip.evaluation.evaluate import evaluate_labelled
 
@@ -123,16 +123,16 @@ def _evaluate(
 
 
 def _refuse_what_has_no_effect(
-    output: Path | None, query: opt.QueryOptions, peers: opt.PeerOptions, title: str | None
+    output: Path | None, query: opt.QueryOptions, comparison: opt.ComparisonOptions, title: str | None
 ) -> None:
     if output is not None and query.head is not None:
         raise InputError(
-            f"--head was given with -o {output}: most of the report compares words, which a head has none of; leave -o "
+            f"--head was given with -o {output}: most of the report compares prompts, and a head has none; leave -o "
             "out."
         )
-    if output is None and peers.ground is not None:
+    if output is None and comparison.ground is not None:
         raise InputError(
-            f"--ground {peers.ground} adds retrieval to the report, but no folder was given; add -o FOLDER."
+            f"--ground {comparison.ground} adds retrieval to the report, but no folder was given; add -o FOLDER."
         )
     if output is None and title is not None:
         raise InputError(f"--title {title} is the heading of the report, but no folder was given; add -o FOLDER.")

@@ -1,4 +1,4 @@
-"""Commands that take a dataclass of options as one parameter."""
+"""Groups of options: a command takes a dataclass of options as one parameter."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ __all__ = ["with_groups"]
 
 
 def with_groups(command: Callable[..., None]) -> Callable[..., None]:
-    """Replace each parameter of a command that is a dataclass of options by those options.
+    """Replace each parameter that is a dataclass of options by its options, in the signature that typer reads.
 
-    `def map_(area: AreaOptions)` gets --aoi, --catalog and so on, and is called with one `AreaOptions`.
+    `def map_(area: AreaOptions)` has the options --aoi, --catalog and so on, and is called with one `AreaOptions`.
     """
     hints = get_type_hints(command, include_extras=True)
     groups: dict[str, Any] = {name: kind for name, kind in hints.items() if is_dataclass(kind)}

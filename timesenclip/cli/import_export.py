@@ -1,4 +1,4 @@
-"""`import`, `export` and `hub`: checkpoints from and for others."""
+"""`import`, `export` and `hub`: convert weights of other projects, write the authors' layout, upload checkpoints."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from timesenclip.errors import InputError
 
 __all__ = ["export", "hub", "import_"]
 
-import_ = typer.Typer(help="Read other people's weights.", no_args_is_help=True)
-export = typer.Typer(help="Write weights for other people's code.", no_args_is_help=True)
-hub = typer.Typer(help="Share a checkpoint on the Hugging Face hub.", no_args_is_help=True)
+import_ = typer.Typer(help="Convert weights of other projects.", no_args_is_help=True)
+export = typer.Typer(help="Write weights in the layout of other projects.", no_args_is_help=True)
+hub = typer.Typer(help="Upload a checkpoint to the Hugging Face hub.", no_args_is_help=True)
 
 
 @import_.command("official")
@@ -26,9 +26,9 @@ def import_official_(
     tower: opt.Tower = opt.DEFAULT_TOWER,
     as_json: opt.Json = False,
 ) -> None:
-    """Turn the authors' weights into a checkpoint folder; no pickled code runs.
+    """Convert the authors' weights to a checkpoint folder; no pickled code runs.
 
-    --tower is the one that they were trained to meet.
+    --tower must be the ground tower that they were trained with.
     """
     from timesenclip.model.checkpoint import save
     from timesenclip.model.official import import_official
@@ -50,8 +50,8 @@ def import_official_(
             }
         )
         return
-    where = f"'{found.prefix}*'" if found.prefix else "bare names"
-    typer.echo(f"{len(found.used)} tensors read from {where}: {count:,} parameters, patch {patch} x {patch}")
+    prefix = f"'{found.prefix}*'" if found.prefix else "bare names"
+    typer.echo(f"{len(found.used)} tensors read from {prefix}: {count:,} parameters, patch {patch} x {patch}")
     for part, tensors in found.ignored.items():
         typer.echo(f"ignored: {part} ({tensors} tensors)")
     for line in found.notes:
@@ -62,7 +62,7 @@ def import_official_(
 @import_.command("clip")
 def import_clip_(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="CLIP weights as open_clip or OpenAI name them.")],
-    output: Annotated[Path, opt.output("FOLDER", "Folder to write, for --rgb and --tower.")],
+    output: Annotated[Path, opt.output("FOLDER", "Folder to write, to be used with --rgb and --tower.")],
     tokenizer: Annotated[
         str | None,
         typer.Option(
@@ -72,22 +72,28 @@ def import_clip_(
     ] = None,
     text_from: Annotated[
         str | None,
-        typer.Option(metavar="NAME|FOLDER", help="A CLIP whose text side is taken, for files with an image side only."),
+        typer.Option(
+            metavar="NAME|FOLDER", help="A CLIP whose text encoder is taken, for files that hold an image encoder only."
+        ),
     ] = None,
     activation: Annotated[
         Literal["quick_gelu", "gelu"],
-        typer.Option(help="quick_gelu: OpenAI's weights and what was fine-tuned from them; gelu: most of LAION's."),
+        typer.Option(help="quick_gelu: OpenAI's weights and models fine-tuned from them; gelu: most of LAION's."),
     ] = "quick_gelu",
     mean: Annotated[
-        str | None, typer.Option(metavar="R,G,B", help="Of the training photographs, 0..1; default: OpenAI's.")
+        str | None,
+        typer.Option(
+            metavar="R,G,B", help="Mean and standard deviation of the training photographs, 0..1; default: OpenAI's."
+        ),
     ] = None,
     std: Annotated[str | None, typer.Option(metavar="R,G,B", help="As --mean.")] = None,
     prefix: Annotated[
-        str | None, typer.Option(help="Where the model stands in a file that holds several: 'student.'.")
+        str | None,
+        typer.Option(help="Prefix of the model's tensors in a file that holds several models, such as 'student.'."),
     ] = None,
     as_json: opt.Json = False,
 ) -> None:
-    """Turn RemoteCLIP, GeoRSCLIP, SkyCLIP or SenCLIP weights into a folder for `--tower`; no pickled code runs."""
+    """Convert RemoteCLIP, GeoRSCLIP, SkyCLIP or SenCLIP weights to a folder for `--tower`; no pickled code runs."""
     from timesenclip.ground.import_clip import import_clip
 
     colours = {name: _three(text, name) for name, text in (("mean", mean), ("std", std)) if text is not None}
@@ -111,9 +117,9 @@ def import_clip_(
             }
         )
         return
-    where = f"'{found.prefix}*'" if found.prefix else "bare names"
+    prefix = f"'{found.prefix}*'" if found.prefix else "bare names"
     image = ", ".join(f"{key} {value}" for key, value in found.image.items() if key in _IMAGE_SIZES)
-    typer.echo(f"{len(found.used)} tensors read from {where}: {found.kind} with {image}, vectors of {found.dim}")
+    typer.echo(f"{len(found.used)} tensors read from {prefix}: {found.kind} with {image}, vectors of {found.dim}")
     for part, tensors in found.ignored.items():
         typer.echo(f"ignored: {part} ({tensors} tensors)")
     for line in found.notes:
@@ -160,7 +166,7 @@ def export_official_(
     ],
     output: Annotated[Path, opt.output("FILE", ".pt file to write.")],
 ) -> None:
-    """Write an encoder of the preset `paper` in the authors' layout."""
+    """Write an encoder of the preset `paper` as a `.pt` file in the authors' layout."""
     from timesenclip.model.checkpoint import load
     from timesenclip.model.official import export_official
 

@@ -1,4 +1,4 @@
-"""`demo`, `doctor`, `info` and `taxonomies`: see what it does, what is installed and what is shipped."""
+"""`demo`, `doctor`, `info` and `taxonomies`: a demonstration; the installation, checkpoints and class lists."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def demo(
     strict: opt.Strict = False,
     as_json: opt.Json = False,
 ) -> None:
-    """Map a simulated landscape from words: offline, in under a minute."""
+    """Map a simulated landscape by phrases, offline, in under a minute."""
     from timesenclip.cli.map import map_facts
     from timesenclip.demo import run_demo
 
@@ -49,7 +49,7 @@ def _percent(share: float) -> str:
 
 
 def doctor(as_json: opt.Json = False) -> None:
-    """Check the installation; exit code 1 when something will not work."""
+    """Check the installation; the exit code is 1 if a check fails."""
     from timesenclip.doctor import diagnose
 
     checks = diagnose()
@@ -73,7 +73,7 @@ def info(
     ] = "default",
     as_json: opt.Json = False,
 ) -> None:
-    """Show what a checkpoint is: its encoder, its words, how it was trained and calibrated."""
+    """Show the encoder, the text tower, the training and the calibration of a checkpoint."""
     model = opt.chosen_model(checkpoint)
     facts = {
         "checkpoint": checkpoint,
@@ -93,7 +93,7 @@ def info(
             typer.echo(f"{name}: {value}")
 
 
-taxonomies = typer.Typer(help="List the class lists that are shipped, or show one.", invoke_without_command=True)
+taxonomies = typer.Typer(help="List the shipped class lists, or show one.", invoke_without_command=True)
 
 
 @taxonomies.callback()

@@ -1,4 +1,4 @@
-"""`map`: put a question to every pixel of an area."""
+"""`map`: classify every pixel of an area and write maps."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ def map_(
     strict: opt.Strict = False,
     as_json: opt.Json = False,
 ) -> None:
-    """Draw a georeferenced map of an area from words.
+    """Classify every pixel of an area by phrases, a class list or a head, and write georeferenced maps.
 
-    GeoTIFFs of classes, confidence, clear observations and scores, a picture with legend, a page for the browser, and
-    how they came about. An interrupted run is continued by the same command.
+    Writes GeoTIFFs of classes, confidence, clear observations and scores, a picture with legend, an HTML page and the
+    provenance. The same command continues an interrupted run.
     """
     from timesenclip.mapping.map_area import map_cube
 
-    src.refuse_both(cube, area)
+    src.require_one_source(cube, area)
     work.check()
     classes = query.classes()
     source = src.open_area(cube, area, read)
@@ -66,7 +66,7 @@ def map_(
 
 
 def report_map(result: MapResult, *, as_json: bool) -> None:
-    """Say how much of the area each class covers, and where the files are."""
+    """Print the area of each class, and where the files are."""
     if as_json:
         print_json(map_facts(result))
         return
@@ -84,7 +84,7 @@ def report_map(result: MapResult, *, as_json: bool) -> None:
 
 
 def map_facts(result: MapResult) -> dict[str, Any]:
-    """What `--json` says of a map."""
+    """The JSON object that `--json` prints for a map."""
     classes = [
         {
             "label": area.name,

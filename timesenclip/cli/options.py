@@ -1,7 +1,7 @@
-"""The table of options: what several commands share has one name, one help, one type and one default here.
+"""The table of options: name, help, type and default of every option that several commands share.
 
-`area_options` holds those of areas. Options that go together are a frozen dataclass, which a command takes as one
-parameter (`groups.with_groups`).
+Options of areas are in `area_options`. Options that belong together are a frozen dataclass, which a command takes as
+one parameter (`groups.with_groups`).
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 __all__ = [
     "DEFAULT_TAXONOMY",
     "INPUT",
-    "QUESTION",
+    "QUERY",
     "TRUTH",
     "WORK",
+    "ComparisonOptions",
     "InputOptions",
-    "PeerOptions",
     "QueryOptions",
     "SamplingOptions",
     "chosen_mapping",
@@ -41,28 +41,28 @@ __all__ = [
 ]
 
 DEFAULT_TAXONOMY = "lucas-land-cover"
-"""What is asked when neither --prompt nor --taxonomy is given."""
+"""Class list that is used if neither --prompt nor --taxonomy is given."""
 
-QUESTION = "The question"
-INPUT = "The input"
-TRUTH = "The truth"
-WORK = "How the work is done"
-_MODEL = "The model"
-_COMPARE = "To compare with"
+QUERY = "Classes"
+INPUT = "Input"
+TRUTH = "Labels"
+WORK = "Execution"
+_MODEL = "Model"
+_COMPARE = "Comparison"
 
 
 def output(metavar: str, help_text: str, *, folder: bool = False) -> Any:
-    """`-o/--output` of a command: what it writes differs, its name does not.
+    """The option `-o/--output` of a command, with a help text of its own.
 
     Args:
-        metavar: what to give: FILE, FOLDER, STORE.
+        metavar: kind of value in the help: FILE, FOLDER, STORE.
         help_text: what is written there.
-        folder: a file of that name is refused before any work.
+        folder: whether an existing file of that name is refused before any work.
     """
     return typer.Option("--output", "-o", metavar=metavar, help=help_text, file_okay=not folder)
 
 
-# What is read.
+# Input.
 Points = Annotated[
     Path, typer.Argument(metavar="POINTS", help="Point table, wide or long: .parquet, .geoparquet or .csv.")
 ]
@@ -75,11 +75,11 @@ PeriodText = Annotated[
 Year = Annotated[int | None, typer.Option("--year", help="Short for --period YEAR.", rich_help_panel=INPUT)]
 Units = Annotated[
     Literal["auto", "dn", "reflectance"],
-    typer.Option("--units", help="What the numbers are: DN is reflectance x 10000.", rich_help_panel=INPUT),
+    typer.Option("--units", help="Units of the values; DN is reflectance x 10000.", rich_help_panel=INPUT),
 ]
 Every = Annotated[
     Literal["month", "dekad", "quarter", "year"],
-    typer.Option("--every", help="Composite length: the median of clear observations.", rich_help_panel=INPUT),
+    typer.Option("--every", help="Interval of the composites (medians of clear observations).", rich_help_panel=INPUT),
 ]
 Step = Annotated[
     str,
@@ -95,15 +95,15 @@ OffsetDn = Annotated[
     typer.Option(
         "--offset-dn",
         metavar="DN",
-        help="Subtract this from DN (1000: baseline 04.00's); default: of points 0, of areas as their source says.",
+        help="DN to subtract (baseline 04.00: 1000); default: 0 for points, decided by the source for areas.",
         rich_help_panel=INPUT,
     ),
 ]
 
-# What is asked.
+# Classes.
 Prompt = Annotated[
     list[str] | None,
-    typer.Option("--prompt", "-p", help="A phrase to look for; repeat it.", rich_help_panel=QUESTION),
+    typer.Option("--prompt", "-p", help="A phrase for a class; can be repeated.", rich_help_panel=QUERY),
 ]
 TaxonomyName = Annotated[
     str | None,
@@ -111,17 +111,17 @@ TaxonomyName = Annotated[
         "--taxonomy",
         "-t",
         metavar="NAME|FILE",
-        help="A class list by name or YAML file.",
+        help="A class list: name or YAML file.",
         autocompletion=complete_taxonomy,
-        rich_help_panel=QUESTION,
+        rich_help_panel=QUERY,
     ),
 ]
 Templates = Annotated[
     str | None,
     typer.Option(
         "--templates",
-        help="Sentences the class names are put into: default, name, generic, ..., or one of your own with {name}.",
-        rich_help_panel=QUESTION,
+        help="Prompt templates: default, name, generic, ..., or a sentence with {name}.",
+        rich_help_panel=QUERY,
         show_default="default",
     ),
 ]
@@ -130,8 +130,8 @@ HeadFolder = Annotated[
     typer.Option(
         "--head",
         metavar="FOLDER",
-        help="Ask with a head that `adapt` saved, instead of words.",
-        rich_help_panel=QUESTION,
+        help="Use a head that `adapt` saved, instead of phrases.",
+        rich_help_panel=QUERY,
     ),
 ]
 UnknownBelow = Annotated[
@@ -141,8 +141,8 @@ UnknownBelow = Annotated[
         metavar="COSINE",
         min=-1,
         max=1,
-        help="Similarity below which nothing fits, instead of the checkpoint's; -1: never unknown.",
-        rich_help_panel=QUESTION,
+        help="Cosine below which the class is unknown, instead of the checkpoint's; -1: never unknown.",
+        rich_help_panel=QUERY,
     ),
 ]
 CheckpointName = Annotated[
@@ -150,19 +150,19 @@ CheckpointName = Annotated[
     typer.Option(
         "--checkpoint",
         metavar="NAME",
-        help="A folder, local-dir:, hf-hub:, or a shipped name.",
+        help="Checkpoint: a folder, local-dir:FOLDER, hf-hub:OWNER/NAME, or a shipped name.",
         autocompletion=complete_checkpoint,
         rich_help_panel=_MODEL,
     ),
 ]
 
-# What is true.
+# Labels.
 Labels = Annotated[
     str,
     typer.Option(
         "--labels",
         metavar="COLUMN|FILE",
-        help="Column; for a cube FILE.tif or FILE.nc:NAME; for a store also FILE.csv:COLUMN, or auto.",
+        help="Column of labels; for a cube FILE.tif or FILE.nc:NAME; for a store also FILE.csv:COLUMN, or auto.",
         rich_help_panel=TRUTH,
     ),
 ]
@@ -171,18 +171,18 @@ Mapping = Annotated[
     typer.Option(
         "--mapping",
         metavar="PAIRS|FILE|FILE:KEY",
-        help="Which label is which class: '1200=maize,9120=grassland', or a YAML or JSON file; repeat it to apply one "
-        "after the other. Other labels are left out.",
+        help="Class of each label: '1200=maize,9120=grassland', or a YAML or JSON file; several are applied one after "
+        "the other. Samples with other labels are left out.",
         rich_help_panel=TRUTH,
     ),
 ]
 VOTES: Any = typer.Option(
-    "--votes", metavar="FILE.tsv", help="ScenicOrNot's table of votes; sample_id of the points is its ID."
+    "--votes", metavar="FILE.tsv", help="ScenicOrNot's table of votes; its ID is the sample_id of the points."
 )
-"""Needed by `evaluate scenic`, and by `evaluate paper` together with --scenic."""
-Seed = Annotated[int, typer.Option("--seed", help="Of every random choice.")]
+"""Required by `evaluate scenic`, and by `evaluate paper` together with --scenic."""
+Seed = Annotated[int, typer.Option("--seed", help="Seed of every random choice.")]
 
-# How it is done, and what is said.
+# Execution and output.
 Tower = Annotated[
     str,
     typer.Option(
@@ -193,12 +193,15 @@ Tower = Annotated[
     ),
 ]
 DEFAULT_TOWER = "openai/clip-vit-base-patch32"
-Revision = Annotated[str | None, typer.Option("--revision", help="Branch on the hub; to read, also a tag or commit.")]
+Revision = Annotated[
+    str | None, typer.Option("--revision", help="Branch on the hub; for reading also a tag or commit.")
+]
 Accelerator = Annotated[
-    Literal["auto", "cpu", "gpu"], typer.Option("--accelerator", help="Where to train.", rich_help_panel=WORK)
+    Literal["auto", "cpu", "gpu"], typer.Option("--accelerator", help="Device to train on.", rich_help_panel=WORK)
 ]
 DryRun = Annotated[
-    bool, typer.Option("--dry-run", help="Print the plan and what it would cost; do nothing.", rich_help_panel=WORK)
+    bool,
+    typer.Option("--dry-run", help="Print the plan and the expected cost, and write nothing.", rich_help_panel=WORK),
 ]
 Strict = Annotated[
     bool, typer.Option("--strict", help="Treat warnings as errors.", callback=make_strict, is_eager=True)
@@ -208,7 +211,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on std
 
 @dataclass(frozen=True, slots=True)
 class InputOptions:
-    """Which time is read, and how the numbers are understood."""
+    """Period, units and composites of the input."""
 
     period: PeriodText = None
     year: Year = None
@@ -217,7 +220,7 @@ class InputOptions:
 
     @property
     def span(self) -> str | int | None:
-        """--period or --year.
+        """The value of --period or of --year.
 
         Raises:
             InputError: both were given.
@@ -226,13 +229,13 @@ class InputOptions:
 
     @property
     def reading(self) -> dict[str, Any]:
-        """As `read_points` and `read_cube` take them."""
+        """Keyword arguments for `read_points` and `read_cube`."""
         return {"period": self.span, "units": self.units, "every": self.every}
 
 
 @dataclass(frozen=True, slots=True)
 class QueryOptions:
-    """What is asked, and of which model."""
+    """Classes, prompts and checkpoint."""
 
     prompt: Prompt = None
     taxonomy: TaxonomyName = None
@@ -242,28 +245,26 @@ class QueryOptions:
     checkpoint: CheckpointName = None
 
     def classes(self) -> Taxonomy:
-        """The classes: the head's, the phrases, or the class list.
+        """The classes of --head, --prompt or --taxonomy.
 
         Raises:
-            InputError: a head was given with words, or phrases with a class list.
-            CheckpointError: there is no such head.
+            InputError: two of them were given, or --head with --templates.
+            CheckpointError: the head does not exist.
         """
         if self.head is None:
             return chosen_taxonomy(self.prompt, self.taxonomy)
         if self.prompt or self.taxonomy:
-            raise InputError(
-                "--head was given with --prompt or --taxonomy; a head brings its own classes, give only one."
-            )
+            raise InputError("--head was given with --prompt or --taxonomy; a head has its own classes, give only one.")
         if self.templates is not None:
             raise InputError(
-                f"--head was given with --templates {self.templates}; a head asks without words, leave --templates out."
+                f"--head was given with --templates {self.templates}; a head has no prompts, leave --templates out."
             )
         from timesenclip.tasks.heads import load_head
 
         return load_head(self.head).taxonomy
 
     def model(self) -> Model:
-        """The checkpoint, with the head in place of its words.
+        """The checkpoint; with --head, the head replaces its text tower.
 
         Raises:
             CheckpointError: the head was made for another checkpoint.
@@ -277,34 +278,34 @@ class QueryOptions:
 
     @property
     def sentences(self) -> str:
-        """The templates that the classes are asked with; a head knows their names only."""
+        """The prompt templates; a head has class names only."""
         return chosen_templates(self.templates) if self.head is None else "name"
 
 
 @dataclass(frozen=True, slots=True)
 class SamplingOptions:
-    """How intervals and splits are drawn."""
+    """Options of bootstrap intervals and spatial splits."""
 
     block_deg: Annotated[
         float,
         typer.Option(
-            "--block-deg", help="Side of the blocks of land for intervals and splits, degrees.", rich_help_panel=TRUTH
+            "--block-deg", help="Side in degrees of the blocks of land for intervals and splits.", rich_help_panel=TRUTH
         ),
     ] = 0.25
     seed: Seed = 0
-    draws: Annotated[int, typer.Option("--draws", help="Draws of the bootstrap.", rich_help_panel=TRUTH)] = 1000
+    draws: Annotated[int, typer.Option("--draws", help="Number of bootstrap draws.", rich_help_panel=TRUTH)] = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class PeerOptions:
-    """What the checkpoint is compared with."""
+class ComparisonOptions:
+    """External models and photographs that the checkpoint is compared with."""
 
     ground: Annotated[
         Path | None,
         typer.Option(
             "--ground",
             metavar="FILE",
-            help="Photographs' vectors, for retrieval: a store of `ground embed`, the published .pt, or Parquet with "
+            help="Vectors of photographs, for retrieval: a store of `ground embed`, the published .pt, or Parquet with "
             "sample_id and embedding.",
             rich_help_panel=_COMPARE,
         ),
@@ -314,7 +315,7 @@ class PeerOptions:
         typer.Option(
             "--presto",
             metavar="FILE",
-            help="Presto's weights (data/default_model.pt of nasaharvest/presto): its features get a linear probe.",
+            help="Weights of Presto (data/default_model.pt of nasaharvest/presto), for a linear probe on its features.",
             rich_help_panel=_COMPARE,
         ),
     ] = None
@@ -323,19 +324,22 @@ class PeerOptions:
         typer.Option(
             "--rgb",
             metavar="NAME|FOLDER",
-            help="A CLIP or SigLIP model, asked of true-colour patches: for a cube, or a store with patches.",
+            help="A CLIP or SigLIP model for true-colour patches of a cube, or of a store with patches.",
             rich_help_panel=_COMPARE,
         ),
     ] = None
     size_px: Annotated[
         int,
         typer.Option(
-            "--size-px", min=1, help="Side of the patches cut from a cube for --rgb, pixels.", rich_help_panel=_COMPARE
+            "--size-px",
+            min=1,
+            help="Side in pixels of the patches cut from a cube for --rgb.",
+            rich_help_panel=_COMPARE,
         ),
     ] = 32
 
     def photographs(self) -> Ground | None:
-        """The vectors of --ground."""
+        """Read the vectors of --ground."""
         if self.ground is None:
             return None
         from timesenclip.evaluation.labels.ground_vectors import read_ground
@@ -344,7 +348,7 @@ class PeerOptions:
         return (read_ground if self.ground.suffix == ".parquet" else ground_views)(self.ground)
 
     def models(self) -> ExternalModels:
-        """The models of --presto and --rgb."""
+        """Load the models of --presto and --rgb."""
         from timesenclip.evaluation.baselines.external import ExternalModels
         from timesenclip.ground.load import load_tower
 
@@ -354,7 +358,7 @@ class PeerOptions:
 
 
 def chosen_taxonomy(prompt: list[str] | None, taxonomy: str | None) -> Taxonomy:
-    """The class list that --prompt or --taxonomy asks for, `DEFAULT_TAXONOMY` when neither does.
+    """The class list of --prompt or --taxonomy; `DEFAULT_TAXONOMY` if neither was given.
 
     Raises:
         InputError: both were given.
@@ -362,17 +366,17 @@ def chosen_taxonomy(prompt: list[str] | None, taxonomy: str | None) -> Taxonomy:
     from timesenclip.ground.taxonomy import load_taxonomy, taxonomy_from_phrases
 
     if prompt and taxonomy:
-        raise InputError("--prompt and --taxonomy were both given; ask with one of them.")
+        raise InputError("--prompt and --taxonomy were both given; give one of them.")
     return taxonomy_from_phrases(prompt) if prompt else load_taxonomy(taxonomy or DEFAULT_TAXONOMY)
 
 
 def chosen_templates(templates: str | None) -> str:
-    """--templates, "default" when it was not given."""
+    """The value of --templates, "default" if it was not given."""
     return templates or "default"
 
 
 def chosen_model(checkpoint: str | None) -> Model:
-    """The checkpoint that --checkpoint or the settings name, with torch's threads set as the settings say."""
+    """Load the checkpoint of --checkpoint or of the settings, and set torch's threads as the settings say."""
     import torch
 
     from timesenclip.model.checkpoint import load
@@ -385,14 +389,14 @@ def chosen_model(checkpoint: str | None) -> Model:
 
 
 def chosen_period(period: str | None, year: int | None) -> str | int | None:
-    """--period or --year, not both."""
+    """The value of --period or of --year; both together are refused."""
     if period is not None and year is not None:
         raise InputError(f"--period {period} and --year {year} were both given; give one of them.")
     return period if period is not None else year
 
 
 def chosen_mapping(mapping: list[str] | None) -> list[dict[str, str]] | None:
-    """Every --mapping, in the order in which they are applied."""
+    """The values of --mapping, in the order in which they are applied."""
     from timesenclip.evaluation.labels.labelled import parse_mapping
 
     return [parse_mapping(text) for text in mapping] if mapping else None

@@ -1,4 +1,4 @@
-"""`train`: from a training store to a checkpoint."""
+"""`train`: train an encoder as a recipe says."""
 
 from __future__ import annotations
 
@@ -22,18 +22,23 @@ def train(
         typer.Argument(metavar="RECIPE", help="YAML: configs/paper.yaml, configs/better.yaml, configs/default.yaml."),
     ],
     output: Annotated[
-        Path | None, opt.output("RUN", "Folder; a run in it goes on. Default: runs/NAME of the recipe.")
+        Path | None, opt.output("RUN", "Folder of the run; a run in it is continued. Default: runs/NAME of the recipe.")
     ] = None,
     change: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change the recipe: data.series=my.zarr")
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="Change a setting of the recipe, such as data.series=my.zarr; can be repeated.",
+        ),
     ] = None,
     dry_run: opt.DryRun = False,
-    devices: Annotated[int, typer.Option(min=1, help="Processes, one a device.")] = 1,
+    devices: Annotated[int, typer.Option(min=1, help="Number of devices; one process runs on each.")] = 1,
     accelerator: opt.Accelerator = "auto",
     strict: opt.Strict = False,
     as_json: opt.Json = False,
 ) -> None:
-    """Train an encoder on photographs or field notes; killed runs go on where they were."""
+    """Train an encoder on photographs or field notes; the same command continues a run that was stopped."""
     from timesenclip.train.recipe import PhotoRecipe, read_recipe
 
     chosen = read_recipe(recipe, changes=change or ())
@@ -59,7 +64,7 @@ def train(
         print_json(facts)
         return
     if trained.resumed_from:
-        note(f"went on from step {trained.resumed_from}")
+        note(f"continued from step {trained.resumed_from}")
     done = f"{trained.steps:,} steps{' (stopped early)' if trained.stopped_early else ''}"
     if isinstance(chosen, PhotoRecipe):
         at = chosen.selection.recall_at

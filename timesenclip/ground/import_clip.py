@@ -184,7 +184,8 @@ def _tokenizer(source: str | Path) -> Any:
         return transformers.AutoTokenizer.from_pretrained(str(source))
     except Exception as error:  # OSError from the hub; ValueError, KeyError, ImportError from broken folders
         raise TowerError(
-            f"The weights hold no tokenizer, and '{source}' gives none ({shorten_error(error)}); name a folder or hub id "
+            f"The weights hold no tokenizer, and '{source}' gives none ({shorten_error(error)}); name a "
+            "folder or hub id "
             "of a CLIP with --tokenizer."
         ) from error
 

@@ -216,7 +216,8 @@ def _from_hub(name: str) -> Path:
         )
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
         raise CheckpointError(
-            f"Cannot fetch '{repo}' from the hub ({type(error).__name__}: {shorten_error(error)}); check the name and the "
+            f"Cannot fetch '{repo}' from the hub ({type(error).__name__}: {shorten_error(error)}); check the "
+            "name and the "
             "connection, or give a folder."
         ) from error
 

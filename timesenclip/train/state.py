@@ -58,7 +58,8 @@ def save_state(folder: Path, state: Mapping[str, Any]) -> None:
     except (OSError, RuntimeError) as error:  # torch's zip writer turns a full disk into a RuntimeError
         kept = "the state saved before is kept" if (folder / _STATE).is_file() else "no state was saved yet"
         raise RunStoppedError(
-            f"Cannot save step {state.get('step')} in '{folder}' ({shorten_error(error)}); {kept}. Make room and run the "
+            f"Cannot save step {state.get('step')} in '{folder}' ({shorten_error(error)}); {kept}. Make room "
+            "and run the "
             "same command."
         ) from error
 

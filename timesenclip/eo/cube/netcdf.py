@@ -103,7 +103,8 @@ def open_netcdf(file: Path) -> xr.Dataset:
         )
     except Exception as error:  # h5py, h5netcdf and scipy raise many kinds; all mean that it cannot be read
         raise DataNotFoundError(
-            f"Cannot read '{file}' as netCDF ({type(error).__name__}: {shorten_error(error)}); the file may be cut short, "
+            f"Cannot read '{file}' as netCDF ({type(error).__name__}: {shorten_error(error)}); the file may "
+            "be cut short, "
             "fetch it again."
         ) from error
 

@@ -131,7 +131,8 @@ def _warn_of_troubles(blocks: Sequence[BlockFacts]) -> None:
         )
     if doubted:
         warnings.warn(
-            f"The pixels of {len(doubted)} scenes contradict the offset decided for them ({list_some(doubted)}). Say the "
+            f"The pixels of {len(doubted)} scenes contradict the offset decided for them "
+            f"({list_some(doubted)}). Say the "
             "offset or the provider.",
             DegradedInputWarning,
             stacklevel=4,
