@@ -162,7 +162,7 @@ class WorkOptions:
             )
 
     def side(self, area: AreaOptions) -> int:
-        """Side of a block in pixels: larger for scenes, since a block decodes every tile (512 or 1,024 pixels) it touches."""
+        """Side of a block in pixels: larger for scenes, whose tiles of 512 or 1,024 pixels are decoded whole."""
         return self.block or (512 if area.aoi is not None else 256)
 
 

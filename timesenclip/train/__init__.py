@@ -1,1 +1,1 @@
-"""Training: one trainer for photographs and for field notes, and sweeps that train."""
+"""Training: one trainer for recipes of photographs and of field notes, and sweeps that train checkpoints."""

@@ -1,10 +1,10 @@
-"""Sweeps that train: a recipe and what is changed about it, one checkpoint each, then asked like any other.
+"""Sweeps that train: one checkpoint for a recipe and for each variation of it; all are then evaluated alike.
 
     OUT/checkpoints/<digest>/   a run of `pretrain` each, with `done.json` when it has ended
     OUT/cells/, OUT/sweep.*     what `timesenclip.evaluation.sweep.run` writes
 
-Killed anywhere, the same command goes on inside the training it was in, and ends with the same table: a training
-resumes bit for bit on a CPU, and what is done is not done again.
+After an interruption the same command continues, also inside a training, and ends with the same table: a training
+resumes bit for bit on a CPU, and finished trainings and cells are kept.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ __all__ = ["run_ablation"]
 _LOG = logging.getLogger(__name__)
 _DONE = "done.json"
 Watch = Callable[[str, int, int], contextlib.AbstractContextManager[Progress | None]]
-"""Called before a training with (name, number, of how many); what it yields follows the steps."""
+"""Called before a training with (name, number, total); yields the progress callback for its steps."""
 
 
 def run_ablation(
@@ -51,27 +51,30 @@ def run_ablation(
     progress: Callable[[int, int], None] | None = None,
     watch: Watch | None = None,
 ) -> SweepResult:
-    """Train what is missing of a sweep, ask every checkpoint, and write the table and the curves.
+    """Train the missing checkpoints of a sweep, evaluate all of them, and write the table and the figures.
 
-    All settings are checked before the first training begins. Where the labelled data are the store that is trained on,
-    only its held-out places count: those of the test part, or, where the split has none, those of validation.
+    All settings are checked before the first training begins. If the labelled data are the store that is trained on,
+    only its held-out places are evaluated: the test part or, if the split has none, the validation part.
 
     Args:
         config: from `read_sweep`, with `train`.
-        out: folder; what lies there is kept.
+        out: folder; finished trainings and cells in it are kept.
         accelerator: `auto`, `cpu` or `gpu`.
         progress: called with (done, all) cells.
-        watch: told of every training that is not finished yet.
+        watch: called before every training that is not finished.
 
     Raises:
-        InputError: a value cannot be, or the data do not fit.
+        InputError: a value is invalid, or the data do not fit the sweep.
         RunStoppedError: a state could not be written.
     """
     if config.train is None:
         return run_sweep(config, out, progress=progress)
     base = read_recipe(config.train.recipe, changes=config.train.changes)
     if not isinstance(base, PhotoRecipe):
-        raise InputError(f"'{config.train.recipe}' is a recipe for field notes; a sweep trains on photographs.")
+        raise InputError(
+            f"'{config.train.recipe}' is a recipe for field notes; a sweep trains recipes for "
+            "photographs only; give one."
+        )
     data = read_training_data(base)
     chosen = variations(config.train, base, store_patch=data.store.patch_size)
     _check(config, chosen, data)
@@ -80,7 +83,7 @@ def run_ablation(
     if any(Path(name).resolve() == data.store.folder.resolve() for name in config.data):
         places = data.test if len(data.test) else data.validation
         only = data.store.index["sample_id"].astype(str).to_numpy()[places.rows].tolist()
-    del data  # every training reads its own share
+    del data  # every training reads the data for itself
     runs = Path(out) / "checkpoints"
     makers = [
         partial(
@@ -108,7 +111,7 @@ def _trained(
     accelerator: str,
     watch: Callable[[], contextlib.AbstractContextManager[Progress | None]],
 ) -> SweepCheckpoint:
-    """The checkpoint of a variation, trained now if it is not there."""
+    """The checkpoint of a variation; it is trained now if it does not exist."""
     ended = _ended(folder)
     if ended is None:
         try:
@@ -116,7 +119,7 @@ def _trained(
                 run = pretrain(variation.recipe, folder, accelerator=accelerator, progress=progress)
             ended = {"name": variation.name, "steps": run.steps, "stopped_early": run.stopped_early, "diverged": None}
         except TrainingDivergedError as error:
-            # It would diverge again: the others are worth more than stopping here.
+            # A second attempt would diverge, too; the other trainings are continued.
             _LOG.warning("%s: %s", variation.name, error)
             ended = {"name": variation.name, "diverged": str(error)}
         write_json(folder / _DONE, ended, shared=True)
@@ -130,22 +133,22 @@ def _trained(
 
 
 def _ended(folder: Path) -> dict[str, Any] | None:
-    """What a finished run left, None where there is none."""
+    """The record of a finished run, None if there is none."""
     try:
         ended = dict(json.loads((folder / _DONE).read_text(encoding="utf-8")))
         diverged = ended["diverged"]
-    except (OSError, ValueError, KeyError, TypeError):  # absent or damaged: the run says itself how far it is
+    except (OSError, ValueError, KeyError, TypeError):  # absent or damaged: the state of the run says how far it is
         return None
     if diverged is None:
         try:
             load(folder / "best")
         except CheckpointError as error:
-            raise CheckpointError(f"{error} Or remove '{folder}': the sweep then trains it again.") from error
+            raise CheckpointError(f"{error} Or remove '{folder}'; the sweep then trains it again.") from error
     return ended
 
 
 def _check(config: SweepConfig, chosen: Sequence[Variation], data: TrainingData) -> None:
-    """What would end a sweep after days must end it now: architectures, patches, the tower and the prompts."""
+    """Check architectures, patches, tower and prompts before training, so that no error ends a sweep after days."""
     for variation in chosen:
         make_architecture(variation.recipe, data)
     largest = max(int(variation.settings["patch_size"]) for variation in chosen)
@@ -165,7 +168,8 @@ def _check(config: SweepConfig, chosen: Sequence[Variation], data: TrainingData)
     tower = load_tower(data.tower, revision=data.revision)
     if tower.dim != data.dim:
         raise InputError(
-            f"The tower '{data.tower}' has {tower.dim} dimensions, the ground vectors {data.dim}; name theirs."
+            f"The tower '{data.tower}' has {tower.dim} dimensions, the ground vectors {data.dim}; name the "
+            "tower that made them."
         )
     taxonomy = load_taxonomy(config.taxonomy) if config.taxonomy else taxonomy_from_phrases(config.prompts)
     for templates in config.templates:
@@ -173,7 +177,7 @@ def _check(config: SweepConfig, chosen: Sequence[Variation], data: TrainingData)
 
 
 def _stamp(store: SeriesStore) -> str:
-    """Of the places that are trained on: another store of the same name is another training."""
+    """Digest of the training places: another store of the same name gives another training."""
     digest = hashlib.sha256((store.folder / "index.parquet").read_bytes())
     digest.update(json.dumps(store.attributes, sort_keys=True, default=str).encode())
     return digest.hexdigest()

@@ -1,4 +1,4 @@
-"""Batches of pixel years and ground views, in an order that is a function of (seed, epoch) and of nothing else."""
+"""Batches of pixel years and ground views, in an order that depends on (seed, epoch) only."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ __all__ = ["Batch", "Batches", "Question", "draw_seed"]
 
 
 class Question(NamedTuple):
-    """A list of K classes that the encoder should tell apart, as a batch asks it."""
+    """K classes, with the ones that are true of each kind of place: the targets of `question_loss`."""
 
     vectors: Tensor
     """(K, D) float32 unit vectors of the classes."""
     true: Tensor
-    """(kinds, K) bool: which classes are right for each kind of place (`Batch.place`); a row without any is not
-    asked."""
+    """(kinds, K) bool: which classes are true of each kind of place (`Batch.place`); a kind without one does not
+    take part."""
 
 
 @dataclass(slots=True)
@@ -39,7 +39,7 @@ class Batch:
     x: Tensor
     """(B, T, C[, Y, X]) float32, normalised."""
     calendar: Tensor
-    """(B, T, 2) start and end of each month in years, half a year later in the south where so configured."""
+    """(B, T, 2) start and end of each month in years, half a year later in the south with `hemisphere_shift`."""
     valid: Tensor
     """(B, T) bool."""
     views: Tensor
@@ -50,7 +50,7 @@ class Batch:
     """(B,) int64, position of the place in the store; with field notes, the kind of place that they describe. Ground
     vectors of the same number can be left out of the negatives."""
     questions: tuple[Question, ...] = ()
-    """Lists of classes that the loss also asks; only with field notes."""
+    """Class lists for `question_loss`; empty with photographs."""
 
     def to(self, device: torch.device) -> Batch:
         """The batch on another device."""
@@ -69,25 +69,25 @@ class Batch:
         )
 
     def inputs(self) -> tuple[Any, ...]:
-        """The fields in order, as `Learner.forward` takes them."""
+        """The fields in the order of the arguments of `Learner.forward`."""
         return (self.x, self.calendar, self.valid, self.views, self.has_view, self.place, self.questions)
 
 
 class Batches:
-    """Everything of some places in memory (240 bytes a pixel year), and batches of it.
+    """The series and ground views of some places in memory (240 bytes a pixel year), and batches of them.
 
     Args:
         store: pixel years.
         places: the places to draw from, with their views.
         batch_size: places in a batch, over all ranks.
         normalisation: name of the normalisation.
-        seed: of order and augmentation.
+        seed: seed of the order and of the augmentation.
         augmentation: applied to every batch, or None.
         hemisphere_shift: as in the recipe.
         unit_views: scale views to unit length.
         bands: names of the bands to give; default: all.
-        patch_size: side of the middle of the patches to give; default: all of it.
-        rank, world: which share of each batch this process gets.
+        patch_size: side in pixels of the central part of the patches to give; default: the whole patch.
+        rank, world: number of this process and number of processes; each gets an equal share of a batch.
 
     Raises:
         InputError: fewer places than a batch, a batch that ranks cannot share evenly, or patches that are too small.
@@ -115,28 +115,30 @@ class Batches:
                 f"{len(places)}."
             )
         if batch_size % world:
-            raise InputError(f"A batch of {batch_size} cannot be shared by {world} processes evenly; change one.")
+            raise InputError(
+                f"A batch of {batch_size} cannot be shared by {world} processes evenly; change batch_size or devices."
+            )
         self.places, self.batch_size, self.seed = places, batch_size, seed
         self._rank, self._world, self._augmentation = rank, world, augmentation
         self._normalisation, self._bands, self._hemisphere_shift = normalisation, bands, hemisphere_shift
         self._patch_size = patch_size or store.patch_size
         dn, observations = store.arrays(places.rows)
-        # Only the patch is cut here, to save memory; what is kept of a larger patch is its middle all the same.
+        # Patches are cut here to save memory only: the encoder input takes the middle of a larger patch as well.
         self._dn, self._valid = np.ascontiguousarray(cut(dn, patch_size=self._patch_size)), observations > 0
         self._lat_deg = store.index["lat"].to_numpy(dtype=np.float64)[places.rows]
         self._calendar, self._calendar_of = _calendars(store, places.rows, dn.shape[1])
         self._unit = unit_views
 
     def __len__(self) -> int:
-        """Batches in an epoch; what does not fill the last one waits for another epoch's order."""
+        """Number of batches in an epoch; places that do not fill a last batch are left out of this epoch."""
         return len(self.places) // self.batch_size
 
     def order(self, epoch: int) -> NDArray[np.int64]:
-        """(N,) the places in the order of an epoch."""
+        """(N,) indices of the places in the order of an epoch."""
         return np.random.default_rng([self.seed, 1, epoch]).permutation(len(self.places))
 
     def get(self, index: NDArray[np.integer], *, generator: torch.Generator | None = None) -> Batch:
-        """The places at `index`, augmented where a generator is given."""
+        """The places at `index`, augmented if a generator is given."""
         seen = self._valid[index]
         x, calendar, valid = encoder_input(
             stored_reflectance(self._dn[index], seen),
@@ -158,7 +160,7 @@ class Batches:
         return Batch(x, calendar, valid, views, has_view, torch.from_numpy(self.places.rows[index]))
 
     def stream(self, first: int) -> Iterator[Batch]:
-        """Batches for ever from batch number `first` on, this rank's share; the next is made while one is used."""
+        """Yield batches without end from number `first` on (this rank's share); a thread prepares the next one."""
 
         def make(number: int, order: NDArray[np.int64]) -> Batch:
             start = number % len(self) * self.batch_size + self._rank * share
@@ -180,12 +182,12 @@ class Batches:
 
 
 def draw_seed(*parts: int) -> int:
-    """A 63-bit seed from numbers: every draw depends on (seed, what, when, rank), so a resumed run draws the same."""
+    """A 63-bit seed from numbers such as (seed, kind of draw, step, rank), so that a resumed run draws the same."""
     return int(np.random.SeedSequence(parts).generate_state(1, np.uint64)[0] >> 1)
 
 
 def _calendars(store: SeriesStore, rows: NDArray[np.int64], steps: int) -> tuple[NDArray[np.float32], NDArray[np.intp]]:
-    """The few different calendars (U, T, 2), and which one each place has."""
+    """The distinct calendars (U, T, 2), and the index of the calendar of each place."""
     first, index = np.unique(store.first_month()[rows], return_inverse=True)  # (U,), (N,)
     edges = (first[:, None] + np.arange(steps + 1)).astype("datetime64[D]")  # (U, T + 1)
     return calendar_intervals(edges[:, :-1], edges[:, 1:]), index.reshape(-1)

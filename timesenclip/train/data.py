@@ -1,4 +1,4 @@
-"""What a recipe for photographs trains on: pixel years paired with ground views, split by place."""
+"""Training data of a recipe for photographs: pixel years paired with ground views, split by place."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["TrainingData", "read_training_data"]
 
 @dataclass(frozen=True, slots=True)
 class TrainingData:
-    """Everything that a run reads."""
+    """The data that a run reads."""
 
     store: SeriesStore
     """Pixel years."""
@@ -29,15 +29,15 @@ class TrainingData:
     validation: PairedPlaces
     """Held-out places that select checkpoints."""
     test: PairedPlaces
-    """Held-out places that training never touches; may be none."""
+    """Held-out places that are not used in training; may be empty."""
     parts: dict[str, int]
-    """Places by part, those left out too."""
+    """Number of places by part, including those left out."""
     nearest_m: float
     """Smallest distance between a training and a held-out place."""
     tower: str
     """Tower that the ground vectors come from."""
     revision: str | None
-    """Its revision on the hub."""
+    """Revision of the tower on the hub."""
     dim: int
     """D, length of a ground vector."""
 
@@ -46,8 +46,8 @@ def read_training_data(recipe: PhotoRecipe) -> TrainingData:
     """Open the store, pair it with the ground views and split it.
 
     Raises:
-        DataNotFoundError: something is not there.
-        InputError: the parts do not fit together; the message says which and why.
+        DataNotFoundError: a file does not exist.
+        InputError: store, ground views, pairs or split do not fit together.
     """
     data = recipe.data
     store = SeriesStore.open(data.series)
@@ -100,8 +100,10 @@ def _tower(recipe: PhotoRecipe, views: GroundViews | None) -> str:
     if stored is None and recipe.tower is None:
         raise InputError(
             "The ground embeddings do not say which tower made them; set `tower` in the recipe, such as "
-            "openai/clip-vit-base-patch32, or words will later be embedded by another one."
+            "openai/clip-vit-base-patch32, or prompts will later be embedded by another one."
         )
     if stored is not None and recipe.tower is not None and stored != recipe.tower:
-        raise InputError(f"The recipe says tower '{recipe.tower}', the ground store is of '{stored}'; change one.")
+        raise InputError(
+            f"The recipe says tower '{recipe.tower}', the ground store was made with '{stored}'; change one."
+        )
     return str(recipe.tower or stored)

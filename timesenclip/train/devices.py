@@ -36,7 +36,7 @@ def make_fabric(accelerator: str, devices: int, precision: str) -> Any:
 
 
 def precision_on_cpu(wanted: str) -> str:
-    """What a CPU can do: half precision as bfloat16, and only where that is no slower, which depends on the processor.
+    """Precision to use on a CPU: half precision becomes bfloat16, or 32 bits if bfloat16 is measured to be slower.
 
     Without the instructions for it (AVX-512 BF16, AMX) bfloat16 was 70 times slower than 32 bits.
     """

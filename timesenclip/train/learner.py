@@ -1,4 +1,4 @@
-"""What learns: encoder, pooling, temperature and bank, and their loss on one device or many.
+"""The learner: encoder, pooling, temperature and memory bank, with the loss on one or several devices.
 
 The loss is InfoNCE (`timesenclip.model.contrastive`) between places and their ground views; with field notes,
 `question_loss` is added to it. Every process computes the loss of the whole batch: embeddings are gathered with their
@@ -26,7 +26,7 @@ __all__ = ["Learner", "gather", "question_loss"]
 
 
 class Learner(nn.Module):
-    """Embeds both sides of a batch and compares them."""
+    """Embeds the satellite and the ground side of a batch and computes the loss."""
 
     def __init__(self, architecture: EncoderConfig, objective: ObjectiveConfig) -> None:
         """Build with random weights."""
@@ -48,12 +48,12 @@ class Learner(nn.Module):
         place: Tensor,
         questions: Sequence[Question] = (),
     ) -> tuple[Tensor, Tensor, Tensor, dict[str, Tensor]]:
-        """Loss of the whole batch; what the bank should learn from it: keys (B, D) and places (B,); the loss's terms.
+        """Compute the loss of the whole batch, keys (B, D) and places (B,) to add to the bank, and the loss's terms.
 
-        Args are this process's share, as in `Batch`. There are terms only where the loss has several.
+        Arguments are this process's share of the fields of `Batch`. The terms are empty unless the loss has several.
 
-        Where the bank is the only source of negatives and still empty, the first batch has nothing to be compared with:
-        its loss is zero and it only fills the bank. Differs: the authors start from random vectors (defect 18).
+        If negatives come from the bank alone and it is still empty, the first batch has no negatives: its loss is zero,
+        and it only fills the bank. Differs: the authors start from random vectors (defect 18).
         """
         satellite = gather(F.normalize(self.encoder(x, calendar, valid).float(), dim=-1))  # (B, D)
         ground = gather(F.normalize(self.pooling(views, has_view).float(), dim=-1))  # (B, D)
@@ -85,7 +85,7 @@ class Learner(nn.Module):
 
 
 def question_loss(satellite: Tensor, kind: Tensor, questions: Sequence[Question], *, scale: Tensor | float) -> Tensor:
-    """Mean over the questions of InfoNCE against class vectors: all true classes against all classes.
+    """Mean over class lists of the InfoNCE between places and class vectors: the true classes against all classes.
 
     Args:
         satellite: (B, D) unit vectors.

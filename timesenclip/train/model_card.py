@@ -1,4 +1,4 @@
-"""The model card of a checkpoint trained on photographs: what it learned from, how well it retrieves, its limits."""
+"""The model card of a checkpoint trained on photographs: data, method, held-out retrieval and limits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""AdamW, its schedule, and the moving average of the weights; for every kind of recipe."""
+"""AdamW, its learning-rate schedule, and the moving average of the weights."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["average_weights", "learning_rate_factor", "make_optimiser", "make_sc
 
 
 def make_optimiser(chosen: OptimiserConfig, learner: nn.Module) -> torch.optim.AdamW:
-    """AdamW over what learns; biases, norms and tokens do not decay unless `decay_all` says so."""
+    """AdamW over all trained parameters; biases, norms and tokens decay only with `decay_all`."""
     parameters = [p for p in learner.parameters() if p.requires_grad]
     decay = parameters if chosen.decay_all else [p for p in parameters if p.ndim >= 2]
     plain = [] if chosen.decay_all else [p for p in parameters if p.ndim < 2]
@@ -32,8 +32,8 @@ def make_schedule(
     """The schedule of the learning rate, to be stepped after every optimiser step.
 
     Args:
-        optimiser: with the state of `step`.
-        chosen: the recipe's.
+        optimiser: its state must be that of `step`.
+        chosen: optimiser settings of the recipe.
         step: steps done before.
         steps: steps of the whole run.
         per_epoch: steps in an epoch.
@@ -51,7 +51,7 @@ def make_schedule(
 
     for group in optimiser.param_groups:
         group["initial_lr"] = chosen.learning_rate
-    return LambdaLR(optimiser, factor, last_epoch=step - 1)  # it makes one step itself
+    return LambdaLR(optimiser, factor, last_epoch=step - 1)  # LambdaLR makes one step when it is created
 
 
 def learning_rate_factor(step: int, *, steps: int, per_epoch: int, schedule: str, period: int, warmup: float) -> float:
@@ -72,11 +72,12 @@ def learning_rate_factor(step: int, *, steps: int, per_epoch: int, schedule: str
 def average_weights(learner: nn.Module, decay: float, *, step: int) -> AveragedModel:
     """A copy of the learner whose weights are a moving average over the steps.
 
-    At the beginning the decay is lower, n / (n + 9) after n weights, so that the random first ones are soon forgotten.
+    At the beginning the decay is lower, n / (n + 9) after n weights, so that the random initial weights soon lose
+    influence.
 
     Args:
-        learner: what is averaged.
-        decay: of the average, in 0..1.
+        learner: the learner whose weights are averaged.
+        decay: decay of the average, 0..1.
         step: steps done before.
     """
 

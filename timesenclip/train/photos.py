@@ -1,4 +1,4 @@
-"""Training on photographs: what the trainer asks of a recipe of this kind."""
+"""The `Source` of recipes for photographs: pixel years paired with photographs, as batches for the trainer."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = ["PhotoSource", "make_architecture", "make_batches"]
 
 
 class PhotoSource:
-    """Pixel years paired with photographs (`timesenclip.train.source.Source`). Every draw is one of (seed, step)."""
+    """Pixel years paired with photographs (`timesenclip.train.source.Source`). Every draw is seeded by (seed, step)."""
 
     terms: tuple[str, ...] = ()
 
@@ -52,22 +52,22 @@ class PhotoSource:
         return self._batches.stream(first)
 
     def sample(self, count: int) -> Batch:
-        """A batch of at most `count` places, as they are."""
+        """A batch of at most `count` places, not augmented."""
         return self._batches.get(self._batches.order(0)[:count])
 
     def seed_dropout(self, number: int, rank: int) -> None:
-        """Dropout is a draw of (seed, batch, process)."""
+        """Seed dropout by (seed, batch, process)."""
         torch.manual_seed(draw_seed(self.recipe.seed, 3, number, rank))
 
     def state(self) -> dict[str, Any]:
-        """Empty: no draw depends on the one before."""
+        """An empty state, since no draw depends on an earlier one."""
         return {}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """There is nothing to set: every draw is one of (seed, step)."""
+        """Do nothing, since every draw is seeded by (seed, step)."""
 
     def about(self) -> dict[str, Any]:
-        """What `run.json` says of the data."""
+        """Facts about the data for `run.json`."""
         nearest = self.data.nearest_m
         return {
             "places": self.data.parts,
@@ -88,7 +88,7 @@ class PhotoSource:
             band_names=recipe.data.bands,
             tower=TowerRef(name=data.tower, dim=data.dim, revision=data.revision),
             hemisphere_shift=recipe.hemisphere_shift,
-            # Nobody has labels here: the temperature that was learned is the best guess, and is marked as not fitted.
+            # Without labels nothing can be calibrated: the learned temperature is used, and marked as not fitted.
             calibration=Calibration(temperature=1 / max(scale, 1e-6)),
             training={
                 "recipe": recipe.model_dump(mode="json"),
@@ -104,7 +104,7 @@ class PhotoSource:
 
 
 def make_architecture(recipe: PhotoRecipe, data: TrainingData) -> EncoderConfig:
-    """The encoder that a recipe trains on these data."""
+    """Configuration of the encoder that a recipe trains on these data."""
     options: dict[str, Any] = {
         "embed_dim": data.dim,
         "bands": len(recipe.data.bands or BAND_NAMES),

@@ -1,4 +1,4 @@
-"""What a run would do, without doing it."""
+"""The plan of a training run: size, memory and time, without training."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class TrainPlan:
     """Size, memory and time of a run."""
 
     parameters: int
-    """Of the encoder and the pooling."""
+    """Parameters of the encoder and of the pooling."""
     steps: int
     """Optimiser steps."""
     steps_per_epoch: int
@@ -28,7 +28,7 @@ class TrainPlan:
     parts: dict[str, int]
     """Places by part."""
     nearest_m: float | None
-    """Smallest distance between training and held-out places, metres; None where nothing is held out."""
+    """Smallest distance between training and held-out places in metres; None without held-out places."""
     model_mb: float
     """Weights, gradients, AdamW's two moments, averaged weights and bank."""
     data_mb: float
@@ -43,7 +43,7 @@ def plan_training(recipe: Recipe, *, sample: int = 64) -> TrainPlan:
     """Plan a run; the rate is measured on `sample` places.
 
     Raises:
-        DataNotFoundError: something is not there.
+        DataNotFoundError: a file does not exist.
         InputError: the data do not fit.
     """
     source = open_source(recipe)

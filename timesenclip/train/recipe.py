@@ -29,7 +29,7 @@ class _Strict(BaseModel):
 
 
 class DataConfig(_Strict):
-    """What is trained on."""
+    """Training data of a recipe for photographs."""
 
     series: str
     """Folder of the training store (`timesenclip data sen4map`)."""
@@ -40,7 +40,7 @@ class DataConfig(_Strict):
     directions: tuple[str, ...] = ("W", "E", "N", "S")
     """Views of a LUCAS point that are used."""
     least_views: int = Field(1, ge=1)
-    """Fewest views that a place must have."""
+    """Smallest number of views that a place must have."""
     exclude: tuple[str, ...] = ()
     """Ids of places to leave out."""
     unit_views: bool = True
@@ -48,7 +48,7 @@ class DataConfig(_Strict):
     bands: tuple[str, ...] | None = None
     """Bands that the encoder gets: `rgb`, `10m`, or a list of names; null or `all`: all ten."""
     patch_size: int | None = Field(None, ge=1)
-    """Side of the middle of the store's patches that the encoder gets; null: the whole patch."""
+    """Side in pixels of the central part of the store's patches that the encoder gets; null: the whole patch."""
 
     @field_validator("bands", mode="before")
     @classmethod
@@ -80,17 +80,17 @@ class SplitConfig(_Strict):
     validation: float = Field(0.05, gt=0, lt=1)
     """Share of the blocks that selects checkpoints."""
     test: float = Field(0.05, ge=0, lt=1)
-    """Share of the blocks that training never touches."""
+    """Share of the blocks that are not used in training."""
     gap_m: float = Field(2000.0, ge=0)
     """Training places nearer than this to a held-out one are left unused."""
     seed: int = 0
-    """Which block falls where."""
+    """Seed of the assignment of blocks to parts."""
     lists: dict[Literal["train", "validation", "test"], str] = Field(default_factory=dict)
     """Files of ids by part (.npy, .txt, .json)."""
     min_distance_m: float = Field(0.0, ge=0)
     """Held-out places closer than this to a training place are refused."""
     allow_close: bool = False
-    """Warn instead."""
+    """Warn about places that are too close, instead of refusing them."""
 
     @model_validator(mode="after")
     def _complete(self) -> SplitConfig:
@@ -103,7 +103,7 @@ class AugmentConfig(_Strict):
     """One augmentation."""
 
     name: str
-    """Of `timesenclip.model.augment.AUGMENTATIONS`."""
+    """Name, one of `timesenclip.model.augment.AUGMENTATIONS`."""
     p: float = Field(0.5, ge=0, le=1)
     """Probability that a place is changed."""
 
@@ -115,10 +115,10 @@ class AugmentConfig(_Strict):
 
 
 class ObjectiveConfig(_Strict):
-    """What is minimised."""
+    """Settings of the loss."""
 
     temperature: float = Field(0.07, gt=0)
-    """Where the temperature starts."""
+    """Initial temperature."""
     learn_temperature: bool = True
     """Whether it is learned (scale at most 100)."""
     bank_size: int = Field(2048, ge=0)
@@ -128,7 +128,7 @@ class ObjectiveConfig(_Strict):
     symmetric: bool = False
     """Also ask ground -> satellite."""
     ignore_same_place: bool = False
-    """A key of the same place is no negative."""
+    """Do not use keys of the same place as negatives."""
     pooling: Literal["per-image", "per-dim", "mean", "one-view"] = "per-image"
     """How the photographs of a place become one vector; `one-view`: a random one in each step, the first at
     validation."""
@@ -143,22 +143,22 @@ class ObjectiveConfig(_Strict):
 
 
 class FieldNotesObjective(ObjectiveConfig):
-    """What is minimised: contrast with the notes of other places, and with what is false of this place."""
+    """The loss of a recipe for field notes: contrast with the notes of other places, and with false classes."""
 
     in_batch: bool = True
     """Also use the notes of the other places of the batch as negatives."""
     symmetric: bool = True
     """Also ask ground -> satellite."""
     ignore_same_place: bool = True
-    """A key of the same kind of place is no negative: places of one kind have the same words."""
+    """Do not use keys of the same kind of place as negatives, because places of one kind have the same notes."""
     contrast_weight: float = Field(1.0, ge=0)
     """Weight of InfoNCE between places and their notes."""
     question_weight: float = Field(1.0, ge=0)
-    """Weight of InfoNCE between places and the true and false classes of each question."""
+    """Weight of InfoNCE between places and the classes of each class list."""
 
 
 class WorldConfig(_Strict):
-    """Where the pixel years of field notes come from."""
+    """Simulated and real pixel years of a recipe for field notes."""
 
     simulated: int = Field(60_000, ge=64)
     """Simulated places held at a time."""
@@ -172,16 +172,16 @@ class WorldConfig(_Strict):
     """Folder of the WorldCereal tables, whose points are trained on, calibrated and measured with; null: simulated
     places only."""
     real_share: float = Field(0.15, ge=0, lt=1)
-    """Share of every batch that is real, where there are real places."""
+    """Share of real places in every batch, if there are any."""
 
 
 class OptimiserConfig(_Strict):
     """AdamW and its schedule."""
 
     learning_rate: float = Field(1e-4, gt=0)
-    """Peak."""
+    """Peak learning rate."""
     weight_decay: float = Field(1e-4, ge=0)
-    """On every parameter (`decay_all`), or on matrices only."""
+    """Weight decay, of every parameter with `decay_all`, else of matrices only."""
     decay_all: bool = False
     """Decay biases, norms and tokens too, as the authors do."""
     schedule: Literal["cosine-cycle", "warmup-cosine", "constant"] = "warmup-cosine"
@@ -191,11 +191,11 @@ class OptimiserConfig(_Strict):
     warmup: float = Field(0.03, ge=0, lt=1)
     """Share of the steps spent warming up."""
     clip_norm: float | None = Field(1.0, gt=0)
-    """Largest gradient norm; null: none."""
+    """Largest gradient norm; null: gradients are not clipped."""
 
 
 class SelectionConfig(_Strict):
-    """How a checkpoint is chosen: by retrieval among held-out places, never by labels."""
+    """Selection of the checkpoint by retrieval among held-out places; labels are not used."""
 
     every_epochs: int = Field(1, ge=1)
     """Validate after this many epochs."""
@@ -208,14 +208,14 @@ class SelectionConfig(_Strict):
 
 
 class _Training(_Strict):
-    """What both kinds of recipe say about the checkpoint."""
+    """Settings of both kinds of recipe."""
 
     recipe: str
     """Kind of recipe."""
     name: str
     """Name of the checkpoint."""
     seed: int = 0
-    """Everything random follows from it."""
+    """Seed of every random choice."""
     tower: str | None = None
     """Tower of the ground embeddings; needed where their file does not say (the published dictionary)."""
     encoder: str = "paper"
@@ -223,7 +223,7 @@ class _Training(_Strict):
     encoder_options: dict[str, Any] = Field(default_factory=dict)
     """Fields of `EncoderConfig` to change."""
     normalisation: str = "sen4map"
-    """Of `timesenclip.bands.NORMALISATIONS`."""
+    """Name of the normalisation, one of `timesenclip.bands.NORMALISATIONS`."""
     hemisphere_shift: bool = False
     """Give southern places their season's position instead of their calendar month's."""
 
@@ -242,13 +242,13 @@ class PhotoRecipe(_Training):
     recipe: Literal["photos"]
     """Kind of recipe."""
     data: DataConfig
-    """What is trained on."""
+    """Settings of the training data."""
     split: SplitConfig = SplitConfig()
     """Which places are held out."""
     augment: tuple[AugmentConfig, ...] = ()
     """Augmentations, in order."""
     objective: ObjectiveConfig = ObjectiveConfig()
-    """What is minimised."""
+    """Settings of the loss."""
     optimiser: OptimiserConfig = OptimiserConfig()
     """AdamW and its schedule."""
     selection: SelectionConfig = SelectionConfig()
@@ -277,13 +277,13 @@ class FieldNotesRecipe(_Training):
     encoder: str = "small"
     """Preset of `timesenclip.model.encoder.PRESETS`."""
     normalisation: str = "sqrt"
-    """Of `timesenclip.bands.NORMALISATIONS`."""
+    """Name of the normalisation, one of `timesenclip.bands.NORMALISATIONS`."""
     hemisphere_shift: bool = True
     """Give southern places their season's position instead of their calendar month's."""
     world: WorldConfig = WorldConfig()
     """Where the pixel years come from."""
     objective: FieldNotesObjective = FieldNotesObjective()
-    """What is minimised."""
+    """Settings of the loss."""
     optimiser: OptimiserConfig = OptimiserConfig(learning_rate=1.5e-3, weight_decay=0.02, warmup=0.08)
     """AdamW and its schedule; an epoch is `world.refresh_steps` steps."""
     steps: int = Field(4000, ge=1)
@@ -369,10 +369,10 @@ def _change(content: dict[str, Any], change: str) -> None:
 
 
 def recipe_digest(recipe: Recipe) -> str:
-    """First 12 hexadecimal digits of the SHA-256 of what decides the weights; saving more often changes nothing."""
+    """First 12 hexadecimal digits of the SHA-256 of the settings that decide the weights (not `save_every_steps`)."""
     content = recipe.model_dump(mode="json")
     content.pop("save_every_steps")
-    # Settings that came later do not count where they change nothing: runs begun before them still go on.
+    # Settings that were added later are left out if they have their default: so that older runs can be continued.
     for key in ("bands", "patch_size") if isinstance(recipe, PhotoRecipe) else ():
         if content["data"][key] is None:
             del content["data"][key]

@@ -1,4 +1,4 @@
-"""What the trainer asks of a kind of recipe: its batches, its draws, and what becomes of the trained encoder."""
+"""The protocol of a source of batches, which each kind of recipe implements, and `open_source`."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ __all__ = ["Source", "open_source"]
 
 
 class Source(Protocol):
-    """Where batches come from. The trainer knows nothing else of photographs or field notes."""
+    """Source of the batches of one kind of recipe; the trainer uses photographs and field notes through it only."""
 
     architecture: EncoderConfig
-    """Of the encoder to train."""
+    """Configuration of the encoder to train."""
     first_seed: int
-    """What the initial weights are drawn from."""
+    """Seed of the initial weights."""
     steps: int
     """Optimiser steps of the whole run."""
     epoch_batches: int
     """Batches in an epoch."""
     terms: tuple[str, ...]
-    """Names of the loss's terms, where it has several; they are logged."""
+    """Names of the terms of the loss that are logged; empty if it has one."""
     validation: Validation | None
-    """Held-out places that select checkpoints; None: the last checkpoint is the one to use."""
+    """Held-out places that select checkpoints; None: the last checkpoint is used."""
     parts: dict[str, int]
     """Places by part, for the plan."""
     nearest_m: float | None
-    """Smallest distance between training and held-out places, metres; None where nothing is held out."""
+    """Smallest distance between training and held-out places in metres; None without held-out places."""
     series_steps: int
     """T, steps of a series, for the plan."""
     bytes_in_memory: int
-    """What the places take, for the plan."""
+    """Memory of the places in bytes, for the plan."""
 
     def stream(self, first: int) -> Iterator[Batch]:
         """This process's share of the batches from number `first` on; `first` is where `restore` left off."""
@@ -52,15 +52,15 @@ class Source(Protocol):
         ...
 
     def state(self) -> dict[str, Any]:
-        """What a later `restore` needs beside the number of batches taken, for `torch.save`."""
+        """State for a later `restore`, besides the number of batches taken; saved by `torch.save`."""
         ...
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from a state; called once, after the weights were drawn and before `stream`."""
+        """Continue from a state; called once, after the weights were drawn and before `stream`."""
         ...
 
     def about(self) -> dict[str, Any]:
-        """What `run.json` says of the data."""
+        """Facts about the data for `run.json`."""
         ...
 
     def write_checkpoint(
@@ -69,8 +69,8 @@ class Source(Protocol):
         """Write a checkpoint with its card.
 
         Args:
-            encoder: on the CPU.
-            folder: the checkpoint's.
+            encoder: the trained encoder, on the CPU.
+            folder: folder of the checkpoint.
             scale: learned scale, 1 / temperature.
             step: steps done.
             held: retrieval among held-out places, where this checkpoint was measured.
@@ -79,15 +79,15 @@ class Source(Protocol):
 
 
 def open_source(recipe: Recipe, *, rank: int = 0, world: int = 1) -> Source:
-    """Read what a recipe trains on, for process `rank` of `world`.
+    """Read the training data of a recipe, for process `rank` of `world`.
 
     Raises:
-        DataNotFoundError: something is not there.
-        InputError: the parts do not fit together; the message says which and why.
+        DataNotFoundError: a file does not exist.
+        InputError: the parts of the data do not fit together.
     """
     if isinstance(recipe, PhotoRecipe):
         return PhotoSource(recipe, rank=rank, world=world)
-    # Imported here: who trains on photographs needs neither the simulator nor the notes.
+    # Imported here, because training on photographs needs neither the simulator nor the notes.
     from timesenclip.train.field_notes.source import FieldNotesSource
 
     return FieldNotesSource(recipe, rank=rank, world=world)

@@ -1,4 +1,4 @@
-"""A run's folder: one run at a time, a state that is never half-written, and a log without gaps or repeats."""
+"""The folder of a run: its lock, its saved state, and its log, which a resumed run continues without repeated lines."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ _OWNER = ".lock-owner"
 
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold a run's folder for this process; the lock goes when the process does, however it ends.
+    """Lock the folder of a run for this process; the lock ends with the process.
 
     Raises:
-        InputError: another process trains there.
+        InputError: another process trains in the folder.
     """
     owner, process = folder / _OWNER, ""
     with file_lock(folder / _LOCK) as free:
@@ -47,10 +47,10 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def save_state(folder: Path, state: Mapping[str, Any]) -> None:
-    """Write a state under a temporary name, to the disk, and rename it; the one before stays until then.
+    """Write a state under a temporary name and rename it, so that the previous state is kept until then.
 
     Raises:
-        RunStoppedError: it cannot be written.
+        RunStoppedError: the state cannot be written.
     """
     try:
         with atomic_file(folder / _STATE) as file:
@@ -65,10 +65,10 @@ def save_state(folder: Path, state: Mapping[str, Any]) -> None:
 
 
 def load_state(folder: Path, *, digest: str) -> dict[str, Any] | None:
-    """The state of a folder, None where it has none.
+    """Read the state of a folder; None if it has none.
 
     Raises:
-        InputError: it belongs to another recipe or cannot be read.
+        InputError: the state belongs to another recipe or cannot be read.
     """
     file = folder / _STATE
     if not file.is_file():
@@ -86,12 +86,12 @@ def load_state(folder: Path, *, digest: str) -> dict[str, Any] | None:
 
 
 class RunLog:
-    """`metrics.csv`, and TensorBoard where it is installed; a resumed run drops what was logged after its state."""
+    """`metrics.csv`, and TensorBoard if installed; a resumed run removes lines that were logged after its state."""
 
     _FIELDS = ("step", "epoch", "loss", "scale", "learning_rate", "samples_per_s", "s2g", "g2s", "selection")
 
     def __init__(self, folder: Path, *, step: int, terms: Sequence[str] = ()) -> None:
-        """Open the log of a run that goes on from `step`; `terms` are further columns."""
+        """Open the log of a run that continues from `step`; `terms` are further columns."""
         self._fields = (*self._FIELDS, *terms)
         self._file = folder / "metrics.csv"
         rows = self._rows_until(step)
@@ -116,7 +116,7 @@ class RunLog:
                 self._board.add_scalar(name, value, step)
 
     def close(self) -> None:
-        """Flush."""
+        """Close the log of TensorBoard."""
         if self._board is not None:
             self._board.close()
 

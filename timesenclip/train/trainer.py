@@ -1,13 +1,13 @@
-"""The trainer: one loop that reads top to bottom, for every kind of recipe, on one device or many.
+"""The trainer: one training loop for every kind of recipe, on one or several devices.
 
     RUN/recipe.yaml     the recipe as it was understood        RUN/metrics.csv   the log (TensorBoard beside it)
-    RUN/run.json        versions, data, plan                   RUN/state.pt      what a killed run goes on from
+    RUN/run.json        versions, data, plan                   RUN/state.pt      the state to resume from
     RUN/best/           checkpoint chosen by held-out retrieval    RUN/last/     checkpoint of the last step
 
-What is trained on comes from a `Source` (source.py), what is minimised from the `Learner` (learner.py). A run that was
-killed and resumed ends with the same weights, bit for bit on a CPU: everything random is drawn from (seed, step), or
-its generator is part of the state. Lightning's Fabric does devices and precision; its Trainer cannot resume inside an
-epoch exactly (docs/design/0008-training.md).
+Batches come from a `Source` (source.py), the loss from the `Learner` (learner.py). A run that was killed and resumed
+ends with the same weights, bit for bit on a CPU: random draws are seeded by (seed, step), or the state of their
+generator is saved. Lightning's Fabric handles devices and precision; its Trainer cannot resume exactly inside an epoch
+(docs/design/0008-training.md).
 """
 
 from __future__ import annotations
@@ -44,22 +44,22 @@ Progress = Callable[[int, int, dict[str, float]], None]
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """What a run gave."""
+    """The result of a run."""
 
     folder: Path
     """The run's folder."""
     checkpoint: Path
-    """The checkpoint to use: `best/`, or `last/` where nothing is held out."""
+    """The checkpoint to use: `best/`, or `last/` without held-out places."""
     steps: int
     """Optimiser steps done."""
     resumed_from: int
-    """Step that this call went on from, 0 for a new run."""
+    """Step at which this call began, 0 for a new run."""
     best: float | None
-    """Held-out retrieval of the chosen checkpoint; None where nothing is held out."""
+    """Held-out retrieval of the chosen checkpoint; None without held-out places."""
     stopped_early: bool
-    """Whether patience ran out."""
+    """Whether training stopped early, because validation did not improve any more."""
     rank: int = 0
-    """Of this process; 0 is the one that speaks."""
+    """Rank of this process; the process of rank 0 prints the result."""
 
 
 def pretrain(
@@ -70,11 +70,11 @@ def pretrain(
     devices: int = 1,
     progress: Progress | None = None,
 ) -> Trained:
-    """Train, or go on with what the folder holds.
+    """Train as a recipe says, or continue the run in the folder.
 
     Args:
         recipe: the recipe.
-        out: the run's folder.
+        out: folder of the run.
         accelerator: `auto`, `cpu` or `gpu`, as Lightning names them.
         devices: processes, one a device.
         progress: called after every step.
@@ -113,7 +113,7 @@ class _Run:
         optimiser = make_optimiser(recipe.optimiser, learner)
         self.averaged = average_weights(learner, recipe.ema, step=self.step) if recipe.ema is not None else None
         self.kept = learner if self.averaged is None else cast("Learner", self.averaged.module)
-        """What is validated and saved."""
+        """The averaged weights, or the trained ones: those that are validated and saved."""
         self.scale = float(learner.temperature().detach())
         if state is not None:
             learner.load_state_dict(state["learner"])
@@ -135,7 +135,7 @@ class _Run:
             source.restore(state["source"])
 
     def to_the_end(self, progress: Progress | None) -> Trained:
-        """Steps until the recipe is done or patience runs out."""
+        """Train until the last step of the recipe or until early stopping."""
         recipe, steps = self.recipe, self.source.steps
         log = RunLog(self.folder, step=self.step, terms=self.source.terms) if self.first else None
         stream = self.source.stream(self.step * recipe.accumulate)
@@ -148,7 +148,7 @@ class _Run:
             validation = self.source.validation
             if ends_epoch and validation is not None and self._is_due(validation):
                 figures |= self._validate(validation)
-                began, since = time.perf_counter(), self.step  # the rate is that of training alone
+                began, since = time.perf_counter(), self.step  # validation and saving do not count in the rate
             if log is not None and (ends_epoch or self.step % 10 == 0):
                 log.add(self.step, self._epoch(self.step - 1), figures)
             if ends_epoch or self.step - saved >= recipe.save_every_steps:
@@ -175,7 +175,7 @@ class _Run:
         )
 
     def _one_step(self, stream: Iterator[Batch]) -> dict[str, float]:
-        """One optimiser step, and its figures. The bank changes after it: every micro-batch sees the same negatives."""
+        """One optimiser step and its metrics. The bank changes after it: all micro-batches have the same negatives."""
         recipe = self.recipe
         figures = dict.fromkeys(("loss", *self.source.terms), 0.0)
         learnt: list[tuple[Tensor, Tensor]] = []
@@ -201,7 +201,7 @@ class _Run:
 
     @torch.no_grad()
     def _after_step(self, learnt: list[tuple[Tensor, Tensor]]) -> None:
-        """What follows the weights: temperature, bank, average."""
+        """Update the temperature, the bank and the averaged weights after a step."""
         self.learner.temperature.clamp_()
         self.scale = float(self.learner.temperature())
         for keys, place in learnt:
@@ -234,7 +234,7 @@ class _Run:
         return self._epoch(self.step) % chosen.selection.every_epochs == 0 or self.step == self.source.steps
 
     def _validate(self, chosen: Validation) -> dict[str, float]:
-        """Measure among the held-out places, and keep the checkpoint if it is the best so far."""
+        """Measure retrieval among the held-out places, and save the checkpoint if it is the best so far."""
         held = retrieval(self.kept, chosen.batches, most=chosen.selection.places, device=self.fabric.device)
         figure = held.mean(chosen.selection.recall_at)
         if figure > self.best:

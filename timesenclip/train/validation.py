@@ -1,4 +1,4 @@
-"""How good a checkpoint is without any label: does it find a held-out place's photographs among those of others?"""
+"""Validation without labels: retrieval of the photographs of held-out places among those of other places."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ _CUTS = (1, 5, 10)
 
 @dataclass(frozen=True, slots=True)
 class Validation:
-    """What selects checkpoints."""
+    """The held-out places and settings that select checkpoints."""
 
     batches: Batches
     """Held-out places, not augmented."""
     selection: SelectionConfig
-    """How they select."""
+    """Settings of the selection."""
 
 
 @dataclass(frozen=True, slots=True)
 class HeldOut:
-    """Retrieval among held-out places."""
+    """Results of retrieval among held-out places."""
 
     places: int
     """Places compared."""
     satellite_to_ground: dict[int, float]
     """Recall@K: share of places whose own photographs are among the K nearest."""
     ground_to_satellite: dict[int, float]
-    """Recall@K the other way."""
+    """Recall@K from photographs to places."""
 
     def mean(self, k: int) -> float:
         """Mean of both directions."""
@@ -50,7 +50,7 @@ def instance_recall(
 ) -> dict[int, float]:
     """Share of the queries (M, D) whose own target (same row) is among the K most similar of all (M, D).
 
-    A target as similar as the own one counts as better, so equal vectors never look like a success.
+    A target as similar as the own one ranks before it, so equal vectors are no success.
     """
     rank = []
     for first in range(0, len(queries), block):
@@ -64,7 +64,7 @@ def instance_recall(
 
 @torch.no_grad()
 def retrieval(learner: Learner, batches: Batches, *, most: int, device: torch.device, batch_size: int = 512) -> HeldOut:
-    """Measure on at most `most` places, always the same ones."""
+    """Measure retrieval on at most `most` places, the same ones in every call."""
     training = learner.training
     learner.eval()
     chosen = np.random.default_rng(0).permutation(len(batches.places))[:most]

@@ -1,4 +1,4 @@
-"""The trainings of a sweep: a recipe, and what is changed about it one thing at a time, or in every combination."""
+"""The trainings of a sweep: a recipe, and variations that change one setting each, or every combination of settings."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Variation:
     name: str
     """`base`, or what differs from it: `bands=rgb`."""
     recipe: PhotoRecipe
-    """All of it."""
+    """The recipe of this training."""
     settings: Mapping[str, str | int]
     """Value on each axis, and the seed."""
     changed: tuple[str, ...]
@@ -33,15 +33,15 @@ class Variation:
 
 
 def variations(axes: TrainAxes, recipe: PhotoRecipe, *, store_patch: int = 1) -> list[Variation]:
-    """What is to be trained, the recipe itself first; the same training twice stands there once.
+    """List the trainings of a sweep, the recipe itself first; equal trainings are listed once.
 
     Args:
-        axes: what is changed.
+        axes: settings to change.
         recipe: the base.
-        store_patch: side of the patches of the recipe's store, what `data.patch_size` means when it is not set.
+        store_patch: side of the patches of the recipe's store, the value of `data.patch_size` where it is not set.
 
     Raises:
-        InputError: a value cannot be.
+        InputError: a value is invalid.
     """
     wrong = sorted({"bands", "patch_size"} & recipe.encoder_options.keys())
     if wrong:
@@ -69,7 +69,7 @@ def variations(axes: TrainAxes, recipe: PhotoRecipe, *, store_patch: int = 1) ->
 
 
 def _settings(recipe: PhotoRecipe, store_patch: int) -> dict[str, str | int]:
-    """Where a recipe stands on every axis, in the words of a sweep file."""
+    """The value of a recipe on every axis, as a sweep file writes it."""
     return {
         "bands": _bands_word(recipe.data.bands or BAND_NAMES),
         "patch_size": recipe.data.patch_size or store_patch,

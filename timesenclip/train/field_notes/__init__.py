@@ -1,1 +1,1 @@
-"""What only the shipped checkpoint needs: places with field notes, simulated or real, and how they are measured."""
+"""Training on field notes, as the shipped checkpoint was: simulated and real places, their notes, the model card."""

@@ -35,9 +35,11 @@ def _measure_again(checkpoint: Path, folder: Path | None) -> None:
 
     model = load(checkpoint)
     recipe = model.config.training.get("recipe", {})
-    # The shipped checkpoint was trained before recipes said their kind.
+    # The shipped checkpoint was trained before recipes had the key `recipe`.
     if recipe.get("recipe", "field-notes") != "field-notes" or "world" not in recipe:
-        raise InputError(f"'{checkpoint}' was not trained on field notes; give a checkpoint that was.")
+        raise InputError(
+            f"'{checkpoint}' was not trained on field notes; expected one of a recipe of the kind field-notes."
+        )
     real = read_real_points(folder) if folder is not None else None
     calibrate_and_measure(model, real, checkpoint, seed=int(recipe["seed"]))
 

@@ -51,7 +51,7 @@ CROPS: dict[str, str] = {
     "sorghum and millet": "sorghum",
     "any grassland": "grassland",
 }
-"""Phrase for each kind of place of the crop task."""
+"""Phrase of the crop task for each kind of place."""
 
 _SIMULATED = 4000
 _UNKNOWN_AT_MOST = 0.02
@@ -59,12 +59,12 @@ _UNKNOWN_AT_MOST = 0.02
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One task on one set of places."""
+    """Metrics of one task on one set of places."""
 
     title: str
-    """What was asked, and of what."""
+    """Task and places."""
     methods: dict[str, Metrics]
-    """Zero-shot and what it is compared with."""
+    """Metrics of the zero-shot predictions and of the baselines."""
 
 
 def calibrate(model: Model, real: RealPoints | None, *, seed: int) -> Model:
@@ -115,7 +115,7 @@ def calibrate_and_measure(model: Model, real: RealPoints | None, folder: Path, *
         model: the model.
         real: labelled points, or None for simulated places only.
         folder: the checkpoint's.
-        seed: the recipe's; calibration and measuring draw their own places.
+        seed: seed of the recipe; the places of calibration and measurement are drawn with seeds of their own.
     """
     model = calibrate(model, real, seed=seed + 1)
     measured = measure(model, real, seed=seed + 2)

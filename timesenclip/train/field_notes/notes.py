@@ -1,7 +1,8 @@
-"""Field notes: what a surveyor would write down at a place, as vectors of a ground tower.
+"""Field notes: short texts that describe a place, embedded by a ground tower.
 
-The offline ground view. Each place gets several notes (a plain word, an exact name, a sentence of a taxonomy, a remark
-about the climate), as a LUCAS point gets several photographs; attention pooling makes one vector of them.
+They are the ground view that needs no photographs. Each place gets several notes (a plain word, an exact name, a
+sentence of a taxonomy, a remark about the climate), as a LUCAS point has several photographs; attention pooling makes
+one vector of them.
 """
 
 from __future__ import annotations
@@ -36,19 +37,19 @@ NOTE_TAXONOMIES: tuple[str, ...] = (
     "eurosat",
     "bigearthnet-19",
 )
-"""Taxonomies whose classes the notes speak of."""
+"""Taxonomies whose classes appear in the notes."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClassList:
-    """Classes that the encoder should tell apart, with what is true of each kind of place."""
+    """A class list, with the phrases of each class and the classes that are true of each kind of place."""
 
     name: str
     """Taxonomy, or "everyday" / "covers" for the plain words."""
     phrases: tuple[Array, ...]
     """K arrays (P_k, D) of unit vectors."""
     true: NDArray[np.bool_]
-    """(kinds, K): which classes are right; a row without any is not asked."""
+    """(kinds, K) which classes are true; a kind without a true class does not take part in the loss."""
 
     def vectors(self, *, single: bool, rng: np.random.Generator) -> Array:
         """(K, D) unit class vectors: the mean of all phrases, or one phrase drawn for each class."""
@@ -66,7 +67,7 @@ def _table() -> dict[str, Any]:
 
 
 def kinds_of_place() -> tuple[str, ...]:
-    """Every kind of place notes can be written for: the simulated covers, then "any <group>" for real labels."""
+    """All kinds of places: the simulated covers, then "any <group>" for real points with a coarse label."""
     return cover_names() + tuple(f"any {group}" for group in _table()["everyday"])
 
 
@@ -169,7 +170,7 @@ class FieldNotes:
 
 
 def _true_classes(kind: str) -> dict[str, list[str]]:
-    """Taxonomy -> classes that hold; what a cover says of a taxonomy replaces what its group says."""
+    """True classes of a kind of place by taxonomy; an entry of the cover replaces that of its group."""
     table = _table()
     general = dict(table["groups"].get(everyday_group(kind), {}))
     return general if kind.startswith("any ") else general | dict(table["covers"][kind]["classes"])

@@ -1,4 +1,4 @@
-"""Places to train on: pixel years with the kind of place each is, simulated or real."""
+"""Places to train on: pixel years, simulated or real, with the kind of each place."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ GROUP_SHARES: dict[str, float] = {
     "wetland": 0.08,
     "snow and ice": 0.02,
 }
-"""How often each everyday group is drawn, relative to the others, so that no class is favoured for having many
-covers."""
+"""How often each everyday group is drawn, relative to the others, so that a group with many covers is not
+drawn more often."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Places:
     x: Tensor
     """(N, T, C) float32, normalised."""
     calendar: Tensor
-    """(N, T, 2) float32, as `PixelSeries.calendar`, shifted in the south if so configured."""
+    """(N, T, 2) float32, as `PixelSeries.calendar`, half a year later in the south with `hemisphere_shift`."""
     valid: Tensor
     """(N, T) bool."""
     kind: Tensor
@@ -98,7 +98,7 @@ class Places:
         )
 
     def take(self, index: Tensor) -> Places:
-        """The places at `index` (M,) int64, as often as they stand there."""
+        """The places at `index` (M,) int64, in which a place may occur several times."""
         return Places(
             x=self.x[index],
             calendar=self.calendar[index],
@@ -124,7 +124,7 @@ class Places:
 
 
 def cover_shares() -> NDArray[np.float64]:
-    """Probability of each simulated cover: its group's share, dealt by the covers' own weights."""
+    """Probability of each simulated cover: the share of its group, divided by the weights of the covers."""
     names, weights = cover_names(), cover_weights()
     groups = np.array([everyday_group(name) for name in names])
     shares = np.zeros(len(names))
@@ -137,7 +137,7 @@ def cover_shares() -> NDArray[np.float64]:
 def simulate_places(
     count: int, config: WorldConfig, *, normalisation: str, hemisphere_shift: bool, rng: np.random.Generator
 ) -> Places:
-    """Simulate `count` places whose groups come in `GROUP_SHARES`."""
+    """Simulate `count` places; groups are drawn with the shares of `GROUP_SHARES`."""
     made = simulate_series(count, rng=rng, shares=cover_shares(), l1c=config.l1c, without_b8a=config.without_b8a)
     return Places.of(
         made.series, made.cover, made.climate, normalisation=normalisation, hemisphere_shift=hemisphere_shift

@@ -1,4 +1,4 @@
-"""Places with field notes as a source of batches: what the trainer asks of a recipe of this kind.
+"""The `Source` of recipes for field notes: simulated and real places with notes, as batches for the trainer.
 
 The draws follow one another as they did when the shipped checkpoint was trained: NumPy's generator simulates places and
 draws notes and phrases, torch's draws places and augmentation, torch's global one the weights and dropout. Their states
@@ -34,13 +34,13 @@ from timesenclip.train.validation import HeldOut, Validation
 __all__ = ["AUGMENTATION", "FieldNotesSource"]
 
 AUGMENTATION: Augmentation = Compose((TSMixAug(p=0.15), RandomTS(p=0.25), MonthDropout(p=0.4, most=0.5)))
-"""What every batch goes through. Differs: gentler than the paper's, because simulated years already lack months."""
+"""Augmentations of every batch. Differs: weaker than the paper's, because simulated years already lack months."""
 
 _MONTHS = 12
 
 
 class FieldNotesSource:
-    """Batches of augmented places with notes: simulated, renewed now and then, and a share of real ones.
+    """Batches of augmented places with notes: simulated ones, renewed every `refresh_steps` steps, and real ones.
 
     Every process draws the whole batch and takes its share of it (`timesenclip.train.source.Source`).
     """
@@ -53,7 +53,8 @@ class FieldNotesSource:
         """Embed the notes and read the real places of a recipe, for one process of `world`."""
         if recipe.batch_size % world:
             raise InputError(
-                f"A batch of {recipe.batch_size} cannot be shared by {world} processes evenly; change one."
+                f"A batch of {recipe.batch_size} cannot be shared by {world} processes evenly; change "
+                "batch_size or devices."
             )
         self.recipe, self._rank, self._world = recipe, rank, world
         self._tower = load_tower(recipe.tower)
@@ -87,13 +88,13 @@ class FieldNotesSource:
             hemisphere_shift=recipe.hemisphere_shift,
         )
         self._real_count = round(recipe.batch_size * recipe.world.real_share) if len(self._real) else 0
-        # Rare kinds come more often than they are, but not as often as common ones.
+        # Rare kinds are drawn more often than their share, but less often than common ones.
         self._real_weights = torch.bincount(self._real.kind)[self._real.kind].float().rsqrt()
         names, counts = np.unique(self._points.part, return_counts=True)
         self.parts |= {f"real, {name}": int(count) for name, count in zip(names, counts, strict=True)}
 
     def stream(self, first: int) -> Iterator[Batch]:
-        """This process's share of the batches from number `first` on."""
+        """Yield this process's share of the batches from number `first` on."""
         share = self.recipe.batch_size // self._world
         rows = slice(self._rank * share, (self._rank + 1) * share)
         number = first
@@ -138,10 +139,10 @@ class FieldNotesSource:
         return replace(places, x=x, calendar=calendar, valid=valid)
 
     def _questions(self) -> tuple[Question, ...]:
-        """Every class list, as this batch asks it.
+        """The class lists of a batch, with class vectors drawn for this batch.
 
-        Half of the time each class speaks through one phrase, half of the time through the mean of all its phrases, so
-        that a single word typed by a user and a full prompt ensemble both work.
+        Half of the time the vector of a class is that of one phrase, half of the time the mean of all its phrases, so
+        that both a single phrase of a user and a prompt ensemble are trained for.
         """
         return tuple(
             Question(torch.from_numpy(listed.vectors(single=bool(self._rng.random() < 0.5), rng=self._rng)), true)
@@ -149,7 +150,7 @@ class FieldNotesSource:
         )
 
     def sample(self, count: int) -> Batch:
-        """A batch of at most `count` places of a small world, drawn apart from the run."""
+        """A batch of at most `count` newly simulated places; it does not change the draws of the run."""
         small = self.recipe.model_copy(
             update={
                 "world": self.recipe.world.model_copy(update={"simulated": max(64, count), "real": None}),
@@ -159,12 +160,12 @@ class FieldNotesSource:
         return next(FieldNotesSource(small).stream(0))
 
     def seed_dropout(self, number: int, rank: int) -> None:
-        """One process goes on drawing; several must not draw the same, and draw by (seed, batch, process)."""
+        """Seed dropout by (seed, batch, process) if there are several; one process continues its generator."""
         if self._world > 1:
             torch.manual_seed(draw_seed(self.recipe.seed, 3, number, rank))
 
     def state(self) -> dict[str, Any]:
-        """The states of the three generators, and that from which the present places were simulated."""
+        """The states of the three generators, and the state from which the current places were simulated."""
         return {
             "world": self._world_drawn_from,
             "numpy": json.dumps(self._rng.bit_generator.state),
@@ -173,14 +174,14 @@ class FieldNotesSource:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Set the generators; `stream` simulates the places of that time again."""
+        """Set the generators; `stream` then simulates the same places again."""
         self._world_drawn_from = state["world"]
         self._rng = _generator_at(state["numpy"])
         self._generator.set_state(state["generator"])
         torch.set_rng_state(state["torch"])
 
     def about(self) -> dict[str, Any]:
-        """What `run.json` says of the data."""
+        """Facts about the data for `run.json`."""
         return {"places": self.parts, "tower": self.recipe.tower}
 
     def write_checkpoint(
@@ -203,7 +204,7 @@ class FieldNotesSource:
             },
         )
         model = Model(encoder, config)
-        save(model, folder)  # kept even if what follows fails
+        save(model, folder)  # kept even if calibration fails
         calibrate_and_measure(model, self._points, folder, seed=recipe.seed)
 
 
@@ -214,7 +215,7 @@ def _generator_at(state: str) -> np.random.Generator:
 
 
 def _perturbed(places: Places, generator: torch.Generator) -> Places:
-    """Real places are few: vary their brightness by place, band and step, so that none is learnt by heart."""
+    """Vary the brightness of real places by place, band and step: they are few, and would otherwise be memorised."""
     n, t, c = places.x.shape
     noise: Tensor | int = sum(
         torch.randn(*shape, generator=generator) * spread

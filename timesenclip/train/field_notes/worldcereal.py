@@ -1,7 +1,7 @@
 """Real points for training and for the figures of the model card: WorldCereal tables, split by place.
 
-The tables are the public ones of WorldCereal/worldcereal-classification (MIT); they are read where they lie and
-never copied into the package.
+The tables are the public ones of WorldCereal/worldcereal-classification (MIT); they are read from a folder of
+the user and are not part of the package.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class RealPoints:
     series: PixelSeries
     """N pixel years of monthly composites."""
     kind: tuple[str, ...]
-    """(N,) kind of place, as the field notes know it."""
+    """(N,) kind of place, one of `kinds_of_place()`."""
     part: NDArray[np.str_]
     """(N,) "train", "calibrate" or "test", by spatial block."""
     table: tuple[str, ...]
@@ -95,7 +95,10 @@ def read_real_points(folder: str | Path) -> RealPoints:
     tables = sorted([*root.glob("*.parquet"), *root.glob("*.geoparquet")])
     mapping = root / "class_mappings.json"
     if not tables or not mapping.is_file():
-        raise DataNotFoundError(f"No WorldCereal tables in '{root}': expected class_mappings.json and *.parquet there.")
+        raise DataNotFoundError(
+            f"No WorldCereal tables in '{root}': expected class_mappings.json and "
+            "*.parquet; give the folder of the tables."
+        )
     codes = json.loads(mapping.read_text(encoding="utf-8"))
     series: list[PixelSeries] = []
     kinds: list[str] = []
