@@ -244,17 +244,23 @@ class Cube:
         """(Y, X) in pixels."""
         return int(self.reflectance.shape[2]), int(self.reflectance.shape[3])
 
-    def pixel_series(self) -> PixelSeries:
-        """Every pixel as a series, row by row: N = Y * X. Longitude and latitude are of pixel centres."""
+    def pixel_series(self, pixels: NDArray[np.integer] | None = None) -> PixelSeries:
+        """Pixels as series; longitude and latitude are of pixel centres.
+
+        Args:
+            pixels: (N,) numbers of pixels, counted row by row; default: all Y * X of them.
+        """
         t, c, y, x = self.reflectance.shape
+        chosen = np.arange(y * x) if pixels is None else pixels
         lon, lat = pixel_lonlat(self.crs, self.transform, (y, x))
+        values = self.reflectance.reshape(t, c, y * x)[..., chosen]
         return PixelSeries(
-            reflectance=np.ascontiguousarray(self.reflectance.reshape(t, c, y * x).transpose(2, 0, 1)),  # (N, T, C)
-            valid=np.ascontiguousarray(self.valid.reshape(t, y * x).T),
-            start=np.broadcast_to(self.start, (y * x, t)),
-            end=np.broadcast_to(self.end, (y * x, t)),
-            sample_id=tuple(map(str, range(y * x))),
-            lon_deg=lon,
-            lat_deg=lat,
+            reflectance=np.ascontiguousarray(values.transpose(2, 0, 1)),  # (N, T, C)
+            valid=np.ascontiguousarray(self.valid.reshape(t, y * x)[:, chosen].T),
+            start=np.broadcast_to(self.start, (len(chosen), t)),
+            end=np.broadcast_to(self.end, (len(chosen), t)),
+            sample_id=tuple(map(str, chosen)),
+            lon_deg=lon[chosen],
+            lat_deg=lat[chosen],
             provenance=self.provenance,
         )

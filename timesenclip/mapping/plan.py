@@ -13,8 +13,8 @@ from timesenclip.eo.area import AreaSource, block_windows
 from timesenclip.eo.period import Every, Period
 from timesenclip.errors import InputError
 from timesenclip.grid import Window
+from timesenclip.mapping.observations import read_composites
 from timesenclip.mapping.run.attempt import one_torch_thread
-from timesenclip.mapping.run.observations import read_composites
 from timesenclip.mapping.store.info import chunk_side
 from timesenclip.model.checkpoint import Model
 from timesenclip.model.embed import embed

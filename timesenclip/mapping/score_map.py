@@ -12,15 +12,15 @@ from timesenclip.eo.area import AreaSource, block_windows
 from timesenclip.eo.period import Every, Period, as_period
 from timesenclip.errors import CheckpointError, InputError, NoClearObservationError
 from timesenclip.grid import Window
+from timesenclip.mapping.observations import read_composites
 from timesenclip.mapping.output.cog import map_folder
 from timesenclip.mapping.output.layers import SCORE_NODATA, AreaGrid, Layer
 from timesenclip.mapping.output.tally import preview_step, thinned
 from timesenclip.mapping.output.write_map import write_rasters
-from timesenclip.mapping.run.observations import read_composites
 from timesenclip.mapping.store.scoring import in_threads
 from timesenclip.mapping.store.store import EmbeddingStore
 from timesenclip.model.checkpoint import Model
-from timesenclip.model.embed import embed
+from timesenclip.model.embed import embed_cube
 from timesenclip.report.figure import new_figure
 from timesenclip.tasks.scenic_score import LinearScore
 
@@ -116,7 +116,7 @@ def _of_source(
         if cube is None:
             yield window, np.full((window.pixels, len(weights)), np.nan, dtype=np.float32)
         else:
-            yield window, embed(cube.pixel_series(), model=model, missing="nan") @ weights.T
+            yield window, embed_cube(cube, model=model) @ weights.T
 
 
 def _picture(folder: Path, name: str, names: Sequence[str], small: NDArray[np.float32]) -> None:

@@ -1,4 +1,4 @@
-"""Embed pixel series: in batches, through `encoder_input` and the encoder, to vectors of unit length."""
+"""Embed pixel series and cubes: in batches, through `encoder_input` and the encoder, to vectors of unit length."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ import torch
 from numpy.typing import NDArray
 
 from timesenclip.errors import InputError, NoClearObservationError
+from timesenclip.grid import pixel_lonlat
 from timesenclip.model.checkpoint import Model, as_model
 from timesenclip.model.inputs import encoder_input
-from timesenclip.series import PixelSeries
+from timesenclip.series import Cube, PixelSeries, calendar_intervals
 
-__all__ = ["embed"]
+__all__ = ["embed", "embed_cube"]
 
 
 def embed(
@@ -63,15 +64,60 @@ def embed(
     return out
 
 
+def embed_cube(cube: Cube, *, model: Model, batch_size: int = 1024) -> NDArray[np.float32]:
+    """Embed every pixel of a cube: the same bits as `embed(cube.pixel_series(), missing="nan")`, in less memory.
+
+    Args:
+        cube: Y x X pixels.
+        model: a loaded model.
+        batch_size: as `embed`.
+
+    Returns:
+        (Y * X, D) float32, row by row, of unit length; NaN where a pixel has no valid step.
+
+    Raises:
+        InputError: `batch_size` is below 1, the encoder reads patches, or the cube has too many steps.
+    """
+    if batch_size < 1:
+        raise InputError(f"batch_size is {batch_size}; expected 1 or more.")
+    t, c, y, x = cube.reflectance.shape
+    reflectance, valid = cube.reflectance.reshape(t, c, y * x), cube.valid.reshape(t, y * x)
+    _, lat_deg = pixel_lonlat(cube.crs, cube.transform, (y, x))
+    calendar = calendar_intervals(cube.start, cube.end)  # (T, 2)
+    out = np.full((y * x, model.encoder.config.embed_dim), np.nan, dtype=np.float32)
+    rows = np.flatnonzero(valid.any(axis=0))
+    for first in range(0, len(rows), batch_size):
+        batch = rows[first : first + batch_size]
+        out[batch] = _encode(
+            np.ascontiguousarray(reflectance[..., batch].transpose(2, 0, 1)),  # (N, T, C)
+            np.ascontiguousarray(valid[:, batch].T),  # (N, T)
+            np.broadcast_to(calendar, (len(batch), t, 2)),
+            lat_deg[batch],
+            model,
+        )
+    return out
+
+
 def _embed_batch(series: PixelSeries, rows: NDArray[np.intp], model: Model) -> NDArray[np.float32]:
     contiguous = rows[-1] - rows[0] + 1 == len(rows)
     part = series.take(slice(int(rows[0]), int(rows[-1]) + 1) if contiguous else rows)
-    steps = part.valid.any(axis=0)  # steps that no series of the batch has cost time and change nothing
+    return _encode(part.reflectance, part.valid, part.calendar(), part.lat_deg, model)
+
+
+def _encode(
+    reflectance: NDArray[np.float32],
+    valid: NDArray[np.bool_],
+    calendar: NDArray[np.float32],
+    lat_deg: NDArray[np.float64],
+    model: Model,
+) -> NDArray[np.float32]:
+    """Vectors (N, D) of one batch; arguments as `encoder_input`."""
+    steps = valid.any(axis=0)  # steps that no series of the batch has cost time and change nothing
     given = encoder_input(
-        part.reflectance[:, steps],
-        valid=part.valid[:, steps],
-        calendar=part.calendar()[:, steps],
-        lat_deg=part.lat_deg,
+        reflectance[:, steps],
+        valid=valid[:, steps],
+        calendar=calendar[:, steps],
+        lat_deg=lat_deg,
         normalisation=model.config.normalisation,
         band_names=model.config.band_names,
         patch_size=model.encoder.config.patch_size,

@@ -5,13 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from affine import Affine
 
-from timesenclip.errors import NoClearObservationError
+from timesenclip.errors import InputError, NoClearObservationError
 from timesenclip.model.checkpoint import Model
 from timesenclip.model.checkpoint_config import CheckpointConfig, TowerRef, encoder_fields
-from timesenclip.model.embed import embed
+from timesenclip.model.embed import embed, embed_cube
 from timesenclip.model.encoder import PRESETS, SeriesEncoder
-from timesenclip.testing import random_series
+from timesenclip.testing import random_cube, random_series
 
 
 def _model(**changes: object) -> Model:
@@ -51,3 +52,20 @@ def test_the_south_is_half_a_year_away() -> None:
     half_a_year = replace(series, start=series.start + 182, end=series.end + 182)
     cosine = (embed(south, model=shifted) * embed(half_a_year, model=plain)).sum(axis=1)
     assert cosine.min() > 0.999
+
+
+@pytest.mark.parametrize("northing", [5_600_000.0, -20.0])  # -20: rows on both sides of the equator
+@pytest.mark.parametrize("bands", [None, ("B04", "B08")])
+def test_the_pixels_of_a_cube_get_the_bits_of_their_series(northing: float, bands: tuple[str, ...] | None) -> None:
+    config = replace(PRESETS["tiny"], dim=16, depth=2, heads=2, ffn_dim=8, embed_dim=256, bands=len(bands or range(10)))
+    encoder = SeriesEncoder(config).eval()
+    about = {"name": "t", "encoder": encoder_fields(config), "normalisation": "sqrt", "hemisphere_shift": True}
+    tower = TowerRef(name="compact", dim=256)
+    model = Model(encoder, CheckpointConfig(tower=tower, band_names=bands, **about))
+    cube = random_cube((8, 12), cloudy=0.6)
+    cube = replace(cube, transform=Affine(10, 0, 500_000, 0, -10, northing))
+    expected = embed(cube.pixel_series(), model=model, batch_size=7, missing="nan")
+    assert np.isnan(expected).any(axis=1).sum() == (~cube.valid.any(axis=0)).sum()
+    assert np.array_equal(embed_cube(cube, model=model, batch_size=7), expected, equal_nan=True)
+    with pytest.raises(InputError, match="batch_size is 0"):
+        embed_cube(cube, model=model, batch_size=0)

@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timesenclip.files import atomic_file
+from timesenclip.mapping.observations import clear_count, true_colour
 from timesenclip.mapping.output.layers import CLASS_NODATA, SCORE_NODATA
 from timesenclip.mapping.query import Query
-from timesenclip.series import PixelSeries, concatenate
+from timesenclip.series import Cube, PixelSeries, concatenate
 from timesenclip.tasks.classify import Predictions
 
 __all__ = ["ClassBlock", "TypicalPixel"]
@@ -62,9 +63,9 @@ class ClassBlock:
         colour: NDArray[np.uint8],
         masked: int = 0,
         keep_scores: bool = True,
-        series: PixelSeries | None = None,
+        cube: Cube | None = None,
     ) -> ClassBlock:
-        """Classify the pixels of a block.
+        """Classify the pixels of a block by their scores.
 
         Args:
             scores: (Y * X, K) cosines, row by row; NaN where a pixel was not seen, or not often enough.
@@ -73,7 +74,7 @@ class ClassBlock:
             colour: (Y, X, 3) true colour, as in the store.
             masked: number of pixels that were not seen often enough.
             keep_scores: whether the scores will be written.
-            series: the Y * X pixel series, from which a typical one of each class is kept.
+            cube: the composites, of which a typical pixel of each class is kept.
         """
         shape = (clear.shape[0], clear.shape[1])
         with np.errstate(invalid="ignore"):
@@ -89,7 +90,34 @@ class ClassBlock:
             certainty=np.bincount(label, answers.confidence[seen], count + 1).astype(np.float64),
             masked=masked,
             scores=None if filled is None else np.ascontiguousarray(filled.T).reshape(-1, *shape),  # (K, Y, X)
-            typical={} if series is None else _typical_pixels(answers, series),
+            typical={} if cube is None else _typical_pixels(answers, cube),
+        )
+
+    @classmethod
+    def from_vectors(
+        cls, vectors: NDArray[np.float32], query: Query, cube: Cube, *, min_clear: int, keep_scores: bool
+    ) -> ClassBlock:
+        """Classify the pixels of a block by their embeddings.
+
+        Args:
+            vectors: (Y * X, D) embeddings, row by row; NaN where a pixel was not seen.
+            query: the K classes and their calibration.
+            cube: the composites that were embedded.
+            min_clear: pixels with fewer clear observations get no class.
+            keep_scores: whether the scores will be written.
+        """
+        clear = clear_count(cube)
+        rare = (clear > 0) & (clear < min_clear)
+        scores = query.scores(vectors)  # (Y * X, K)
+        scores[rare.ravel()] = np.nan
+        return cls.from_scores(
+            scores,
+            query,
+            clear=clear,
+            colour=true_colour(cube),
+            masked=int(rare.sum()),
+            keep_scores=keep_scores,
+            cube=cube,
         )
 
     @property
@@ -142,12 +170,12 @@ class ClassBlock:
         return cls(**{"scores": None, **arrays, "masked": int(arrays["masked"])}, typical=typical)
 
 
-def _typical_pixels(answers: Predictions, series: PixelSeries) -> dict[int, TypicalPixel]:
+def _typical_pixels(answers: Predictions, cube: Cube) -> dict[int, TypicalPixel]:
     out = {}
     for k in np.unique(answers.label_index[answers.seen & (answers.label_index >= 0)]):
         mine = np.flatnonzero(answers.seen & (answers.label_index == k))
         # A typical pixel explains more than the surest one: take the confidence nearest to the upper quartile.
         target = np.quantile(answers.confidence[mine], 0.75)
         pick = mine[np.abs(answers.confidence[mine] - target).argmin()]
-        out[int(k)] = TypicalPixel(len(mine), series.take(np.array([pick])))
+        out[int(k)] = TypicalPixel(len(mine), cube.pixel_series(np.array([pick])))
     return out

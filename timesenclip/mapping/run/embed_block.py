@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 from timesenclip.eo.area import AreaSource
 from timesenclip.eo.period import Every, Period
 from timesenclip.grid import Window
+from timesenclip.mapping.observations import clear_count, read_composites, true_colour
 from timesenclip.mapping.run.facts import BlockFacts
-from timesenclip.mapping.run.observations import clear_count, read_composites, true_colour
 from timesenclip.mapping.store.info import BlockData
 from timesenclip.mapping.store.overviews import write_overview
 from timesenclip.mapping.store.quantise import quantise
 from timesenclip.mapping.store.store import EmbeddingStore
 from timesenclip.model.checkpoint import Model
-from timesenclip.model.embed import embed
+from timesenclip.model.embed import embed_cube
 from timesenclip.series import Cube
 
 __all__ = ["EmbedJob", "OverviewJob", "block_data"]
@@ -56,7 +56,7 @@ class EmbedJob:
         loaded = embedded = time.perf_counter()
         seen = int(cube.valid.any(axis=0).sum())
         if seen:
-            vectors = embed(cube.pixel_series(), model=self.model, batch_size=_BATCH, missing="nan")  # (N, D)
+            vectors = embed_cube(cube, model=self.model, batch_size=_BATCH)  # (Y * X, D)
             embedded = time.perf_counter()
             self.store.write(window, block_data(cube, self.store.project(vectors)))
         else:  # the sea, or beyond the border of a country: a block that needs no second must not take four

@@ -8,22 +8,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from timesenclip.eo.area import AreaSource, CubeInMemory, block_windows
 from timesenclip.eo.period import Every, Period
 from timesenclip.files import remove_temporary_files
 from timesenclip.grid import Window
 from timesenclip.manifest import Manifest
+from timesenclip.mapping.observations import read_composites
 from timesenclip.mapping.output.class_map import ClassBlock
 from timesenclip.mapping.query import Query
 from timesenclip.mapping.run.attempt import one_torch_thread
 from timesenclip.mapping.run.blocks import Progress, run_blocks
 from timesenclip.mapping.run.executor import open_executor
 from timesenclip.mapping.run.facts import BlockFacts
-from timesenclip.mapping.run.observations import clear_count, read_composites, true_colour
 from timesenclip.model.checkpoint import Model
-from timesenclip.model.embed import embed
+from timesenclip.model.embed import embed_cube
 
 __all__ = ["MapJob"]
 
@@ -65,28 +63,16 @@ class MapJob:
             return BlockFacts(
                 seen=0, pixels=window.pixels, seconds=seconds, input={} if cube is None else cube.provenance
             )
-        series = cube.pixel_series()  # N = Y * X
         loaded = time.perf_counter()
-        clear = clear_count(cube)
-        rare = (clear > 0) & (clear < self.min_clear)
-        vectors = embed(series, model=self.model, batch_size=_BATCH, missing="nan")  # (N, D)
-        vectors[rare.ravel()] = np.nan
-        block = ClassBlock.from_scores(
-            self.query.scores(vectors),
-            self.query,
-            clear=clear,
-            colour=true_colour(cube),
-            masked=int(rare.sum()),
-            keep_scores=self.scores,
-            series=series,
-        )
+        vectors = embed_cube(cube, model=self.model, batch_size=_BATCH)  # (Y * X, D)
+        block = ClassBlock.from_vectors(vectors, self.query, cube, min_clear=self.min_clear, keep_scores=self.scores)
         seen = block.seen + block.masked
         if seen:
             block.save(self.path(window))
         seconds = {"load": loaded - began, "embed": time.perf_counter() - loaded}
         return BlockFacts(
             seen=seen,
-            pixels=len(series),
+            pixels=window.pixels,
             seconds={name: round(value, 3) for name, value in seconds.items()},
             input=cube.provenance,
         )

@@ -8,7 +8,7 @@ import pytest
 
 from timesenclip.mapping.output.class_map import ClassBlock
 from timesenclip.mapping.query import Query
-from timesenclip.testing import random_series
+from timesenclip.testing import random_cube
 
 SHAPE = (20, 30)
 
@@ -34,8 +34,8 @@ def test_values_are_those_of_a_class_map(scores: np.ndarray, query: Query) -> No
 
 
 def test_a_block_comes_back_from_its_file(scores: np.ndarray, query: Query, tmp_path: Path) -> None:
-    series = random_series(600)
-    for more in ({"masked": 7, "series": series}, {"keep_scores": False}):
+    cube = random_cube(SHAPE)
+    for more in ({"masked": 7, "cube": cube}, {"keep_scores": False}):
         block = block_of(scores, query, **more)
         block.save(tmp_path / "0-0.npz")
         again = ClassBlock.load(tmp_path / "0-0.npz")
@@ -52,13 +52,14 @@ def test_a_block_comes_back_from_its_file(scores: np.ndarray, query: Query, tmp_
 
 
 def test_a_typical_pixel_is_near_the_upper_quartile_of_its_class(scores: np.ndarray, query: Query) -> None:
-    series = random_series(600)
-    block, answers = block_of(scores, query, series=series), query.classify(scores)
+    cube = random_cube(SHAPE)
+    block, answers = block_of(scores, query, cube=cube), query.classify(scores)
     for k, pixel in block.typical.items():
         mine = np.flatnonzero(answers.label_index == k)
         assert pixel.count == len(mine)
-        found = series.sample_id.index(pixel.series.sample_id[0])
+        found = int(pixel.series.sample_id[0])
         assert found in mine
+        assert np.array_equal(pixel.series.reflectance, cube.pixel_series().take(np.array([found])).reflectance)
         higher = (answers.confidence[mine] > answers.confidence[found]).mean()
         assert higher == pytest.approx(0.25, abs=0.02)
 
@@ -72,3 +73,16 @@ def test_rasters_have_a_band_axis(scores: np.ndarray, query: Query) -> None:
         "scores": (3, *SHAPE),
     }
     assert "scores" not in block_of(scores, query, keep_scores=False).rasters()
+
+
+def test_pixels_seen_too_rarely_get_no_class(query: Query) -> None:
+    cube = random_cube(SHAPE, dates=3, cloudy=0.5)
+    clear = cube.valid.sum(axis=0)
+    vectors = np.repeat(query.vectors[:1], clear.size, axis=0)
+    vectors[clear.ravel() == 0] = np.nan
+    block = ClassBlock.from_vectors(vectors, query, cube, min_clear=2, keep_scores=True)
+    assert np.array_equal(block.classes == 255, clear < 2)
+    assert block.masked == (clear == 1).sum() > 0
+    assert block.scores is not None
+    assert np.array_equal((block.scores == -9999).all(axis=0), clear < 2)
+    assert np.array_equal(block.clear, clear)

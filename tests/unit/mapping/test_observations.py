@@ -7,7 +7,7 @@ import numpy as np
 from timesenclip.eo.area import CubeInMemory
 from timesenclip.errors import NoClearObservationError
 from timesenclip.grid import Window
-from timesenclip.mapping.run.observations import clear_count, read_composites, true_colour
+from timesenclip.mapping.observations import clear_count, read_composites, true_colour
 from timesenclip.testing import random_cube
 
 
