@@ -82,3 +82,12 @@ def test_published_photographs_become_unit_vectors_by_place(tmp_path: Path) -> N
     found = ground_views(write_lucas_embeddings(tmp_path / "ground.pt", vectors))
     by_place = dict(zip(found.sample_id, found.vectors.tolist(), strict=True))
     assert by_place == {"41000001": pytest.approx([0.6, 0.8]), "41000002": [0.0, 1.0]}
+
+
+def test_the_survey_does_not_depend_on_the_name_of_the_file(store: Path, tmp_path: Path) -> None:
+    rows = {"point_id": ["point-0", "point-1"], "lon": 4.0, "lat": 50.0, "lc1": ["A11", "B11"]}
+    table = pd.DataFrame(rows).assign(year=2022)
+    for name in ("survey.csv", "survey_of_the_year.csv"):
+        table.to_csv(tmp_path / name, index=False)
+        found = labelled_store(store, f"{tmp_path / name}:lc1", taxonomy=load_taxonomy("lucas-land-cover"))
+        assert found.series.sample_id == ("point-0", "point-1")
