@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from timesenclip.evaluation.labels.labelled import LabelledSet
-from timesenclip.evaluation.temporal import coarsen, keep_random_steps, month_contribution, robustness
+from timesenclip.evaluation.temporal import (
+    coarsen,
+    keep_random_steps,
+    month_contribution,
+    robustness,
+    zero_shot_metrics,
+)
 from timesenclip.ground.prompts import class_vectors
 from timesenclip.ground.taxonomy import load_taxonomy
 from timesenclip.model.checkpoint import load
@@ -59,3 +67,18 @@ def test_robustness_and_contribution_by_month() -> None:
     present = np.unique(truth)
     assert np.isfinite(table[present]).all()
     assert np.isnan(np.delete(table, present, axis=0)).all()
+
+
+def test_a_series_without_a_step_counts_as_wrong_and_draws_give_intervals() -> None:
+    taxonomy = load_taxonomy("lucas-land-cover")
+    weights = class_vectors(taxonomy, MODEL.tower)
+    series = random_series(8, missing=0.0)
+    truth = (embed(series, model=MODEL) @ weights.T).argmax(axis=1)
+    data = LabelledSet("x", series, truth, taxonomy, np.arange(8) % 4, np.arange(8) % 4, "blocks", {})
+    valid = series.valid.copy()
+    valid[[1, 5]] = False
+    found = zero_shot_metrics(data, replace(series, valid=valid), weights, model=MODEL, draws=20)
+    assert (found.accuracy, found.unknown_share) == (0.75, 0.25)
+    low, high = found.intervals["accuracy"]
+    assert low < 0.75 < high == 1.0  # the two lie in one block of four, which some draws leave out
+    assert zero_shot_metrics(data, series, weights, model=MODEL).intervals == {}
