@@ -53,10 +53,6 @@ def test_help_is_quick():
     assert statistics.median(seconds) < 1.0, seconds
 
 
-def test_version_is_that_of_the_installed_distribution():
-    assert importlib.metadata.version("timesenclip") == timesenclip.__version__
-
-
 def imported_modules(path: Path) -> set[str]:
     """Top-level names of every absolute import in a file, at module level or inside functions."""
     found = set()

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Any
 
 import pytest
 import typer
-from typer.testing import CliRunner
 
 from timesenclip.cli import options as opt
-from timesenclip.cli.area_options import AreaOptions, WorkOptions
+from timesenclip.cli.area_options import AreaOptions
 from timesenclip.cli.commands import app
-from timesenclip.cli.groups import with_groups
 
 DIFFERENT = {
     "--output": "what is written differs from command to command; the name and the short form do not",
@@ -122,34 +119,6 @@ def test_commands_of_an_area_take_one_group_of_options() -> None:
     assert len(names) == 9
     for command in ("map", "embed-area", "change"):
         assert names <= set(_options(command))
-
-
-def test_a_group_becomes_options_and_arrives_as_one() -> None:
-    @dataclass(frozen=True)
-    class Place:
-        where: Annotated[str, typer.Option("--where", help="Which place.")]
-        size: Annotated[int, typer.Option("--size")] = 3
-
-    arrived: list[Any] = []
-
-    def go(name: Annotated[str, typer.Argument()], place: Place, loud: Annotated[bool, typer.Option()] = False) -> None:
-        arrived.append((name, place, loud))
-
-    # The hints are real classes here, so that a class inside a function can be one.
-    go.__annotations__ = {"name": Annotated[str, typer.Argument()], "place": Place}
-    go.__annotations__["loud"] = Annotated[bool, typer.Option()]
-    small = typer.Typer()
-    small.command()(with_groups(go))
-    assert "Which place." in CliRunner().invoke(small, ["--help"]).output
-    assert CliRunner().invoke(small, ["x", "--where", "here", "--loud"]).exit_code == 0
-    assert CliRunner().invoke(small, ["x"]).exit_code == 2  # --where is needed
-    assert arrived == [("x", Place("here", 3), True)]
-
-
-def test_side_of_a_block_follows_the_source() -> None:
-    assert WorkOptions().side(AreaOptions()) == 256
-    assert WorkOptions().side(AreaOptions(aoi="31UFS")) == 512
-    assert WorkOptions(block=64).side(AreaOptions(aoi="31UFS")) == 64
 
 
 def test_period_and_year_give_one_span() -> None:
