@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from timesenclip.evaluation.baselines.external import TRUE_COLOUR, TRUE_COLOUR_CORRECTED, ExternalModels
 from timesenclip.evaluation.baselines.rgb_clip import labelled_patches, rgb_baseline
@@ -46,6 +47,7 @@ def _same(first: object, second: object) -> bool:
     return repr(first) == repr(second)
 
 
+@pytest.mark.slow
 def test_points(tmp_path: Path) -> None:
     table = tmp_path / "points.parquet"
     write_wide_table(random_series(24), table)
@@ -60,6 +62,7 @@ def test_points(tmp_path: Path) -> None:
     assert suite.data.skipped == found.skipped == {"0": 8}
 
 
+@pytest.mark.slow
 def test_pixels_of_a_cube(tmp_path: Path) -> None:
     cube = random_cube((6, 8))
     labels = 1 + np.arange(48).reshape(6, 8) % 2

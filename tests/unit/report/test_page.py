@@ -35,7 +35,7 @@ def _read(page: str) -> _Reader:
 def test_plain_text_is_escaped_and_html_is_kept() -> None:
     page = html_page(
         title="maize <script>",
-        lead="5 % & $more",
+        lead="5 % &amp; <b>$more",
         notes=("a < b", "c"),
         sections="<section><h2>Part</h2></section>",
         foot="<section><pre>{}</pre></section>",
@@ -43,7 +43,7 @@ def test_plain_text_is_escaped_and_html_is_kept() -> None:
     found = _read(page)
     assert found.text["h1"] == ["maize <script>"]
     assert found.text["title"] == ["maize <script>"]
-    assert found.text["p"] == ["5 % & $more"]
+    assert found.text["p"] == ["5 % &amp; <b>$more"]
     assert found.text["li"] == ["a < b", "c"]
     assert found.text["h2"] == ["Part"]
     assert found.text["pre"] == ["{}"]
