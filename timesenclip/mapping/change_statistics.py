@@ -1,4 +1,4 @@
-"""What is counted while two stores are compared: distances, and which class became which."""
+"""Counts of a comparison of two stores: distances, and transitions between classes."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _BINS = 4000
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """How much went from one answer to another."""
+    """Pixels whose class changed from one class to another."""
 
     before: str
-    """Answer in the first store."""
+    """Class in the first store."""
     after: str
-    """Answer in the second."""
+    """Class in the second store."""
     pixels: int
     """Number of pixels."""
     hectares: float

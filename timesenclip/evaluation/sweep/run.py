@@ -1,4 +1,4 @@
-"""Ablations from one file: every combination of checkpoints and questions, resumable.
+"""Ablations from one file: every combination of checkpoints and evaluation settings; resumable.
 
 The result of each combination is a file under `cells/`, named by a hash of its inputs. A sweep that was killed and is
 started again computes only missing results, and its table is the same. Checkpoints that have to be trained are passed

@@ -1,4 +1,4 @@
-"""What is counted and thinned out while the blocks of a map pass by; its size does not depend on the area's."""
+"""Pixel counts and a preview, gathered from the blocks of a map; their size does not grow with the area."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is known of a block once it is done: typed here, JSON in the manifest."""
+"""Facts about a finished block, as the manifest records them in JSON."""
 
 from __future__ import annotations
 
