@@ -1,4 +1,4 @@
-"""A pixel of each frequent class, with its time series and what each month adds to the answer, for the map's page."""
+"""Example pixels for the page of a map: time series, and the contribution of each month to the class."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ class AreaTally:
     """Counts the pixels of each class, and keeps a preview."""
 
     def __init__(self, shape: tuple[int, int], classes: int) -> None:
-        """Begin with nothing counted.
+        """Begin with empty counts.
 
         Args:
             shape: (Y, X) of the area.

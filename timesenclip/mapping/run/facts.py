@@ -50,7 +50,7 @@ class BlockFacts:
         return bool(self.failed or self.contradicted)
 
     def without_repetition(self, known: str | None) -> BlockFacts:
-        """Facts as they are kept: troubles in their own fields, and no input that is `known` already.
+        """Facts as the manifest keeps them: failures in fields of their own, and no input that is `known` already.
 
         The input names every scene of the area; kept with each block, the names alone would be gigabytes for a country.
 
