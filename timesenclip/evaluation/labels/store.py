@@ -75,7 +75,7 @@ def _labels(store: SeriesStore, labels: str, taxonomy: Taxonomy) -> NDArray[np.s
     """A label for each place of the store, "" where there is none."""
     file, _, column = labels.rpartition(":")
     if file and Path(file).suffix.lower() in _TABLES:
-        table = read_lucas(file, year=None if "year" not in labels else 2018).set_index("point_id")
+        table = read_lucas(file, year=None).set_index("point_id")
         column = label_column(table, taxonomy.name, column)
         if column not in table:
             raise InputError(f"'{file}' has no column '{column}'; it has {', '.join(table.columns)}.")

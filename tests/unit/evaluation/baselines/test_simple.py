@@ -27,3 +27,18 @@ def test_few_samples_of_many_classes_are_learned_from_without_a_word() -> None:
         assert found.sum(axis=1) == pytest.approx(1)
     vectors, _ = fit_vectors(x[:30], truth[:30], 30, method="probe")
     assert np.linalg.norm(vectors, axis=1) == pytest.approx(1, abs=1e-5)
+
+
+def test_models_with_labels_never_see_the_fold_they_answer() -> None:
+    rng = np.random.default_rng(0)
+    fold = np.arange(80) % 4
+    truth = rng.integers(0, 3, 80)
+    features = np.eye(80, dtype=np.float32)  # a sample tells nothing of another: only a leak could answer
+    shares = cross_predicted(features, truth, fold, forest(trees=20), classes=4)
+    assert shares is not None
+    assert (shares.argmax(axis=1) == truth).mean() < 0.6
+    assert (shares[:, 3] == 0).all()  # a class without a sample is never an answer
+    assert shares.sum(axis=1) == pytest.approx(np.ones(80), abs=1e-5)
+    assert cross_predicted(features, truth, fold * 0, forest(), classes=3) is None
+    few = cross_predicted(features, truth, fold, probe(), classes=3, most=10)
+    assert few is not None

@@ -9,17 +9,13 @@ import pandas as pd
 import pytest
 
 from timesenclip.errors import DataNotFoundError, GridError, InputError
-from timesenclip.evaluation.baselines.simple import cross_predicted, forest, probe
-from timesenclip.evaluation.compare import compare_predictions, write_comparison
 from timesenclip.evaluation.labels.labelled import (
-    LabelledSet,
     labelled_cube,
     labelled_points,
     labelled_series,
     parse_mapping,
     read_labels,
 )
-from timesenclip.evaluation.metrics import compute_metrics
 from timesenclip.ground.taxonomy import taxonomy_from_phrases
 from timesenclip.series import concatenate
 from timesenclip.testing import random_cube, random_series, write_wide_table
@@ -104,21 +100,6 @@ def test_series_from_any_reader_become_a_labelled_set() -> None:
         labelled_series(clouds, np.array(["maize"] * 4), taxonomy=NAMES, title="mine")
 
 
-def test_models_with_labels_never_see_the_fold_they_answer() -> None:
-    rng = np.random.default_rng(0)
-    fold = np.arange(80) % 4
-    truth = rng.integers(0, 3, 80)
-    features = np.eye(80, dtype=np.float32)  # a sample tells nothing of another: only a leak could answer
-    shares = cross_predicted(features, truth, fold, forest(trees=20), classes=4)
-    assert shares is not None
-    assert (shares.argmax(axis=1) == truth).mean() < 0.6
-    assert (shares[:, 3] == 0).all()  # a class without a sample is never an answer
-    assert shares.sum(axis=1) == pytest.approx(np.ones(80), abs=1e-5)
-    assert cross_predicted(features, truth, fold * 0, forest(), classes=3) is None
-    few = cross_predicted(features, truth, fold, probe(), classes=3, most=10)
-    assert few is not None
-
-
 def test_series_of_other_lengths_end_in_missing_steps() -> None:
     long, short = random_series(3), random_series(2, seed=1)
     short = type(short)(
@@ -165,30 +146,3 @@ def test_pixels_of_a_cube_in_strips() -> None:
     assert [len(np.unique(data.block[data.fold == f])) for f in range(4)] == [4] * 4
     with pytest.raises(GridError):
         labelled_cube(cube, labels[:3], taxonomy=NAMES, mapping={"1": "maize"}, title="x")
-
-
-def test_a_paired_comparison_sees_what_two_single_ones_cannot(tmp_path: Path) -> None:
-    rng = np.random.default_rng(0)
-    block = np.repeat(np.arange(40), 10)
-    truth = rng.integers(0, 2, 400)
-    easy = np.repeat(rng.random(40) < 0.5, 10)  # whole blocks are easy or hard for both
-    first = np.where(easy, truth, 1 - truth)
-    second = np.where(rng.random(400) < 0.06, truth, first)  # a little better everywhere
-    data = LabelledSet("x", random_series(400), truth, NAMES, block, block % 4, "blocks", {})
-    found = compare_predictions(first, second, data, names=("A", "B"))
-    accuracy = found.rows[0]
-    assert accuracy.difference == pytest.approx((second == truth).mean() - (first == truth).mean())
-    assert accuracy.verdict == "B better"
-    alone = [
-        compute_metrics(truth, said, names=NAMES.names, block=block).intervals["accuracy"] for said in (first, second)
-    ]
-    assert alone[0][1] > alone[1][0]  # the two intervals overlap widely
-    assert [row.name for row in found.rows if row.is_class] == ["maize", "grassland"]
-    assert found.only_second_right == ((second == truth) & (first != truth)).sum()
-    assert any("lake" in note for note in found.notes)
-    same = compare_predictions(first, first, data, names=("A", "A"))
-    assert {row.verdict for row in same.rows} == {""}
-    files = write_comparison(found, tmp_path)
-    page = files["page"].read_text()
-    assert "B better" in page
-    assert "http" not in page.replace("http://www.w3.org", "")

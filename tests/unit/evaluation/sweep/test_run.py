@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from timesenclip.errors import DataNotFoundError, InputError
 from timesenclip.evaluation.sweep.config import read_sweep
 from timesenclip.evaluation.sweep.run import run_sweep
 from timesenclip.testing import random_series, write_wide_table
@@ -63,25 +62,3 @@ def test_other_data_are_other_cells(sweep_file: Path, tmp_path: Path) -> None:
     frame = pd.read_parquet(table)
     frame.assign(kind="maize").to_parquet(table)
     assert run_sweep(config, tmp_path / "out").computed == 8
-
-
-@pytest.mark.parametrize(
-    ("change", "said"),
-    [
-        ("bands: [rgb]", "put it under `train`"),
-        ("patch: [1, 5]", "cannot be changed after training"),
-        ("monhts: [3]", "monhts"),
-        ("taxonomy: eurosat", "either `taxonomy` or `prompts`"),
-        ("months_kept: [0]", "from 1 on"),
-        ("composites: [week]", "composites"),
-        ("a: [", "not readable as YAML"),
-    ],
-)
-def test_what_a_sweep_cannot_do_is_said(change: str, said: str, sweep_file: Path) -> None:
-    key = change.split(":")[0]
-    kept = [line for line in TEXT.splitlines() if not line.startswith(f"{key}:")]
-    sweep_file.write_text("\n".join([*kept, change]))
-    with pytest.raises(InputError, match=said):
-        read_sweep(sweep_file)
-    with pytest.raises(DataNotFoundError):
-        read_sweep(sweep_file.with_name("none.yaml"))

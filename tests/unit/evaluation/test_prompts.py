@@ -1,4 +1,4 @@
-"""Prompts and months: what the studies say of cases whose answer is known."""
+"""Prompt sets, prompt effects and prompt selection on cases whose answer is known."""
 
 from __future__ import annotations
 
@@ -7,11 +7,9 @@ import pytest
 
 from timesenclip.evaluation.labels.labelled import LabelledSet
 from timesenclip.evaluation.prompts import SELECTED, prompt_effects, prompt_sets, select_prompts
-from timesenclip.evaluation.temporal import coarsen, keep_random_steps, month_contribution, robustness
-from timesenclip.ground.prompts import class_vectors, prompts_for
-from timesenclip.ground.taxonomy import TaxonClass, Taxonomy, load_taxonomy
+from timesenclip.ground.prompts import prompts_for
+from timesenclip.ground.taxonomy import TaxonClass, Taxonomy
 from timesenclip.model.checkpoint import load
-from timesenclip.model.embed import embed
 from timesenclip.testing import random_series
 
 MODEL = load()
@@ -67,48 +65,3 @@ def test_effects_are_what_is_lost_without_the_prompt() -> None:
             balanced.append(np.mean([(said[data.truth == c] == c).mean() for c in (0, 1)]))
         assert effect.balanced_accuracy == pytest.approx(balanced[0] - balanced[1])
     assert effects[0].balanced_accuracy >= effects[-1].balanced_accuracy
-
-
-def test_fewer_steps_keep_the_number_asked_for_and_no_missing_ones() -> None:
-    series = random_series(50, missing=0.5)
-    less = keep_random_steps(series, 3, rng=np.random.default_rng(0))
-    had = series.valid.sum(axis=1)
-    assert np.array_equal(less.valid.sum(axis=1), np.minimum(had, 3))
-    assert not (less.valid & ~series.valid).any()
-    assert len({tuple(np.flatnonzero(row)) for row in less.valid}) > 10  # every series has its own draw
-
-
-def test_coarser_is_the_median_of_the_steps_of_a_quarter() -> None:
-    series = random_series(6, missing=0.4)
-    quarters = coarsen(series, "quarter")
-    assert quarters.steps == 4
-    for i in range(6):
-        for q in range(4):
-            use = np.flatnonzero(series.valid[i, 3 * q : 3 * q + 3]) + 3 * q
-            assert quarters.valid[i, q] == bool(len(use))
-            if len(use):
-                assert quarters.reflectance[i, q] == pytest.approx(np.median(series.reflectance[i, use], axis=0))
-    assert quarters.start[0].astype(str).tolist() == ["2021-01-01", "2021-04-01", "2021-07-01", "2021-10-01"]
-    year = coarsen(series, "year")
-    assert (year.steps, str(year.end[0, 0])) == (1, "2022-01-01")
-    assert coarsen(series, "month") is series
-
-
-def test_robustness_and_contribution_by_month() -> None:
-    taxonomy = load_taxonomy("lucas-land-cover")
-    weights = class_vectors(taxonomy, MODEL.tower)
-    series = random_series(24, missing=0.0)
-    truth = (embed(series, model=MODEL) @ weights.T).argmax(axis=1)
-    block = np.arange(24) % 8
-    data = LabelledSet("x", series, truth, taxonomy, block, block % 4, "blocks", {})
-    curve = robustness(data, weights, model=MODEL, kept=(12, 1), draws=2)
-    assert curve[0].accuracy == 1.0  # the truth is what the whole series says
-    assert curve[1].accuracy < 1.0
-    assert curve[1].mean_steps == 1.0
-    again = robustness(data, weights, model=MODEL, kept=(12, 1), draws=2)
-    assert again == curve
-    table = month_contribution(data, weights, model=MODEL)
-    assert table.shape == (8, 12)
-    present = np.unique(truth)
-    assert np.isfinite(table[present]).all()
-    assert np.isnan(np.delete(table, present, axis=0)).all()
