@@ -6,12 +6,12 @@ import json
 
 import pytest
 
-from timesenclip.evaluation.suite.findings import Findings, report_of
+from timesenclip.evaluation.suite.findings import Findings, findings_report
 from timesenclip.files import json_text
 
 
 def test_the_report_holds_every_part_and_counts_of_every_class(findings: Findings) -> None:
-    report = json.loads(json_text(report_of(findings)))
+    report = json.loads(json_text(findings_report(findings)))
     assert set(report) == {
         *("title", "about", "data", "methods", "prompts", "prompt_effects"),
         *("retrieval", "few_labels", "robustness", "composites", "months"),

@@ -7,7 +7,7 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-from timesenclip.evaluation.suite.findings import Findings, report_of
+from timesenclip.evaluation.suite.findings import Findings, findings_report
 from timesenclip.evaluation.suite.report import figures_html, page, write_report
 from timesenclip.evaluation.suite.report_tables import report_tables
 from timesenclip.files import json_text
@@ -25,7 +25,7 @@ def _headings(text: str) -> list[str]:
 
 def test_a_report_is_written_in_every_form(findings: Findings, tmp_path: Path) -> None:
     report, files = write_report(findings, tmp_path / "report")
-    assert json_text(report) == json_text(report_of(findings))
+    assert json_text(report) == json_text(findings_report(findings))
     assert json.loads(files["json"].read_text()) == json.loads(json_text(report))
     tables = {path.stem for path in files["tables"].iterdir()}
     assert tables == set(report_tables(findings))
