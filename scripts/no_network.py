@@ -1,4 +1,4 @@
-"""A `sitecustomize` that takes the network away; scripts/wheel uses it where `unshare --net` is not permitted."""
+"""A `sitecustomize` that refuses network connections; for scripts/wheel where `unshare --net` is not permitted."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Files and folders that appear under their name when they are complete, and the one form in which JSON is written.
 
-Everything is written under a temporary name beside the target (`.NAME.timesenclip-part`), brought to the disk and
-renamed. A killed process can leave such a file behind; the next write to the same target replaces it, but for targets
+The functions here write under a temporary name beside the target (`.NAME.timesenclip-part`), sync it and
+rename it. A killed process can leave such a file behind; the next write to the same target replaces it, but for targets
 that several processes may write at once (`shared`), whose temporary names are unique. A job that can be resumed keeps
 its finished parts elsewhere, in a folder that it names itself (`STORE.partial`, `.map.partial`).
 """

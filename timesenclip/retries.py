@@ -1,4 +1,4 @@
-"""Try again what may pass: a network or a disk that had a bad moment, never an error in the data or in the program."""
+"""Retries for errors that may be temporary, such as those of a network or a disk; other errors are raised at once."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def with_retries(attempt: Callable[[int], T], *, retries: int, errors: tuple[typ
     Args:
         attempt: takes the number of the attempt.
         retries: how often it is tried again after the first attempt.
-        errors: what may pass. `TimeSenCLIPError` never does, even where it is also one of these.
+        errors: errors that may be temporary. A `TimeSenCLIPError` is raised at once, even if it is one of these.
         wait_s: seconds before the first retry; the pause doubles with each.
 
     Raises:

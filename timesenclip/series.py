@@ -1,7 +1,7 @@
 """The values that flow through the package: pixel series and cubes.
 
-Everything that enters, from a table of points to a STAC search, becomes one of these,
-and nothing downstream knows where it came from.
+Every reader, from tables of points to STAC searches, returns one of these, so that the code behind the readers does not
+depend on the format of the input.
 
 Axis letters: N series, T steps, C bands, Y rows, X columns.
 """
@@ -72,7 +72,7 @@ class PixelSeries:
     """Where it came from and what was done: source, units, offset, mask, compositing, substitutions. JSON-able."""
 
     def __post_init__(self) -> None:
-        """Check shapes and units once, so that nothing downstream has to."""
+        """Check shapes and units once, so that functions that take a series need not."""
         shape = self.reflectance.shape
         if len(shape) not in (3, 5) or shape[2] != len(BAND_NAMES):
             raise InputError(

@@ -157,7 +157,7 @@ def test_months_of_change_are_searched_for_again(run, tmp_path: Path):
     assert set(np.unique(month)) <= {0, 8, 255}
     np.testing.assert_array_equal(month[month == 8], expected[month == 8])
     assert other.exit_code == 2
-    assert "give what the store was made of" in other.stderr
+    assert "give the area that the store was made of" in other.stderr
 
 
 def test_strict_holds_on_a_cluster(run, world: Path, square: Path, tmp_path: Path):

@@ -447,7 +447,7 @@ REFUSED = {
         ["--period", SEASON, "--max-cloud", "5"],
         r"All 10 scenes .* more than 5 % cloud.*--max-cloud",
     ),
-    "no period": ([], r"needs a time"),
+    "no period": ([], r"needs a period"),
     "two sources": (["cube.nc", "--year", "2022"], r"both given"),
     "reflectance": (["--year", "2022", "--units", "reflectance"], r"digital numbers"),
     "unknown provider": (["--year", "2022", "--provider", "nasa"], r"Unknown provider 'nasa'"),

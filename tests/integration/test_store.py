@@ -205,7 +205,7 @@ def test_maps_never_go_into_a_store(source, full, model) -> None:
         lambda: change_stores(store, store, out=store),
         lambda: map_cube(source, ["maize"], out=store, model=model),
     ):
-        with pytest.raises(InputError, match="is a Zarr store, which the maps would spoil"):
+        with pytest.raises(InputError, match="is a Zarr store, and maps must not be written into it"):
             write()
     assert files_of(store) == before
 

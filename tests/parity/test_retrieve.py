@@ -128,7 +128,7 @@ def test_neighbours_equal_a_stable_sort() -> None:
 
 def test_what_cannot_be_asked_is_refused() -> None:
     x = np.eye(3, dtype=np.float32)
-    with pytest.raises(InputError, match="nothing says what a right answer is"):
+    with pytest.raises(InputError, match="correct candidates are not known"):
         retrieve(x, x, direction="x")
     with pytest.raises(InputError, match="one side only"):
         retrieve(x, x, direction="x", query_class=np.arange(3))

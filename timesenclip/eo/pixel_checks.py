@@ -1,4 +1,4 @@
-"""What the pixels show: whether they are DN or reflectance, and whether the offset of 1000 DN is still in them.
+"""Checks of pixel values: whether they are DN or reflectance, and whether the offset of 1000 DN is still in them.
 
 `radiometry.py` decides units and offset by what is declared; here the decision is compared with the values.
 """

@@ -1,4 +1,4 @@
-"""Digital numbers (DN) to surface reflectance; the offset of baseline 04.00 is decided here, and nowhere else.
+"""Digital numbers (DN) to surface reflectance; the offset of baseline 04.00 is decided here only.
 
 - `decide_offset`: of one scene of a search; `offset_for`, `offsets_for`: of the images of a cube.
 - `to_reflectance`, `clean_reflectance`, `usable_reflectance`, `clean_dn`: apply it, and find fill values.

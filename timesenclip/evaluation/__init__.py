@@ -1,1 +1,1 @@
-"""How good a checkpoint is: metrics, intervals, studies, and the suite that puts them on one page."""
+"""Evaluation of checkpoints: metrics, intervals, studies, and the suite that reports them on one page."""

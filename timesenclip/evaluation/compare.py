@@ -129,13 +129,13 @@ def compare_checkpoints(
     predicted = []
     for model in (first, second):
         calibration = model.config.calibration
-        answers = classify_embeddings(
+        predictions = classify_embeddings(
             embed(data.series, model=model),
             class_vectors(data.taxonomy, model.tower, templates),
             temperature=calibration.temperature,
             unknown_score=calibration.unknown_score,
         )
-        predicted.append(answers.label_index)
+        predicted.append(predictions.label_index)
     names = [f"{model.config.name} ({model.digest})" for model in (first, second)]
     return compare_predictions(predicted[0], predicted[1], data, names=(names[0], names[1]), seed=seed, draws=draws)
 
@@ -202,13 +202,13 @@ def write_comparison(found: CheckpointComparison, out: str | Path) -> dict[str, 
     )
     table = ReportTable("compare", f"A: {found.first}. B: {found.second}. Of a class, F1.", heads, rows)
     write_tables(folder, [table])
-    drawing = draw.differences(
+    figure = draw.differences(
         "differences",
         "B less A with its interval",
         [row.name for row in found.rows],
         [(row.difference, row.low, row.high) for row in found.rows],
     )
-    drawing.save(folder)
+    figure.save(folder)
     lead = (
         f"{found.title}. Of {found.rows[0].samples:,} samples both answer {found.same_answer:.0%} alike; only A is "
         f"right on {found.only_first_right:,}, only B on {found.only_second_right:,}. {found.blocks:,} blocks of land, "
@@ -216,7 +216,7 @@ def write_comparison(found: CheckpointComparison, out: str | Path) -> dict[str, 
         "twenty rows without any difference, one will not hold it."
     )
     section = (
-        f'<div class="figures"><figure class="plain"><div class="drawing">{drawing.inline()}</div></figure></div>'
+        f'<div class="figures"><figure class="plain"><div class="drawing">{figure.inline()}</div></figure></div>'
         f'<div class="scroll" tabindex="0">{table.to_html()}</div>'
     )
     page = html_page(

@@ -75,7 +75,7 @@ def few_shot_curve(
     for done, (method, k) in enumerate((method, k) for method in methods for k in wanted):
         rng = np.random.default_rng([seed, k])  # the same examples for every method
         try:
-            runs = [_answer(data, embeddings, text, k, method, rng) for _ in range(repeats)]
+            runs = [_predict(data, embeddings, text, k, method, rng) for _ in range(repeats)]
         except InputError:  # too many classes for a head, or one place with two labels: other points still count
             continue
         accuracies = accuracy_ranges([_scores(predicted, data.truth) for predicted, _ in runs])
@@ -86,7 +86,7 @@ def few_shot_curve(
     return out
 
 
-def _answer(
+def _predict(
     data: LabelledSet,
     embeddings: NDArray[np.float32],
     text: NDArray[np.float32],
@@ -121,7 +121,7 @@ def _rank_in_class(truth: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def _scores(predicted: NDArray[np.int64], truth: NDArray[np.int64]) -> tuple[float, float]:
-    """Accuracy and mean recall of the classes that are present; an answer of -1 is wrong."""
+    """Accuracy and mean recall of the classes that are present; a prediction of -1 is wrong."""
     from sklearn.metrics import accuracy_score, recall_score
 
     recall = recall_score(truth, predicted, labels=np.unique(truth), average="macro")

@@ -391,4 +391,4 @@ def _check(
                 f"queries and {len(candidates)} candidates; give one for each."
             )
     if query_class is None and query_id is None:
-        raise InputError("Neither classes nor ids were given, so nothing says what a right answer is; give one.")
+        raise InputError("Neither classes nor ids were given, so correct candidates are not known; give one.")

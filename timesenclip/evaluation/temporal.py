@@ -1,7 +1,7 @@
 """Temporal ablations: fewer months, longer composites, and the contribution of each month.
 
-Bands cannot be ablated in this way. The encoder reads all bands through one matrix and was never trained with a missing
-one; with a band set to zero, its response to impossible spectra would be measured. A model for fewer bands is another
+Bands are not ablated in this way. The encoder reads all bands through one matrix and has no mask for bands; with a band
+set to zero, its response to impossible spectra would be measured. A model for fewer bands is another
 checkpoint, which the suite evaluates like any other.
 """
 

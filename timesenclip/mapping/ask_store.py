@@ -1,4 +1,4 @@
-"""Ask a store: class, confidence and score maps, and the area of each class, without reading a scene."""
+"""Classify the pixels of a store: maps of class, confidence and scores, and the area of each class."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Two stores of one area: where the embedding changed, where the class did, and in which months they differ.
+"""Compare two stores of one area: changes of the embedding and of the class, and the months that differ most.
 
-The same place looks a little different every year. What counts as change is therefore measured on the area itself: a
-distance that stands out from the bulk of all distances (median + 3 robust standard deviations), or a given one.
+The same place differs a little from year to year. The default threshold of change is therefore measured on the area
+itself: the median of all distances + 3 robust standard deviations.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ __all__ = ["ChangeResult", "change_stores"]
 
 @dataclass(frozen=True, slots=True)
 class ChangeResult:
-    """What changed, and what was written."""
+    """The result of a comparison, and its files."""
 
     folder: Path
     """Where the files are."""
@@ -70,9 +70,9 @@ def change_stores(
         before, after: complete stores of the same grid and checkpoint.
         out: folder for the files; it is made.
         query: also compare the classes (see `make_query`, asked of `before`).
-        threshold: cosine distance above which a pixel has changed; default: what stands out of this area.
+        threshold: cosine distance above which a pixel has changed; default: median + 3 robust standard deviations.
         min_clear: pixels with fewer clear observations in either store are left out.
-        cubes: where the two stores came from; also say in which month each changed pixel differs most.
+        cubes: areas that the two stores were made of; the month of the largest difference is then mapped, too.
         workers: threads; default: one a core.
         progress: called with (done, all) in pixels.
 
@@ -135,7 +135,8 @@ def _check_cubes(cubes: tuple[AreaSource, AreaSource], stores: tuple[EmbeddingSt
         if (cube.shape, cube.transform) != (store.shape, store.transform):
             raise GridError(
                 f"{cube.source_name} has {cube.shape} pixels from {_corner(cube.transform)} on, the store "
-                f"'{store.path}' has {store.shape} from {_corner(store.transform)} on; give what the store was made of."
+                f"'{store.path}' has {store.shape} from {_corner(store.transform)} on; give the area that the "
+                "store was made of."
             )
     for cube, store in zip(cubes, stores, strict=True):
         cube.check_offset(store.period)

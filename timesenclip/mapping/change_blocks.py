@@ -1,4 +1,4 @@
-"""The rasters of a comparison of two stores, block by block: distance and classes first, then what changed and when."""
+"""Rasters of a comparison of two stores, by blocks: distances and classes first, then changed pixels and months."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class StorePair:
     second: EmbeddingStore
     """The store of the later period."""
     queries: tuple[Query, Query] | None
-    """What both are asked, each in its store's dimensions."""
+    """Queries for both stores, each in the dimensions of its store."""
     min_clear: int
     """Pixels with fewer clear observations in either store are left out."""
     distances: DistanceHistogram = field(default_factory=DistanceHistogram)
@@ -60,7 +60,7 @@ class StorePair:
     """Counts the classes of the blocks that were handed out."""
 
     def layers(self) -> list[Layer]:
-        """The distance and, with a query, the class maps before and after."""
+        """Layers of the distance and, with a query, of the class maps before and after."""
         tags = {"UNITS": "1 - cosine, 0..2"}
         made = [Layer("distance", "float32", SCORE_NODATA, ["cosine distance"], tags, overviews="average")]
         if self.queries is not None:
@@ -123,14 +123,14 @@ class ChangeMarks:
     limit: float
     """Distance above which a pixel counts as changed."""
     cubes: tuple[AreaSource, AreaSource] | None
-    """What the stores were made of."""
+    """Areas that the stores were made of."""
     changed: int = 0
     """Changed pixels of the blocks that were handed out."""
     months: NDArray[np.int64] = field(default_factory=lambda: np.zeros(13, dtype=np.int64))
     """(13,) changed pixels by the month of the largest difference; 0: no month was seen in both."""
 
     def layers(self) -> list[Layer]:
-        """What changed and, from cubes, the month."""
+        """Layers of changed pixels and, from cubes, of the month."""
         colours = {SAME: (230, 230, 230), CHANGED: (213, 62, 79)}
         tags = {"CLASS_0": "same", "CLASS_1": "changed", "THRESHOLD": self.limit}
         made = [Layer("changed", "uint8", CLASS_NODATA, ["changed"], tags, colours)]

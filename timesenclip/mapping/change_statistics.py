@@ -1,4 +1,4 @@
-"""What is counted while two stores are compared: distances, and which class became which."""
+"""Counts of a comparison of two stores: distances, and transitions between classes."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _BINS = 4000
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """How much went from one answer to another."""
+    """Pixels whose class changed from one class to another."""
 
     before: str
-    """Answer in the first store."""
+    """Class in the first store."""
     after: str
-    """Answer in the second."""
+    """Class in the second store."""
     pixels: int
     """Number of pixels."""
     hectares: float
@@ -33,7 +33,7 @@ class DistanceHistogram:
     """Cosine distances 0..2 of an area, counted block by block."""
 
     def __init__(self) -> None:
-        """Begin with nothing counted."""
+        """Begin with empty counts."""
         self._counts = np.zeros(_BINS, dtype=np.int64)
 
     def add(self, distance: NDArray[np.float32]) -> None:
@@ -51,7 +51,7 @@ class DistanceHistogram:
         return float((np.searchsorted(total, total[-1] * share) + 0.5) * 2 / _BINS)
 
     def outlier_threshold(self) -> float:
-        """Median + 3 x 1.4826 x the median absolute deviation: what stands out from the bulk of the distances."""
+        """Median + 3 x 1.4826 x the median absolute deviation: a threshold for outliers of the distances."""
         median = self.quantile(0.5)
         centres = (np.arange(_BINS) + 0.5) * 2 / _BINS
         order = np.argsort(np.abs(centres - median), kind="stable")
@@ -64,7 +64,7 @@ class TransitionCounts:
     """How many pixels went from one class to another."""
 
     def __init__(self) -> None:
-        """Begin with nothing counted."""
+        """Begin with empty counts."""
         self._counts = np.zeros((256, 256), dtype=np.int64)
 
     def add(self, before: NDArray[np.uint8], after: NDArray[np.uint8]) -> None:

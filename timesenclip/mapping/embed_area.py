@@ -1,7 +1,7 @@
-"""Embed an area once: every block is loaded, composited, embedded and written on its own.
+"""Embed an area into a store: every block is loaded, composited, embedded and written independently.
 
-An interrupted run can be continued: the manifest says which blocks are done, and the store's files appear under their
-names only when they are complete, so a second run does what is missing and ends with the same bytes.
+An interrupted run can be continued: the manifest records finished blocks, and files of the store appear under their
+names only when they are complete, so a second run computes the missing blocks and ends with the same bytes.
 """
 
 from __future__ import annotations
@@ -54,16 +54,16 @@ class StoreResult:
     item: Path
     """The STAC item."""
     manifest: Path
-    """What was done, block by block."""
+    """The manifest, which records every block."""
 
 
 def manifest_path(store: str | Path) -> Path:
-    """Where the manifest of a store is: beside it, because Zarr warns of files that are not its own."""
+    """Path of the manifest of a store: beside the store, because Zarr warns of unknown files inside."""
     return Path(store).with_suffix(".manifest.jsonl")
 
 
 def item_path(store: str | Path) -> Path:
-    """Where the STAC item of a store is."""
+    """Path of the STAC item of a store."""
     return Path(store).with_suffix(".json")
 
 
@@ -80,11 +80,11 @@ def embed_area(
     dask: str | None = None,
     progress: Progress | None = None,
 ) -> StoreResult:
-    """Embed every pixel of an area into a store that can be asked any number of questions.
+    """Embed every pixel of an area into a store, which `ask_store` classifies for any query.
 
     Args:
         source: an opened area, such as `open_cube(...)`.
-        out: the store, a folder; begun anew or, where the same job was interrupted there, continued.
+        out: the store, a folder; a new one or, if the same job was interrupted there, the one to continue.
         model: a model or a checkpoint's name; default: the shipped one.
         period, every: what is read.
         dims: dimensions kept of an embedding; default: all.
@@ -98,7 +98,7 @@ def embed_area(
 
     Raises:
         InputError: `out` holds a store of another checkpoint, period or grid, or another process is writing it.
-        PartialFailureError: some blocks failed; the others are kept, and the same call does what is missing.
+        PartialFailureError: some blocks failed; the others are kept, and the same call computes the missing ones.
     """
     chosen = as_model(model)
     plain = Model(chosen.encoder, chosen.config, digest=chosen.digest)  # without its tower, which blocks do not need
@@ -115,7 +115,7 @@ def embed_area(
     elif path.exists():
         raise InputError(f"'{path}' exists and is no embedding store; give another output, or remove it.")
     identity = {"store": path.name, **_identity(info)}
-    fresh = known is None  # a manifest without its store is of one that was removed
+    fresh = known is None  # a manifest without a store belongs to a store that was removed
     with (
         one_torch_thread(),
         open_executor(workers, dask) as executor,
@@ -194,7 +194,7 @@ def _remove_torn_files(path: Path) -> None:
 
 def _finish(store: EmbeddingStore, facts: dict[Window, BlockFacts], reused: int, period: Period | None) -> StoreResult:
     start, end = _days(period, facts.values())
-    _remove_torn_files(store.path)  # of a worker of a cluster that was lost on the way
+    _remove_torn_files(store.path)  # left by a worker of a cluster that was lost
     provenance = {"timesenclip": __version__, "torch": torch.__version__, "input": shared_input(facts.values())}
     store.finish(provenance)
     item = item_path(store.path)

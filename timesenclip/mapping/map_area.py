@@ -50,7 +50,7 @@ def map_cube(
     dask: str | None = None,
     progress: Progress | None = None,
 ) -> MapResult:
-    """Map an area by words.
+    """Map an area by classes: embed and classify every pixel, and write the maps.
 
     Args:
         cube: a `Cube`, or an opened area (`CubeSource`, `StacSource`), read block by block, so that memory does not
@@ -75,7 +75,7 @@ def map_cube(
     Raises:
         NoClearObservationError: no pixel has (enough) clear observations.
         InputError: too many classes, the encoder reads patches, or another map was begun in `out`.
-        PartialFailureError: some blocks failed; the others are kept, and the same call does what is missing.
+        PartialFailureError: some blocks failed; the others are kept, and the same call computes the missing ones.
     """
     chosen = with_unknown_below(as_model(model), unknown_below)
     source = CubeInMemory(cube) if isinstance(cube, Cube) else cube

@@ -27,7 +27,7 @@ _BATCH = 512
 
 @dataclass(frozen=True, slots=True)
 class AreaPlan:
-    """What is to be done, and what it is expected to cost."""
+    """Size of the work, and its expected cost."""
 
     shape: tuple[int, int]
     """(Y, X)"""

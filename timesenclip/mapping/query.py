@@ -1,4 +1,4 @@
-"""What is asked of pixels: phrases, a class list or photographs, as one vector a class, ready to be compared."""
+"""Queries: phrases, a class list, photographs or a head as one vector for each class, to be compared with pixels."""
 
 from __future__ import annotations
 
@@ -134,10 +134,10 @@ def make_query(
 
 
 def load_store_tower(store: EmbeddingStore, model: Model | None = None) -> GroundTower:
-    """The tower that a store is asked with.
+    """Load the tower of a store, or take that of the model if it is the same.
 
     Raises:
-        TowerError: the model's is another, or another revision of it; the message names both.
+        TowerError: the model has another tower, or another revision of it.
     """
     info = store.info
     if model is None:
@@ -175,7 +175,7 @@ def _origin(asked: Model | EmbeddingStore) -> dict[str, Any]:
 
 
 def _head_query(store: EmbeddingStore, head: Head | str | Path, unknown_below: float | None) -> Query:
-    """Ask with the class vectors of a head, which calls nothing unknown unless it is told to."""
+    """Make a query from the class vectors of a head; a pixel is unknown only if `unknown_below` is given."""
     found = head if isinstance(head, Head) else load_head(head)
     info = store.info
     if found.digest != info.digest:

@@ -1,1 +1,1 @@
-"""Tables and figures for any report; knows nothing of what it shows."""
+"""Tables and figures for reports, independent of their contents."""

@@ -1,4 +1,4 @@
-"""What stands between the ground and a monthly composite: haze, thin cloud, shadow, slopes, noise, missing months."""
+"""Effects between the ground and a monthly composite: haze, thin cloud, shadow, slopes, noise, missing months."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What things reflect: leaves, canopies, soils, water, building materials and snow in the ten bands.
+"""Reflectance of surfaces: leaves, canopies, soils, water, building materials and snow in the ten bands.
 
 Leaves are PROSPECT-D (tabulated, see scripts/build-leaf-optics), canopies the diffuse fluxes of SAIL, water a
 semi-analytical bio-optical model. Soils, rocks, materials and snow are rounded values typical of the classes of the

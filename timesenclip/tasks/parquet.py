@@ -38,8 +38,8 @@ _PLACE = [pa.field("sample_id", pa.string()), pa.field("lat", pa.float64()), pa.
 
 def classify_schema(class_names: Sequence[str]) -> pa.Schema:
     """Columns of a `classify` file: place, `label`, `confidence`, `unknown`, then one `p_<class>` per class."""
-    answer = [pa.field("label", pa.string()), pa.field("confidence", pa.float32()), pa.field("unknown", pa.bool_())]
-    return pa.schema([*_PLACE, *answer, *(pa.field(f"p_{name}", pa.float32()) for name in class_names)])
+    prediction = [pa.field("label", pa.string()), pa.field("confidence", pa.float32()), pa.field("unknown", pa.bool_())]
+    return pa.schema([*_PLACE, *prediction, *(pa.field(f"p_{name}", pa.float32()) for name in class_names)])
 
 
 def embed_schema() -> pa.Schema:

@@ -58,9 +58,9 @@ class TableSummary:
         self.points = dict.fromkeys([*self.names, UNKNOWN], 0)
         self._confidence = dict.fromkeys([*self.names, UNKNOWN], 0.0)
 
-    def add(self, answer: Classification) -> None:
-        """Count the answers of one batch."""
-        for sample, label, confidence in zip(answer.sample_id, answer.label, answer.confidence, strict=True):
+    def add(self, result: Classification) -> None:
+        """Count the predictions of one batch."""
+        for sample, label, confidence in zip(result.sample_id, result.label, result.confidence, strict=True):
             self.count += 1
             self.points[label] += 1
             self._confidence[label] += float(confidence)
@@ -127,7 +127,7 @@ def classify_table(
     }
     with open_table(file, classify_schema(classes.names)) as table:
         for series in reading.batches(whole=prior_correction):
-            answer = classify(
+            result = classify(
                 series,
                 classes,
                 model=model,
@@ -135,9 +135,9 @@ def classify_table(
                 prior_correction=prior_correction,
                 unknown_below=unknown_below,
             )
-            summary.add(answer)
+            summary.add(result)
             if table:
-                table.write(series, classify_columns(answer))
+                table.write(series, classify_columns(result))
             if progress is not None:
                 progress(summary.count, 0)
         if table:
@@ -194,7 +194,7 @@ class _Reading:
         self._input: dict[str, Any] = {}
 
     def batches(self, *, whole: bool = False) -> Iterator[PixelSeries]:
-        """The table in batches, or `whole` where the answer to one point depends on all of them.
+        """The table in batches, or `whole` if the prediction for one point depends on all of them.
 
         Raises:
             NoClearObservationError: after the last batch, when no point of any was seen clearly.
@@ -221,10 +221,10 @@ class _Reading:
         found = f"{self._points}: {unseen} of {count} points have no clear observation ({listed})"
         if unseen == count:
             raise NoClearObservationError(f"{found}; choose another --period, or points that were seen.")
-        warnings.warn(f"{found}; they are left without an answer.", DegradedInputWarning, stacklevel=2)
+        warnings.warn(f"{found}; they get no prediction.", DegradedInputWarning, stacklevel=2)
 
     def provenance(self, model: Model) -> dict[str, Any]:
-        """How the answers came about, for the file's metadata."""
+        """The provenance of the predictions, for the metadata of the file."""
         return {
             "timesenclip": __version__,
             "points": str(self._points),

@@ -65,6 +65,10 @@ def test_what_cannot_be_compared_is_refused(embedded: StoreResult, area, tmp_pat
     with pytest.raises(InputError, match=r"threshold is 3; a cosine distance is 0..2"):
         change_stores(store, store, out=tmp_path, threshold=3)
     small = CubeInMemory(random_cube((8, 12)))
-    with pytest.raises(GridError, match=r"cube in memory has \(8, 12\) pixels .* give what the store was made of"):
+    with pytest.raises(
+        GridError,
+        match=r"cube in memory has \(8, 12\) pixels .* give the area that the store "
+        r"was made of",
+    ):
         change_stores(store, store, out=tmp_path, cubes=(area, small))
     assert not list(tmp_path.iterdir())

@@ -1,4 +1,4 @@
-"""What the columns of a point table mean: bands to reflectance, names, and places."""
+"""Columns of a point table: bands to reflectance, ids, and coordinates."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def complete_bands(
 ) -> tuple[NDArray[np.float32], list[str], dict[str, Any]]:
     """Put B08 where a point lacks B8A altogether: nearly the same wavelength, and many tables have no B8A.
 
-    Decided point by point, so that the answer does not depend on which points are read together.
+    Decided point by point, so that the result does not depend on which points are read together.
 
     Args:
         raw: (N, T, bands) as in the table.

@@ -1,4 +1,4 @@
-"""Which stretch of each point's record is used, and how it becomes a rectangle of steps."""
+"""Select the period of each point, and align the steps of all points in one array."""
 
 from __future__ import annotations
 

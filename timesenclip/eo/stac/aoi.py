@@ -32,7 +32,7 @@ _SEGMENTS = 100
 _MOST_STRETCH = 0.01
 """Pixels of an area may differ by this share from 100 m2 without a warning; within a UTM zone it is below 0.003."""
 _MOST_PX = 1_000_000
-"""Side of the largest grid in pixels; a larger one is taken for a mistake."""
+"""Side of the largest grid in pixels; a larger area is refused."""
 
 
 @dataclass(frozen=True)
@@ -176,7 +176,7 @@ def _refuse_invalid(shape: Any, name: str) -> None:
 
     if not shape.is_valid:
         raise InputError(
-            f"A polygon of '{name}' is not valid ({explain_validity(shape)}); mend it: ogr2ogr -makevalid "
+            f"A polygon of '{name}' is not valid ({explain_validity(shape)}); repair it: ogr2ogr -makevalid "
             "OUT.gpkg FILE."
         )
     if shape.area == 0:

@@ -1,4 +1,4 @@
-"""Scenes: what is read from the STAC items of any catalogue, and which scenes show the same observation."""
+"""Scenes from the STAC items of any catalogue, and removal of duplicates of one observation."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _MARGIN_DEG = 0.01
 
 @dataclass(frozen=True)
 class Scene:
-    """One tile seen once."""
+    """One acquisition of one tile."""
 
     id: str
     """Id of the STAC item, or name of the product."""

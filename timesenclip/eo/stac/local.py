@@ -1,4 +1,4 @@
-"""STAC items for files that are in no catalogue: `.SAFE` products of ESA, and folders of COGs.
+"""STAC items for files without a catalogue: `.SAFE` products of ESA, and folders of COGs.
 
 Baseline, time, offset and cloud cover are taken from the metadata beside the files (`MTD_MSIL2A.xml`) where there are
 any; the rest is read from the names, as ESA, Sentinel-Hub and Earth Search write them.

@@ -1,4 +1,4 @@
-"""Sentinel-2 tiles and UTM zones, computed: no list of tiles is needed.
+"""Sentinel-2 tiles and UTM zones, computed without a list of tiles.
 
 Source: NGA.SIG.0012, The Universal Grids and the MGRS (letters of the 100 km squares); ESA, Sentinel-2 Products
 Specification 14.9 (a tile is its square plus an overlap to the east and south, 109.8 km, its corner on the 60 m grid).

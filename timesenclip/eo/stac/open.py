@@ -5,7 +5,7 @@
     map_cube(source, ["maize", "forest"], out="map")
 
 One date of the result is one solar day: the tiles and UTM zones seen that day are laid onto the area's grid, the first
-valid pixel wins, in an order that does not depend on the answer of the search.
+valid pixel wins, in an order that does not depend on the order of the search results.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What went wrong while scenes were read: gathered for each window, and told once for each area."""
+"""Failures and contradictions while scenes are read: collected for each window, and warned about once for an area."""
 
 from __future__ import annotations
 

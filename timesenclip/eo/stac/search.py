@@ -1,6 +1,6 @@
 """Find STAC items: in an API, in a catalogue on disk, in a folder of products.
 
-Whatever the source, the answer is a list of items as JSON with absolute addresses, narrowed to the area and the time.
+All sources give a list of items as JSON with absolute addresses, limited to the area and the period.
 """
 
 from __future__ import annotations

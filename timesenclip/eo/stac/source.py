@@ -1,4 +1,4 @@
-"""An area made of scenes: which of them a window needs, and how days become mosaics and composites."""
+"""An area read from scenes: selection of the scenes of a window, mosaics of days, and composites."""
 
 from __future__ import annotations
 

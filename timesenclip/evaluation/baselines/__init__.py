@@ -1,1 +1,1 @@
-"""What the checkpoint is compared with: simple classifiers, CLIP on images, Presto."""
+"""Baselines to compare with: simple classifiers, CLIP on images, Presto."""

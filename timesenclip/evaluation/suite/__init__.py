@@ -1,1 +1,1 @@
-"""All questions about one checkpoint and one labelled set, as one report."""
+"""The evaluation suite: all experiments with one checkpoint on one labelled set, and the report."""

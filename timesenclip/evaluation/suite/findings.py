@@ -1,4 +1,4 @@
-"""What the evaluation suite finds, and the same as plain values."""
+"""The results of the evaluation suite, and their conversion to plain values."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ __all__ = ["Findings", "findings_report"]
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """Everything that was found, before it is written."""
+    """All results of a suite."""
 
     title: str
     """Heading of the report."""
     data: LabelledSet
-    """What was asked about."""
+    """The labelled samples."""
     embeddings: NDArray[np.float32]
     """(N, D) unit rows."""
     weights: NDArray[np.float32]
     """(K, D) class vectors."""
     comparison: Comparison
-    """Zero-shot beside what it must be compared with."""
+    """Predictions and metrics of the zero-shot method and of the baselines."""
     prompts: list[PromptSet]
-    """Every template set."""
+    """Metrics of every template set."""
     effects: list[PromptEffect]
-    """Every prompt, most helpful first."""
+    """Effect of every prompt, most helpful first."""
     retrieval: list[Retrieval]
-    """Every direction."""
+    """Retrieval in every direction."""
     shots: list[FewShotPoint]
     """The few-label curve; empty where labels do not allow one."""
     kept: list[RobustnessPoint]
@@ -46,7 +46,7 @@ class Findings:
     lengths: dict[str, Metrics]
     """Metrics of monthly, quarterly and annual composites."""
     months: NDArray[np.float64]
-    """(K, 12) what each month adds."""
+    """(K, 12) contribution of each month to the margin."""
     neighbours: list[tuple[int, list[int]]]
     """A sample of each frequent class and its nearest neighbours in other blocks of land."""
     about: dict[str, Any]
@@ -54,7 +54,7 @@ class Findings:
 
 
 def findings_report(findings: Findings) -> dict[str, Any]:
-    """Everything that was found, as plain values for report.json."""
+    """Convert the results to plain values for report.json."""
     data = findings.data
     count = np.bincount(data.truth, minlength=len(data.taxonomy))
     return {

@@ -38,8 +38,8 @@ def write_report(found: Findings, out: Path) -> tuple[dict[str, Any], dict[str, 
         "figures": out / "figures",
     }
     write_tables(out / "tables", list(tables.values()))
-    for drawing in figures.values():
-        drawing.save(out / "figures")
+    for figure in figures.values():
+        figure.save(out / "figures")
     write_text(files["report"], page(found, tables, figures), shared=True)
     return report, files
 

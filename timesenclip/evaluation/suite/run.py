@@ -53,7 +53,7 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class SuiteResult:
-    """What was found and where it is written."""
+    """Results, and the files they were written to."""
 
     findings: Findings
     """All of it."""

@@ -1,1 +1,1 @@
-"""One thing changed at a time: the grid of a sweep file, its runs and its figures."""
+"""Sweeps: the settings of a sweep file, the evaluation of every combination, and the figures."""

@@ -1,4 +1,4 @@
-"""Parts of a sweep: its checkpoints, and one cell for each combination of checkpoint and question."""
+"""Parts of a sweep: its checkpoints, and one cell for each combination of checkpoint and evaluation settings."""
 
 from __future__ import annotations
 

@@ -86,7 +86,7 @@ class SweepConfig(_Strict):
         return values
 
     @model_validator(mode="after")
-    def _one_question(self) -> SweepConfig:
+    def _one_class_list(self) -> SweepConfig:
         if bool(self.prompts) == bool(self.taxonomy):
             raise ValueError("give either `taxonomy` or `prompts`")
         if min(self.months_kept, default=0) < 1:

@@ -41,7 +41,7 @@ def sweep_figures(
             out.append(_along(config, axis, groups, cells))
         if len(groups) > 1 and several:
             out.append(_months_by(config, axis, groups, cells))
-    if several and not any(drawing.name.startswith("curve") for drawing in out):
+    if several and not any(figure.name.startswith("curve") for figure in out):
         out.append(_months_by(config, "recipe", {"base": trained}, cells))
     return out
 
@@ -56,14 +56,14 @@ def _groups(axis: str, trained: Sequence[SweepCheckpoint], *, cross: bool) -> di
     return {value: out[value] for value in sorted(out)} if numbers else out
 
 
-def _best_asked(config: SweepConfig, cells: Sequence[SweepCell], **wanted: Any) -> list[SweepCell]:
+def _default_cells(config: SweepConfig, cells: Sequence[SweepCell], **wanted: Any) -> list[SweepCell]:
     """Cells of the first template set and composite with all months, unless another is wanted."""
-    question = {
+    chosen = {
         "templates": config.templates[0],
         "composite": config.composites[0],
         "months_kept": max(config.months_kept),
     } | wanted
-    return [cell for cell in cells if all(getattr(cell, name) == value for name, value in question.items())]
+    return [cell for cell in cells if all(getattr(cell, name) == value for name, value in chosen.items())]
 
 
 def _spread(values: Sequence[float]) -> tuple[float, float, float]:
@@ -107,7 +107,7 @@ def _label(name: str) -> str:
 
 def _all_entries(config: SweepConfig, cells: Sequence[SweepCell], entries: Sequence[SweepCheckpoint]) -> ReportFigure:
     rows = _plain_names(entries)
-    asked = _best_asked(config, cells)
+    asked = _default_cells(config, cells)
     values = [_spread([c.balanced_accuracy for c in asked if c.checkpoint in names]) for names in rows.values()]
     alt = "Average class accuracy of the recipe and of each change to it"
     return _rows("ablation", alt, [_label(name) for name in rows], values, "average class accuracy; bar: seeds")
@@ -124,7 +124,7 @@ def _retrieval(entries: Sequence[SweepCheckpoint]) -> ReportFigure:
 def _composites(config: SweepConfig, cells: Sequence[SweepCell], entries: Sequence[SweepCheckpoint]) -> ReportFigure:
     labels, values = [], []
     for (name, names), composite in itertools.product(_plain_names(entries).items(), config.composites):
-        asked = _best_asked(config, cells, composite=composite)
+        asked = _default_cells(config, cells, composite=composite)
         labels.append(f"{_label(name)}, {composite}")
         values.append(_spread([c.balanced_accuracy for c in asked if c.checkpoint in names]))
     alt = "Average class accuracy by length of a step"
@@ -135,7 +135,7 @@ def _along(
     config: SweepConfig, axis: str, groups: dict[Any, list[SweepCheckpoint]], cells: Sequence[SweepCell]
 ) -> ReportFigure:
     """Metrics over a numeric axis."""
-    asked = _best_asked(config, cells)
+    asked = _default_cells(config, cells)
     lines = []
     for key, title in _TITLES.items():
         runs = [[getattr(c, key) for c in asked if c.checkpoint in _names(group)] for group in groups.values()]
@@ -157,7 +157,7 @@ def _months_by(
         months = sorted(set(config.months_kept))
         runs = []
         for kept in months:
-            asked = _best_asked(config, cells, months_kept=kept)
+            asked = _default_cells(config, cells, months_kept=kept)
             runs.append([c.balanced_accuracy for c in asked if c.checkpoint in _names(group)])
         lines.append(_curve(str(value), months, runs))
     words = axis.replace("_", " ")

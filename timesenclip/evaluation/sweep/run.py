@@ -1,4 +1,4 @@
-"""Ablations from one file: every combination of checkpoints and questions, resumable.
+"""Ablations from one file: every combination of checkpoints and evaluation settings; resumable.
 
 The result of each combination is a file under `cells/`, named by a hash of its inputs. A sweep that was killed and is
 started again computes only missing results, and its table is the same. Checkpoints that have to be trained are passed
@@ -75,7 +75,7 @@ def run_sweep(
     data = _data(config, only)
     fingerprint = _fingerprint(data)
     makers: list[Callable[[], SweepCheckpoint]] = [*trained, *(partial(_given, name) for name in config.checkpoints)]
-    questions = list(
+    settings = list(
         itertools.product(config.templates, config.composites, sorted(set(config.months_kept)), config.seeds)
     )
     cells: list[SweepCell] = []
@@ -85,7 +85,7 @@ def run_sweep(
         entry = make()
         entries.append(entry)
         model = None if entry.checkpoint is None else load(entry.checkpoint)
-        for templates, composite, kept, seed in questions:
+        for templates, composite, kept, seed in settings:
             wanted = {
                 "checkpoint": entry.name,
                 "digest": "" if model is None else model.digest,
@@ -102,7 +102,7 @@ def run_sweep(
                 computed += 1
             cells += [cell] if cell is not None else []
             if progress is not None:
-                progress(len(cells), len(makers) * len(questions))
+                progress(len(cells), len(makers) * len(settings))
         files = _write(config, cells, entries, folder, count=len(data))
     return SweepResult(tuple(cells), computed, files | _draw(config, cells, entries, folder), tuple(entries))
 
@@ -206,7 +206,7 @@ def _draw(
     config: SweepConfig, cells: Sequence[SweepCell], entries: Sequence[SweepCheckpoint], folder: Path
 ) -> dict[str, Path]:
     files = {}
-    for drawing in sweep_figures(config, cells, entries):
-        drawing.save(folder)
-        files[drawing.name] = folder / f"{drawing.name}.svg"
+    for figure in sweep_figures(config, cells, entries):
+        figure.save(folder)
+        files[figure.name] = folder / f"{figure.name}.svg"
     return files

@@ -78,19 +78,21 @@ class ClassBlock:
         """
         shape = (clear.shape[0], clear.shape[1])
         with np.errstate(invalid="ignore"):
-            answers = query.classify(scores)
-        seen, count = answers.seen, scores.shape[1]
-        label = answers.label_index[seen] % (count + 1)  # -1, unknown, comes last
-        filled = np.where(seen[:, None], answers.scores, SCORE_NODATA).astype(np.float32) if keep_scores else None
+            predictions = query.classify(scores)
+        seen, count = predictions.seen, scores.shape[1]
+        label = predictions.label_index[seen] % (count + 1)  # -1, unknown, comes last
+        filled = np.where(seen[:, None], predictions.scores, SCORE_NODATA).astype(np.float32) if keep_scores else None
         return cls(
-            classes=np.where(seen, answers.label_index + 1, CLASS_NODATA).astype(np.uint8).reshape(shape),
-            confidence=np.where(seen, np.round(answers.confidence * 100), CLASS_NODATA).astype(np.uint8).reshape(shape),
+            classes=np.where(seen, predictions.label_index + 1, CLASS_NODATA).astype(np.uint8).reshape(shape),
+            confidence=np.where(seen, np.round(predictions.confidence * 100), CLASS_NODATA)
+            .astype(np.uint8)
+            .reshape(shape),
             clear=clear,
             colour=colour,
-            certainty=np.bincount(label, answers.confidence[seen], count + 1).astype(np.float64),
+            certainty=np.bincount(label, predictions.confidence[seen], count + 1).astype(np.float64),
             masked=masked,
             scores=None if filled is None else np.ascontiguousarray(filled.T).reshape(-1, *shape),  # (K, Y, X)
-            typical={} if cube is None else _typical_pixels(answers, cube),
+            typical={} if cube is None else _typical_pixels(predictions, cube),
         )
 
     @classmethod
@@ -170,12 +172,12 @@ class ClassBlock:
         return cls(**{"scores": None, **arrays, "masked": int(arrays["masked"])}, typical=typical)
 
 
-def _typical_pixels(answers: Predictions, cube: Cube) -> dict[int, TypicalPixel]:
+def _typical_pixels(predictions: Predictions, cube: Cube) -> dict[int, TypicalPixel]:
     out = {}
-    for k in np.unique(answers.label_index[answers.seen & (answers.label_index >= 0)]):
-        mine = np.flatnonzero(answers.seen & (answers.label_index == k))
+    for k in np.unique(predictions.label_index[predictions.seen & (predictions.label_index >= 0)]):
+        mine = np.flatnonzero(predictions.seen & (predictions.label_index == k))
         # A typical pixel explains more than the surest one: take the confidence nearest to the upper quartile.
-        target = np.quantile(answers.confidence[mine], 0.75)
-        pick = mine[np.abs(answers.confidence[mine] - target).argmin()]
+        target = np.quantile(predictions.confidence[mine], 0.75)
+        pick = mine[np.abs(predictions.confidence[mine] - target).argmin()]
         out[int(k)] = TypicalPixel(len(mine), cube.pixel_series(np.array([pick])))
     return out

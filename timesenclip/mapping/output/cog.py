@@ -40,7 +40,7 @@ def map_folder(path: str | Path) -> Path:
         InputError: it is a Zarr store, it cannot be made, or nothing can be written there.
     """
     if any((Path(path) / name).is_file() for name in ("zarr.json", ".zgroup")):
-        raise InputError(f"'{path}' is a Zarr store, which the maps would spoil; give another output.")
+        raise InputError(f"'{path}' is a Zarr store, and maps must not be written into it; give another output.")
     return output_folder(path)
 
 

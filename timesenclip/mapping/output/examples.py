@@ -1,4 +1,4 @@
-"""A pixel of each frequent class, with its time series and what each month adds to the answer, for the map's page."""
+"""Example pixels for the page of a map: time series, and the contribution of each month to the class."""
 
 from __future__ import annotations
 
@@ -46,14 +46,14 @@ class Examples:
 
 def _example(k: int, pixel: TypicalPixel, query: Query, model: Model) -> Example:
     series = pixel.series
-    answers = query.classify(query.scores(embed(series, model=model, missing="nan")))
+    predictions = query.classify(query.scores(embed(series, model=model, missing="nan")))
     parts = step_contribution(series, query.vectors, model=model, label_index=np.array([k]))[0]
     red, nir = series.reflectance[0, :, band_index("red")], series.reflectance[0, :, band_index("nir")]
     ndvi = (nir - red) / np.maximum(nir + red, 1e-6)
     return Example(
         name=query.taxonomy.names[k],
         colour=query.taxonomy.colours[k],
-        confidence=float(answers.probabilities[0, k]),
+        confidence=float(predictions.probabilities[0, k]),
         lon_deg=float(series.lon_deg[0]),
         lat_deg=float(series.lat_deg[0]),
         dates=tuple(map(str, series.start[0])),

@@ -1,4 +1,4 @@
-"""What is counted and thinned out while the blocks of a map pass by; its size does not depend on the area's."""
+"""Pixel counts and a preview, gathered from the blocks of a map; their size does not grow with the area."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class AreaTally:
     """Counts the pixels of each class, and keeps a preview."""
 
     def __init__(self, shape: tuple[int, int], classes: int) -> None:
-        """Begin with nothing counted.
+        """Begin with empty counts.
 
         Args:
             shape: (Y, X) of the area.

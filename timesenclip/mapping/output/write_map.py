@@ -1,4 +1,4 @@
-"""How every map ends: its rasters, and for a map of classes also areas, zones, provenance, picture and page."""
+"""Write the files of a map: its rasters and, for a map of classes, also areas, zones, provenance, picture and page."""
 
 from __future__ import annotations
 

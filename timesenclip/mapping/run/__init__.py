@@ -1,1 +1,1 @@
-"""Blocks of an area: what is done with each, and how they are spread over threads or a cluster."""
+"""Blocks of an area: the work on each, and its execution in threads or on a cluster."""

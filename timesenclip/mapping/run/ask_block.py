@@ -1,4 +1,4 @@
-"""One block of a store, classified."""
+"""Classify one block of a store."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["ask_block"]
 
 
 def ask_block(data: BlockData, query: Query, *, min_clear: int, keep_scores: bool) -> ClassBlock:
-    """Classify what was read of a store.
+    """Classify a window that was read from a store.
 
     Args:
         data: a window of the store.

@@ -1,4 +1,4 @@
-"""One block, tried again where reading or writing failed, with one thread of torch."""
+"""Run one block with one thread of torch; errors of reading and writing are retried."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""All blocks of a job: which are missing, running them, recording each, and naming those that failed."""
+"""Run the missing blocks of a job, record each in the manifest, and name those that failed."""
 
 from __future__ import annotations
 

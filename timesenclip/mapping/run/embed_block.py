@@ -1,4 +1,4 @@
-"""One block of an embedding store: read, composite, embed, write. It depends on no other block, nor on who runs it."""
+"""One block of an embedding store: read, composite, embed, write; the result does not depend on other blocks."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class EmbedJob:
             vectors = embed_cube(cube, model=self.model, batch_size=_BATCH)  # (Y * X, D)
             embedded = time.perf_counter()
             self.store.write(window, block_data(cube, self.store.project(vectors)))
-        else:  # the sea, or beyond the border of a country: a block that needs no second must not take four
+        else:  # the sea, or beyond the border of a country: such a block should not take longer than a second
             self.store.write(window, _nothing_seen(cube, self.store.info.dims))
         seconds = {"load": loaded - began, "embed": embedded - loaded, "write": time.perf_counter() - embedded}
         return BlockFacts(

@@ -30,7 +30,7 @@ _PER_WORKER = 2
 
 @dataclass(frozen=True, slots=True)
 class BlockResult:
-    """How one block ended."""
+    """The outcome of one block."""
 
     window: Window
     """The block."""
@@ -43,14 +43,14 @@ class BlockResult:
 
 
 class Executor(Protocol):
-    """Does many blocks of a job and yields how each ended, in the order in which they end."""
+    """Runs blocks of a job and yields the outcome of each, in the order in which they end."""
 
     def __call__(self, job: BlockJob, windows: Iterable[Window]) -> Iterator[BlockResult]:
         """Run the blocks; an iterator that is left early starts no more of them."""
 
 
 def open_executor(workers: int | None, dask: str | None) -> AbstractContextManager[Executor]:
-    """Where blocks run.
+    """Open an executor in which blocks run.
 
     Args:
         workers: threads of this process; default: one a core.

@@ -1,4 +1,4 @@
-"""What is known of a block once it is done: typed here, JSON in the manifest."""
+"""Facts about a finished block, as the manifest records them in JSON."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class BlockFacts:
         return bool(self.failed or self.contradicted)
 
     def without_repetition(self, known: str | None) -> BlockFacts:
-        """Facts as they are kept: troubles in their own fields, and no input that is `known` already.
+        """Facts as the manifest keeps them: failures in fields of their own, and no input that is `known` already.
 
         The input names every scene of the area; kept with each block, the names alone would be gigabytes for a country.
 

@@ -39,10 +39,10 @@ class Projection:
 
 
 def fit_projection(sample: NDArray[np.float32], dims: int, *, seed: int = 0) -> Projection:
-    """Find the d directions in which a sample of embeddings has most of its length, rotated so that all are alike.
+    """Find the d directions in which a sample of embeddings has most of its length, rotated to similar shares.
 
-    Principal directions differ in size by orders of magnitude, and with one scale a pixel the small ones would drown in
-    the rounding of the large ones. A random rotation within the subspace costs nothing and spreads the length evenly.
+    Principal directions differ in size by orders of magnitude, and with one scale a pixel rounding of the large ones
+    would hide the small ones. A random rotation within the subspace costs nothing and spreads the length evenly.
 
     Args:
         sample: (N, D) unit rows; NaN rows are left out.
@@ -105,7 +105,9 @@ def score_rows(
         (N, K) float32 cosines, NaN where not seen.
     """
     if values.shape[1] != vectors.shape[1]:
-        raise InputError(f"Pixels have {values.shape[1]} dimensions, questions {vectors.shape[1]}; project them alike.")
+        raise InputError(
+            f"Pixels have {values.shape[1]} dimensions, class vectors {vectors.shape[1]}; project both in the same way."
+        )
     out = np.empty((len(values), len(vectors)), dtype=np.float32)
     rows = np.empty((min(_ROWS, len(values)), values.shape[1]), dtype=np.float32)
     columns = np.ascontiguousarray(vectors.T)  # (d, K)

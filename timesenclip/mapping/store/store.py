@@ -129,8 +129,8 @@ class EmbeddingStore:
         """
         if not self.status.get("complete"):
             raise InputError(
-                f"The store '{self.path}' is not complete; run the `embed-area` command that began it again, and it "
-                "does what is missing."
+                f"The store '{self.path}' is not complete; run the same `embed-area` command "
+                "again, which computes the missing blocks."
             )
 
     def finish(self, provenance: dict[str, Any]) -> None:

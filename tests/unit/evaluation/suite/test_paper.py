@@ -106,9 +106,9 @@ def test_wrong_photographs_are_refused_before_the_first_task(
 def test_photographs_of_other_places_are_left_out_with_a_note(findings: Findings) -> None:
     data = findings.data
     mine = Ground((data.series.sample_id[2], "x"), np.eye(2, dtype=np.float32))
-    assert paper._photos_of(data, mine) == (mine, [])
-    assert paper._photos_of(data, None) == (None, [])
-    photos, notes = paper._photos_of(data, Ground(("x",), np.ones((1, 2), np.float32)))
+    assert paper._matching_photos(data, mine) == (mine, [])
+    assert paper._matching_photos(data, None) == (None, [])
+    photos, notes = paper._matching_photos(data, Ground(("x",), np.ones((1, 2), np.float32)))
     assert photos is None
     assert notes[0].startswith("None of the photographs is of these places")
 

@@ -60,6 +60,6 @@ def test_folders_that_cannot_be_written_are_refused(tmp_path: Path) -> None:
         output_folder(tmp_path / "file")
     (tmp_path / "store").mkdir()
     (tmp_path / "store" / "zarr.json").write_text("{}")
-    with pytest.raises(InputError, match="is a Zarr store, which the maps would spoil"):
+    with pytest.raises(InputError, match="is a Zarr store, and maps must not be written into it"):
         map_folder(tmp_path / "store")
     assert output_folder(tmp_path / "store").is_dir()

@@ -35,5 +35,5 @@ def test_pixels_with_too_few_observations_are_masked(embedded: StoreResult) -> N
 
 
 def test_a_query_in_other_dimensions_is_refused(embedded: StoreResult, query: Query) -> None:
-    with pytest.raises(InputError, match="64 dimensions, questions 256"):
+    with pytest.raises(InputError, match="64 dimensions, class vectors 256"):
         ask_block(embedded.store.read(Window(0, 16, 0, 16)), query, min_clear=0, keep_scores=False)

@@ -44,7 +44,7 @@ def test_scores_are_those_of_the_unpacked_vectors_whatever_the_number_of_rows() 
     scores = score_rows(values, scale, weights)
     assert np.allclose(scores, dequantise(values, scale) @ weights.T, atol=1e-6)
     assert np.abs(scores - vectors @ weights.T).max() < 0.006
-    with pytest.raises(InputError, match="64 dimensions, questions 3"):
+    with pytest.raises(InputError, match="64 dimensions, class vectors 3"):
         score_rows(values, scale, weights[:, :3])
 
 

@@ -33,7 +33,7 @@ def test_what_was_written_is_read_again(embedded: StoreResult, empty: EmbeddingS
 
 
 def test_a_store_is_complete_once_it_is_finished(empty: EmbeddingStore) -> None:
-    with pytest.raises(InputError, match="is not complete; run the `embed-area` command"):
+    with pytest.raises(InputError, match="is not complete; run the same `embed-area` command"):
         empty.require_complete()
     empty.finish({"input": {"dates": np.int64(3)}})
     EmbeddingStore.open(empty.path).require_complete()
