@@ -72,11 +72,9 @@ def open_cube(
     require_bands(opened.layers, source_name=str(root))
     order = _order_of_dates(opened.dates, str(root))
     baselines = opened.baselines if baseline is None else baseline
-    offset: int | tuple[int, ...] = offset_dn or 0
+    offsets = offsets_for(provider, collection, baselines, count=len(order), given=offset_dn)
     policy: dict[str, Any] = {}
     if offset_dn is None and provider is not None:
-        offsets = offsets_for(provider, collection, baselines, count=len(order))
-        offset = offsets[0] if len(set(offsets)) == 1 else tuple(offsets[i] for i in order)
         policy = {"offset_policy": {"provider": provider, "collection": collection, "baseline": baselines}}
     in_order = bool((np.diff(order) == 1).all())
     return CubeSource(
@@ -86,7 +84,7 @@ def open_cube(
         crs=opened.crs,
         transform=opened.grid.transform,
         units=units,
-        offset_dn=offset,
+        offset_dn=offsets[0] if len(set(offsets)) == 1 else tuple(offsets[i] for i in order),
         dilate_px=dilate_px,
         source_name=str(root),
         notes={**opened.notes, **policy},
