@@ -24,6 +24,7 @@ from timesenclip.eo.cube import geotiff as cube_geotiff
 from timesenclip.eo.cube import netcdf as cube_netcdf
 from timesenclip.eo.cube.layers import Opened
 from timesenclip.eo.cube.source import CubeSource
+from timesenclip.eo.masking import DILATE_PX
 from timesenclip.eo.period import Every, Period, as_period
 from timesenclip.eo.radiometry import Units, offsets_for
 from timesenclip.errors import DataNotFoundError, DegradedInputWarning, InputError, NoClearObservationError, TimeError
@@ -41,7 +42,7 @@ def open_cube(
     collection: str = "sentinel-2-l2a",
     baseline: str | Sequence[str] | None = None,
     offset_dn: int | None = None,
-    dilate_px: int = 1,
+    dilate_px: int = DILATE_PX,
 ) -> CubeSource:
     """Open a cube without reading its pixels.
 
@@ -104,7 +105,7 @@ def read_cube(
     collection: str = "sentinel-2-l2a",
     baseline: str | Sequence[str] | None = None,
     offset_dn: int | None = None,
-    dilate_px: int = 1,
+    dilate_px: int = DILATE_PX,
 ) -> Cube:
     """Open a cube and read it, or a window of it; arguments as `open_cube` and `CubeSource.read`.
 

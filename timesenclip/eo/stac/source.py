@@ -26,7 +26,8 @@ from numpy.typing import NDArray
 from timesenclip.bands import BANDS, SCL_NAME
 from timesenclip.eo.area import checked_window, composite_of_window, days_of_window
 from timesenclip.eo.composite import DayStack, intervals_of_days
-from timesenclip.eo.masking import MaskNotice, describe_mask
+from timesenclip.eo.masking import describe_mask
+from timesenclip.eo.notices import MaskNotice
 from timesenclip.eo.period import Every, Period, as_period
 from timesenclip.eo.stac.aoi import Aoi
 from timesenclip.eo.stac.items import Scene
