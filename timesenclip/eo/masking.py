@@ -22,7 +22,7 @@ __all__ = ["DILATE_PX", "DROPPED_SCL", "clear_mask", "clear_where_seen", "descri
 
 DROPPED_SCL: tuple[int, ...] = (0, 1, 3, 8, 9, 10)
 """No data, saturated, cloud shadow, medium and high cloud, cirrus. Snow (11) is a real surface and stays.
-Differs: the authors keep 3 and 8 and drop 11 (defect 22)."""
+Differs: the authors' composites keep cloud shadow (3) and medium cloud (8), and drop snow (11)."""
 
 DILATED_SCL: tuple[int, ...] = (3, 8, 9, 10)
 """Classes that grow by `dilate_px`: the rim of clouds and shadows is not clear either."""

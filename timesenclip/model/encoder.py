@@ -206,7 +206,7 @@ def _quarter_medians(shares: Tensor, table: Tensor, means: Tensor) -> Tensor:
     A quarter is a step of which three months have more than a fifth each: three months long, and beginning with one.
 
     Source: the authors' `inference` for four quarters. Differs: one annual step keeps the mean of all twelve, which is
-    what they train with; their newest inference takes January's (defect 10).
+    what they train with; their newest inference, which interpolates the table to the nearest month, takes January's.
     """
     quarter = (shares > 0.2).sum(dim=-1) == 3  # (B, T)
     if not bool(quarter.any()):

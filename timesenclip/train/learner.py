@@ -53,7 +53,8 @@ class Learner(nn.Module):
         Args are this process's share, as in `Batch`. There are terms only where the loss has several.
 
         Where the bank is the only source of negatives and still empty, the first batch has nothing to be compared with:
-        its loss is zero and it only fills the bank. Differs: the authors start from random vectors (defect 18).
+        its loss is zero and it only fills the bank. Differs: the authors' bank starts with random
+        vectors, which are negatives at once.
         """
         satellite = gather(F.normalize(self.encoder(x, calendar, valid).float(), dim=-1))  # (B, D)
         ground = gather(F.normalize(self.pooling(views, has_view).float(), dim=-1))  # (B, D)
