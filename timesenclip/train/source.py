@@ -20,7 +20,7 @@ class Source(Protocol):
 
     architecture: EncoderConfig
     """Of the encoder to train."""
-    first_seed: int
+    weights_seed: int
     """What the initial weights are drawn from."""
     steps: int
     """Optimiser steps of the whole run."""
