@@ -19,7 +19,7 @@ BANDS, DIM, HEADS, FFN, DEPTH = 10, 512, 8, 256, 6
 
 
 class Theirs(nn.Module):
-    """TimeSpectralViT as the paper's section 1 describes it, by an independent hand, from torch.nn modules."""
+    """TimeSpectralViT as the paper describes it, by an independent hand, from torch.nn modules."""
 
     def __init__(self, patch: int = 1, token: str = "time_token") -> None:
         super().__init__()

@@ -70,7 +70,7 @@ class _Task:
     part: int
     patch_size: int
     compositing: Compositing
-    dilate_px: int
+    dilate_10m_px: int
 
 
 def convert_sen4map(
@@ -80,7 +80,7 @@ def convert_sen4map(
     patch_size: int = 1,
     compositing: Compositing = "clear",
     only: Sequence[str] | None = None,
-    dilate_px: int = 2,
+    dilate_10m_px: int = 2,
     workers: int = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> Converted:
@@ -93,7 +93,7 @@ def convert_sen4map(
         compositing: `clear`: monthly medians of clear observations, absent months stay absent. `authors`: exactly
             theirs (masked values count as 0, shadow and thin cloud stay, absent months get the year's median, + 1).
         only: ids or group names to take; default: all.
-        dilate_px: how far clouds and shadows grow, in pixels of 10 m (`clear` only).
+        dilate_10m_px: how far clouds and shadows grow, in pixels of 10 m (`clear` only); 2 are one of SCL's own.
         workers: processes that read; each opens the files itself.
         progress: called with (done, all) in places.
 
@@ -109,10 +109,10 @@ def convert_sen4map(
         out,
         count=total,
         patch_size=patch_size,
-        plan={"files": [str(file) for file, _ in chosen], "keys": _key_digest(chosen), "dilate_px": dilate_px},
+        plan={"files": [str(file) for file, _ in chosen], "keys": _key_digest(chosen), "dilate_px": dilate_10m_px},
         attributes={"source": "Sen4Map", "year": YEAR, "compositing": compositing, "offset_dn": 0},
     )
-    tasks = list(_tasks(chosen, writer.part_size(patch_size), patch_size, compositing, dilate_px))
+    tasks = list(_tasks(chosen, writer.part_size(patch_size), patch_size, compositing, dilate_10m_px))
     failed = _convert(tasks, writer, total, workers=workers, progress=progress)
     return Converted(writer.finish(), failed)
 
@@ -168,7 +168,7 @@ def _key_digest(chosen: Sequence[tuple[Path, list[str]]]) -> str:
 
 
 def _tasks(
-    chosen: Sequence[tuple[Path, list[str]]], size: int, patch: int, compositing: Compositing, dilate_px: int
+    chosen: Sequence[tuple[Path, list[str]]], size: int, patch: int, compositing: Compositing, dilate_10m_px: int
 ) -> Iterator[_Task]:
     """Tasks of at most `_BATCH` groups; each lies within one part of the store."""
     first = 0
@@ -177,7 +177,7 @@ def _tasks(
         while position < len(keys):
             take = min(_BATCH, size - first % size, len(keys) - position)
             batch = tuple(keys[position : position + take])
-            yield _Task(str(file), batch, first, first // size, patch, compositing, dilate_px)
+            yield _Task(str(file), batch, first, first // size, patch, compositing, dilate_10m_px)
             position, first = position + take, first + take
 
 
@@ -221,7 +221,7 @@ def _read(task: _Task) -> _Piece:
                     dn[i], seen[i] = read_small_crop(key, group["image"], p, task.compositing)
                 else:
                     raw.append(
-                        read_full_patch(key, group, file, p, task.dilate_px if task.compositing == "clear" else 0)
+                        read_full_patch(key, group, file, p, task.dilate_10m_px if task.compositing == "clear" else 0)
                     )
                     places.append(i)
             except (KeyError, OSError, ValueError, RuntimeError) as error:

@@ -1,41 +1,41 @@
 """Clouds are masked here: which observations are clear by the scene classification (SCL), with a rim around clouds.
 
-Cubes (`cube/source.py`) and scenes (`stac/reader.py`) call `clear_where_seen` on SCL's own grid, with a rim read around
-the window: a cloud outside the window grows into it, and a pixel's mask does not depend on the block in which it
-is read.
+- `clear_mask`: SCL that is whole, as arrays of classes. Sen4Map (`data/monthly.py`) calls it on pixels of 10 m.
+- `clear_where_seen`: SCL as a file holds it, any type, with holes, which count as class 0 (no data). Cubes
+  (`cube/source.py`) and scenes (`stac/reader.py`) call it on SCL's own grid.
+
+All of them read a rim around the window: a cloud outside the window grows into it, and a pixel's mask does not depend
+on the block in which it is read.
 """
 
 from __future__ import annotations
 
-import threading
-import warnings
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from timesenclip.bands import SCL_CLASSES, SCL_NAME
-from timesenclip.errors import DegradedInputWarning, InputError
+from timesenclip.bands import SCL_CLASSES
+from timesenclip.errors import InputError
 
-__all__ = ["DROPPED_SCL", "MaskNotice", "clear_mask", "clear_where_seen", "describe_mask"]
+__all__ = ["DILATE_PX", "DROPPED_SCL", "clear_mask", "clear_where_seen", "describe_mask"]
 
 DROPPED_SCL: tuple[int, ...] = (0, 1, 3, 8, 9, 10)
 """No data, saturated, cloud shadow, medium and high cloud, cirrus. Snow (11) is a real surface and stays.
-Differs: the authors keep 3 and 8 and drop 11 (defect 22)."""
+Differs: the authors' composites keep cloud shadow (3) and medium cloud (8), and drop snow (11)."""
 
 DILATED_SCL: tuple[int, ...] = (3, 8, 9, 10)
 """Classes that grow by `dilate_px`: the rim of clouds and shadows is not clear either."""
 
+DILATE_PX = 1
+"""Default of `dilate_px` where SCL has its own grid of 20 m. Sen4Map has SCL on 10 m and grows by 2 pixels: as far."""
 
-def clear_mask(
-    scl: NDArray[np.integer], *, drop: tuple[int, ...] = DROPPED_SCL, dilate_px: int = 1
-) -> NDArray[np.bool_]:
-    """True where an observation is clear.
+
+def clear_mask(scl: NDArray[np.integer], *, dilate_px: int = DILATE_PX) -> NDArray[np.bool_]:
+    """True where an observation is clear; every value must be a class (`clear_where_seen` takes files with holes).
 
     Args:
         scl: (..., Y, X) scene classification, 0..11.
-        drop: classes that are not clear.
         dilate_px: grow clouds and shadows by this many pixels of the array's own grid (a square neighbourhood).
 
     Raises:
@@ -43,15 +43,14 @@ def clear_mask(
     """
     if scl.size and (int(scl.min()) < 0 or int(scl.max()) > max(SCL_CLASSES)):
         raise InputError(f"SCL holds {int(scl.min())}..{int(scl.max())}; expected classes 0..{max(SCL_CLASSES)}.")
-    gone = np.isin(scl, drop)
+    gone = np.isin(scl, DROPPED_SCL)
     if dilate_px > 0 and scl.size:
-        growing = np.isin(scl, tuple(set(DILATED_SCL) & set(drop)))
-        gone |= _dilate(growing, dilate_px)
+        gone |= _dilate(np.isin(scl, DILATED_SCL), dilate_px)
     return np.asarray(~gone)
 
 
 def clear_where_seen(values: NDArray[Any], seen: NDArray[np.bool_], *, dilate_px: int) -> NDArray[np.bool_]:
-    """True where a scene classification is clear; values as they are in a file.
+    """True where an observation is clear: `clear_mask` of values as a file holds them, "no data" where it has none.
 
     Args:
         values: (..., Y, X) of any type; NaN is "no data".
@@ -67,39 +66,6 @@ def clear_where_seen(values: NDArray[Any], seen: NDArray[np.bool_], *, dilate_px
 def describe_mask(*, masked: bool, dilate_px: int) -> str:
     """What was masked, for the provenance."""
     return f"SCL without {list(DROPPED_SCL)}, dilated by {dilate_px} pixel(s)" if masked else "none"
-
-
-_LOCK = threading.Lock()
-"""Held while the warning is given, so that only one of several threads gives it. Not part of `MaskNotice`, because
-a lock cannot be pickled."""
-
-
-@dataclass
-class MaskNotice:
-    """Warns once for an opened area that its clouds are not masked, since it has no SCL; pickled with the area."""
-
-    given: bool = False
-    """Whether the warning was given. One that is raised as an error does not count: the next attempt must fail, too."""
-
-    def give(self, source_name: str, *, stacklevel: int = 2) -> None:
-        """Give the warning, unless it was given before.
-
-        Args:
-            source_name: name of the area.
-            stacklevel: as of `warnings.warn`, counted from the caller.
-
-        Warns:
-            DegradedInputWarning: clouds are not masked.
-        """
-        with _LOCK:
-            if not self.given:
-                warnings.warn(
-                    f"{source_name} has no {SCL_NAME}, so clouds are not masked; add it, or read with mask=False if "
-                    "the images are composites of clear observations.",
-                    DegradedInputWarning,
-                    stacklevel=stacklevel + 1,
-                )
-                self.given = True
 
 
 def _dilate(mask: NDArray[np.bool_], pixels: int) -> NDArray[np.bool_]:

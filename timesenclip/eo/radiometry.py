@@ -1,6 +1,11 @@
-"""Digital numbers (DN) to surface reflectance; the offset of baseline 04.00 is decided here only.
+"""Digital numbers (DN) to surface reflectance, and the rules that decide the offset of baseline 04.00.
 
-- `decide_offset`: of one scene of a search; `offset_for`, `offsets_for`: of the images of a cube.
+    read                     who decides                        how
+    scene of a search        `decide_offset`                    the user, ESA's metadata, provider and baseline, date
+    image of a cube          `offsets_for`                      the user, provider and baseline; else 0, then checked
+    table of points          the caller of `read_points`        `offset_dn`; default 0 (harmonised), then checked
+    Sen4Map                  `data/sen4map.py`                  0, written into the store: its images are of 2018
+
 - `to_reflectance`, `clean_reflectance`, `usable_reflectance`, `clean_dn`: apply it, and find fill values.
 
 What decides is who made the pixels, not what the metadata claim: Earth Search keeps `raster:offset: -0.1` on pixels
@@ -118,13 +123,26 @@ def offset_for(provider: str, collection: str, baseline: str | None) -> int:
 
 
 def offsets_for(
-    provider: str, collection: str, baselines: str | Sequence[str] | None, *, count: int
+    provider: str | None,
+    collection: str,
+    baselines: str | Sequence[str] | None,
+    *,
+    count: int,
+    given: int | None = None,
 ) -> tuple[int, ...]:
-    """DN to subtract from each of `count` images; arguments as `offset_for`, with one baseline for all or one for each.
+    """DN to subtract from each of `count` images.
+
+    Args:
+        provider, collection: as `offset_for`; without a provider nothing is subtracted.
+        baselines: one for all images, or one for each.
+        count: number of images.
+        given: what the user said; it overrules everything.
 
     Raises:
         InputError: as `offset_for`, or the number of baselines is not that of the images.
     """
+    if given is not None or provider is None:
+        return (given or 0,) * count
     if baselines is None or isinstance(baselines, str):
         return (offset_for(provider, collection, baselines),) * count
     if len(baselines) != count:

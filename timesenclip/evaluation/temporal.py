@@ -56,7 +56,7 @@ def keep_random_steps(series: PixelSeries, keep: int, *, rng: np.random.Generato
 def coarsen(series: PixelSeries, length: Length) -> PixelSeries:
     """Composites of calendar quarters or years: the median of the valid steps that start in each.
 
-    Source: PAPER section 4, where quarterly and annual inputs are medians of monthly composites.
+    Source: arXiv 2508.11919, where quarterly and annual inputs are medians of monthly composites.
     """
     if length == "month":
         return series

@@ -86,7 +86,8 @@ def class_vectors(
     Raises:
         PromptError: as `prompts_for`, or the tower knows no word of a prompt, or the prompts of a class sum to zero.
 
-    Source: PAPER section 4 (the authors' zeroshot.py).
+    Source: the authors' zeroshot.py: the mean of the unit vectors of a class's prompts, normalised again
+    (arXiv 2508.11919 averages prompts too).
     """
     prompts = [prompts_for(taxon, templates) for taxon in taxonomy.classes]
     unique = list(dict.fromkeys(text for texts in prompts for text in texts))

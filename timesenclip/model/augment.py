@@ -1,8 +1,8 @@
 """Random augmentations of pixel series for training, drawn for each sample on its own.
 
 Each takes and returns `(x, calendar, valid)`: x (B, T, C[, p, p]) normalised, calendar (B, T, 2), valid (B, T). Steps
-are dropped by marking them missing, so that every step keeps its own dates (in the authors' code they are lost, defect
-8), and no sample loses its last valid step.
+are dropped by marking them missing, so that every step keeps its own dates (in an older version of the authors' encoder
+the steps that stay get the positions January to n), and no sample loses its last valid step.
 """
 
 from __future__ import annotations
@@ -89,8 +89,9 @@ class MonthDropout:
 class SpectralDropout:
     """With probability `p`: keep n random bands, n uniform in `least`..C - 1, and set the others to 0 in every step.
 
-    Source: the band part of the authors' TSMS, which could not run (defect 12). Differs: bands are zeroed after
-    normalisation, so that the layout stays as it is; any bands may stay, not always the first three.
+    Source: the band part of the authors' TSMS, which cannot run: it removes bands before a linear layer of fixed width.
+    Differs: bands are zeroed after normalisation, so that the layout stays as it is; any bands may stay, not always the
+    first three.
     """
 
     p: float = 0.3

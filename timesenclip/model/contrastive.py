@@ -64,19 +64,23 @@ def info_nce(
         satellite: (B, D) satellite embeddings; normalised here.
         ground: (B, D) pooled ground embeddings of the same places; normalised here.
         scale: 1 / temperature.
-        bank_keys: (M, D) ground keys of earlier batches, used as negatives; normalised here.
+        bank_keys: (M, D) ground keys of earlier batches, used as negatives for the satellite side; normalised here. M
+            may be 0: a bank is empty at the first step of training.
         in_batch: also use the other places' ground embeddings as negatives.
-        symmetric: add the loss ground -> satellite and take the mean of the two; needs `in_batch`.
+        symmetric: add the loss ground -> satellite and take the mean of the two; needs `in_batch`. The bank has only
+            ground keys, so the negatives of this half are the batch's satellite embeddings alone.
         place: (B,) int64 place ids; keys of the same place are not negatives. -1 never matches.
         bank_place: (M,) the same for the bank.
         label: (B,) int64 labels; keys with the same label are not negatives. -1 never matches.
         bank_label: (M,) the same for the bank.
 
     Returns:
-        Scalar mean loss; 0 without gradient where a batch has no negatives at all.
+        Scalar mean loss. A pair without any negative has a loss of 0 and gradients of 0: its positive is the whole
+        denominator. With an empty bank and `in_batch` unset that holds for the whole batch, which is how the first step
+        of the paper's recipe only fills the bank; so it is no error.
 
     Raises:
-        InputError: shapes differ, or `symmetric` is set without `in_batch`.
+        InputError: shapes or widths differ, or `symmetric` is set without `in_batch`.
 
     Source: van den Oord et al. 2018; He et al. 2020; Radford et al. 2021.
     """
@@ -86,22 +90,36 @@ def info_nce(
         )
     if symmetric and not in_batch:
         raise InputError("A symmetric loss needs negatives for the ground side too: set in_batch=True.")
+    if bank_keys is not None and (bank_keys.ndim != 2 or bank_keys.shape[1] != satellite.shape[1]):
+        raise InputError(
+            f"`bank_keys` have shape {tuple(bank_keys.shape)} and the embeddings {tuple(satellite.shape)}; expected "
+            f"(M, D) and (B, D) of one width D. Use the bank of a model with embeddings of {satellite.shape[1]}."
+        )
     s, g = F.normalize(satellite, dim=-1), F.normalize(ground, dim=-1)  # (B, D) each
-    same = _equal_ids(place, place, len(s), len(s), s.device) | _equal_ids(label, label, len(s), len(s), s.device)
-    same.fill_diagonal_(False)  # (B, B), the pair itself stays as the positive
-    logits = scale * s @ g.T  # (B, B)
-    positive = logits.diagonal()
-    others = torch.eye(len(s), dtype=torch.bool, device=s.device) if not in_batch else torch.ones_like(same)
-    parts = [logits.masked_fill(same | ~others, -torch.inf)]
+    logits = scale * s @ g.T  # (B, B), the pairs on the diagonal
+    positive = logits.diagonal()  # (B,)
+    pair = torch.eye(len(s), dtype=torch.bool, device=s.device)  # (B, B)
+    negatives = _negatives(place, place, label, label, pair) & ~pair if in_batch else torch.zeros_like(pair)
+    denominator = [logits.masked_fill(~(negatives | pair), -torch.inf)]
     if bank_keys is not None and len(bank_keys):
-        known = _equal_ids(place, bank_place, len(s), len(bank_keys), s.device)
-        known |= _equal_ids(label, bank_label, len(s), len(bank_keys), s.device)
-        parts.append((scale * s @ F.normalize(bank_keys, dim=-1).T).masked_fill(known, -torch.inf))  # (B, M)
-    loss = (torch.cat(parts, dim=1).logsumexp(dim=1) - positive).mean()
+        bank_logits = scale * s @ F.normalize(bank_keys, dim=-1).T  # (B, M)
+        bank_negatives = _negatives(place, bank_place, label, bank_label, bank_logits)
+        denominator.append(bank_logits.masked_fill(~bank_negatives, -torch.inf))
+    loss = (torch.cat(denominator, dim=1).logsumexp(dim=1) - positive).mean()
     if not symmetric:
         return loss
-    back = (logits.T.masked_fill(same, -torch.inf).logsumexp(dim=1) - positive).mean()
+    # The mask is symmetric, so it serves ground -> satellite as it is.
+    back = (logits.T.masked_fill(~(negatives | pair), -torch.inf).logsumexp(dim=1) - positive).mean()
     return (loss + back) / 2
+
+
+def _negatives(
+    place: Tensor | None, other_place: Tensor | None, label: Tensor | None, other_label: Tensor | None, like: Tensor
+) -> Tensor:
+    """Mask of the shape of `like`, (B, keys): True where a key has neither the place nor the label of a row."""
+    rows, columns = like.shape
+    same = _equal_ids(place, other_place, rows, columns, like.device)
+    return ~(same | _equal_ids(label, other_label, rows, columns, like.device))
 
 
 def _equal_ids(own: Tensor | None, other: Tensor | None, rows: int, columns: int, device: torch.device) -> Tensor:

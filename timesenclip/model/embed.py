@@ -112,7 +112,7 @@ def _encode(
     model: Model,
 ) -> NDArray[np.float32]:
     """Vectors (N, D) of one batch; arguments as `encoder_input`."""
-    steps = valid.any(axis=0)  # steps that no series of the batch has cost time and change nothing
+    steps = valid.any(axis=0)  # the others cost time and change vectors in the last bits at most
     given = encoder_input(
         reflectance[:, steps],
         valid=valid[:, steps],

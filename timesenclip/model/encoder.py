@@ -116,10 +116,12 @@ class SeriesEncoder(nn.Module):
         Raises:
             InputError: the shapes do not fit the configuration.
         """
-        self._check(x, calendar)
+        self._check(x, calendar, valid)
         if valid is None:
             valid = torch.ones(x.shape[:2], dtype=torch.bool, device=x.device)
-        # In evaluation mode the embedding of a series must not depend, to the last bit, on the others in its batch.
+        # In evaluation mode all steps are encoded and the missing ones masked. So the work has the same shape whatever
+        # is missing, and the embedding of a series does not depend on what the others in a batch of that shape hold.
+        # A batch of another size or number of steps may differ in the last bits: matrix products sum in another order.
         return self._encode_by_length(x, calendar, valid) if self.training else self._encode(x, calendar, valid)
 
     def _encode_by_length(self, x: Tensor, calendar: Tensor, valid: Tensor) -> Tensor:
@@ -146,7 +148,7 @@ class SeriesEncoder(nn.Module):
         valid = torch.cat([valid.new_ones(len(x), 1), valid], dim=1)  # (B, 1 + T)
         return self.mlp_head(self.transformer(tokens, valid))  # type: ignore[no-any-return]
 
-    def _check(self, x: Tensor, calendar: Tensor) -> None:
+    def _check(self, x: Tensor, calendar: Tensor, valid: Tensor | None) -> None:
         c, p = self.config.bands, self.config.patch_size
         expected = (c,) if x.ndim == 3 else (c, p, p)
         if tuple(x.shape[2:]) != expected or (x.ndim == 3 and p != 1):
@@ -156,6 +158,8 @@ class SeriesEncoder(nn.Module):
             )
         if calendar.shape != (*x.shape[:2], 2):
             raise InputError(f"`calendar` has shape {tuple(calendar.shape)}; expected {(*x.shape[:2], 2)}.")
+        if valid is not None and valid.shape != x.shape[:2]:
+            raise InputError(f"`valid` has shape {tuple(valid.shape)}; expected {tuple(x.shape[:2])}, as the series.")
         if not 1 <= x.shape[1] <= self.config.max_steps:
             raise InputError(
                 f"Series have {x.shape[1]} steps; expected 1..{self.config.max_steps}. Composite them to months first."
@@ -170,10 +174,17 @@ class SeriesEncoder(nn.Module):
 
 
 def month_shares(calendar: Tensor) -> Tensor:
-    """Share of each interval that falls into each calendar month, (B, T, 12), summing to one.
+    """Share of each interval that falls into each calendar month, (B, T, 12).
 
     A month is itself, a quarter the mean of three, a year the mean of twelve. Months are twelfths of a year here; an
-    interval of 25 to 34 days whose middle lies in a month counts as that month, so that a calendar month is exact.
+    interval of at most 34 days counts as the month in which its middle lies, so that a calendar month is exact.
+
+    Args:
+        calendar: (B, T, 2) start and end in years. Longer intervals lie within -1..3; what is outside has no share.
+            `calendar_intervals` gives starts within [0, 1), and the shift for the south adds half a year.
+
+    Returns:
+        Shares that sum to one for each interval, or are all 0 for a longer one that lies wholly outside -1..3.
     """
     start, end = calendar[..., 0], calendar[..., 1]
     middle, width = (start + end) / 2, end - start
@@ -190,10 +201,12 @@ def month_shares(calendar: Tensor) -> Tensor:
 
 
 def _quarter_medians(shares: Tensor, table: Tensor, means: Tensor) -> Tensor:
-    """`means` (B, T, D), but the median of the months' positions for steps that are three months long.
+    """`means` (B, T, D), but for quarters the median of the positions of their three months.
+
+    A quarter is a step of which three months have more than a fifth each: three months long, and beginning with one.
 
     Source: the authors' `inference` for four quarters. Differs: one annual step keeps the mean of all twelve, which is
-    what they train with; their newest inference takes January's (defect 10).
+    what they train with; their newest inference, which interpolates the table to the nearest month, takes January's.
     """
     quarter = (shares > 0.2).sum(dim=-1) == 3  # (B, T)
     if not bool(quarter.any()):

@@ -5,8 +5,8 @@
     F3  Lightning 8dfc8e61     {"state_dict": {"TS_ViT.<E>", "learner.ts_encoder.<E>", ...}}, both share storage
     F4  Lightning, older       {"state_dict": {"TS_ViT.<E'>", "learner.TS_ViT.<E'>", ...}}, class_token for time_token
 
-Only the first prefix of `PREFIXES` that the file has is read: in F2 `TS_ViT.*` is a stale copy (the authors' defect
-20). Pickled code is never run (`timesenclip.safe_torch_load`).
+Only the first prefix of `PREFIXES` that the file has is read: in F2 `TS_ViT.*` is a stale copy, with which the authors'
+own loader overwrites the trained `learner.ts_encoder.*`. Pickled code is never run (`timesenclip.safe_torch_load`).
 """
 
 from __future__ import annotations

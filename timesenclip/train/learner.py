@@ -53,7 +53,7 @@ class Learner(nn.Module):
         Arguments are this process's share of the fields of `Batch`. The terms are empty unless the loss has several.
 
         If negatives come from the bank alone and it is still empty, the first batch has no negatives: its loss is zero,
-        and it only fills the bank. Differs: the authors start from random vectors (defect 18).
+        and it only fills the bank. Differs: the authors' bank starts with random vectors, which are negatives at once.
         """
         satellite = gather(F.normalize(self.encoder(x, calendar, valid).float(), dim=-1))  # (B, D)
         ground = gather(F.normalize(self.pooling(views, has_view).float(), dim=-1))  # (B, D)

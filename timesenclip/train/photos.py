@@ -37,7 +37,7 @@ class PhotoSource:
         self.validation: Validation | None = Validation(
             make_batches(recipe, self.data, held_out=True), recipe.selection
         )
-        self.first_seed = draw_seed(recipe.seed, 0)
+        self.weights_seed = draw_seed(recipe.seed, 0)
         self.epoch_batches = len(self._batches)
         self.steps = max(1, recipe.epochs * self.epoch_batches // recipe.accumulate)
         self.parts = self.data.parts

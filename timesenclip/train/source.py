@@ -20,7 +20,7 @@ class Source(Protocol):
 
     architecture: EncoderConfig
     """Configuration of the encoder to train."""
-    first_seed: int
+    weights_seed: int
     """Seed of the initial weights."""
     steps: int
     """Optimiser steps of the whole run."""

@@ -86,16 +86,18 @@ def pretrain(
         MissingExtraError: Lightning is not installed.
     """
     folder = Path(out)
+    # Read twice: here for the precision, which is fixed before processes start and a run's folder is locked; and under
+    # the lock, since until then another process could have gone on with the run.
     state = load_state(folder, digest=recipe_digest(recipe))
     fabric = make_fabric(accelerator, devices, recipe.precision if state is None else state["computed_in"])
-    first = fabric.global_rank == 0
+    is_rank_0 = fabric.global_rank == 0
     source = open_source(recipe, rank=fabric.global_rank, world=fabric.world_size)
-    with locked(folder) if first else contextlib.nullcontext():
+    with locked(folder) if is_rank_0 else contextlib.nullcontext():
         state = load_state(folder, digest=recipe_digest(recipe))
         run = _Run(fabric, recipe, source, folder, state)
-        if first and state is None:
+        if is_rank_0 and state is None:
             run.describe()
-        return run.to_the_end(progress)
+        return run.train(progress)
 
 
 class _Run:
@@ -103,12 +105,13 @@ class _Run:
 
     def __init__(self, fabric: Any, recipe: Recipe, source: Source, folder: Path, state: dict[str, Any] | None) -> None:
         self.fabric, self.recipe, self.source, self.folder = fabric, recipe, source, folder
-        self.first = fabric.global_rank == 0
-        self.step, self.best, self.waited = 0, -1.0, 0
+        self.is_rank_0 = fabric.global_rank == 0
+        self.step, self.best, self.evaluations_without_gain = 0, -1.0, 0
         if state is not None:
-            self.step, self.best, self.waited = state["step"], state["best"], state["waited"]
+            self.step, self.best = state["step"], state["best"]
+            self.evaluations_without_gain = state["waited"]
         self.resumed_from = self.step
-        torch.manual_seed(source.first_seed)
+        torch.manual_seed(source.weights_seed)
         learner = Learner(source.architecture, recipe.objective)
         optimiser = make_optimiser(recipe.optimiser, learner)
         self.averaged = average_weights(learner, recipe.ema, step=self.step) if recipe.ema is not None else None
@@ -134,27 +137,45 @@ class _Run:
         if state is not None and state.get("source"):
             source.restore(state["source"])
 
-    def to_the_end(self, progress: Progress | None) -> Trained:
-        """Train until the last step of the recipe or until early stopping."""
+    def describe(self) -> None:
+        """Write the recipe and the plan beside the run."""
+        text = yaml.safe_dump(self.recipe.model_dump(mode="json"), sort_keys=False)
+        about = {
+            "timesenclip": __version__,
+            "torch": torch.__version__,
+            "digest": recipe_digest(self.recipe),
+            "steps": self.source.steps,
+            "computed_in": self.computed_in,
+            "parameters": sum(p.numel() for p in self.learner.parameters()),
+            **self.source.about(),
+        }
+        write_text(self.folder / "recipe.yaml", text)
+        write_json(self.folder / "run.json", about)
+
+    def train(self, progress: Progress | None) -> Trained:
+        """Train until the last step of the recipe or until early stopping.
+
+        What is logged are the figures of rank 0; its loss is that of the whole batch, as all embeddings are gathered.
+        """
         recipe, steps = self.recipe, self.source.steps
-        log = RunLog(self.folder, step=self.step, terms=self.source.terms) if self.first else None
+        log = RunLog(self.folder, step=self.step, terms=self.source.terms) if self.is_rank_0 else None
         stream = self.source.stream(self.step * recipe.accumulate)
-        saved, began, since = self.step, time.perf_counter(), self.step
+        saved_step, clock_start, clock_step = self.step, time.perf_counter(), self.step
         while self.step < steps and not self._out_of_patience():
             figures = self._one_step(stream)
-            rate = (self.step - since) * recipe.batch_size * recipe.accumulate / (time.perf_counter() - began)
-            figures["samples_per_s"] = rate
+            samples = (self.step - clock_step) * recipe.batch_size * recipe.accumulate
+            figures["samples_per_s"] = samples / (time.perf_counter() - clock_start)
             ends_epoch = self._epoch(self.step) != self._epoch(self.step - 1) or self.step == steps
             validation = self.source.validation
-            if ends_epoch and validation is not None and self._is_due(validation):
+            if ends_epoch and validation is not None and self._validation_is_due(validation):
                 figures |= self._validate(validation)
-                began, since = time.perf_counter(), self.step  # validation and saving do not count in the rate
+                clock_start, clock_step = time.perf_counter(), self.step  # the rate is that of training alone
             if log is not None and (ends_epoch or self.step % 10 == 0):
                 log.add(self.step, self._epoch(self.step - 1), figures)
-            if ends_epoch or self.step - saved >= recipe.save_every_steps:
+            if ends_epoch or self.step - saved_step >= recipe.save_every_steps:
                 self._save_state()
-                saved = self.step
-            if progress is not None and self.first:
+                saved_step = self.step
+            if progress is not None and self.is_rank_0:
                 progress(self.step, steps, figures)
         if log is not None:
             log.close()
@@ -162,17 +183,8 @@ class _Run:
         self.fabric.barrier()
         return self._trained()
 
-    def _trained(self) -> Trained:
-        selects = self.source.validation is not None
-        return Trained(
-            folder=self.folder,
-            checkpoint=self.folder / ("best" if selects else "last"),
-            steps=self.step,
-            resumed_from=self.resumed_from,
-            best=self.best if selects else None,
-            stopped_early=self._out_of_patience(),
-            rank=self.fabric.global_rank,
-        )
+    def _epoch(self, step: int) -> int:
+        return step * self.recipe.accumulate // self.source.epoch_batches
 
     def _one_step(self, stream: Iterator[Batch]) -> dict[str, float]:
         """One optimiser step and its metrics. The bank changes after it: all micro-batches have the same negatives."""
@@ -199,17 +211,6 @@ class _Run:
         self._after_step(learnt)
         return figures | {"scale": self.scale}
 
-    @torch.no_grad()
-    def _after_step(self, learnt: list[tuple[Tensor, Tensor]]) -> None:
-        """Update the temperature, the bank and the averaged weights after a step."""
-        self.learner.temperature.clamp_()
-        self.scale = float(self.learner.temperature())
-        for keys, place in learnt:
-            self.learner.bank.push(keys, place=place)
-        if self.averaged is not None:
-            self.averaged.update_parameters(self.learner)
-        self.step += 1
-
     def _clip_gradients(self, most: float) -> None:
         """Shorten the gradient to the norm `most`. In 16-mixed the loss scaler skips steps whose gradient overflows."""
         norm = self.fabric.clip_gradients(self.model, self.optimiser, max_norm=most, error_if_nonfinite=False)
@@ -227,36 +228,44 @@ class _Run:
             f"{self.recipe.optimiser.learning_rate:g}) or set precision to 32-true."
         )
 
-    def _epoch(self, step: int) -> int:
-        return step * self.recipe.accumulate // self.source.epoch_batches
+    @torch.no_grad()
+    def _after_step(self, learnt: list[tuple[Tensor, Tensor]]) -> None:
+        """Update the temperature, the bank and the averaged weights after a step."""
+        self.learner.temperature.clamp_()
+        self.scale = float(self.learner.temperature())
+        for keys, place in learnt:
+            self.learner.bank.push(keys, place=place)
+        if self.averaged is not None:
+            self.averaged.update_parameters(self.learner)
+        self.step += 1
 
-    def _is_due(self, chosen: Validation) -> bool:
-        return self._epoch(self.step) % chosen.selection.every_epochs == 0 or self.step == self.source.steps
+    def _validation_is_due(self, validation: Validation) -> bool:
+        return self._epoch(self.step) % validation.selection.every_epochs == 0 or self.step == self.source.steps
 
-    def _validate(self, chosen: Validation) -> dict[str, float]:
+    def _validate(self, validation: Validation) -> dict[str, float]:
         """Measure retrieval among the held-out places, and save the checkpoint if it is the best so far."""
-        held = retrieval(self.kept, chosen.batches, most=chosen.selection.places, device=self.fabric.device)
-        figure = held.mean(chosen.selection.recall_at)
+        held = retrieval(self.kept, validation.batches, most=validation.selection.places, device=self.fabric.device)
+        figure = held.mean(validation.selection.recall_at)
         if figure > self.best:
-            self.best, self.waited = figure, 0
-            if self.first:
+            self.best, self.evaluations_without_gain = figure, 0
+            if self.is_rank_0:
                 self._write_checkpoint("best", held)
         else:
-            self.waited += 1
+            self.evaluations_without_gain += 1
         return {"s2g": held.satellite_to_ground[1], "g2s": held.ground_to_satellite[1], "selection": figure}
 
     def _out_of_patience(self) -> bool:
-        chosen = self.source.validation
-        patience = None if chosen is None else chosen.selection.patience
-        return patience is not None and self.waited >= patience
+        validation = self.source.validation
+        patience = None if validation is None else validation.selection.patience
+        return patience is not None and self.evaluations_without_gain >= patience
 
     def _save_state(self) -> None:
-        if self.first:
+        if self.is_rank_0:
             state = {
                 "digest": recipe_digest(self.recipe),
                 "step": self.step,
                 "best": self.best,
-                "waited": self.waited,
+                "waited": self.evaluations_without_gain,
                 "learner": self.learner.state_dict(),
                 "averaged": self.kept.state_dict() if self.averaged is not None else {},
                 "optimiser": self.optimiser.state_dict(),
@@ -271,17 +280,14 @@ class _Run:
         encoder = copy.deepcopy(self.kept.encoder).cpu()
         self.source.write_checkpoint(encoder, self.folder / name, scale=self.scale, step=self.step, held=held)
 
-    def describe(self) -> None:
-        """Write the recipe and the plan beside the run."""
-        text = yaml.safe_dump(self.recipe.model_dump(mode="json"), sort_keys=False)
-        about = {
-            "timesenclip": __version__,
-            "torch": torch.__version__,
-            "digest": recipe_digest(self.recipe),
-            "steps": self.source.steps,
-            "computed_in": self.computed_in,
-            "parameters": sum(p.numel() for p in self.learner.parameters()),
-            **self.source.about(),
-        }
-        write_text(self.folder / "recipe.yaml", text)
-        write_json(self.folder / "run.json", about)
+    def _trained(self) -> Trained:
+        selects = self.source.validation is not None
+        return Trained(
+            folder=self.folder,
+            checkpoint=self.folder / ("best" if selects else "last"),
+            steps=self.step,
+            resumed_from=self.resumed_from,
+            best=self.best if selects else None,
+            stopped_early=self._out_of_patience(),
+            rank=self.fabric.global_rank,
+        )

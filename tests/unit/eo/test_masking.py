@@ -1,16 +1,13 @@
 from __future__ import annotations
 
-import pickle
-import warnings
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from timesenclip.eo.masking import DROPPED_SCL, MaskNotice, clear_mask, clear_where_seen, describe_mask
-from timesenclip.errors import DegradedInputWarning, InputError
+from timesenclip.eo.masking import DROPPED_SCL, clear_mask, clear_where_seen, describe_mask
+from timesenclip.errors import InputError
 
 SCL = hnp.arrays(
     np.uint8, st.tuples(st.integers(1, 2), st.integers(1, 7), st.integers(1, 7)), elements=st.integers(0, 11)
@@ -36,7 +33,6 @@ def test_what_is_no_scl_is_refused() -> None:
 def test_snow_and_dark_areas_stay_and_dropped_classes_go() -> None:
     scl = np.arange(12).reshape(1, 12)
     assert np.flatnonzero(clear_mask(scl, dilate_px=0)[0]).tolist() == [2, 4, 5, 6, 7, 11]
-    assert clear_mask(scl, drop=(), dilate_px=1).all()
     assert clear_mask(np.zeros((0, 4), np.uint8)).shape == (0, 4)
 
 
@@ -59,17 +55,3 @@ def test_what_a_file_does_not_hold_is_not_clear(dtype: type) -> None:
 def test_the_mask_is_described() -> None:
     assert describe_mask(masked=False, dilate_px=1) == "none"
     assert describe_mask(masked=True, dilate_px=2) == "SCL without [0, 1, 3, 8, 9, 10], dilated by 2 pixel(s)"
-
-
-def test_a_missing_scl_is_warned_of_once_by_an_area_and_its_copies() -> None:
-    warning = MaskNotice()
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        for _ in range(2):  # raised as an error it is raised again
-            with pytest.raises(DegradedInputWarning, match="area has no SCL, so clouds are not masked"):
-                warning.give("area")
-    with pytest.warns(DegradedInputWarning, match="area has no SCL") as given:
-        warning.give("area", stacklevel=1)
-    assert given[0].filename == __file__
-    pickle.loads(pickle.dumps(warning)).give("area")  # silent
-    warning.give("area")

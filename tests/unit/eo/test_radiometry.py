@@ -81,6 +81,12 @@ def test_each_image_has_its_own_offset() -> None:
         offsets_for("cdse", "sentinel-2-l2a", ["03.01", "04.00"], count=3)
 
 
+def test_the_users_offset_overrules_the_provider_and_without_either_there_is_none() -> None:
+    assert offsets_for("cdse", "sentinel-2-l2a", "04.00", count=2, given=0) == (0, 0)
+    assert offsets_for(None, "sentinel-2-l2a", ["03.01"], count=2, given=1000) == (1000, 1000)
+    assert offsets_for(None, "sentinel-2-l2a", "04.00", count=2) == (0, 0)
+
+
 @pytest.mark.parametrize("offset", [0, 1000])
 def test_whole_numbers_and_reflectance_are_guarded_alike(offset: int) -> None:
     dn = np.array([0, 1, 999, 1000, 1001, 20_000, 20_001, 21_000, 21_001, 65_535], dtype=np.uint16)

@@ -40,6 +40,33 @@ def test_wrong_shapes_and_a_symmetric_loss_without_negatives_are_refused() -> No
         info_nce(PAIRS, PAIRS, scale=1.0, symmetric=True)
 
 
+def test_keys_of_another_width_are_refused() -> None:
+    with pytest.raises(InputError, match=r"`bank_keys` have shape \(4, 3\) and the embeddings \(2, 2\)"):
+        info_nce(PAIRS, PAIRS, scale=1.0, bank_keys=torch.ones(4, 3))
+    with pytest.raises(InputError, match=r"shape \(0, 3\)"):
+        info_nce(PAIRS, PAIRS, scale=1.0, bank_keys=torch.ones(0, 3))
+
+
+def test_an_empty_bank_gives_a_loss_of_zero_and_gradients_of_zero() -> None:
+    satellite, ground = torch.rand(2, 2, requires_grad=True), torch.rand(2, 2, requires_grad=True)
+    loss = info_nce(satellite, ground, scale=3.0, bank_keys=torch.ones(0, 2))
+    loss.backward()  # type: ignore[no-untyped-call]
+    assert float(loss.detach()) == 0
+    assert satellite.grad is not None
+    assert ground.grad is not None
+    assert not satellite.grad.any()
+    assert not ground.grad.any()
+
+
+def test_the_symmetric_half_ignores_the_bank() -> None:
+    bank = torch.tensor([[1.0, 1.0]])
+    both = info_nce(PAIRS, PAIRS, scale=3.0, in_batch=True, symmetric=True, bank_keys=bank)
+    forth = info_nce(PAIRS, PAIRS, scale=3.0, in_batch=True, bank_keys=bank)
+    back = info_nce(PAIRS, PAIRS, scale=3.0, in_batch=True)
+    assert float(both) == pytest.approx(float((forth + back) / 2), abs=1e-6)
+    assert float(forth) > float(back) + 0.01
+
+
 def test_a_temperature_stays_in_its_range() -> None:
     temperature = Temperature(0.05)
     assert float(temperature().detach()) == pytest.approx(20.0, rel=1e-5)

@@ -110,6 +110,13 @@ def test_bad_shapes_are_named() -> None:
         EncoderConfig(dim=10, heads=3)
 
 
+def test_a_mask_of_another_shape_is_refused() -> None:
+    x, calendar, valid = _batch()
+    for wrong in (valid[:, :1], valid[:1], valid[..., None]):
+        with pytest.raises(InputError, match=r"`valid` has shape .*expected \(6, 12\)"):
+            _encoder()(x, calendar, wrong)
+
+
 def test_a_calendar_month_is_exactly_that_month() -> None:
     for year in (2019, 2020):  # a common and a leap year
         series = PixelSeries.from_monthly(np.zeros((1, 12, 10), dtype=np.float32), year=year)
@@ -122,6 +129,12 @@ def test_wide_intervals_are_means_of_months() -> None:
     assert torch.allclose(month_shares(torch.tensor([[[0.4, 1.4]]]))[0, 0], torch.full((12,), 1 / 12), atol=1e-5)
     winter = month_shares(torch.tensor([[[11 / 12, 14 / 12]]]))[0, 0]  # December to February
     assert torch.allclose(winter[[11, 0, 1]], torch.full((3,), 1 / 3), atol=1e-5)
+
+
+def test_shares_sum_to_one_within_the_four_years_that_are_looked_at() -> None:
+    inside = torch.tensor([[[-1.0, -0.5], [0.3, 0.31], [1.45, 1.7], [2.0, 3.0], [7.0, 7.05]]])
+    assert torch.allclose(month_shares(inside).sum(dim=-1), torch.ones(1, 5), atol=1e-5)
+    assert month_shares(torch.tensor([[[3.0, 3.25]]])).sum() == 0
 
 
 def test_fourier_features_are_means_over_the_interval() -> None:

@@ -24,6 +24,7 @@ from timesenclip.eo.cube import geotiff as cube_geotiff
 from timesenclip.eo.cube import netcdf as cube_netcdf
 from timesenclip.eo.cube.layers import Opened
 from timesenclip.eo.cube.source import CubeSource
+from timesenclip.eo.masking import DILATE_PX
 from timesenclip.eo.period import Every, Period, as_period
 from timesenclip.eo.radiometry import Units, offsets_for
 from timesenclip.errors import DataNotFoundError, DegradedInputWarning, InputError, NoClearObservationError, TimeError
@@ -41,7 +42,7 @@ def open_cube(
     collection: str = "sentinel-2-l2a",
     baseline: str | Sequence[str] | None = None,
     offset_dn: int | None = None,
-    dilate_px: int = 1,
+    dilate_px: int = DILATE_PX,
 ) -> CubeSource:
     """Open a cube without reading its pixels.
 
@@ -72,11 +73,9 @@ def open_cube(
     require_bands(opened.layers, source_name=str(root))
     order = _order_of_dates(opened.dates, str(root))
     baselines = opened.baselines if baseline is None else baseline
-    offset: int | tuple[int, ...] = offset_dn or 0
+    offsets = offsets_for(provider, collection, baselines, count=len(order), given=offset_dn)
     policy: dict[str, Any] = {}
     if offset_dn is None and provider is not None:
-        offsets = offsets_for(provider, collection, baselines, count=len(order))
-        offset = offsets[0] if len(set(offsets)) == 1 else tuple(offsets[i] for i in order)
         policy = {"offset_policy": {"provider": provider, "collection": collection, "baseline": baselines}}
     in_order = bool((np.diff(order) == 1).all())
     return CubeSource(
@@ -86,7 +85,7 @@ def open_cube(
         crs=opened.crs,
         transform=opened.grid.transform,
         units=units,
-        offset_dn=offset,
+        offset_dn=offsets[0] if len(set(offsets)) == 1 else tuple(offsets[i] for i in order),
         dilate_px=dilate_px,
         source_name=str(root),
         notes={**opened.notes, **policy},
@@ -106,7 +105,7 @@ def read_cube(
     collection: str = "sentinel-2-l2a",
     baseline: str | Sequence[str] | None = None,
     offset_dn: int | None = None,
-    dilate_px: int = 1,
+    dilate_px: int = DILATE_PX,
 ) -> Cube:
     """Open a cube and read it, or a window of it; arguments as `open_cube` and `CubeSource.read`.
 

@@ -19,7 +19,8 @@ from timesenclip.eo.area import checked_window, composite_of_window, days_of_win
 from timesenclip.eo.composite import DayStack, intervals_of_days
 from timesenclip.eo.cube.layers import Layer
 from timesenclip.eo.cube.offset_check import OffsetCheck
-from timesenclip.eo.masking import MaskNotice, clear_where_seen, describe_mask
+from timesenclip.eo.masking import DILATE_PX, clear_where_seen, describe_mask
+from timesenclip.eo.notices import MaskNotice
 from timesenclip.eo.period import Every, Period, as_period
 from timesenclip.eo.pixel_checks import detect_units
 from timesenclip.eo.radiometry import Units, clean_dn, usable_reflectance
@@ -56,7 +57,7 @@ class CubeSource:
     """`dn`, `reflectance`, or `auto`."""
     offset_dn: int | tuple[int, ...] = 0
     """DN subtracted from every band: one number, or one for each date."""
-    dilate_px: int = 1
+    dilate_px: int = DILATE_PX
     """How far clouds and shadows grow, in pixels of the SCL's own grid."""
     source_name: str = "cube"
     """Name for messages."""

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from timesenclip.bands import BAND_NAMES, SCL_NAME, require_bands
+from timesenclip.eo.masking import DILATE_PX
 from timesenclip.eo.period import Period, as_period
 from timesenclip.eo.stac.aoi import Aoi, open_aoi
 from timesenclip.eo.stac.items import Scene, drop_duplicates, scene_from_item
@@ -45,7 +46,7 @@ def open_stac(
     baseline: str | None = None,
     offset_dn: int | None = None,
     resampling: Resampling = "nearest",
-    dilate_px: int = 1,
+    dilate_px: int = DILATE_PX,
     clip: bool = True,
     workers: int = 8,
     retries: int = 3,

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timesenclip.bands import BANDS, SCL_NAME
-from timesenclip.eo.masking import clear_where_seen
+from timesenclip.eo.masking import DILATE_PX, clear_where_seen
 from timesenclip.eo.radiometry import usable_reflectance
 from timesenclip.eo.stac.items import Scene
 from timesenclip.eo.stac.providers import Signer
@@ -106,7 +106,7 @@ class SceneReader:
     """The provider's GDAL options."""
     resampling: Resampling = "nearest"
     """Of the 20 m bands; 10 m bands and SCL are always nearest."""
-    dilate_px: int = 1
+    dilate_px: int = DILATE_PX
     """How far clouds and shadows grow, in pixels of SCL's own grid."""
     retries: int = 3
     """How often a file that fails is tried again."""

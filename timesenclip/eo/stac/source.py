@@ -1,4 +1,12 @@
-"""An area read from scenes: selection of the scenes of a window, mosaics of days, and composites."""
+"""An area made of scenes: which of them a window needs, and how scenes become composites.
+
+    scene      `SceneReader.read`      reflectance and clear pixels of one scene in the window
+    day        `_daily_mosaics`        the scenes of a solar day, the first valid pixel wins: a `DayStack`
+    interval   `composite_of_window`   the median of the days of each interval (kernel: `composite_kernel.py`)
+    window     `StacSource.read`       all intervals, with provenance and warnings: a `Cube`
+
+Scenes are read in parallel and merged in order; memory holds the days of one interval at a time.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +26,8 @@ from numpy.typing import NDArray
 from timesenclip.bands import BANDS, SCL_NAME
 from timesenclip.eo.area import checked_window, composite_of_window, days_of_window
 from timesenclip.eo.composite import DayStack, intervals_of_days
-from timesenclip.eo.masking import MaskNotice, describe_mask
+from timesenclip.eo.masking import describe_mask
+from timesenclip.eo.notices import MaskNotice
 from timesenclip.eo.period import Every, Period, as_period
 from timesenclip.eo.stac.aoi import Aoi
 from timesenclip.eo.stac.items import Scene
@@ -128,10 +137,12 @@ class StacSource:
         report = ReadingReport()
         with ThreadPoolExecutor(self.workers) as pool:
             if every is None:
-                cube = days_of_window(self, box, self._stack(days, box, masked, pool, report))
+                cube = days_of_window(self, box, self._daily_mosaics(days, box, masked, pool, report))
             else:
-                edges, slot = intervals_of_days(days, every=every, period=span)
-                stacks = (self._stack(days[slot == k], box, masked, pool, report) for k in np.unique(slot))
+                edges, interval = intervals_of_days(days, every=every, period=span)
+                stacks = (
+                    self._daily_mosaics(days[interval == k], box, masked, pool, report) for k in np.unique(interval)
+                )
                 cube = composite_of_window(self, box, stacks, edges=edges, every=every, period=span)
         self._warned.tell(report, self.source_name, access=self.access, failures=self.failures)
         return replace(cube, provenance={**self._provenance(report, masked=masked), **cube.provenance})
@@ -211,7 +222,7 @@ class StacSource:
         to_degrees = Transformer.from_crs(self.aoi.epsg, 4326, always_xy=True)
         return transform(edges, to_degrees.transform, interleaved=False)
 
-    def _stack(
+    def _daily_mosaics(
         self, days: NDArray[np.datetime64], box: Window, masked: bool, pool: ThreadPoolExecutor, report: ReadingReport
     ) -> DayStack:
         """Mosaics of some solar days; the first valid pixel wins."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from timesenclip.files import atomic_file
 from timesenclip.mapping.observations import clear_count, true_colour
-from timesenclip.mapping.output.layers import CLASS_NODATA, SCORE_NODATA
+from timesenclip.mapping.output.layers import CLASS_NODATA, MAP_LAYERS, SCORE_NODATA
 from timesenclip.mapping.query import Query
 from timesenclip.series import Cube, PixelSeries, concatenate
 from timesenclip.tasks.classify import Predictions
@@ -129,10 +129,10 @@ class ClassBlock:
 
     def rasters(self) -> dict[str, NDArray[Any]]:
         """(C, Y, X) of every raster of the map, by the names of `map_layers`."""
-        found: dict[str, NDArray[Any]] = {
-            name: getattr(self, name)[None] for name in ("classes", "confidence", "clear")
+        found: dict[str, NDArray[Any] | None] = {name: getattr(self, name) for name in MAP_LAYERS}
+        return {
+            name: values if values.ndim == 3 else values[None] for name, values in found.items() if values is not None
         }
-        return found if self.scores is None else found | {"scores": self.scores}
 
     def save(self, path: Path) -> None:
         """Write the block to an `.npz` file, which appears under its name complete.

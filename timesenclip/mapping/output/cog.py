@@ -1,8 +1,8 @@
 """Write a raster block by block, as a cloud-optimised GeoTIFF.
 
-Blocks go into a scratch GeoTIFF; `finish` turns it into a COG under a temporary name, reads it back and renames it, so
-that a file with a final name is always complete. Reading back is needed: on a full disk GDAL may lose blocks when it
-closes a file, without raising an error.
+Blocks go into a scratch GeoTIFF; `complete` turns it into a COG under a temporary name and reads it back; `publish`
+renames that, so that a file with a final name is always complete. Reading back is needed: on a full disk GDAL may lose
+blocks when it closes a file, without raising an error.
 """
 
 from __future__ import annotations
@@ -69,6 +69,7 @@ class CogWriter:
         """Open a scratch file in the folder."""
         self.path, self._overviews = layer.path(folder), layer.overviews
         self._scratch = temporary_path(self.path.with_name(f"{layer.name}.blocks.tif"))
+        self._complete = temporary_path(self.path)
         self._sums: dict[Window, int] = {}
         self._file = rasterio.open(
             self._scratch,
@@ -104,12 +105,17 @@ class CogWriter:
         self._sums[window] = zlib.crc32(np.ascontiguousarray(values).data)
 
     def finish(self) -> Path:
-        """Write the COG with overviews and statistics under its final name, which is returned.
+        """`complete` and `publish` in one."""
+        self.complete()
+        return self.publish()
+
+    def complete(self) -> None:
+        """Write the COG with overviews and statistics under a temporary name, to the disk; `publish` follows.
 
         Raises:
             OSError: it could not be written, or does not hold what was written.
         """
-        with self._named(), atomic_path(self.path) as part:
+        with self._named(), atomic_path(self._complete) as part:
             self._file.close()
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
@@ -130,7 +136,11 @@ class CogWriter:
                             f"rows {window.row}-{window.row_end} columns {window.column}-{window.column_end} were lost"
                         )
         self._scratch.unlink()
-        return self.path
+
+    def publish(self) -> Path:
+        """Give the completed COG its final name, which is returned; an older file of this name is replaced."""
+        with self._named():
+            return self._complete.replace(self.path)
 
     @contextmanager
     def _named(self) -> Iterator[None]:
@@ -146,9 +156,10 @@ class CogWriter:
             ) from error
 
     def discard(self) -> None:
-        """Remove the scratch file; without effect after `finish`."""
+        """Remove the temporary files; without effect after `publish`."""
         self._file.close()
         self._scratch.unlink(missing_ok=True)
+        self._complete.unlink(missing_ok=True)
 
 
 def _raster_window(window: Window) -> RasterWindow:

@@ -12,12 +12,23 @@ from affine import Affine
 from timesenclip.grid import resolution_m
 from timesenclip.ground.taxonomy import Taxonomy
 
-__all__ = ["CLASS_NODATA", "SCORE_NODATA", "AreaGrid", "Layer", "class_colours", "class_layer", "map_layers"]
+__all__ = [
+    "CLASS_NODATA",
+    "MAP_LAYERS",
+    "SCORE_NODATA",
+    "AreaGrid",
+    "Layer",
+    "class_colours",
+    "class_layer",
+    "map_layers",
+]
 
 CLASS_NODATA = 255
 """Nodata of class and confidence maps."""
 SCORE_NODATA = -9999.0
 """Nodata of score maps."""
+MAP_LAYERS = ("classes", "confidence", "clear", "scores")
+"""Names of the rasters of a map, which are also those of the arrays of `ClassBlock`; the scores are optional."""
 UNKNOWN_COLOUR = (128, 128, 128)
 
 
@@ -86,14 +97,15 @@ def class_layer(name: str, taxonomy: Taxonomy, description: str) -> Layer:
 
 def map_layers(taxonomy: Taxonomy, *, scores: bool) -> list[Layer]:
     """The rasters of a map: classes, confidence, clear observations and, if wanted, one score band a class."""
+    classes, confidence, clear, score = MAP_LAYERS
     layers = [
-        class_layer("classes", taxonomy, "class"),
-        Layer("confidence", "uint8", CLASS_NODATA, ["confidence in percent"], overviews="average"),
-        Layer("clear", "uint16", 0, ["clear observations"], overviews="average"),
+        class_layer(classes, taxonomy, "class"),
+        Layer(confidence, "uint8", CLASS_NODATA, ["confidence in percent"], overviews="average"),
+        Layer(clear, "uint16", 0, ["clear observations"], overviews="average"),
     ]
     if scores:
         tags = {"UNITS": "cosine similarity, -1..1"}
-        layers.append(Layer("scores", "float32", SCORE_NODATA, taxonomy.names, tags, overviews="average"))
+        layers.append(Layer(score, "float32", SCORE_NODATA, taxonomy.names, tags, overviews="average"))
     return layers
 
 

@@ -15,7 +15,7 @@ from timesenclip.mapping.output.layers import CLASS_NODATA, class_colours
 if TYPE_CHECKING:
     from timesenclip.mapping.output.result import MapResult, Preview
 
-__all__ = ["class_picture", "confidence_picture", "png_bytes", "true_colour_picture", "write_picture"]
+__all__ = ["class_picture", "confidence_picture", "png_bytes", "share_text", "true_colour_picture", "write_picture"]
 
 Picture = NDArray[np.uint8]
 
@@ -94,11 +94,17 @@ def write_picture(result: MapResult, path: Path) -> Path:
     top = 1 - 0.4 / figure.get_figheight()
     figure.subplots_adjust(left=0.01, right=0.945, top=top, bottom=bottom, wspace=0.03)
     _colour_bar(figure, axes[2])
-    patches = [Patch(facecolor=area.colour, label=f"{area.name}  {area.share:.0%}") for area in shown]
+    patches = [Patch(facecolor=area.colour, label=f"{area.name}  {share_text(area.share)}") for area in shown]
     figure.legend(handles=patches, loc="lower center", ncols=min(4, len(patches)), fontsize=11, frameon=False)
     with atomic_path(path) as part:
         figure.savefig(part, dpi=110, format="png")
     return path
+
+
+def share_text(share: float) -> str:
+    """A share above 0 in whole percent; "<1%" where that would read 0%."""
+    text = f"{share:.0%}"
+    return "<1%" if text == "0%" else text
 
 
 def _colour_bar(figure: object, axis: object) -> None:

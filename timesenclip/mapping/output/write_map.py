@@ -1,8 +1,9 @@
-"""Write the files of a map: its rasters and, for a map of classes, also areas, zones, provenance, picture and page."""
+"""Write the files of a map: rasters, and for a map of classes also areas, zones, picture, page and provenance."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import json
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
@@ -31,6 +32,10 @@ __all__ = ["write_map", "write_rasters"]
 Rasters = Mapping[str, NDArray[Any]]
 """(C, Y, X) of a window, by the name of the layer."""
 
+_PROVENANCE = "provenance.json"
+_OPTIONAL_FILES = ("scores.tif", "zones.parquet", "zones.csv")
+"""What only some maps have; every map of classes writes all its other files."""
+
 
 def write_rasters(
     layers: Sequence[Layer],
@@ -40,7 +45,7 @@ def write_rasters(
     grid: AreaGrid,
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Path]:
-    """Write the rasters of a map, block by block; no file appears under its name unless all blocks were written.
+    """Write the rasters of a map, block by block; no file takes its name before all rasters are complete on the disk.
 
     Args:
         layers: the rasters.
@@ -54,7 +59,7 @@ def write_rasters(
 
     Raises:
         OSError: a file could not be written.
-        Exception: what `blocks` raises; nothing is left in the folder then.
+        Exception: what `blocks` raises. No raster is added or replaced then, nor after an error in one of them.
     """
     total, done = grid.shape[0] * grid.shape[1], 0
     with ExitStack() as stack:
@@ -68,7 +73,9 @@ def write_rasters(
             done += window.pixels
             if progress is not None:
                 progress(done, total)
-        files = {name: writer.finish() for name, writer in writers.items()}
+        for writer in writers.values():
+            writer.complete()
+        files = {name: writer.publish() for name, writer in writers.items()}
     for layer in layers:
         if layer.taxonomy is not None:
             write_class_sidecars(files[layer.name], layer.taxonomy)
@@ -78,7 +85,7 @@ def write_rasters(
 def write_map(
     blocks: Iterable[tuple[Window, ClassBlock | None]],
     query: Query,
-    provenance: Callable[[AreaTally], dict[str, Any]],
+    describe: Callable[[AreaTally], dict[str, Any]],
     *,
     folder: Path,
     grid: AreaGrid,
@@ -90,10 +97,12 @@ def write_map(
 ) -> MapResult:
     """Write a map of classes, and count what it shows.
 
+    In a folder with an older map all files of that map are replaced, and those that this map does not have are removed.
+
     Args:
         blocks: the windows and their predictions; None where nothing was seen.
         query: what was asked.
-        provenance: gives the content of provenance.json, but for the areas, when all blocks are counted.
+        describe: gives the content of provenance.json, but for the areas, when all blocks are counted.
         folder: where the files go.
         grid: where the pixels are.
         scores: whether the blocks have scores.
@@ -106,7 +115,7 @@ def write_map(
         The result; its files are complete.
 
     Raises:
-        NoClearObservationError: no pixel has a prediction; nothing is left in the folder.
+        NoClearObservationError: no pixel has a prediction; no file is added or replaced.
         OSError: a file could not be written.
     """
     tally, examples = AreaTally(grid.shape, len(query.taxonomy)), Examples()
@@ -128,12 +137,26 @@ def write_map(
     areas = tally.areas(query.taxonomy, pixel_m)
     if zones is not None:
         files |= write_zones(zones, folder, query.taxonomy, pixel_m=pixel_m)
-    about = provenance(tally) | {
+    about = describe(tally) | {
         "areas": [asdict(area) | {"mean_confidence": area.mean_confidence if area.pixels else None} for area in areas],
     }
-    files["provenance"] = write_json(folder / "provenance.json", about)
+    files["provenance"] = folder / _PROVENANCE
     shown = () if model is None else examples.explained(tally.pixels, query, model)
     result = MapResult(folder, files, query.taxonomy, areas, tally.nodata, tally.preview, shown, about)
     files["picture"] = write_picture(result, folder / "map.png")
     files["page"] = write_page(result, folder / "map.html")
+    _remove_left_over(folder, written=files.values())
+    write_json(files["provenance"], about)  # last: where it is new, all other files are
     return result
+
+
+def _remove_left_over(folder: Path, *, written: Collection[Path]) -> None:
+    """Remove what an older map of ours has and this one has not; nothing in a folder without provenance of ours."""
+    try:
+        older = json.loads((folder / _PROVENANCE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return
+    if isinstance(older, dict) and {"timesenclip", "areas"} <= older.keys():
+        for path in (folder / name for name in _OPTIONAL_FILES):
+            if path not in written and path.is_file():
+                path.unlink()

@@ -62,7 +62,7 @@ class FieldNotesSource:
         self._truth = [torch.from_numpy(listed.true) for listed in self._notes.class_lists]
         options: dict[str, Any] = {"embed_dim": self._tower.dim, **recipe.encoder_options}
         self.architecture = replace(PRESETS[recipe.encoder], **options)
-        self.first_seed, self.steps = recipe.seed, recipe.steps
+        self.weights_seed, self.steps = recipe.seed, recipe.steps
         self.epoch_batches = recipe.world.refresh_steps * recipe.accumulate
         self._read_real()
         self.series_steps = _MONTHS

@@ -98,13 +98,13 @@ def test_the_first_valid_pixel_of_a_day_wins(source: StacSource) -> None:
 
 def test_memory_holds_the_days_of_one_interval(source: StacSource, monkeypatch: pytest.MonkeyPatch) -> None:
     sizes = []
-    stack = StacSource._stack
+    stack = StacSource._daily_mosaics
 
     def watched(self: StacSource, days: Any, *rest: Any) -> DayStack:
         sizes.append(len(days))
         return stack(self, days, *rest)
 
-    monkeypatch.setattr(StacSource, "_stack", watched)
+    monkeypatch.setattr(StacSource, "_daily_mosaics", watched)
     source.read(every="month")
     assert sizes == [2, 1]
 

@@ -10,6 +10,7 @@ from timesenclip.mapping.output.picture import (
     class_picture,
     confidence_picture,
     png_bytes,
+    share_text,
     true_colour_picture,
     write_picture,
 )
@@ -45,6 +46,10 @@ def test_small_pictures_are_enlarged_by_whole_pixels(tmp_path: Path) -> None:
     large = imread(tmp_path / "small.png")
     assert large.shape[:2] == (6, 9)
     assert np.array_equal(np.round(large[1::3, 1::3, :3] * 255), picture)
+
+
+def test_a_class_that_is_there_never_has_a_share_of_zero() -> None:
+    assert [share_text(share) for share in (1e-6, 0.004, 0.006, 0.25, 1.0)] == ["<1%", "<1%", "1%", "25%", "100%"]
 
 
 def test_the_picture_has_three_panels_beside_each_other(tmp_path: Path) -> None:

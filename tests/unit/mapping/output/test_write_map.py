@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import rasterio
 from timesenclip.errors import NoClearObservationError
 from timesenclip.grid import Window
 from timesenclip.mapping.output.class_map import ClassBlock
+from timesenclip.mapping.output.cog import CogWriter
 from timesenclip.mapping.output.layers import AreaGrid, Layer, class_layer
 from timesenclip.mapping.output.write_map import write_map, write_rasters
 from timesenclip.mapping.query import Query
@@ -23,7 +25,7 @@ UPPER, LOWER = Window(0, 10, 0, 30), Window(10, 20, 0, 30)
 def how(query: Query, grid: AreaGrid, tmp_path: Path) -> dict[str, Any]:
     return {
         "query": query,
-        "provenance": lambda tally: query.origin | {"input": {"source": "test"}} | tally.missing(),
+        "describe": lambda tally: query.origin | {"input": {"source": "test"}} | tally.missing(),
         "folder": tmp_path,
         "grid": grid,
         "scores": True,
@@ -73,6 +75,55 @@ def test_an_error_in_a_block_leaves_no_file(query: Query, grid: AreaGrid, tmp_pa
     with pytest.raises(OSError, match="the disk is gone"):
         write_rasters(layers, blocks(), folder=tmp_path, grid=grid)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_raster_that_cannot_be_completed_leaves_the_older_map(
+    query: Query, grid: AreaGrid, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(self: CogWriter) -> None:
+        if self.path.name == "b.tif":
+            raise OSError("the disk is full")
+        whole(self)
+
+    layers = [Layer("a", "uint8", 255, ["a"]), Layer("b", "uint8", 255, ["b"])]
+    older, newer = (np.full((1, 10, 30), value, dtype=np.uint8) for value in (1, 2))
+    write_rasters(layers, [(UPPER, {"a": older, "b": older})], folder=tmp_path, grid=grid)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    whole = CogWriter.complete
+    monkeypatch.setattr(CogWriter, "complete", full)
+    with pytest.raises(OSError, match="the disk is full"):
+        write_rasters(layers, [(UPPER, {"a": newer, "b": newer})], folder=tmp_path, grid=grid)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+OPTIONAL = ("scores.tif", "zones.parquet", "zones.csv")
+
+
+def test_a_second_map_removes_what_only_the_first_has(scores: np.ndarray, query: Query, how: dict[str, Any]) -> None:
+    write_map([(LOWER, block_of(scores[300:], query))], **how)
+    strangers = ("notes.txt", "scores.tif.txt", "zones.geojson", "other.tif")
+    for name in ("zones.parquet", "zones.csv", *strangers):
+        (how["folder"] / name).write_text("before")
+    plain = replace(block_of(scores[300:], query), scores=None)
+    result = write_map([(LOWER, plain)], **(how | {"scores": False}))
+    assert "scores" not in result.files
+    assert not [name for name in OPTIONAL if (how["folder"] / name).exists()]
+    assert all((how["folder"] / name).read_text() == "before" for name in strangers)
+    assert all(path.is_file() for path in result.files.values())
+
+
+@pytest.mark.parametrize("found", [None, "no JSON", "[]", '{"timesenclip": "0.1"}', '{"areas": []}'])
+def test_in_a_folder_that_holds_no_map_of_ours_nothing_is_removed(
+    found: str | None, scores: np.ndarray, query: Query, how: dict[str, Any]
+) -> None:
+    for name in OPTIONAL:
+        (how["folder"] / name).write_text("a stranger's")
+    if found is not None:
+        (how["folder"] / "provenance.json").write_text(found)
+    plain = replace(block_of(scores[300:], query), scores=None)
+    write_map([(LOWER, plain)], **(how | {"scores": False}))
+    assert [(how["folder"] / name).read_text() for name in OPTIONAL] == ["a stranger's"] * 3
+    assert "areas" in json.loads((how["folder"] / "provenance.json").read_text())
 
 
 def test_only_class_maps_get_sidecars(query: Query, grid: AreaGrid, tmp_path: Path) -> None:
