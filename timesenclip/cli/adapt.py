@@ -24,7 +24,7 @@ def adapt(
     points: opt.Points,
     labels: Labels,
     output: Annotated[Path, opt.output("FOLDER", "Folder for the head.")],
-    read: opt.InputOptions,
+    read: opt.PointOptions,
     mapping: opt.Mapping = None,
     method: Annotated[
         Literal["anchored", "prototype", "probe"],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from timesenclip.eo.radiometry import Units
     from timesenclip.eo.stac.source import StacSource
 
-__all__ = ["AreaOptions", "WorkOptions", "open_area", "open_cube_of", "refuse_given", "search_area"]
+__all__ = ["AreaOptions", "OriginOptions", "WorkOptions", "open_area", "open_cube_of", "refuse_given", "search_area"]
 
 _ORIGIN = "Where the pixels come from"
 _SEARCH = "Or search for the pixels"
@@ -43,8 +43,8 @@ Scores = Annotated[bool, typer.Option("--scores/--no-scores", help="Write one sc
 
 
 @dataclass(frozen=True, slots=True)
-class AreaOptions:
-    """Where the pixels of an area come from."""
+class OriginOptions:
+    """Where the pixels of a cube come from, which decides the offset that is removed from them."""
 
     provider: Annotated[
         str | None,
@@ -63,6 +63,23 @@ class AreaOptions:
             "--baseline", help="Processing baseline, such as 05.09.", rich_help_panel=_ORIGIN, metavar="NN.NN"
         ),
     ] = None
+
+    @property
+    def stated(self) -> dict[str, str]:
+        """Those that differ from their default, as `open_cube` takes them."""
+        known = [(field.name, field.default) for field in fields(OriginOptions)]
+        return {name: getattr(self, name) for name, default in known if getattr(self, name) != default}
+
+    @property
+    def text(self) -> str:
+        """Those of `stated` as they are written on a command line."""
+        return " ".join(f"--{name} {value}" for name, value in self.stated.items())
+
+
+@dataclass(frozen=True, slots=True)
+class AreaOptions(OriginOptions):
+    """Where the pixels of an area come from: a cube, or a search."""
+
     offset_dn: opt.OffsetDn = None
     aoi: Annotated[
         str | None,

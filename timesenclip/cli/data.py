@@ -59,6 +59,8 @@ def points(
     period: opt.PeriodText = None,
     year: opt.Year = None,
     units: opt.Units = "auto",
+    offset_dn: opt.OffsetDn = None,
+    step: opt.Step = "month",
     strict: opt.Strict = False,
     as_json: opt.Json = False,
 ) -> None:
@@ -70,7 +72,8 @@ def points(
     span = opt.chosen_period(period, year)
     if span is None:
         raise InputError("A training store needs one period for all points; give --year 2018 or --period.")
-    series = composite_series(read_points(table, period=span, units=units), every="month", period=span)
+    read = read_points(table, period=span, units=units, offset_dn=offset_dn or 0, step=opt.step_length(step))
+    series = composite_series(read, every="month", period=span)
     store = store_points([series], output, source=str(table))
     _report(len(store), "places", str(output), {}, as_json=as_json)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from timesenclip.cli import area_options as src
 from timesenclip.cli import options as opt
 from timesenclip.cli.console import left_out, note, print_json, print_table, progress_bar
 from timesenclip.cli.groups import with_groups
@@ -35,7 +36,8 @@ def suite(
     ],
     labels: opt.Labels,
     query: opt.QueryOptions,
-    read: opt.InputOptions,
+    read: opt.PointOptions,
+    origin: src.OriginOptions,
     peers: opt.PeerOptions,
     sampling: opt.SamplingOptions,
     output: Annotated[
@@ -74,6 +76,7 @@ def suite(
         block_deg=sampling.block_deg,
         strict=strict,
         **read.reading,
+        **origin.stated,
     )
     found = found if most is None else found.drawn(most, seed=sampling.seed)
     model = with_unknown_below(query.model(), query.unknown_below)

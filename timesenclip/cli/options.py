@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import typer
 
@@ -17,6 +17,7 @@ from timesenclip.cli.console import make_strict
 from timesenclip.errors import InputError
 
 if TYPE_CHECKING:
+    from timesenclip.eo.period import Every
     from timesenclip.evaluation.baselines.external import ExternalModels
     from timesenclip.evaluation.labels.ground_vectors import Ground
     from timesenclip.ground.taxonomy import Taxonomy
@@ -30,6 +31,7 @@ __all__ = [
     "WORK",
     "InputOptions",
     "PeerOptions",
+    "PointOptions",
     "QueryOptions",
     "SamplingOptions",
     "chosen_mapping",
@@ -38,6 +40,7 @@ __all__ = [
     "chosen_taxonomy",
     "chosen_templates",
     "output",
+    "step_length",
 ]
 
 DEFAULT_TAXONOMY = "lucas-land-cover"
@@ -230,6 +233,22 @@ class InputOptions:
         return {"period": self.span, "units": self.units, "every": self.every}
 
 
+@dataclass(frozen=True)  # without slots, in whose classes super() fails
+class PointOptions(InputOptions):
+    """How tables of points are read, by the commands that answer and by those that evaluate alike."""
+
+    offset_dn: OffsetDn = None
+    step: Step = "month"
+
+    @property
+    def reading(self) -> dict[str, Any]:
+        """As `read_points` takes them; an offset and a step only where they were stated, as cubes have no step."""
+        stated: dict[str, Any] = {} if self.offset_dn is None else {"offset_dn": self.offset_dn}
+        if self.step != "month":
+            stated["step"] = step_length(self.step)
+        return super().reading | stated
+
+
 @dataclass(frozen=True, slots=True)
 class QueryOptions:
     """What is asked, and of which model."""
@@ -389,6 +408,11 @@ def chosen_period(period: str | None, year: int | None) -> str | int | None:
     if period is not None and year is not None:
         raise InputError(f"--period {period} and --year {year} were both given; give one of them.")
     return period if period is not None else year
+
+
+def step_length(step: str) -> Every | int:
+    """--step, as `read_points` takes it: an interval's name, or a number of days."""
+    return int(step) if step.isdigit() else cast("Every", step)  # `read_points` refuses other names
 
 
 def chosen_mapping(mapping: list[str] | None) -> list[dict[str, str]] | None:

@@ -12,7 +12,7 @@ import typer
 from typer.testing import CliRunner
 
 from timesenclip.cli import options as opt
-from timesenclip.cli.area_options import AreaOptions, WorkOptions
+from timesenclip.cli.area_options import AreaOptions, OriginOptions, WorkOptions
 from timesenclip.cli.commands import app
 from timesenclip.cli.groups import with_groups
 
@@ -122,6 +122,26 @@ def test_commands_of_an_area_take_one_group_of_options() -> None:
     assert len(names) == 9
     for command in ("map", "embed-area", "change"):
         assert names <= set(_options(command))
+
+
+def test_what_answers_and_what_evaluates_read_a_file_alike() -> None:
+    points = {"classify", "embed", "adapt", "compare", "data points"}
+    evaluations = {"evaluate suite", "evaluate scenic", "evaluate paper"}
+    for name in ("--offset-dn", "--step", "--units", "--period"):
+        assert points | evaluations <= {command for command in COMMANDS if name in _options(command)}
+    cubes = {"map", "embed-area", "change", "compare", "evaluate suite", "evaluate scenic"}
+    for name in ("--provider", "--collection", "--baseline", "--offset-dn"):
+        assert cubes <= {command for command in COMMANDS if name in _options(command)}
+
+
+def test_only_what_was_stated_is_passed_on_to_a_reader() -> None:
+    usual = {"period": None, "units": "auto", "every": "month"}
+    assert opt.PointOptions().reading == usual
+    assert opt.PointOptions(offset_dn=0, step="10").reading == usual | {"offset_dn": 0, "step": 10}
+    assert opt.PointOptions(step="dekad").reading == usual | {"step": "dekad"}
+    assert OriginOptions().stated == {}
+    assert OriginOptions(provider="cdse", collection="sentinel-2-l2a").stated == {"provider": "cdse"}
+    assert AreaOptions(baseline="05.09", aoi="31UFS", offset_dn=3).stated == {"baseline": "05.09"}
 
 
 def test_a_group_becomes_options_and_arrives_as_one() -> None:
