@@ -218,13 +218,15 @@ class InputOptions:
     units: Units = "auto"
     every: Every = "month"
 
+    def __post_init__(self) -> None:
+        """Refuse --period beside --year, and what is no period, before a command opens anything."""
+        from timesenclip.eo.period import as_period
+
+        as_period(chosen_period(self.period, self.year))
+
     @property
     def span(self) -> str | int | None:
-        """--period or --year.
-
-        Raises:
-            InputError: both were given.
-        """
+        """--period or --year."""
         return chosen_period(self.period, self.year)
 
     @property

@@ -176,4 +176,4 @@ def test_period_and_year_give_one_span() -> None:
     assert opt.InputOptions(year=2018).span == 2018
     assert opt.InputOptions(period="2018-03..2018-05").span == "2018-03..2018-05"
     with pytest.raises(opt.InputError, match=r"--period 2018 and --year 2018 were both given"):
-        _ = opt.InputOptions(period="2018", year=2018).reading
+        opt.InputOptions(period="2018", year=2018)
