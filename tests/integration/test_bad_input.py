@@ -183,3 +183,27 @@ def test_one_cloudy_pixel_among_others_is_named_and_kept_without_an_answer(comma
     if command == "classify":
         assert answer.loc["field-1", "label"] == "unknown"
         assert answer.loc["field-1", "confidence"] == 0
+
+
+@pytest.mark.parametrize("command", ["map", "embed-area"])
+@pytest.mark.parametrize("option", [["--max-cloud", "10"], ["--readers", "4"], ["--resampling", "bilinear"]], ids=str)
+def test_options_of_a_search_are_refused_beside_a_cube(command: str, option: list[str], run, tmp_path: Path):
+    said = refused(run(command, tmp_path / "not-there.nc", *option, "-o", tmp_path / "out"))
+    assert f"{option[0]} " in said
+    assert "applies to a search, but --aoi was not given" in said
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", ["classify", "map", "embed-area", "adapt", "evaluate suite"])
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (["--period", "2018", "--year", "2018"], "both given"),
+        (["--period", "spring"], "Cannot read the period 'spring'"),
+    ],
+    ids=["both", "no period"],
+)
+def test_a_period_is_checked_before_anything_is_opened(command: str, given, words: str, run, tmp_path: Path):
+    more = ["-o", tmp_path / "out.parquet"] if command not in ("evaluate suite",) else []
+    more += ["--labels", "kind"] if command in ("adapt", "evaluate suite") else []
+    assert words in refused(run(*command.split(), tmp_path / "not-there.nc", *given, *more, "--checkpoint", "none"))

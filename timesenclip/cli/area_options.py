@@ -19,10 +19,23 @@ if TYPE_CHECKING:
     from timesenclip.eo.radiometry import Units
     from timesenclip.eo.stac.source import StacSource
 
-__all__ = ["AreaOptions", "OriginOptions", "WorkOptions", "open_area", "open_cube_of", "refuse_given", "search_area"]
+__all__ = [
+    "SEARCH_ONLY",
+    "AreaOptions",
+    "OriginOptions",
+    "WorkOptions",
+    "open_area",
+    "open_cube_of",
+    "refuse_given",
+    "require_one_source",
+    "search_area",
+]
 
 _ORIGIN = "Where the pixels come from"
 _SEARCH = "Or search for the pixels"
+
+SEARCH_ONLY = ("max_cloud", "resampling", "readers")
+"""Parameters that have no effect on a cube; --catalog without --aoi has a message of its own."""
 
 CubePath = Annotated[
     Path | None,
@@ -172,26 +185,27 @@ class WorkOptions:
         return self.block or (512 if area.aoi is not None else 256)
 
 
-def refuse_both(cube: Path | None, area: AreaOptions) -> None:
-    """Exactly one of CUBE and --aoi says where the pixels come from.
+def require_one_source(context: typer.Context, cube: Path | None, area: AreaOptions) -> None:
+    """Check, before anything is read, that exactly one of CUBE and --aoi says where the pixels come from.
 
     Raises:
-        InputError: neither, or both; or a catalogue without an area.
+        InputError: neither, or both; or options of a search without an area.
     """
     if cube is None and area.aoi is None:
         raise InputError("Neither CUBE nor --aoi was given; give a cube on disk, or an area to search for.")
     if cube is not None and area.aoi is not None:
         raise InputError(f"CUBE '{cube}' and --aoi {area.aoi} were both given; give one of them.")
     area.refuse_catalog_alone()
+    if area.aoi is None:
+        refuse_given(context, SEARCH_ONLY, "applies to a search, but --aoi was not given")
 
 
 def open_area(cube: Path | None, area: AreaOptions, read: opt.InputOptions) -> AreaSource:
     """Open the CUBE of the command line, or search for --aoi.
 
     Raises:
-        InputError: neither or both were given, or options that do not go together.
+        InputError: options that do not go together.
     """
-    refuse_both(cube, area)
     if cube is None:
         return search_area(area, read.span, units=read.units)
     return open_cube_of(cube, area, read.units)

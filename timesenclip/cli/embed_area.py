@@ -22,6 +22,7 @@ __all__ = ["embed_area"]
 
 @with_groups
 def embed_area(
+    context: typer.Context,
     output: Annotated[Path, opt.output("STORE", "The store: a folder, x.zarr.")],
     read: opt.InputOptions,
     area: src.AreaOptions,
@@ -45,6 +46,7 @@ def embed_area(
     from timesenclip.mapping.plan import plan_area
     from timesenclip.mapping.run.executor import worker_count
 
+    src.require_one_source(context, cube, area)
     work.check()
     source = src.open_area(cube, area, read)
     model = opt.chosen_model(checkpoint)
