@@ -207,3 +207,9 @@ def test_a_period_is_checked_before_anything_is_opened(command: str, given, word
     more = ["-o", tmp_path / "out.parquet"] if command not in ("evaluate suite",) else []
     more += ["--labels", "kind"] if command in ("adapt", "evaluate suite") else []
     assert words in refused(run(*command.split(), tmp_path / "not-there.nc", *given, *more, "--checkpoint", "none"))
+
+
+@pytest.mark.parametrize("command", ["map", "embed-area"])
+def test_blocks_that_are_no_multiple_of_16_are_refused(command: str, run, cube: Path, tmp_path: Path):
+    said = refused(run(command, cube, "--block", 17, "-o", tmp_path / "out"))
+    assert "Blocks of 17 pixels; give a multiple of 16, such as 256." in said

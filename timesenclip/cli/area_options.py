@@ -172,17 +172,17 @@ class WorkOptions:
     ] = None
 
     def check(self) -> None:
-        """Either threads or a cluster.
+        """Check, before anything is read, the side of the blocks and that either threads or a cluster work.
 
         Raises:
-            InputError: both were given.
+            InputError: both were given, or blocks of another size.
         """
+        from timesenclip.eo.area import BLOCK_MULTIPLE, checked_block
+
+        if self.block is not None:
+            checked_block(self.block, multiple=BLOCK_MULTIPLE)
         if self.workers is not None and self.dask is not None:
             raise InputError("--workers and --dask were both given; the cluster decides how many work.")
-
-    def side(self, area: AreaOptions) -> int:
-        """Side of a block: scenes come in tiles of 512 or 1,024 pixels, each of which a small block decodes anew."""
-        return self.block or (512 if area.aoi is not None else 256)
 
 
 def require_one_source(context: typer.Context, cube: Path | None, area: AreaOptions) -> None:

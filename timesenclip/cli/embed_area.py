@@ -50,7 +50,6 @@ def embed_area(
     work.check()
     source = src.open_area(cube, area, read)
     model = opt.chosen_model(checkpoint)
-    side = work.side(area)
     if dry_run:
         plan = plan_area(
             source,
@@ -58,7 +57,7 @@ def embed_area(
             dims=dims or model.encoder.config.embed_dim,
             period=as_period(read.span),
             every=read.every,
-            block=side,
+            block=work.block,
             workers=worker_count(work.workers, work.dask),
         )
         _report_plan(plan, as_json=as_json)
@@ -71,7 +70,7 @@ def embed_area(
             period=read.span,
             every=read.every,
             dims=dims,
-            block=side,
+            block=work.block,
             workers=work.workers,
             dask=work.dask,
             progress=progress,

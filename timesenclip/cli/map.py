@@ -58,7 +58,7 @@ def map_(
             min_clear=min_clear,
             scores=scores,
             zones=zones,
-            block=work.side(area),
+            block=work.block,
             workers=work.workers,
             dask=work.dask,
             progress=progress,

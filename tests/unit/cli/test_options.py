@@ -15,6 +15,10 @@ from timesenclip.cli import options as opt
 from timesenclip.cli.area_options import AreaOptions, OriginOptions, WorkOptions
 from timesenclip.cli.commands import app
 from timesenclip.cli.groups import with_groups
+from timesenclip.eo.area import CubeInMemory, block_side
+from timesenclip.eo.cube.source import CubeSource
+from timesenclip.eo.stac.source import StacSource
+from timesenclip.testing import random_cube
 
 DIFFERENT = {
     "--output": "what is written differs from command to command; the name and the short form do not",
@@ -166,10 +170,23 @@ def test_a_group_becomes_options_and_arrives_as_one() -> None:
     assert arrived == [("x", Place("here", 3), True)]
 
 
+def test_side_of_a_block_is_checked_and_left_to_the_source() -> None:
+    assert WorkOptions().block is None
+    WorkOptions(block=64).check()
+    with pytest.raises(opt.InputError, match=r"Blocks of 17 pixels; give a multiple of 16, such as 256"):
+        WorkOptions(block=17).check()
+
+
 def test_side_of_a_block_follows_the_source() -> None:
-    assert WorkOptions().side(AreaOptions()) == 256
-    assert WorkOptions().side(AreaOptions(aoi="31UFS")) == 512
-    assert WorkOptions(block=64).side(AreaOptions(aoi="31UFS")) == 64
+    cube = CubeInMemory(random_cube((4, 6)))
+    assert block_side(cube, None) == 256
+    assert block_side(cube, 10) == 10
+    assert StacSource.default_block.fget(None) == 512  # type: ignore[attr-defined]
+    assert CubeSource.default_block.fget(None) == 256  # type: ignore[attr-defined]
+    with pytest.raises(opt.InputError, match=r"A block of 0 pixels; expected 1 or more"):
+        block_side(cube, 0)
+    with pytest.raises(opt.InputError, match=r"give a multiple of 16"):
+        block_side(cube, 24, multiple=16)
 
 
 def test_period_and_year_give_one_span() -> None:
