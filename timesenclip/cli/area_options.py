@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -78,7 +78,7 @@ class OriginOptions:
     ] = None
 
     @property
-    def stated(self) -> dict[str, str]:
+    def stated(self) -> dict[str, Any]:
         """Those that differ from their default, as `open_cube` takes them."""
         known = [(field.name, field.default) for field in fields(OriginOptions)]
         return {name: getattr(self, name) for name, default in known if getattr(self, name) != default}

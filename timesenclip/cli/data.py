@@ -108,7 +108,9 @@ def pair(
 def split(
     store: opt.TrainingStore,
     output: Annotated[Path, opt.output("FOLDER", "Folder for the lists of ids.")],
-    block_deg: Annotated[float, typer.Option(metavar="DEGREES", help="Side of a block.")] = 0.5,
+    block_deg: Annotated[
+        float, typer.Option("--split-block-deg", metavar="DEG", help="Side of a block of land, degrees.")
+    ] = 0.5,
     validation: Annotated[float, typer.Option(help="Share of the blocks.")] = 0.05,
     test: Annotated[float, typer.Option(help="Share of the blocks.")] = 0.05,
     gap: Annotated[float, typer.Option(metavar="METRES", help="Training places nearer to others are unused.")] = 2000.0,

@@ -17,7 +17,7 @@ from timesenclip.cli.console import make_strict
 from timesenclip.errors import InputError
 
 if TYPE_CHECKING:
-    from timesenclip.eo.period import Every
+    from timesenclip.eo.period import Every as Interval
     from timesenclip.evaluation.baselines.external import ExternalModels
     from timesenclip.evaluation.labels.ground_vectors import Ground
     from timesenclip.ground.taxonomy import Taxonomy
@@ -412,9 +412,9 @@ def chosen_period(period: str | None, year: int | None) -> str | int | None:
     return period if period is not None else year
 
 
-def step_length(step: str) -> Every | int:
+def step_length(step: str) -> Interval | int:
     """--step, as `read_points` takes it: an interval's name, or a number of days."""
-    return int(step) if step.isdigit() else cast("Every", step)  # `read_points` refuses other names
+    return int(step) if step.isdigit() else cast("Interval", step)  # `read_points` refuses other names
 
 
 def chosen_mapping(mapping: list[str] | None) -> list[dict[str, str]] | None:

@@ -23,7 +23,6 @@ from timesenclip.testing import random_cube
 DIFFERENT = {
     "--output": "what is written differs from command to command; the name and the short form do not",
     "--labels": "`adapt` reads tables only; `evaluate paper` finds the labels of each task on its own",
-    "--block-deg": "`data split` makes blocks of another size, and needs no figures",
     "--workers": "`data sen4map` reads in processes, one unless more are asked for; areas are read in threads",
     "--votes": "needed by `evaluate scenic`, and by `evaluate paper` only together with --scenic",
 }
