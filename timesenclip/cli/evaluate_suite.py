@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from timesenclip.evaluation.baselines.external import ExternalModels
     from timesenclip.evaluation.evaluate import Evaluation
     from timesenclip.evaluation.labels.labelled_data import LabelledData
+    from timesenclip.evaluation.metrics import Metrics
     from timesenclip.evaluation.suite.run import SuiteResult
     from timesenclip.model.checkpoint import Model
 
@@ -146,8 +148,7 @@ def _report_table(evaluation: Evaluation, *, as_json: bool) -> None:
         print_json(evaluation.to_dict())
         return
     typer.echo(f"{evaluation.title}\n")
-    methods = [(name, *map(_figure, figures)) for name, *figures in evaluation.rows()]
-    print_table(["method", "accuracy", "balanced", "macro F1", "calibration error"], methods)
+    _print_methods(evaluation.methods)
     first = next(iter(evaluation.methods.values()))
     classes = [(c.name, c.support, _figure(c.precision), _figure(c.recall), _figure(c.f1)) for c in first.classes]
     typer.echo()
@@ -167,14 +168,18 @@ def _report_suite(result: SuiteResult, *, as_json: bool) -> None:
         return
     data = result.findings.data
     typer.echo(f"{result.findings.title}: {len(data)} samples, {len(data.present)} of {len(data.taxonomy)} classes\n")
-    rows = [
-        (name, one.accuracy, one.balanced_accuracy, one.macro_f1)
-        for name, one in result.findings.comparison.methods.items()
-    ]
-    print_table(["method", "accuracy", "balanced", "macro F1"], rows)
+    _print_methods(result.findings.comparison.methods)
     if data.skipped:
         note(left_out("samples", data.skipped))
     typer.echo(f"\nReport: {result.files['report']}\nTables: {result.files['tables']}")
+
+
+def _print_methods(methods: Mapping[str, Metrics]) -> None:
+    rows = []
+    for name, one in methods.items():
+        error = math.nan if one.calibration_error is None else one.calibration_error
+        rows.append((name, *map(_figure, (one.accuracy, one.balanced_accuracy, one.macro_f1, error))))
+    print_table(["method", "accuracy", "balanced", "macro F1", "calibration error"], rows)
 
 
 def _figure(value: float) -> str:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Annotated, Any
 
+import numpy as np
 import pytest
 import typer
 from typer.testing import CliRunner
 
+from timesenclip.cli import evaluate_suite
 from timesenclip.cli import options as opt
 from timesenclip.cli.area_options import AreaOptions, OriginOptions, WorkOptions
 from timesenclip.cli.commands import app
@@ -18,6 +21,7 @@ from timesenclip.cli.groups import with_groups
 from timesenclip.eo.area import CubeInMemory, block_side
 from timesenclip.eo.cube.source import CubeSource
 from timesenclip.eo.stac.source import StacSource
+from timesenclip.evaluation.metrics import compute_metrics
 from timesenclip.testing import random_cube
 
 DIFFERENT = {
@@ -193,3 +197,31 @@ def test_period_and_year_give_one_span() -> None:
     assert opt.InputOptions(period="2018-03..2018-05").span == "2018-03..2018-05"
     with pytest.raises(opt.InputError, match=r"--period 2018 and --year 2018 were both given"):
         opt.InputOptions(period="2018", year=2018)
+
+
+def test_the_table_of_methods_is_the_same_with_and_without_a_report(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
+    truth = np.array([0, 1, 0, 1])
+    methods = {"zero-shot": compute_metrics(truth, truth, names=["maize", "lake"])}
+    table = SimpleNamespace(methods=methods, title="T", notes=[], skipped={})
+    evaluate_suite._report_table(table, as_json=False)  # type: ignore[arg-type]
+    plain = capsys.readouterr().out.splitlines()
+    findings = SimpleNamespace(data=_Data(), title="T", comparison=SimpleNamespace(methods=methods))
+    result = SimpleNamespace(findings=findings, files={"report": "r", "tables": "t"})
+    evaluate_suite._report_suite(result, as_json=False)  # type: ignore[arg-type]
+    report = capsys.readouterr().out.splitlines()
+    wanted = [line for line in plain if "calibration error" in line or line.startswith("zero-shot")]
+    assert len(wanted) == 2
+    assert [line for line in report if line in wanted] == wanted
+
+
+class _Data(list[int]):
+    """Four samples of two classes, as a report counts them."""
+
+    def __init__(self) -> None:
+        super().__init__([0, 1, 0, 1])
+        self.present = [0, 1]
+        self.taxonomy = [0, 1]
+        self.skipped: dict[str, int] = {}
