@@ -46,7 +46,13 @@ CubePath = Annotated[
     ),
 ]
 MinClear = Annotated[
-    int, typer.Option("--min-clear", metavar="N", help="Pixels with fewer clear observations are nodata.", min=0)
+    int,
+    typer.Option(
+        "--min-clear",
+        metavar="N",
+        help="Pixels seen clearly (no cloud, no shadow) fewer times than this get no answer (nodata).",
+        min=0,
+    ),
 ]
 Zones = Annotated[
     Path | None,
@@ -63,12 +69,13 @@ class OriginOptions:
         str | None,
         typer.Option(
             "--provider",
+            metavar="NAME",
             help="earth-search, planetary-computer, cdse, ... : decides the offset.",
             rich_help_panel=_ORIGIN,
         ),
     ] = None
     collection: Annotated[
-        str, typer.Option("--collection", help="Collection at that provider.", rich_help_panel=_ORIGIN)
+        str, typer.Option("--collection", metavar="NAME", help="Collection at that provider.", rich_help_panel=_ORIGIN)
     ] = "sentinel-2-l2a"
     baseline: Annotated[
         str | None,
@@ -120,7 +127,11 @@ class AreaOptions(OriginOptions):
     ] = 80.0
     resampling: Annotated[
         Literal["nearest", "bilinear"],
-        typer.Option("--resampling", help="20 m bands to 10 m.", rich_help_panel=_SEARCH),
+        typer.Option(
+            "--resampling",
+            help="How 20 m bands are brought to 10 m: nearest repeats their pixels, bilinear interpolates.",
+            rich_help_panel=_SEARCH,
+        ),
     ] = "nearest"
     readers: Annotated[
         int,

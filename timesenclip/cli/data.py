@@ -31,12 +31,12 @@ _SHOWN = 5
 def sen4map(
     files: Annotated[list[Path], typer.Argument(metavar="FILES", help="Sen4Map .h5 files.")],
     output: Annotated[Path, opt.output("STORE", "The training store: a folder, x.zarr.")],
-    patch: Annotated[int, typer.Option(help="Side of the patch in pixels: 1, 5, 9.")] = 1,
+    patch: Annotated[int, typer.Option(metavar="PX", help="Side of the patch in pixels: 1, 5, 9.")] = 1,
     compositing: Annotated[
         Literal["clear", "authors"], typer.Option(help="Clear observations only, or exactly as the authors.")
     ] = "clear",
     only: Annotated[Path | None, typer.Option(metavar="FILE", help="List of ids (.npy, .txt, .json).")] = None,
-    workers: Annotated[int, typer.Option(min=1, help="Processes that read.")] = 1,
+    workers: Annotated[int, typer.Option(metavar="N", min=1, help="Processes that read.")] = 1,
     strict: opt.Strict = False,
     as_json: opt.Json = False,
 ) -> None:
@@ -111,8 +111,8 @@ def split(
     block_deg: Annotated[
         float, typer.Option("--split-block-deg", metavar="DEG", help="Side of a block of land, degrees.")
     ] = 0.5,
-    validation: Annotated[float, typer.Option(help="Share of the blocks.")] = 0.05,
-    test: Annotated[float, typer.Option(help="Share of the blocks.")] = 0.05,
+    validation: Annotated[float, typer.Option(metavar="SHARE", help="Share of the blocks.")] = 0.05,
+    test: Annotated[float, typer.Option(metavar="SHARE", help="Share of the blocks.")] = 0.05,
     gap: Annotated[float, typer.Option(metavar="METRES", help="Training places nearer to others are unused.")] = 2000.0,
     seed: opt.Seed = 0,
     as_json: opt.Json = False,
@@ -134,7 +134,7 @@ def ground_embed(
     output: Annotated[Path, opt.output("STORE", "The ground store: a folder.")],
     tower: opt.Tower = opt.DEFAULT_TOWER,
     revision: opt.Revision = None,
-    batch_size: Annotated[int, typer.Option(min=1, help="Photographs at a time.")] = 32,
+    batch_size: Annotated[int, typer.Option(metavar="N", min=1, help="Photographs at a time.")] = 32,
     strict: opt.Strict = False,
     as_json: opt.Json = False,
 ) -> None:

@@ -30,8 +30,12 @@ def scenic(
     read: opt.PointOptions,
     origin: src.OriginOptions,
     output: Annotated[Path | None, opt.output("FOLDER", "Folder for figures and the scores.", folder=True)] = None,
-    beautiful: Annotated[list[str] | None, typer.Option(help="A phrase for beautiful places; repeat it.")] = None,
-    ugly: Annotated[list[str] | None, typer.Option(help="A phrase for ugly places; repeat it.")] = None,
+    beautiful: Annotated[
+        list[str] | None, typer.Option(metavar="PHRASE", help="A phrase for beautiful places; repeat it.")
+    ] = None,
+    ugly: Annotated[
+        list[str] | None, typer.Option(metavar="PHRASE", help="A phrase for ugly places; repeat it.")
+    ] = None,
     area: Annotated[
         Path | None,
         typer.Option("--map", metavar="STORE|CUBE", help="Also map the scores: a store of embed-area, or a cube."),

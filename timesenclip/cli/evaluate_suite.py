@@ -55,7 +55,7 @@ def suite(
             rich_help_panel=opt.TRUTH,
         ),
     ] = None,
-    title: Annotated[str | None, typer.Option(help="Heading of the report.")] = None,
+    title: Annotated[str | None, typer.Option(metavar="TEXT", help="Heading of the report.")] = None,
     strict: opt.Strict = False,
     as_json: opt.Json = False,
 ) -> None:

@@ -83,7 +83,8 @@ def import_clip_(
     ] = None,
     std: Annotated[str | None, typer.Option(metavar="R,G,B", help="As --mean.")] = None,
     prefix: Annotated[
-        str | None, typer.Option(help="Where the model stands in a file that holds several: 'student.'.")
+        str | None,
+        typer.Option(metavar="TEXT", help="Where the model stands in a file that holds several: 'student.'."),
     ] = None,
     as_json: opt.Json = False,
 ) -> None:

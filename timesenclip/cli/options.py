@@ -73,9 +73,13 @@ StorePath = Annotated[Path, typer.Argument(metavar="STORE", help="An embedding s
 TrainingStore = Annotated[Path, typer.Argument(metavar="STORE", help="A training store, made by `data`.")]
 PeriodText = Annotated[
     str | None,
-    typer.Option("--period", help="2018, 2018-07..2019-06 or 2018-03-15..2018-10-01.", rich_help_panel=INPUT),
+    typer.Option(
+        "--period", metavar="PERIOD", help="2018, 2018-07..2019-06 or 2018-03-15..2018-10-01.", rich_help_panel=INPUT
+    ),
 ]
-Year = Annotated[int | None, typer.Option("--year", help="Short for --period YEAR.", rich_help_panel=INPUT)]
+Year = Annotated[
+    int | None, typer.Option("--year", metavar="YEAR", help="Short for --period YEAR.", rich_help_panel=INPUT)
+]
 Units = Annotated[
     Literal["auto", "dn", "reflectance"],
     typer.Option("--units", help="What the numbers are: DN is reflectance x 10000.", rich_help_panel=INPUT),
@@ -88,8 +92,8 @@ Step = Annotated[
     str,
     typer.Option(
         "--step",
-        metavar="month|dekad|quarter|year|DAYS",
-        help="Length of a wide table's step.",
+        metavar="NAME|DAYS",
+        help="Length of a wide table's step: month, dekad, quarter, year, or a number of days.",
         rich_help_panel=INPUT,
     ),
 ]
@@ -98,7 +102,8 @@ OffsetDn = Annotated[
     typer.Option(
         "--offset-dn",
         metavar="DN",
-        help="Subtract this from DN (1000: baseline 04.00's); default: of points 0, of areas as their source says.",
+        help="Number that is subtracted from every DN: 1000 where the offset of processing baseline 04.00 (since "
+        "January 2022) is still in them. Default: 0 for points; for areas what their provider and baseline say.",
         rich_help_panel=INPUT,
     ),
 ]
@@ -106,7 +111,7 @@ OffsetDn = Annotated[
 # What is asked.
 Prompt = Annotated[
     list[str] | None,
-    typer.Option("--prompt", "-p", help="A phrase to look for; repeat it.", rich_help_panel=QUESTION),
+    typer.Option("--prompt", "-p", metavar="PHRASE", help="A phrase to look for; repeat it.", rich_help_panel=QUESTION),
 ]
 TaxonomyName = Annotated[
     str | None,
@@ -123,9 +128,10 @@ Templates = Annotated[
     str | None,
     typer.Option(
         "--templates",
-        help="Sentences the class names are put into: default, name, generic, ..., or one of your own with {name}.",
+        metavar="NAME|SENTENCE",
+        help="Sentences the class names are put into: default (if nothing is given), name, generic, ..., or one of "
+        "your own with {name}.",
         rich_help_panel=QUESTION,
-        show_default="default",
     ),
 ]
 HeadFolder = Annotated[
@@ -183,7 +189,9 @@ VOTES: Any = typer.Option(
     "--votes", metavar="FILE.tsv", help="ScenicOrNot's table of votes; sample_id of the points is its ID."
 )
 """Needed by `evaluate scenic`, and by `evaluate paper` together with --scenic."""
-Seed = Annotated[int, typer.Option("--seed", help="Of every random choice.")]
+Seed = Annotated[
+    int, typer.Option("--seed", metavar="N", help="Seed of all random numbers: the same seed, the same result.")
+]
 
 # How it is done, and what is said.
 Tower = Annotated[
@@ -196,7 +204,9 @@ Tower = Annotated[
     ),
 ]
 DEFAULT_TOWER = "openai/clip-vit-base-patch32"
-Revision = Annotated[str | None, typer.Option("--revision", help="Branch on the hub; to read, also a tag or commit.")]
+Revision = Annotated[
+    str | None, typer.Option("--revision", metavar="NAME", help="Branch on the hub; to read, also a tag or commit.")
+]
 Accelerator = Annotated[
     Literal["auto", "cpu", "gpu"], typer.Option("--accelerator", help="Where to train.", rich_help_panel=WORK)
 ]
@@ -309,11 +319,22 @@ class SamplingOptions:
     block_deg: Annotated[
         float,
         typer.Option(
-            "--block-deg", help="Side of the blocks of land for intervals and splits, degrees.", rich_help_panel=TRUTH
+            "--block-deg",
+            metavar="DEG",
+            help="Side of the blocks of land for intervals and splits, degrees.",
+            rich_help_panel=TRUTH,
         ),
     ] = 0.25
     seed: Seed = 0
-    draws: Annotated[int, typer.Option("--draws", help="Draws of the bootstrap.", rich_help_panel=TRUTH)] = 1000
+    draws: Annotated[
+        int,
+        typer.Option(
+            "--draws",
+            metavar="N",
+            help="Bootstrap draws (samples with replacement) that a 95 % interval is estimated from.",
+            rich_help_panel=TRUTH,
+        ),
+    ] = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -351,7 +372,11 @@ class PeerOptions:
     size_px: Annotated[
         int,
         typer.Option(
-            "--size-px", min=1, help="Side of the patches cut from a cube for --rgb, pixels.", rich_help_panel=_COMPARE
+            "--size-px",
+            metavar="PX",
+            min=1,
+            help="Side of the patches cut from a cube for --rgb, pixels.",
+            rich_help_panel=_COMPARE,
         ),
     ] = 32
 

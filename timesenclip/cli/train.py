@@ -28,7 +28,7 @@ def train(
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change the recipe: data.series=my.zarr")
     ] = None,
     dry_run: opt.DryRun = False,
-    devices: Annotated[int, typer.Option(min=1, help="Processes, one a device.")] = 1,
+    devices: Annotated[int, typer.Option(metavar="N", min=1, help="Processes, one a device.")] = 1,
     accelerator: opt.Accelerator = "auto",
     strict: opt.Strict = False,
     as_json: opt.Json = False,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -149,6 +150,26 @@ def test_only_what_was_stated_is_passed_on_to_a_reader() -> None:
     assert OriginOptions().stated == {}
     assert OriginOptions(provider="cdse", collection="sentinel-2-l2a").stated == {"provider": "cdse"}
     assert AreaOptions(baseline="05.09", aoi="31UFS", offset_dn=3).stated == {"baseline": "05.09"}
+
+
+@pytest.mark.parametrize("command", sorted(COMMANDS))
+def test_every_value_has_a_plain_metavar(command: str) -> None:
+    for name, option in (_options(command) | {one.name: one for one in _arguments(command)}).items():
+        described = getattr(option, "type_descriptor", None)
+        kind = str(described.annotation if described is not None else option.type)
+        if not any(plain in kind.lower() for plain in ("bool", "literal", "choice")):
+            assert re.fullmatch(r"[A-Z0-9_,.|/:=a-z]{1,22}", option.metavar or ""), (name, option.metavar)
+        assert len(option.help or "") > 4, name
+
+
+@pytest.mark.parametrize("command", sorted(COMMANDS))
+def test_the_help_has_whole_paragraphs_and_no_types(command: str) -> None:
+    assert all("\n" not in part for part in COMMANDS[command].help.split("\n\n"))
+    shown = CliRunner().invoke(app, [*command.split(), "--help"], env={"COLUMNS": "160"}).output
+    options = shown.partition("─ Options ─")[2]  # typer shows the type of an argument beside its metavar
+    assert "--help" in options
+    for kind in ("<str>", "<int>", "<float>", "<path>", "<list", "(default)]"):
+        assert kind not in options
 
 
 def test_a_group_becomes_options_and_arrives_as_one() -> None:
