@@ -88,6 +88,11 @@ class Repeated:
         return self.shape[0] * self.shape[1]
 
     @property
+    def default_block(self) -> int:
+        """Side of a block in pixels, where none is asked for."""
+        return 256
+
+    @property
     def typical_place(self) -> tuple[int, int]:
         """Row and column of the middle."""
         return self.shape[0] // 2, self.shape[1] // 2

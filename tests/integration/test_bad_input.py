@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import rasterio
 import xarray as xr
 
 import timesenclip
@@ -183,3 +184,57 @@ def test_one_cloudy_pixel_among_others_is_named_and_kept_without_an_answer(comma
     if command == "classify":
         assert answer.loc["field-1", "label"] == "unknown"
         assert answer.loc["field-1", "confidence"] == 0
+
+
+@pytest.mark.parametrize("command", ["map", "embed-area"])
+@pytest.mark.parametrize("option", [["--max-cloud", "10"], ["--readers", "4"], ["--resampling", "bilinear"]], ids=str)
+def test_options_of_a_search_are_refused_beside_a_cube(command: str, option: list[str], run, tmp_path: Path):
+    said = refused(run(command, tmp_path / "not-there.nc", *option, "-o", tmp_path / "out"))
+    assert f"{option[0]} " in said
+    assert "applies to a search, but --aoi was not given" in said
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", ["classify", "map", "embed-area", "adapt", "evaluate suite"])
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (["--period", "2018", "--year", "2018"], "both given"),
+        (["--period", "spring"], "Cannot read the period 'spring'"),
+    ],
+    ids=["both", "no period"],
+)
+def test_a_period_is_checked_before_anything_is_opened(command: str, given, words: str, run, tmp_path: Path):
+    more = ["-o", tmp_path / "out.parquet"] if command not in ("evaluate suite",) else []
+    more += ["--labels", "kind"] if command in ("adapt", "evaluate suite") else []
+    assert words in refused(run(*command.split(), tmp_path / "not-there.nc", *given, *more, "--checkpoint", "none"))
+
+
+@pytest.mark.parametrize("command", ["map", "embed-area"])
+def test_blocks_that_are_no_multiple_of_16_are_refused(command: str, run, cube: Path, tmp_path: Path):
+    said = refused(run(command, cube, "--block", 17, "-o", tmp_path / "out"))
+    assert "Blocks of 17 pixels; give a multiple of 16, such as 256." in said
+
+
+@pytest.mark.parametrize("year", ["18", "0018", "20180"])
+def test_a_year_that_no_satellite_saw_is_refused(year: str, run, tmp_path: Path):
+    said = refused(run("classify", tmp_path / "not-there.csv", "--year", year))
+    assert f"The year is {int(year)}; expected 1972 to 2100" in said
+    said = refused(run("classify", tmp_path / "not-there.csv", "--period", "0018-03..0018-05"))
+    assert "The year is 18; expected 1972 to 2100" in said
+
+
+def test_a_single_image_is_no_cube(run, tmp_path: Path):
+    grid = rasterio.Affine(10, 0, 500_000, 0, -10, 5_600_000)
+    with rasterio.open(tmp_path / "scores.tif", "w", "GTiff", 4, 4, 1, "EPSG:32631", grid, "uint8") as file:
+        file.write(np.ones((1, 4, 4), dtype=np.uint8))
+    said = refused(run("map", tmp_path / "scores.tif", "-p", "maize", "-o", tmp_path / "out"))
+    assert "is a single image, not a cube of several dates; give the folder of the images" in said
+    assert "netCDF" not in said
+
+
+def test_a_misspelt_option_has_one_hint(run, points: Path):
+    said = refused(run("classify", points, "--taxonmy", "lucas-land-cover"))
+    assert said.endswith("(Possible options: --taxonomy; see timesenclip classify --help)")
+    said = refused(run("classify", points, "--year", "soon"))
+    assert said.endswith("(see timesenclip classify --help)")

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import rasterio
 import xarray as xr
 
+from timesenclip.data.store import SeriesStore
 from timesenclip.eo.cube.open import read_cube
 from timesenclip.evaluation.evaluate import evaluate_cube, evaluate_points
 from timesenclip.ground.taxonomy import taxonomy_from_phrases
@@ -141,6 +142,23 @@ def test_evaluate_map_reads_labels_from_a_variable(run, cube: Path, tmp_path: Pa
     said = ask(run, "evaluate", "suite", cube, "--year", 2020, "-p", "maize", "-p", "water", *where)
     assert said["methods"]["zero-shot"]["count"] == 12
     assert said["skipped"] == {"0": 4}
+
+
+def test_a_file_with_an_offset_is_evaluated_as_it_is_classified(run, tmp_path: Path):
+    dn = np.concatenate([maize_dn(20), water_dn(20)])
+    asked = ["--labels", "crop", "-p", "maize", "-p", "water"]
+    said = []
+    for name, high, options in (("plain", 0, []), ("high", 1000, ["--offset-dn", 1000])):
+        frame = wide_frame((dn + high).astype(np.uint16)).assign(crop=["maize"] * 20 + ["water"] * 20)
+        folder = tmp_path / name
+        folder.mkdir()
+        frame.to_parquet(folder / "points.parquet")
+        said.append(ask(run, "evaluate", "suite", folder / "points.parquet", *asked, *options))
+        made = ask(run, "data", "points", folder / "points.parquet", "--year", 2020, *options, "-o", folder / "s.zarr")
+        assert made["count"] == 40
+    assert said[0] == said[1]
+    stores = [SeriesStore.open(tmp_path / name / "s.zarr") for name in ("plain", "high")]
+    assert np.array_equal(stores[0].series().reflectance, stores[1].series().reflectance)
 
 
 def test_every_mapping_of_a_cube_is_applied(run, cube: Path, tmp_path: Path):

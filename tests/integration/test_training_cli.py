@@ -111,7 +111,7 @@ def test_pairs_and_splits_are_written(files: Path, run: Path, tmp_path: Path) ->
     index[["sample_id", "lon", "lat"]].rename(columns={"sample_id": "photo_id"}).to_csv(tmp_path / "p.csv", index=False)
     pairs = timesenclip("data", "pair", files / "s.zarr", tmp_path / "p.csv", "-o", tmp_path / "pairs.csv", "--json")
     assert json.loads(pairs.stdout)["pairs"] == 23
-    options = ["--block-deg", "3", "--validation", "0.3", "--test", "0.2"]
+    options = ["--split-block-deg", "3", "--validation", "0.3", "--test", "0.2"]
     split = timesenclip("data", "split", files / "s.zarr", "-o", tmp_path / "split", *options, "--json")
     parts = json.loads(split.stdout)
     assert sum(parts["places"].values()) == 23

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import typer.main
 
-from timesenclip.cli import app
+from timesenclip.cli.commands import app
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]

@@ -23,8 +23,8 @@ Labels = Annotated[
 def adapt(
     points: opt.Points,
     labels: Labels,
-    output: Annotated[Path, opt.output("FOLDER", "Folder in which the head is saved.")],
-    read: opt.InputOptions,
+    output: Annotated[Path, opt.output("FOLDER", "Folder for the head.")],
+    read: opt.PointOptions,
     mapping: opt.Mapping = None,
     method: Annotated[
         Literal["anchored", "prototype", "probe"],

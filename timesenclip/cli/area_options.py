@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -19,10 +19,23 @@ if TYPE_CHECKING:
     from timesenclip.eo.radiometry import Units
     from timesenclip.eo.stac.source import StacSource
 
-__all__ = ["AreaOptions", "WorkOptions", "open_area", "open_cube_with_options", "refuse_given", "search_area"]
+__all__ = [
+    "SEARCH_ONLY",
+    "AreaOptions",
+    "OriginOptions",
+    "WorkOptions",
+    "open_area",
+    "open_cube_with_options",
+    "refuse_given",
+    "require_one_source",
+    "search_area",
+]
 
 _ORIGIN = "Origin of the pixels"
 _SEARCH = "Search for scenes"
+
+SEARCH_ONLY = ("max_cloud", "resampling", "readers")
+"""Parameters that have no effect on a cube; --catalog without --aoi has a message of its own."""
 
 CubePath = Annotated[
     Path | None,
@@ -33,7 +46,13 @@ CubePath = Annotated[
     ),
 ]
 MinClear = Annotated[
-    int, typer.Option("--min-clear", metavar="N", help="Pixels with fewer clear observations are nodata.", min=0)
+    int,
+    typer.Option(
+        "--min-clear",
+        metavar="N",
+        help="Pixels seen clearly (no cloud, no shadow) fewer times than this get no answer (nodata).",
+        min=0,
+    ),
 ]
 Zones = Annotated[
     Path | None,
@@ -43,19 +62,20 @@ Scores = Annotated[bool, typer.Option("--scores/--no-scores", help="Write one sc
 
 
 @dataclass(frozen=True, slots=True)
-class AreaOptions:
-    """Options that say where the pixels of an area come from."""
+class OriginOptions:
+    """Where the pixels of a cube come from, which decides the offset that is removed from them."""
 
     provider: Annotated[
         str | None,
         typer.Option(
             "--provider",
-            help="earth-search, planetary-computer, cdse, ...; decides which offset is removed from DN.",
+            metavar="NAME",
+            help="earth-search, planetary-computer, cdse, ... : decides the offset.",
             rich_help_panel=_ORIGIN,
         ),
     ] = None
     collection: Annotated[
-        str, typer.Option("--collection", help="Collection at that provider.", rich_help_panel=_ORIGIN)
+        str, typer.Option("--collection", metavar="NAME", help="Collection at that provider.", rich_help_panel=_ORIGIN)
     ] = "sentinel-2-l2a"
     baseline: Annotated[
         str | None,
@@ -63,6 +83,23 @@ class AreaOptions:
             "--baseline", help="Processing baseline, such as 05.09.", rich_help_panel=_ORIGIN, metavar="NN.NN"
         ),
     ] = None
+
+    @property
+    def stated(self) -> dict[str, Any]:
+        """Those that differ from their default, as `open_cube` takes them."""
+        known = [(field.name, field.default) for field in fields(OriginOptions)]
+        return {name: getattr(self, name) for name, default in known if getattr(self, name) != default}
+
+    @property
+    def text(self) -> str:
+        """Those of `stated` as they are written on a command line."""
+        return " ".join(f"--{name} {value}" for name, value in self.stated.items())
+
+
+@dataclass(frozen=True, slots=True)
+class AreaOptions(OriginOptions):
+    """Where the pixels of an area come from: a cube, or a search."""
+
     offset_dn: opt.OffsetDn = None
     aoi: Annotated[
         str | None,
@@ -92,7 +129,11 @@ class AreaOptions:
     ] = 80.0
     resampling: Annotated[
         Literal["nearest", "bilinear"],
-        typer.Option("--resampling", help="Resampling of 20 m bands to the 10 m grid.", rich_help_panel=_SEARCH),
+        typer.Option(
+            "--resampling",
+            help="How 20 m bands are brought to 10 m: nearest repeats their pixels, bilinear interpolates.",
+            rich_help_panel=_SEARCH,
+        ),
     ] = "nearest"
     readers: Annotated[
         int,
@@ -151,41 +192,42 @@ class WorkOptions:
     ] = None
 
     def check(self) -> None:
-        """Refuse --workers together with --dask.
+        """Check, before anything is read, the side of the blocks and that either threads or a cluster work.
 
         Raises:
-            InputError: both were given.
+            InputError: both were given, or blocks of another size.
         """
+        from timesenclip.eo.area import BLOCK_MULTIPLE, checked_block
+
+        if self.block is not None:
+            checked_block(self.block, multiple=BLOCK_MULTIPLE)
         if self.workers is not None and self.dask is not None:
             raise InputError(
                 "--workers and --dask were both given; the cluster sets the number of workers, so leave --workers out."
             )
 
-    def side(self, area: AreaOptions) -> int:
-        """Side of a block in pixels: larger for scenes, whose tiles of 512 or 1,024 pixels are decoded whole."""
-        return self.block or (512 if area.aoi is not None else 256)
 
-
-def require_one_source(cube: Path | None, area: AreaOptions) -> None:
-    """Require exactly one of CUBE and --aoi.
+def require_one_source(context: typer.Context, cube: Path | None, area: AreaOptions) -> None:
+    """Check, before anything is read, that exactly one of CUBE and --aoi says where the pixels come from.
 
     Raises:
-        InputError: neither or both were given, or --catalog without --aoi.
+        InputError: neither, or both; or options of a search without an area.
     """
     if cube is None and area.aoi is None:
         raise InputError("Neither CUBE nor --aoi was given; give a cube on disk, or an area to search for.")
     if cube is not None and area.aoi is not None:
         raise InputError(f"CUBE '{cube}' and --aoi {area.aoi} were both given; give one of them.")
     area.refuse_catalog_alone()
+    if area.aoi is None:
+        refuse_given(context, SEARCH_ONLY, "applies to a search, but --aoi was not given")
 
 
 def open_area(cube: Path | None, area: AreaOptions, read: opt.InputOptions) -> AreaSource:
     """Open the CUBE of the command line, or search for --aoi.
 
     Raises:
-        InputError: neither or both were given, or options that do not go together.
+        InputError: options that do not go together.
     """
-    require_one_source(cube, area)
     if cube is None:
         return search_area(area, read.span, units=read.units)
     return open_cube_with_options(cube, area, read.units)

@@ -65,8 +65,7 @@ def change(
         raise InputError(f"--cube-a and --aoi {area.aoi} were both given; give the one that the stores were made of.")
     area.refuse_catalog_alone()
     if area.aoi is None:
-        search = ("max_cloud", "resampling", "readers")
-        src.refuse_given(context, search, "applies to a search, but --aoi was not given")
+        src.refuse_given(context, src.SEARCH_ONLY, "applies to a search, but --aoi was not given")
     if area.aoi is None and cube_a is None:
         origin = "applies to pixels that are read, but neither --cube-a and --cube-b nor --aoi was given"
         src.refuse_given(context, ("provider", "collection", "baseline", "offset_dn"), origin)

@@ -21,7 +21,7 @@ __all__ = ["classify"]
 def classify(
     points: opt.Points,
     query: opt.QueryOptions,
-    read: opt.InputOptions,
+    read: opt.PointOptions,
     output: Annotated[Path | None, opt.output("FILE", "Parquet file to write.")] = None,
     prior_correction: Annotated[
         bool,
@@ -31,8 +31,6 @@ def classify(
             rich_help_panel=opt.QUERY,
         ),
     ] = False,
-    offset_dn: opt.OffsetDn = None,
-    step: opt.Step = "month",
     strict: opt.Strict = False,
     as_json: opt.Json = False,
 ) -> None:
@@ -57,12 +55,8 @@ def classify(
             unknown_below=query.unknown_below,
             head=query.head,
             progress=progress,
-            period=read.span,
-            units=read.units,
-            offset_dn=offset_dn or 0,
-            every=read.every,
-            step=int(step) if step.isdigit() else step,
             strict=strict,
+            **read.reading,
         )
     _report(summary, output, as_json=as_json)
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from timesenclip.cli import area_options as src
 from timesenclip.cli import options as opt
 from timesenclip.cli.completion import complete_checkpoint
 from timesenclip.cli.console import left_out, note, print_json, print_table
@@ -31,7 +32,8 @@ def compare(
         ),
     ],
     labels: opt.Labels,
-    read: opt.InputOptions,
+    read: opt.PointOptions,
+    origin: src.OriginOptions,
     sampling: opt.SamplingOptions,
     output: Annotated[Path | None, opt.output("FOLDER", "Folder for the page and the tables.", folder=True)] = None,
     mapping: opt.Mapping = None,
@@ -53,6 +55,7 @@ def compare(
         block_deg=sampling.block_deg,
         strict=strict,
         **read.reading,
+        **origin.stated,
     ).samples
     result = compare_checkpoints(
         opt.chosen_model(first),

@@ -91,8 +91,11 @@ def _report(error: BaseException) -> int:
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         text = f"{text}. Make room and run the same command again."
     context = getattr(error, "ctx", None)
-    hint = f" (see {context.command_path} --help)" if context is not None else ""
-    typer.echo(f"error: {_one_line(text) or type(error).__name__}{hint}", err=True)
+    line = _one_line(text) or type(error).__name__
+    if context is not None:
+        see = f"see {context.command_path} --help)"
+        line = f"{line[:-1]}; {see}" if line.endswith(")") else f"{line} ({see}"  # typer's own hint is in brackets
+    typer.echo(f"error: {line}", err=True)
     return next(code for kind, code in EXIT_CODES.items() if isinstance(error, kind))
 
 

@@ -27,15 +27,13 @@ _SHOWN = 5
 def sen4map(
     files: Annotated[list[Path], typer.Argument(metavar="FILES", help="Sen4Map .h5 files.")],
     output: Annotated[Path, opt.output("STORE", "The training store: a folder, x.zarr.")],
-    patch: Annotated[int, typer.Option(help="Side of the patch in pixels: 1, 5, 9.")] = 1,
+    patch: Annotated[int, typer.Option(metavar="PX", help="Side of the patch in pixels: 1, 5, 9.")] = 1,
     compositing: Annotated[
         Literal["clear", "authors"],
         typer.Option(help="clear: medians of clear observations; authors: as the authors of the paper."),
     ] = "clear",
-    only: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Convert only these ids (.npy, .txt, .json).")
-    ] = None,
-    workers: Annotated[int, typer.Option(min=1, help="Processes that read.")] = 1,
+    only: Annotated[Path | None, typer.Option(metavar="FILE", help="List of ids (.npy, .txt, .json).")] = None,
+    workers: Annotated[int, typer.Option(metavar="N", min=1, help="Processes that read.")] = 1,
     strict: opt.Strict = False,
     as_json: opt.Json = False,
 ) -> None:
@@ -58,6 +56,8 @@ def points(
     period: opt.PeriodText = None,
     year: opt.Year = None,
     units: opt.Units = "auto",
+    offset_dn: opt.OffsetDn = None,
+    step: opt.Step = "month",
     strict: opt.Strict = False,
     as_json: opt.Json = False,
 ) -> None:
@@ -69,7 +69,8 @@ def points(
     span = opt.chosen_period(period, year)
     if span is None:
         raise InputError("A training store needs one period for all points; give --year 2018 or --period.")
-    series = composite_series(read_points(table, period=span, units=units), every="month", period=span)
+    read = read_points(table, period=span, units=units, offset_dn=offset_dn or 0, step=opt.step_length(step))
+    series = composite_series(read, every="month", period=span)
     store = store_points([series], output, source=str(table))
     _report(len(store), "places", str(output), {}, as_json=as_json)
 
@@ -107,12 +108,12 @@ def pair(
 def split(
     store: opt.TrainingStore,
     output: Annotated[Path, opt.output("FOLDER", "Folder for the lists of ids.")],
-    block_deg: Annotated[float, typer.Option(metavar="DEGREES", help="Side of a block.")] = 0.5,
-    validation: Annotated[float, typer.Option(help="Share of the blocks.")] = 0.05,
-    test: Annotated[float, typer.Option(help="Share of the blocks.")] = 0.05,
-    gap: Annotated[
-        float, typer.Option(metavar="METRES", help="Training places nearer than this to a held-out place are not used.")
-    ] = 2000.0,
+    block_deg: Annotated[
+        float, typer.Option("--split-block-deg", metavar="DEG", help="Side of a block of land, degrees.")
+    ] = 0.5,
+    validation: Annotated[float, typer.Option(metavar="SHARE", help="Share of the blocks.")] = 0.05,
+    test: Annotated[float, typer.Option(metavar="SHARE", help="Share of the blocks.")] = 0.05,
+    gap: Annotated[float, typer.Option(metavar="METRES", help="Training places nearer to others are unused.")] = 2000.0,
     seed: opt.Seed = 0,
     as_json: opt.Json = False,
 ) -> None:
@@ -133,7 +134,7 @@ def ground_embed(
     output: Annotated[Path, opt.output("STORE", "The ground store: a folder.")],
     tower: opt.Tower = opt.DEFAULT_TOWER,
     revision: opt.Revision = None,
-    batch_size: Annotated[int, typer.Option(min=1, help="Photographs embedded at a time.")] = 32,
+    batch_size: Annotated[int, typer.Option(metavar="N", min=1, help="Photographs at a time.")] = 32,
     strict: opt.Strict = False,
     as_json: opt.Json = False,
 ) -> None:

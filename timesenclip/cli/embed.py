@@ -18,9 +18,7 @@ __all__ = ["embed"]
 def embed(
     points: opt.Points,
     output: Annotated[Path, opt.output("FILE", "Parquet file to write.")],
-    read: opt.InputOptions,
-    offset_dn: opt.OffsetDn = None,
-    step: opt.Step = "month",
+    read: opt.PointOptions,
     checkpoint: opt.CheckpointName = None,
     strict: opt.Strict = False,
     as_json: opt.Json = False,
@@ -38,12 +36,8 @@ def embed(
             output,
             model=model,
             progress=progress,
-            period=read.span,
-            units=read.units,
-            offset_dn=offset_dn or 0,
-            every=read.every,
-            step=int(step) if step.isdigit() else step,
             strict=strict,
+            **read.reading,
         )
     if as_json:
         print_json({"count": count, "dim": dim, "output": output})

@@ -22,6 +22,7 @@ __all__ = ["embed_area"]
 
 @with_groups
 def embed_area(
+    context: typer.Context,
     output: Annotated[Path, opt.output("STORE", "The store: a folder, x.zarr.")],
     read: opt.InputOptions,
     area: src.AreaOptions,
@@ -45,10 +46,10 @@ def embed_area(
     from timesenclip.mapping.plan import plan_area
     from timesenclip.mapping.run.executor import worker_count
 
+    src.require_one_source(context, cube, area)
     work.check()
     source = src.open_area(cube, area, read)
     model = opt.chosen_model(checkpoint)
-    side = work.side(area)
     if dry_run:
         plan = plan_area(
             source,
@@ -56,7 +57,7 @@ def embed_area(
             dims=dims or model.encoder.config.embed_dim,
             period=as_period(read.span),
             every=read.every,
-            block=side,
+            block=work.block,
             workers=worker_count(work.workers, work.dask),
         )
         _report_plan(plan, as_json=as_json)
@@ -69,7 +70,7 @@ def embed_area(
             period=read.span,
             every=read.every,
             dims=dims,
-            block=side,
+            block=work.block,
             workers=work.workers,
             dask=work.dask,
             progress=progress,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from timesenclip.cli import area_options as src
 from timesenclip.cli import options as opt
 from timesenclip.cli.console import note, print_json, print_table, progress_bar
 from timesenclip.cli.groups import with_groups
@@ -22,9 +23,10 @@ __all__ = ["paper"]
 
 @with_groups
 def paper(
+    context: typer.Context,
     store: opt.TrainingStore,
     output: Annotated[Path, opt.output("FOLDER", "Folder for the reports.", folder=True)],
-    read: opt.InputOptions,
+    read: opt.PointOptions,
     comparison: opt.ComparisonOptions,
     sampling: opt.SamplingOptions,
     labels: Annotated[
@@ -56,6 +58,8 @@ def paper(
         raise InputError("--scenic and --votes go together; give both, or neither.")
     if scenic is None and read.span is not None:
         raise InputError(f"--period {read.span} was given without --scenic; a training store has its own period.")
+    if scenic is None:
+        src.refuse_given(context, ("offset_dn", "step"), "tells how points are read, but --scenic was not given")
     if not is_store(store):
         raise InputError(f"`evaluate paper` needs one training store (`data sen4map` makes it), not '{store}'.")
     photographs, models = comparison.photographs(), comparison.models()
@@ -77,8 +81,8 @@ def paper(
     _tell_paper(answers, as_json=as_json)
 
 
-def _voted(points: Path, votes: Path, read: opt.InputOptions, strict: bool) -> tuple[PixelSeries, Votes]:
-    """The series of the points of --scenic, and the votes."""
+def _voted(points: Path, votes: Path, read: opt.PointOptions, strict: bool) -> tuple[PixelSeries, Votes]:
+    """Series of the places, and the votes."""
     from timesenclip.eo.points.read import read_points
     from timesenclip.evaluation.scenic import read_votes
 

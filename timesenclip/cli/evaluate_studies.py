@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from timesenclip.cli import area_options as src
 from timesenclip.cli import options as opt
 from timesenclip.cli.console import note, print_json, print_table, progress_bar, quiet_libraries, training_bar
 from timesenclip.cli.groups import with_groups
@@ -26,10 +27,15 @@ __all__ = ["scenic", "sweep"]
 def scenic(
     points: opt.Points,
     votes: Annotated[Path, opt.VOTES],
-    read: opt.InputOptions,
+    read: opt.PointOptions,
+    origin: src.OriginOptions,
     output: Annotated[Path | None, opt.output("FOLDER", "Folder for figures and the scores.", folder=True)] = None,
-    beautiful: Annotated[list[str] | None, typer.Option(help="A phrase for beautiful places; can be repeated.")] = None,
-    ugly: Annotated[list[str] | None, typer.Option(help="A phrase for ugly places; can be repeated.")] = None,
+    beautiful: Annotated[
+        list[str] | None, typer.Option(metavar="PHRASE", help="A phrase for beautiful places; repeat it.")
+    ] = None,
+    ugly: Annotated[
+        list[str] | None, typer.Option(metavar="PHRASE", help="A phrase for ugly places; repeat it.")
+    ] = None,
     area: Annotated[
         Path | None,
         typer.Option("--map", metavar="STORE|CUBE", help="Also map the scores: a store of embed-area, or a cube."),
@@ -48,8 +54,10 @@ def scenic(
     from timesenclip.tasks.scenic_score import BEAUTIFUL, UGLY
 
     if area is not None and output is None:
-        raise InputError(f"--map {area} writes a map, but no folder was given; add -o FOLDER.")
-    place = None if area is None else _area(area, read)
+        raise InputError(f"--map {area} draws a map, but no folder was given; add -o FOLDER.")
+    if area is None and origin.stated:
+        raise InputError(f"{origin.text} tells how a cube is read, but --map was not given; leave it out.")
+    place = None if area is None else _area(area, read, origin)
     model = opt.chosen_model(checkpoint)
     table = read_votes(votes)
     series = read_points(points, strict=strict, **read.reading)
@@ -87,14 +95,16 @@ def _report_scenic(found: Scenicness, files: dict[str, Path], output: Path | Non
         typer.echo(f"Map: {files['map_raster']}, {files['map_picture']}")
 
 
-def _area(path: Path, read: opt.InputOptions) -> EmbeddingStore | AreaSource:
-    """Open a store or a cube. The offset of a cube is checked now, because its pixels are read after all other work."""
+def _area(path: Path, read: opt.PointOptions, origin: src.OriginOptions) -> EmbeddingStore | AreaSource:
+    """A store if it is one, else the cube, whose offset is checked now: its pixels are read after all other work."""
     from timesenclip.eo.cube.open import open_cube
     from timesenclip.mapping.store.store import EmbeddingStore
 
     if (path / "zarr.json").is_file() and (path / "vectors").is_dir():
+        if origin.stated:
+            raise InputError(f"{origin.text} tells how a cube is read, but '{path}' is a store; leave it out.")
         return EmbeddingStore.open(path)
-    source = open_cube(path, units=read.units)
+    source = open_cube(path, units=read.units, offset_dn=read.offset_dn, **origin.stated)
     source.check_offset(read.span)
     return source
 

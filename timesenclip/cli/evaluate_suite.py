@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from timesenclip.cli import area_options as src
 from timesenclip.cli import options as opt
 from timesenclip.cli.console import left_out, note, print_json, print_table, progress_bar
 from timesenclip.cli.groups import with_groups
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from timesenclip.evaluation.baselines.external import ExternalModels
     from timesenclip.evaluation.evaluate import Evaluation
     from timesenclip.evaluation.labels.labelled_data import LabelledData
+    from timesenclip.evaluation.metrics import Metrics
     from timesenclip.evaluation.suite.run import SuiteResult
     from timesenclip.model.checkpoint import Model
 
@@ -35,7 +38,8 @@ def suite(
     ],
     labels: opt.Labels,
     query: opt.QueryOptions,
-    read: opt.InputOptions,
+    read: opt.PointOptions,
+    origin: src.OriginOptions,
     comparison: opt.ComparisonOptions,
     sampling: opt.SamplingOptions,
     output: Annotated[
@@ -51,7 +55,7 @@ def suite(
             rich_help_panel=opt.TRUTH,
         ),
     ] = None,
-    title: Annotated[str | None, typer.Option(help="Heading of the report.")] = None,
+    title: Annotated[str | None, typer.Option(metavar="TEXT", help="Heading of the report.")] = None,
     strict: opt.Strict = False,
     as_json: opt.Json = False,
 ) -> None:
@@ -74,6 +78,7 @@ def suite(
         block_deg=sampling.block_deg,
         strict=strict,
         **read.reading,
+        **origin.stated,
     )
     found = found if most is None else found.drawn(most, seed=sampling.seed)
     model = with_unknown_below(query.model(), query.unknown_below)
@@ -143,8 +148,7 @@ def _report_table(evaluation: Evaluation, *, as_json: bool) -> None:
         print_json(evaluation.to_dict())
         return
     typer.echo(f"{evaluation.title}\n")
-    methods = [(name, *map(_figure, figures)) for name, *figures in evaluation.rows()]
-    print_table(["method", "accuracy", "balanced", "macro F1", "calibration error"], methods)
+    _print_methods(evaluation.methods)
     first = next(iter(evaluation.methods.values()))
     classes = [(c.name, c.support, _figure(c.precision), _figure(c.recall), _figure(c.f1)) for c in first.classes]
     typer.echo()
@@ -164,14 +168,18 @@ def _report_suite(result: SuiteResult, *, as_json: bool) -> None:
         return
     data = result.findings.data
     typer.echo(f"{result.findings.title}: {len(data)} samples, {len(data.present)} of {len(data.taxonomy)} classes\n")
-    rows = [
-        (name, one.accuracy, one.balanced_accuracy, one.macro_f1)
-        for name, one in result.findings.comparison.methods.items()
-    ]
-    print_table(["method", "accuracy", "balanced", "macro F1"], rows)
+    _print_methods(result.findings.comparison.methods)
     if data.skipped:
         note(left_out("samples", data.skipped))
     typer.echo(f"\nReport: {result.files['report']}\nTables: {result.files['tables']}")
+
+
+def _print_methods(methods: Mapping[str, Metrics]) -> None:
+    rows = []
+    for name, one in methods.items():
+        error = math.nan if one.calibration_error is None else one.calibration_error
+        rows.append((name, *map(_figure, (one.accuracy, one.balanced_accuracy, one.macro_f1, error))))
+    print_table(["method", "accuracy", "balanced", "macro F1", "calibration error"], rows)
 
 
 def _figure(value: float) -> str:

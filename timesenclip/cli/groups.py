@@ -31,9 +31,15 @@ def with_groups(command: Callable[..., None]) -> Callable[..., None]:
             values[name] = kind(**{field.name: values.pop(field.name) for field in fields(kind)})
         command(**values)
 
+    run.__doc__ = _one_line_paragraphs(command.__doc__)
     run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return run
+
+
+def _one_line_paragraphs(text: str | None) -> str:
+    """A docstring whose paragraphs are one line each: typer's help keeps the line breaks of all but the first."""
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in inspect.cleandoc(text or "").split("\n\n"))
 
 
 def _option_parameters(group: Any) -> list[inspect.Parameter]:

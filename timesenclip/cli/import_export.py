@@ -89,7 +89,7 @@ def import_clip_(
     std: Annotated[str | None, typer.Option(metavar="R,G,B", help="As --mean.")] = None,
     prefix: Annotated[
         str | None,
-        typer.Option(help="Prefix of the model's tensors in a file that holds several models, such as 'student.'."),
+        typer.Option(metavar="TEXT", help="Where the model stands in a file that holds several: 'student.'."),
     ] = None,
     as_json: opt.Json = False,
 ) -> None:

@@ -20,6 +20,7 @@ __all__ = ["map_", "map_facts", "report_map"]
 
 @with_groups
 def map_(
+    context: typer.Context,
     output: Annotated[Path, opt.output("FOLDER", "Folder for the maps.")],
     query: opt.QueryOptions,
     read: opt.InputOptions,
@@ -39,7 +40,7 @@ def map_(
     """
     from timesenclip.mapping.map_area import map_cube
 
-    src.require_one_source(cube, area)
+    src.require_one_source(context, cube, area)
     work.check()
     classes = query.classes()
     source = src.open_area(cube, area, read)
@@ -57,7 +58,7 @@ def map_(
             min_clear=min_clear,
             scores=scores,
             zones=zones,
-            block=work.side(area),
+            block=work.block,
             workers=work.workers,
             dask=work.dask,
             progress=progress,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import typer
 
@@ -17,6 +17,7 @@ from timesenclip.cli.console import make_strict
 from timesenclip.errors import InputError
 
 if TYPE_CHECKING:
+    from timesenclip.eo.period import Every as Interval
     from timesenclip.evaluation.baselines.external import ExternalModels
     from timesenclip.evaluation.labels.ground_vectors import Ground
     from timesenclip.ground.taxonomy import Taxonomy
@@ -30,6 +31,7 @@ __all__ = [
     "WORK",
     "ComparisonOptions",
     "InputOptions",
+    "PointOptions",
     "QueryOptions",
     "SamplingOptions",
     "chosen_mapping",
@@ -38,6 +40,7 @@ __all__ = [
     "chosen_taxonomy",
     "chosen_templates",
     "output",
+    "step_length",
 ]
 
 DEFAULT_TAXONOMY = "lucas-land-cover"
@@ -70,9 +73,13 @@ StorePath = Annotated[Path, typer.Argument(metavar="STORE", help="An embedding s
 TrainingStore = Annotated[Path, typer.Argument(metavar="STORE", help="A training store, made by `data`.")]
 PeriodText = Annotated[
     str | None,
-    typer.Option("--period", help="2018, 2018-07..2019-06 or 2018-03-15..2018-10-01.", rich_help_panel=INPUT),
+    typer.Option(
+        "--period", metavar="PERIOD", help="2018, 2018-07..2019-06 or 2018-03-15..2018-10-01.", rich_help_panel=INPUT
+    ),
 ]
-Year = Annotated[int | None, typer.Option("--year", help="Short for --period YEAR.", rich_help_panel=INPUT)]
+Year = Annotated[
+    int | None, typer.Option("--year", metavar="YEAR", help="Short for --period YEAR.", rich_help_panel=INPUT)
+]
 Units = Annotated[
     Literal["auto", "dn", "reflectance"],
     typer.Option("--units", help="Units of the values; DN is reflectance x 10000.", rich_help_panel=INPUT),
@@ -85,8 +92,8 @@ Step = Annotated[
     str,
     typer.Option(
         "--step",
-        metavar="month|dekad|quarter|year|DAYS",
-        help="Length of a wide table's step.",
+        metavar="NAME|DAYS",
+        help="Length of a wide table's step: month, dekad, quarter, year, or a number of days.",
         rich_help_panel=INPUT,
     ),
 ]
@@ -95,7 +102,8 @@ OffsetDn = Annotated[
     typer.Option(
         "--offset-dn",
         metavar="DN",
-        help="DN to subtract (baseline 04.00: 1000); default: 0 for points, decided by the source for areas.",
+        help="Number that is subtracted from every DN: 1000 where the offset of processing baseline 04.00 (since "
+        "January 2022) is still in them. Default: 0 for points; for areas what their provider and baseline say.",
         rich_help_panel=INPUT,
     ),
 ]
@@ -103,7 +111,7 @@ OffsetDn = Annotated[
 # Classes.
 Prompt = Annotated[
     list[str] | None,
-    typer.Option("--prompt", "-p", help="A phrase for a class; can be repeated.", rich_help_panel=QUERY),
+    typer.Option("--prompt", "-p", metavar="PHRASE", help="A phrase to look for; repeat it.", rich_help_panel=QUERY),
 ]
 TaxonomyName = Annotated[
     str | None,
@@ -120,9 +128,10 @@ Templates = Annotated[
     str | None,
     typer.Option(
         "--templates",
-        help="Prompt templates: default, name, generic, ..., or a sentence with {name}.",
+        metavar="NAME|SENTENCE",
+        help="Sentences the class names are put into: default (if nothing is given), name, generic, ..., or one of "
+        "your own with {name}.",
         rich_help_panel=QUERY,
-        show_default="default",
     ),
 ]
 HeadFolder = Annotated[
@@ -179,8 +188,10 @@ Mapping = Annotated[
 VOTES: Any = typer.Option(
     "--votes", metavar="FILE.tsv", help="ScenicOrNot's table of votes; its ID is the sample_id of the points."
 )
-"""Required by `evaluate scenic`, and by `evaluate paper` together with --scenic."""
-Seed = Annotated[int, typer.Option("--seed", help="Seed of every random choice.")]
+"""Needed by `evaluate scenic`, and by `evaluate paper` together with --scenic."""
+Seed = Annotated[
+    int, typer.Option("--seed", metavar="N", help="Seed of all random numbers: the same seed, the same result.")
+]
 
 # Execution and output.
 Tower = Annotated[
@@ -194,7 +205,7 @@ Tower = Annotated[
 ]
 DEFAULT_TOWER = "openai/clip-vit-base-patch32"
 Revision = Annotated[
-    str | None, typer.Option("--revision", help="Branch on the hub; for reading also a tag or commit.")
+    str | None, typer.Option("--revision", metavar="NAME", help="Branch on the hub; to read, also a tag or commit.")
 ]
 Accelerator = Annotated[
     Literal["auto", "cpu", "gpu"], typer.Option("--accelerator", help="Device to train on.", rich_help_panel=WORK)
@@ -218,19 +229,37 @@ class InputOptions:
     units: Units = "auto"
     every: Every = "month"
 
+    def __post_init__(self) -> None:
+        """Refuse --period beside --year, and what is no period, before a command opens anything."""
+        from timesenclip.eo.period import as_period
+
+        as_period(chosen_period(self.period, self.year))
+
     @property
     def span(self) -> str | int | None:
-        """The value of --period or of --year.
-
-        Raises:
-            InputError: both were given.
-        """
+        """--period or --year."""
         return chosen_period(self.period, self.year)
 
     @property
     def reading(self) -> dict[str, Any]:
         """Keyword arguments for `read_points` and `read_cube`."""
         return {"period": self.span, "units": self.units, "every": self.every}
+
+
+@dataclass(frozen=True)  # without slots, in whose classes super() fails
+class PointOptions(InputOptions):
+    """How tables of points are read, by the commands that answer and by those that evaluate alike."""
+
+    offset_dn: OffsetDn = None
+    step: Step = "month"
+
+    @property
+    def reading(self) -> dict[str, Any]:
+        """As `read_points` takes them; an offset and a step only where they were stated, as cubes have no step."""
+        stated: dict[str, Any] = {} if self.offset_dn is None else {"offset_dn": self.offset_dn}
+        if self.step != "month":
+            stated["step"] = step_length(self.step)
+        return super().reading | stated
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,11 +318,22 @@ class SamplingOptions:
     block_deg: Annotated[
         float,
         typer.Option(
-            "--block-deg", help="Side in degrees of the blocks of land for intervals and splits.", rich_help_panel=TRUTH
+            "--block-deg",
+            metavar="DEG",
+            help="Side of the blocks of land for intervals and splits, degrees.",
+            rich_help_panel=TRUTH,
         ),
     ] = 0.25
     seed: Seed = 0
-    draws: Annotated[int, typer.Option("--draws", help="Number of bootstrap draws.", rich_help_panel=TRUTH)] = 1000
+    draws: Annotated[
+        int,
+        typer.Option(
+            "--draws",
+            metavar="N",
+            help="Bootstrap draws (samples with replacement) that a 95 % interval is estimated from.",
+            rich_help_panel=TRUTH,
+        ),
+    ] = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -332,8 +372,9 @@ class ComparisonOptions:
         int,
         typer.Option(
             "--size-px",
+            metavar="PX",
             min=1,
-            help="Side in pixels of the patches cut from a cube for --rgb.",
+            help="Side of the patches cut from a cube for --rgb, pixels.",
             rich_help_panel=_COMPARE,
         ),
     ] = 32
@@ -393,6 +434,11 @@ def chosen_period(period: str | None, year: int | None) -> str | int | None:
     if period is not None and year is not None:
         raise InputError(f"--period {period} and --year {year} were both given; give one of them.")
     return period if period is not None else year
+
+
+def step_length(step: str) -> Interval | int:
+    """--step, as `read_points` takes it: an interval's name, or a number of days."""
+    return int(step) if step.isdigit() else cast("Interval", step)  # `read_points` refuses other names
 
 
 def chosen_mapping(mapping: list[str] | None) -> list[dict[str, str]] | None:

@@ -33,7 +33,7 @@ def train(
         ),
     ] = None,
     dry_run: opt.DryRun = False,
-    devices: Annotated[int, typer.Option(min=1, help="Number of devices; one process runs on each.")] = 1,
+    devices: Annotated[int, typer.Option(metavar="N", min=1, help="Processes, one a device.")] = 1,
     accelerator: opt.Accelerator = "auto",
     strict: opt.Strict = False,
     as_json: opt.Json = False,

@@ -18,14 +18,24 @@ from timesenclip.grid import Window, WindowLike, window_transform
 from timesenclip.series import Cube
 
 __all__ = [
+    "BLOCK_MULTIPLE",
+    "DEFAULT_BLOCK",
     "AreaSource",
     "CubeInMemory",
+    "block_side",
     "block_windows",
+    "checked_block",
     "checked_window",
     "composite_of_window",
     "days_of_window",
     "read_blocks",
 ]
+
+
+DEFAULT_BLOCK = 256
+"""Side of a block in pixels of what is in memory or in a cube; memory grows with it."""
+BLOCK_MULTIPLE = 16
+"""The side of a block of a store, and of --block, is a multiple of this."""
 
 
 class AreaSource(Protocol):
@@ -62,6 +72,10 @@ class AreaSource(Protocol):
     @property
     def typical_place(self) -> tuple[int, int]:
         """Row and column of a pixel that can be observed, near the middle."""
+
+    @property
+    def default_block(self) -> int:
+        """Side of a block in pixels, where none is asked for: a multiple of 16 that suits how the pixels are stored."""
 
     def expected_observations(self, period: Period | str | int | None = None) -> float | None:
         """Pixels of all dates of a period, before clouds are masked; None where the dates are not known."""
@@ -142,6 +156,11 @@ class CubeInMemory:
         """Row and column of the middle."""
         return self.shape[0] // 2, self.shape[1] // 2
 
+    @property
+    def default_block(self) -> int:
+        """Side of a block in pixels, where none is asked for."""
+        return DEFAULT_BLOCK
+
     def expected_observations(self, period: Period | str | int | None = None) -> float | None:
         """None: nothing is read, and a composite does not say how many dates it was made of."""
         return None
@@ -218,9 +237,31 @@ def block_windows(shape: tuple[int, int], block: int) -> Iterator[Window]:
             yield Window(row, min(row + block, shape[0]), column, min(column + block, shape[1]))
 
 
+def block_side(source: AreaSource, block: int | None, *, multiple: int = 1) -> int:
+    """Side of the blocks of an area in pixels: the one asked for, or the default of the source.
+
+    Raises:
+        InputError: the block is less than 1, or no multiple of `multiple`.
+    """
+    return source.default_block if block is None else checked_block(block, multiple=multiple)
+
+
+def checked_block(block: int, *, multiple: int = 1) -> int:
+    """The side of a block in pixels, if it can be one.
+
+    Raises:
+        InputError: it is less than 1, or no multiple of `multiple`.
+    """
+    if block < 1:
+        raise InputError(f"A block of {block} pixels; expected 1 or more.")
+    if block % multiple:
+        raise InputError(f"Blocks of {block} pixels; give a multiple of {multiple}, such as {DEFAULT_BLOCK}.")
+    return block
+
+
 def read_blocks(
     source: AreaSource,
-    size: int = 256,
+    size: int = DEFAULT_BLOCK,
     *,
     period: Period | str | int | None = None,
     every: Every | None = "month",
@@ -231,9 +272,7 @@ def read_blocks(
     Raises:
         InputError: the size is less than 1.
     """
-    if size < 1:
-        raise InputError(f"A block of {size} pixels; expected 1 or more.")
-    for window in block_windows(source.shape, size):
+    for window in block_windows(source.shape, checked_block(size)):
         yield window, source.read(window, period=period, every=every, mask=mask)
 
 

@@ -14,6 +14,8 @@ from timesenclip.errors import TimeError
 __all__ = ["Every", "Period", "as_period", "interval_edges"]
 
 Every: TypeAlias = Literal["month", "quarter", "year", "dekad"]
+YEARS = (1972, 2100)
+"""First and last year of a period: from the first Landsat on, which is older than any series that can be read."""
 EVERY: tuple[str, ...] = ("month", "quarter", "year", "dekad")
 
 _DATE = re.compile(r"(\d{4})(?:-(\d{2}))?(?:-(\d{2}))?")
@@ -35,7 +37,12 @@ class Period:
 
     @classmethod
     def of_year(cls, year: int) -> Period:
-        """A calendar year."""
+        """A calendar year.
+
+        Raises:
+            TimeError: it is not within `YEARS`.
+        """
+        _check_year(year)
         return cls(np.datetime64(f"{year:04d}-01-01"), np.datetime64(f"{year + 1:04d}-01-01"))
 
     @classmethod
@@ -90,6 +97,12 @@ def interval_edges(first: np.datetime64, last: np.datetime64, every: Every) -> N
     raise TimeError(f"Unknown interval '{every}'; expected one of {', '.join(EVERY)}.")
 
 
+def _check_year(year: int) -> None:
+    first, last = YEARS
+    if not first <= year <= last:
+        raise TimeError(f"The year is {year}; expected {first} to {last}, in four digits such as 2018.")
+
+
 def _bounds(text: str, whole: str) -> tuple[np.datetime64, np.datetime64]:
     match = _DATE.fullmatch(text.strip())
     if match is None:
@@ -97,6 +110,7 @@ def _bounds(text: str, whole: str) -> tuple[np.datetime64, np.datetime64]:
             f"Cannot read the period '{whole}'; expected a year (2018), months (2018-07..2019-06) or days "
             "(2018-03-15..2018-10-01)."
         )
+    _check_year(int(match[1]))
     unit = "D" if match[3] else "M" if match[2] else "Y"
     try:
         first = np.datetime64(text.strip()).astype(f"datetime64[{unit}]")

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from timesenclip._version import __version__
-from timesenclip.eo.area import AreaSource
+from timesenclip.eo.area import AreaSource, block_side
 from timesenclip.eo.period import Every, Period, as_period
 from timesenclip.errors import InputError
 from timesenclip.files import write_json
@@ -75,7 +75,7 @@ def embed_area(
     period: Period | str | int | None = None,
     every: Every = "month",
     dims: int | None = None,
-    block: int = 256,
+    block: int | None = None,
     workers: int | None = None,
     dask: str | None = None,
     progress: Progress | None = None,
@@ -88,7 +88,7 @@ def embed_area(
         model: a model or a checkpoint's name; default: the shipped one.
         period, every: what is read.
         dims: dimensions kept of an embedding; default: all.
-        block: side of a block in pixels, a multiple of 16; also the side of a shard of the store.
+        block: side of a block in pixels, a multiple of 16, and of a shard of the store; default: 256, of scenes 512.
         workers: threads; default: one a core. Memory grows with them, not with the area.
         dask: `tcp://host:port` or `local:N`: run the blocks on a cluster that reaches `out`, with the same result.
         progress: called with (done, all) in pixels.
@@ -106,7 +106,7 @@ def embed_area(
     source.check_offset(span)
     path = Path(out).resolve()
     output_folder(path.parent)
-    info = _info(source, plain, span, every, dims, fitting_block(source.shape, block))
+    info = _info(source, plain, span, every, dims, fitting_block(source.shape, block_side(source, block)))
     known = EmbeddingStore.open(path) if (path / "zarr.json").is_file() else None
     if known is not None:
         if known.info.tower_revision == "":  # an early store, whose manifest does not say it either

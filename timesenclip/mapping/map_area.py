@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from timesenclip.eo.area import AreaSource, CubeInMemory
+from timesenclip.eo.area import AreaSource, CubeInMemory, block_side
 from timesenclip.eo.period import Every, Period, as_period
 from timesenclip.errors import InputError, NoClearObservationError
 from timesenclip.ground.taxonomy import Taxonomy
@@ -45,7 +45,7 @@ def map_cube(
     min_clear: int = 0,
     scores: bool = True,
     zones: str | Path | None = None,
-    block: int = 128,
+    block: int | None = None,
     workers: int | None = None,
     dask: str | None = None,
     progress: Progress | None = None,
@@ -64,7 +64,7 @@ def map_cube(
         min_clear: pixels with fewer clear observations are nodata.
         scores: also write one score band a class.
         zones: polygons for which the predictions are counted apart.
-        block: side of a block in pixels; for scenes 512 or more, since their files hold tiles of up to 1,024.
+        block: side of a block in pixels; default: 256, of scenes 512, since their files hold tiles of up to 1,024.
         workers: blocks at the same time; default: one a core. Memory grows with them.
         dask: `tcp://host:port` or `local:N`: run the blocks on a cluster that reaches `out`, with the same result.
         progress: called with (done, all) in pixels.
@@ -80,14 +80,15 @@ def map_cube(
     chosen = with_unknown_below(as_model(model), unknown_below)
     source = CubeInMemory(cube) if isinstance(cube, Cube) else cube
     grid = AreaGrid.of(source)
-    _check_arguments(grid, min_clear, block, zones)
+    side = block_side(source, block)
+    _check_arguments(grid, min_clear, zones)
     query = make_query(chosen, taxonomy, templates=templates)
     source.check_offset(period)
     folder = map_folder(out)
     plain = Model(chosen.encoder, chosen.config, digest=chosen.digest)  # without its tower, which blocks do not need
     with _finished_blocks(folder) as parts:
         job = MapJob(source, plain, query, as_period(period), every, min_clear, scores, parts)
-        facts = job.run_all(block, workers=workers, dask=dask, progress=progress)
+        facts = job.run_all(side, workers=workers, dask=dask, progress=progress)
         about = query.origin | {"input": shared_input(facts.values()), "min_clear": min_clear}
         return write_map(
             job.load_all(facts),
@@ -102,11 +103,9 @@ def map_cube(
         )
 
 
-def _check_arguments(grid: AreaGrid, min_clear: int, block: int, zones: str | Path | None) -> None:
+def _check_arguments(grid: AreaGrid, min_clear: int, zones: str | Path | None) -> None:
     if min_clear < 0:
         raise InputError(f"min_clear is {min_clear}; expected 0 or more.")
-    if block < 1:
-        raise InputError(f"A block of {block} pixels; expected 1 or more.")
     if zones is not None:
         check_zones(zones, shape=grid.shape, crs=grid.crs, transform=grid.transform)
 

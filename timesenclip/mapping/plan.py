@@ -9,13 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timesenclip.bands import BANDS
-from timesenclip.eo.area import AreaSource, block_windows
+from timesenclip.eo.area import BLOCK_MULTIPLE, AreaSource, block_side, block_windows, checked_block
 from timesenclip.eo.period import Every, Period
 from timesenclip.errors import InputError
 from timesenclip.grid import Window
 from timesenclip.mapping.observations import read_composites
 from timesenclip.mapping.run.attempt import one_torch_thread
-from timesenclip.mapping.store.info import chunk_side
 from timesenclip.model.checkpoint import Model
 from timesenclip.model.embed import embed
 
@@ -72,8 +71,8 @@ def fitting_block(shape: tuple[int, int], block: int) -> int:
     Raises:
         InputError: the block is no multiple of 16.
     """
-    chunk_side(block)
-    return min(block, -(-max(shape) // 16) * 16)
+    side = checked_block(block, multiple=BLOCK_MULTIPLE)
+    return min(side, -(-max(shape) // BLOCK_MULTIPLE) * BLOCK_MULTIPLE)
 
 
 def sample_area(
@@ -116,7 +115,7 @@ def _sample(source: AreaSource, model: Model, period: Period | None, every: Ever
 
 
 def plan_area(
-    source: AreaSource, model: Model, *, dims: int, period: Period | None, every: Every, block: int, workers: int
+    source: AreaSource, model: Model, *, dims: int, period: Period | None, every: Every, block: int | None, workers: int
 ) -> AreaPlan:
     """Plan an area and measure a sample of it.
 
@@ -129,7 +128,7 @@ def plan_area(
     full = model.encoder.config.embed_dim
     if not 1 <= dims <= full:
         raise InputError(f"{dims} dimensions were asked for; the embeddings of '{model.config.name}' have {full}.")
-    side = fitting_block(source.shape, block)
+    side = fitting_block(source.shape, block_side(source, block))
     source.check_offset(period)
     sample = sample_area(source, model, period=period, every=every, block=side)
     rows, columns = source.shape

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from timesenclip.eo.area import AreaSource, block_windows
+from timesenclip.eo.area import AreaSource, block_side, block_windows
 from timesenclip.eo.period import Every, Period, as_period
-from timesenclip.errors import CheckpointError, InputError, NoClearObservationError
+from timesenclip.errors import CheckpointError, NoClearObservationError
 from timesenclip.grid import Window
 from timesenclip.mapping.observations import read_composites
 from timesenclip.mapping.output.cog import map_folder
@@ -36,7 +36,7 @@ def map_scores(
     name: str = "scenic-map",
     period: Period | str | int | None = None,
     every: Every = "month",
-    block: int = 256,
+    block: int | None = None,
     workers: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Path]:
@@ -48,7 +48,8 @@ def map_scores(
         model: the model that the scores were made with.
         out: folder; it is made.
         name: of the files.
-        period, every, block: what is read of an opened area, and the side of a block in pixels.
+        period, every: what is read of an opened area.
+        block: side of its blocks in pixels; default: 256, of scenes 512.
         workers: threads, for a store; default: one a core.
         progress: called with (done, all) in pixels.
 
@@ -66,7 +67,7 @@ def map_scores(
         blocks = _of_store(area, weights, model, workers)
     else:
         area.check_offset(period)
-        blocks = _of_source(area, weights, model, as_period(period), every, block)
+        blocks = _of_source(area, weights, model, as_period(period), every, block_side(area, block))
     folder, names = map_folder(out), [score.name for score in scores]
     step = preview_step(area.shape)
     small = np.full((len(scores), *(-(-size // step) for size in area.shape)), np.nan, dtype=np.float32)
@@ -109,8 +110,6 @@ def _of_source(
     every: Every,
     block: int,
 ) -> Iterator[tuple[Window, NDArray[np.float32]]]:
-    if block < 1:
-        raise InputError(f"A block of {block} pixels; expected 1 or more.")
     for window in block_windows(source.shape, block):
         cube = read_composites(source, window, period, every)
         if cube is None:

@@ -17,8 +17,8 @@ from timesenclip.cli.area_options import (
     WorkOptions,
     open_area,
     open_cube_with_options,
-    refuse_both,
     refuse_given,
+    require_one_source,
     search_area,
 )
 from timesenclip.errors import InputError
@@ -28,10 +28,8 @@ SCENES = SimpleNamespace(
 )
 
 
-def test_side_of_a_block_follows_the_source() -> None:
-    assert WorkOptions().side(AreaOptions()) == 256
-    assert WorkOptions().side(AreaOptions(aoi="31UFS")) == 512
-    assert WorkOptions(block=64).side(AreaOptions(aoi="31UFS")) == 64
+NOTHING_GIVEN: Any = SimpleNamespace(get_parameter_source=lambda name: None, params={})
+"""A command's context in which every option has its default."""
 
 
 @pytest.mark.parametrize(
@@ -48,16 +46,13 @@ def test_side_of_a_block_follows_the_source() -> None:
 )
 def test_pixels_come_from_one_place(cube: Path | None, area: AreaOptions, said: str) -> None:
     with pytest.raises(InputError) as caught:
-        refuse_both(cube, area)
-    assert str(caught.value) == said
-    with pytest.raises(InputError) as caught:
-        open_area(cube, area, opt.InputOptions(year=2021))
+        require_one_source(NOTHING_GIVEN, cube, area)
     assert str(caught.value) == said
 
 
 def test_a_cube_or_an_area_alone_is_accepted() -> None:
-    refuse_both(Path("c.nc"), AreaOptions())
-    refuse_both(None, AreaOptions(aoi="31UFS", catalog="cdse"))
+    require_one_source(NOTHING_GIVEN, Path("c.nc"), AreaOptions())
+    require_one_source(NOTHING_GIVEN, None, AreaOptions(aoi="31UFS", catalog="cdse"))
 
 
 @pytest.mark.parametrize(

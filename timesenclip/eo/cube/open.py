@@ -134,6 +134,11 @@ def _open(path: Path) -> Opened:
     """Choose the reader by what is there."""
     if path.suffix.lower() in (".parquet", ".geoparquet", ".csv"):
         raise DataNotFoundError(f"'{path}' is a table of points, not a cube; ask it with `classify` or `embed`.")
+    if path.is_file() and path.suffix.lower() in (".tif", ".tiff", ".jp2"):
+        raise DataNotFoundError(
+            f"'{path}' is a single image, not a cube of several dates; give the folder of the images, whose names hold "
+            "date and band (2018-05-06_B04.tif)."
+        )
     if path.is_file():
         return cube_netcdf.open_files([path])
     if path.suffix == ".zarr" or any((path / name).exists() for name in ("zarr.json", ".zgroup")):

@@ -15,7 +15,7 @@ from affine import Affine
 from numpy.typing import NDArray
 
 from timesenclip.bands import BAND_NAMES, SCL_NAME
-from timesenclip.eo.area import checked_window, composite_of_window, days_of_window
+from timesenclip.eo.area import DEFAULT_BLOCK, checked_window, composite_of_window, days_of_window
 from timesenclip.eo.composite import DayStack, intervals_of_days
 from timesenclip.eo.cube.layers import Layer
 from timesenclip.eo.cube.offset_check import OffsetCheck
@@ -128,6 +128,11 @@ class CubeSource:
     def pixels_inside(self) -> int:
         """Number of pixels."""
         return self.shape[0] * self.shape[1]
+
+    @property
+    def default_block(self) -> int:
+        """Side of a block in pixels, where none is asked for."""
+        return DEFAULT_BLOCK
 
     @property
     def typical_place(self) -> tuple[int, int]:

@@ -167,6 +167,11 @@ class StacSource:
         return min(rows * columns, round(self._polygon.area / abs(grid.dx * grid.dy))) if self.clip else rows * columns
 
     @property
+    def default_block(self) -> int:
+        """Side of a block in pixels, where none is asked for."""
+        return 512  # scenes come in tiles of 512 or 1,024 pixels, each of which a small block decodes anew
+
+    @property
     def typical_place(self) -> tuple[int, int]:
         """Row and column of a pixel within the polygon, near its middle."""
         grid, point = self.aoi.grid, self._polygon.representative_point()

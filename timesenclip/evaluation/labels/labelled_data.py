@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,10 @@ from timesenclip.series import Cube
 from timesenclip.spatial import BLOCK_DEG
 
 __all__ = ["LabelledData", "read_labelled"]
+
+
+_OF_POINTS = ("offset_dn", "step")
+_OF_CUBES = ("offset_dn", "provider", "collection", "baseline")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +58,12 @@ def read_labelled(
         taxonomy: the K classes that are asked.
         mapping: label -> class name, or several that are applied one after the other.
         block_deg: side of a block of land in degrees, for points and stores.
-        read_options: period, units, every and, for points, `strict` and so on.
+        read_options: period, units, every and `strict`; of points and cubes `offset_dn`, of points `step`, of a cube
+            `provider`, `collection` and `baseline`, as `read_points` and `read_cube` take them.
 
     Raises:
-        InputError: several inputs that cannot be joined, HDF5, no such column, or no label is a class.
+        InputError: several inputs that cannot be joined, HDF5, an option of another kind of input, no such column, or
+            no label is a class.
         GridError: the raster of labels has another shape than the cube.
     """
     paths = [Path(data)] if isinstance(data, str | Path) else [Path(path) for path in data]
@@ -65,6 +71,7 @@ def read_labelled(
     if is_store(first):
         if len(paths) > 1:
             raise InputError(f"{len(paths)} inputs were given, the first a training store; give one store.")
+        _refuse_others(read_options, (), f"the training store '{first}'")
         found = labelled_store(first, labels, taxonomy=taxonomy, mapping=mapping, block_deg=block_deg)
         return LabelledData(found, "places")
     if first.suffix.lower() in (".h5", ".hdf5"):
@@ -77,11 +84,25 @@ def read_labelled(
 
         if len(paths) > 1:
             raise InputError(f"{len(paths)} inputs were given, the first a cube; give one cube, or tables of points.")
-        options = {name: value for name, value in read_options.items() if name in ("period", "units", "every")}
+        _refuse_others(read_options, _OF_CUBES, f"the cube '{first}'")
+        options = {name: value for name, value in read_options.items() if name != "strict"}
         cube = read_cube(first, **options)
         found = labelled_cube(cube, read_labels(labels), taxonomy=taxonomy, mapping=mapping, title=first.name)
         return LabelledData(found, "pixels", cube)
+    _refuse_others(read_options, _OF_POINTS, f"the table of points '{first}'")
     found = labelled_points(
         paths, label_column=labels, taxonomy=taxonomy, mapping=mapping, block_deg=block_deg, **read_options
     )
     return LabelledData(found, "points")
+
+
+def _refuse_others(read_options: Mapping[str, Any], known: Sequence[str], what: str) -> None:
+    """Refuse what tells how another kind of input is read.
+
+    Raises:
+        InputError: such an option was given.
+    """
+    others = [name for name in (*_OF_POINTS, *_OF_CUBES) if name in read_options and name not in known]
+    if others:
+        name = others[0]
+        raise InputError(f"{name} {read_options[name]} was given, but it has no effect on {what}; leave it out.")

@@ -10,6 +10,7 @@ import pytest
 import xarray as xr
 
 from timesenclip.data.store_writer import store_points
+from timesenclip.eo.cube.open import read_cube
 from timesenclip.errors import InputError
 from timesenclip.evaluation.labels.labelled import labelled_points
 from timesenclip.evaluation.labels.labelled_data import read_labelled
@@ -46,6 +47,34 @@ def test_a_cube_takes_a_raster_and_is_kept(tmp_path: Path) -> None:
     assert found.cube.shape == (4, 6)
     assert found.samples.skipped == {"9": 4}
     assert len(found.samples) == 20
+
+
+def test_an_offset_is_removed_as_the_readers_remove_it(tmp_path: Path) -> None:
+    table = _table(tmp_path / "a.parquet")
+    plain = read_labelled(table, "kind", taxonomy=NAMES).samples.series
+    less = read_labelled(table, "kind", taxonomy=NAMES, offset_dn=100).samples.series
+    difference = (plain.reflectance - less.reflectance)[plain.valid & less.valid]
+    assert len(difference)
+    np.testing.assert_allclose(difference.max(), 0.01, atol=1e-6)
+    folder = write_netcdf_cube(random_cube((4, 6)), tmp_path / "cube")
+    xr.Dataset({"lc": (("y", "x"), np.ones((4, 6), np.int16))}).to_netcdf(tmp_path / "l.nc", engine="h5netcdf")
+    stated = {"provider": "planetary-computer", "baseline": "05.09"}
+    found = read_labelled(folder, f"{tmp_path / 'l.nc'}:lc", taxonomy=NAMES, mapping={"1": "maize"}, **stated)
+    assert found.cube is not None
+    assert found.cube.reflectance.tobytes() == read_cube(folder, **stated).reflectance.tobytes()
+    assert found.cube.reflectance.tobytes() != read_cube(folder).reflectance.tobytes()
+
+
+def test_options_of_another_kind_of_input_are_refused(tmp_path: Path) -> None:
+    table = _table(tmp_path / "a.parquet")
+    with pytest.raises(InputError, match=r"provider cdse was given, but it has no effect on the table of points"):
+        read_labelled(table, "kind", taxonomy=NAMES, provider="cdse")
+    folder = write_netcdf_cube(random_cube((4, 6)), tmp_path / "cube")
+    with pytest.raises(InputError, match=r"step 10 was given, but it has no effect on the cube"):
+        read_labelled(folder, "x.nc:lc", taxonomy=NAMES, step=10)
+    store_points([random_series(6)], tmp_path / "store.zarr", source="test")
+    with pytest.raises(InputError, match=r"offset_dn 1000 was given, but it has no effect on the training store"):
+        read_labelled(tmp_path / "store.zarr", "kind", taxonomy=NAMES, offset_dn=1000)
 
 
 def test_a_training_store_holds_places(tmp_path: Path) -> None:
