@@ -48,7 +48,7 @@ def saved(stand_in: StandIn) -> list[dict[str, Any]]:
         (["-o", "h"], "error: Missing option '--labels'. (see timesenclip adapt --help)"),
         (
             ["--labels", "crop", "-o", "h", "-p", "maize", "-t", "worldcover"],
-            "error: --prompt and --taxonomy were both given; ask with one of them.",
+            "error: --prompt and --taxonomy were both given; give one of them.",
         ),
         (
             ["--labels", "crop", "-o", "h", "--period", "2018", "--year", "2018"],

@@ -40,7 +40,7 @@ NOTHING_GIVEN: Any = SimpleNamespace(get_parameter_source=lambda name: None, par
         (
             Path("c.nc"),
             AreaOptions(catalog="cdse"),
-            "--catalog cdse searches for an area, but --aoi was not given; say which area.",
+            "--catalog cdse searches for an area, but --aoi was not given; give --aoi.",
         ),
     ],
 )
@@ -140,11 +140,11 @@ def test_threads_or_a_cluster() -> None:
         (["--other", "3"], None),
         (
             ["--max-cloud", "40"],
-            "--max-cloud 40.0 has no effect; leave it out, or give the pixels that it is meant for.",
+            "--max-cloud 40.0 has no effect; leave it out, or give the cubes or --aoi to which it applies.",
         ),
         (
             ["--max-cloud", "80"],
-            "--max-cloud 80.0 has no effect; leave it out, or give the pixels that it is meant for.",
+            "--max-cloud 80.0 has no effect; leave it out, or give the cubes or --aoi to which it applies.",
         ),
     ],
 )

@@ -27,15 +27,15 @@ def asked(stand_in: StandIn, models: object) -> list[dict[str, Any]]:
     [
         (
             ["ask", "x.zarr", "--head", "h", "--photo", "p.jpg", "-o", "answer"],
-            "error: --photo was given with --prompt, --taxonomy or --head; ask with one of them.",
+            "error: --photo was given with --prompt, --taxonomy or --head; give one of them.",
         ),
         (
             ["ask", "x.zarr", "-p", "maize", "--photo", "p.jpg", "-o", "answer"],
-            "error: --photo was given with --prompt, --taxonomy or --head; ask with one of them.",
+            "error: --photo was given with --prompt, --taxonomy or --head; give one of them.",
         ),
         (
             ["ask", "x.zarr", "-p", "maize", "--head", "h", "-o", "answer"],
-            "error: --head was given with --prompt or --taxonomy; a head brings its own classes, give only one.",
+            "error: --head was given with --prompt or --taxonomy; a head has its own classes, give only one.",
         ),
     ],
 )

@@ -46,25 +46,29 @@ def compared(stand_in: StandIn, monkeypatch: pytest.MonkeyPatch) -> list[dict[st
         ),
         (
             ["--cube-a", "a.nc", "--cube-b", "b.nc", "--aoi", "31UFS"],
-            "error: --cube-a and --aoi 31UFS were both given; give what the stores were made of.",
+            "error: --cube-a and --aoi 31UFS were both given; give the one that the stores were made of.",
         ),
         (
             ["--catalog", "cdse"],
-            "error: --catalog cdse searches for an area, but --aoi was not given; say which area.",
+            "error: --catalog cdse searches for an area, but --aoi was not given; give --aoi.",
         ),
         (
             ["--readers", "4"],
-            "error: --readers 4 applies to a search, but --aoi was not given; leave it out, or give the pixels that it "
-            "is meant for.",
+            (
+                "error: --readers 4 applies to a search, but --aoi was not given; leave it out, or give the "
+                "cubes or --aoi to which it applies."
+            ),
         ),
         (
             ["--offset-dn", "0"],
-            "error: --offset-dn 0 tells how pixels are read, but neither --cube-a and --cube-b nor --aoi was given; "
-            "leave it out, or give the pixels that it is meant for.",
+            (
+                "error: --offset-dn 0 applies to pixels that are read, but neither --cube-a and --cube-b nor "
+                "--aoi was given; leave it out, or give the cubes or --aoi to which it applies."
+            ),
         ),
         (
             ["-p", "maize", "-t", "worldcover"],
-            "error: --prompt and --taxonomy were both given; ask with one of them.",
+            "error: --prompt and --taxonomy were both given; give one of them.",
         ),
     ],
 )

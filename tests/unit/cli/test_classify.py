@@ -42,7 +42,7 @@ def answered(stand_in: StandIn, models: object) -> list[dict[str, Any]]:
         ),
         (
             ["classify", "x.parquet", "-p", "maize", "-t", "worldcover"],
-            "error: --prompt and --taxonomy were both given; ask with one of them.",
+            "error: --prompt and --taxonomy were both given; give one of them.",
         ),
     ],
 )

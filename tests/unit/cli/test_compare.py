@@ -34,7 +34,7 @@ def compared(stand_in: StandIn) -> list[dict[str, Any]]:
         (["a", "b", "--labels", "crop"], "error: Missing option '--data'. (see timesenclip compare --help)"),
         (
             ["a", "b", *DATA, "-p", "maize", "-t", "worldcover"],
-            "error: --prompt and --taxonomy were both given; ask with one of them.",
+            "error: --prompt and --taxonomy were both given; give one of them.",
         ),
         (
             ["a", "b", *DATA, "--period", "2018", "--year", "2018"],

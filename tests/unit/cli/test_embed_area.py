@@ -34,7 +34,10 @@ def built(stand_in: StandIn) -> list[dict[str, Any]]:
         (["c.nc", "--aoi", "31UFS"], "error: CUBE 'c.nc' and --aoi 31UFS were both given; give one of them."),
         (
             ["c.nc", "--workers", 2, "--dask", "local:2"],
-            "error: --workers and --dask were both given; the cluster decides how many work.",
+            (
+                "error: --workers and --dask were both given; the cluster sets the number of workers, so leave "
+                "--workers out."
+            ),
         ),
         (
             ["--aoi", "31UFS", "--period", "2021", "--year", 2021],

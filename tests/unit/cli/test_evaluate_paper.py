@@ -95,7 +95,7 @@ def test_every_option_reaches_the_suite(run: Run, stand_in: StandIn, models: obj
             "progress": ANY,
         }
     ]
-    assert result.stderr.splitlines()[-1] == "crops was not asked: no labels"
+    assert result.stderr.splitlines()[-1] == "crops was skipped: no labels"
     assert json.loads(result.stdout) == {
         "tasks": {"land-cover": {"accuracy": 0.5}},
         "skipped": {"crops": "no labels"},

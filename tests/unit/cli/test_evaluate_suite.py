@@ -69,8 +69,10 @@ def read(stand_in: StandIn, models: object) -> list[dict[str, Any]]:
         ),
         (
             ["evaluate", "suite", "x.parquet", "--labels", "x", "--head", "h", "-o", "report"],
-            "error: --head was given with -o report: most of the report compares words, which a head has none of; "
-            "leave -o out.",
+            (
+                "error: --head was given with -o report: most of the report compares prompts, and a head has "
+                "none; leave -o out."
+            ),
         ),
         (
             ["evaluate", "suite", "x.parquet"],

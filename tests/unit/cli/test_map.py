@@ -46,27 +46,30 @@ def drawn(stand_in: StandIn, models: object) -> list[dict[str, Any]]:
         ),
         (
             ["map", "c.nc", "--catalog", "cdse", "-p", "maize", "-o", "out"],
-            "error: --catalog cdse searches for an area, but --aoi was not given; say which area.",
+            "error: --catalog cdse searches for an area, but --aoi was not given; give --aoi.",
         ),
         (
             ["map", "c.nc", "--workers", "2", "--dask", "local:2", "-o", "out"],
-            "error: --workers and --dask were both given; the cluster decides how many work.",
+            (
+                "error: --workers and --dask were both given; the cluster sets the number of workers, so leave "
+                "--workers out."
+            ),
         ),
         (
             ["map", "c.nc", "-p", "maize", "-t", "worldcover", "-o", "out"],
-            "error: --prompt and --taxonomy were both given; ask with one of them.",
+            "error: --prompt and --taxonomy were both given; give one of them.",
         ),
         (
             ["map", "c.nc", "--head", "h", "-p", "maize", "-o", "out"],
-            "error: --head was given with --prompt or --taxonomy; a head brings its own classes, give only one.",
+            "error: --head was given with --prompt or --taxonomy; a head has its own classes, give only one.",
         ),
         (
             ["map", "c.nc", "--head", "h", "--templates", "name", "-o", "out"],
-            "error: --head was given with --templates name; a head asks without words, leave --templates out.",
+            "error: --head was given with --templates name; a head has no prompts, leave --templates out.",
         ),
         (
             ["map", "--aoi", "31UFS", "-o", "out"],
-            "error: --aoi needs a time: give --period 2023, or a stretch such as 2022-11..2023-10.",
+            "error: --aoi needs a period: give --period 2023, or months such as 2022-11..2023-10.",
         ),
         (["map", "c.nc"], "error: Missing option '--output' / '-o'. (see timesenclip map --help)"),
     ],
