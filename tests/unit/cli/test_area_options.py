@@ -58,9 +58,9 @@ def test_a_cube_or_an_area_alone_is_accepted() -> None:
 @pytest.mark.parametrize(
     ("area", "span", "units", "said"),
     [
-        (AreaOptions(), 2021, "auto", "--aoi was not given; say which area."),
-        (AreaOptions(aoi="31UFS"), None, "auto", "--aoi needs a time: give --period 2023"),
-        (AreaOptions(aoi="31UFS"), 2021, "reflectance", "--units reflectance does not go with --aoi"),
+        (AreaOptions(), 2021, "auto", "--aoi was not given; give the area to search for."),
+        (AreaOptions(aoi="31UFS"), None, "auto", "--aoi needs a period: give --period 2023"),
+        (AreaOptions(aoi="31UFS"), 2021, "reflectance", "--units reflectance cannot be used with --aoi"),
     ],
 )
 def test_a_search_needs_an_area_a_time_and_digital_numbers(
@@ -129,7 +129,9 @@ def test_every_option_reaches_the_cube(stand_in: StandIn) -> None:
 def test_threads_or_a_cluster() -> None:
     WorkOptions(workers=2).check()
     WorkOptions(dask="local:2").check()
-    with pytest.raises(InputError, match="--workers and --dask were both given; the cluster decides how many work"):
+    with pytest.raises(
+        InputError, match="--workers and --dask were both given; the cluster sets the number of workers"
+    ):
         WorkOptions(workers=2, dask="local:2").check()
 
 

@@ -51,7 +51,9 @@ def test_a_head_is_not_asked_of_another_checkpoint(
 ) -> None:
     stand_in("tasks.heads.load_head", SimpleNamespace(taxonomy="its classes"))
     line = refused("ask", "x.zarr", "--head", "h", "--checkpoint", "mine", "-o", "out")
-    assert line.startswith("error: --head was given with --checkpoint mine; a store is asked as it was made")
+    assert line.startswith(
+        "error: --head was given with --checkpoint mine; a head is used with the checkpoint of the store"
+    )
     assert asked == []
 
 

@@ -85,11 +85,12 @@ def test_what_is_not_given_has_its_default(run: Run, answered: list[dict[str, An
     result = run("classify", "x.parquet")
     assert result.exit_code == 0, result.output
     assert answered[0].pop("taxonomy").name == "lucas-land-cover"
-    defaults = {"period": None, "units": "auto", "offset_dn": 0, "every": "month", "step": "month", "strict": False}
+    defaults = {"period": None, "units": "auto", "every": "month", "strict": False}
     defaults |= {"out": None, "templates": "default", "prior_correction": False, "unknown_below": None, "head": None}
     assert {name: answered[0][name] for name in defaults} == defaults
+    assert not {"offset_dn", "step"} & set(answered[0])  # the reader's own defaults hold
     assert answered[0]["model"] == "model None"
-    assert result.stderr == "nothing was written; add -o FILE.parquet to keep every point's answer\n"
+    assert result.stderr == "nothing was written; add -o FILE.parquet to write the class of every point\n"
 
 
 def test_a_head_brings_its_classes(run: Run, stand_in: StandIn, answered: list[dict[str, Any]]) -> None:

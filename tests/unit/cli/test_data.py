@@ -55,7 +55,7 @@ def test_points_are_read_and_composited_over_one_period(run: Run, stand_in: Stan
     stored = stand_in("data.store_writer.store_points", Store(range(6)))
     result = run("data", "points", "x.parquet", "--year", 2021, "--units", "dn", "-o", "s.zarr")
     assert (result.exit_code, result.stdout) == (0, "6 places: s.zarr\n")
-    assert read == [{"path": Path("x.parquet"), "period": 2021, "units": "dn"}]
+    assert read == [{"path": Path("x.parquet"), "period": 2021, "units": "dn", "step": "month", "offset_dn": 0}]
     assert monthly == [{"series": "the points", "every": "month", "period": 2021}]
     assert stored == [{"series": ["the composites"], "folder": Path("s.zarr"), "source": "x.parquet"}]
 
@@ -120,7 +120,7 @@ def test_every_option_reaches_the_split(run: Run, stand_in: StandIn) -> None:
     calls = stand_in(
         "data.split_store.split_store", SimpleNamespace(places={"train": 1200, "test": 9}, nearest_m=2345.6)
     )
-    options = ["--block-deg", 3, "--validation", 0.3, "--test", 0.2, "--gap", 500, "--seed", 7]
+    options = ["--split-block-deg", 3, "--validation", 0.3, "--test", 0.2, "--gap", 500, "--seed", 7]
     result = run("data", "split", "s.zarr", *options, "-o", "out", "--json")
     assert result.exit_code == 0, result.output
     assert calls == [

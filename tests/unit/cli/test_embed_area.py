@@ -84,7 +84,7 @@ def test_an_area_is_searched_for(run: Run, stand_in: StandIn, built: list[dict[s
     assert result.exit_code == 0, result.output
     assert (searched[0]["aoi"], searched[0]["period"], searched[0]["workers"]) == ("31UFS", 2023, 9)
     assert built[0]["source"] is scenes
-    assert (built[0]["block"], built[0]["dask"], built[0]["period"]) == (512, "local:2", 2023)
+    assert (built[0]["block"], built[0]["dask"], built[0]["period"]) == (None, "local:2", 2023)
 
 
 def test_the_object_names_the_store_and_its_size(run: Run, stand_in: StandIn, built: object) -> None:
@@ -119,7 +119,7 @@ def test_a_dry_run_plans_and_does_nothing(
             "dims": dims,
             "period": None,
             "every": "year",
-            "block": 256,
+            "block": None,
             "workers": 3,
         }
     ]

@@ -105,7 +105,7 @@ def test_the_scores_are_mapped_over_a_cube(run: Run, stand_in: StandIn, judged: 
     drawn = stand_in("mapping.score_map.map_scores", {"raster": Path("out/m.tif"), "picture": Path("out/m.png")})
     result = run(*POINTS, "--map", "c.nc", "--units", "dn", "--year", 2018, "--every", "dekad", "-o", "out")
     assert result.exit_code == 0, result.output
-    assert opened == [{"path": Path("c.nc"), "units": "dn"}]
+    assert opened == [{"path": Path("c.nc"), "units": "dn", "offset_dn": None}]
     assert checked == [2018]
     assert drawn == [
         {

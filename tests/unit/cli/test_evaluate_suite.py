@@ -14,7 +14,14 @@ from tests.unit.cli.fixture_types import Refused, Run, StandIn
 from timesenclip.evaluation.baselines.external import ExternalModels
 
 CLASS = SimpleNamespace(name="maize", support=30, precision=0.5, recall=float("nan"), f1=0.25)
-METRICS = SimpleNamespace(accuracy=0.5, balanced_accuracy=0.25, macro_f1=0.125, classes=[CLASS], absent=["water"])
+METRICS = SimpleNamespace(
+    accuracy=0.5,
+    balanced_accuracy=0.25,
+    macro_f1=0.125,
+    calibration_error=float("nan"),
+    classes=[CLASS],
+    absent=["water"],
+)
 EVALUATION = SimpleNamespace(
     title="Points, 30 samples",
     methods={"zero-shot": METRICS},

@@ -113,7 +113,7 @@ def test_every_option_reaches_the_map_of_a_cube(run: Run, stand_in: StandIn, dra
     ]
 
 
-def test_an_area_is_searched_for_and_cut_into_larger_blocks(
+def test_an_area_is_searched_for_and_its_blocks_left_to_the_source(
     run: Run, stand_in: StandIn, drawn: list[dict[str, Any]]
 ) -> None:
     scenes = SimpleNamespace(shape=(2, 3), scenes=[1], dates=[1, 2], source_name="cdse", crs="EPSG:32631")
@@ -140,7 +140,7 @@ def test_an_area_is_searched_for_and_cut_into_larger_blocks(
     assert drawn[0]["taxonomy"].name == "worldcover"
     assert (drawn[0]["period"], drawn[0]["block"], drawn[0]["dask"], drawn[0]["workers"]) == (
         2023,
-        512,
+        None,
         "local:2",
         None,
     )

@@ -70,7 +70,7 @@ def test_the_folder_is_named_after_the_recipe_unless_it_is_given(run: Run, stand
     assert result.exit_code == 0, result.output
     assert calls[0]["out"] == Path("runs/timesenclip-paper")
     assert (calls[0]["accelerator"], calls[0]["devices"]) == ("auto", 1)
-    assert "went on from step 200" in result.stderr
+    assert "continued from step 200" in result.stderr
     assert result.stdout.startswith("1,200 steps (stopped early); best held-out retrieval (mean Recall@")
     assert "timesenclip classify POINTS --checkpoint run/best" in result.stdout
 
