@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import pkgutil
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner, Result
 
+import timesenclip
 from tests.unit.cli.fixture_types import Refused, Run, StandIn
 from timesenclip.cli.commands import app
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _every_module_is_imported() -> None:
+    """A module that is first imported while a stand-in is in place would keep it for the tests after."""
+    for module in pkgutil.walk_packages(timesenclip.__path__, "timesenclip."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
 
 
 @pytest.fixture

@@ -82,5 +82,7 @@ def test_the_tower_of_the_recipe_is_that_of_the_ground_store(world: Path, monkey
     monkeypatch.setattr(module, "read_ground_views", lambda path: replace(read(path), tower="clip", revision="v1"))
     found = read_training_data(recipe_of(world, tower=None))
     assert (found.tower, found.revision) == ("clip", "v1")
-    with pytest.raises(InputError, match="The recipe says tower 'compact', the ground store is of 'clip'; change one"):
+    with pytest.raises(
+        InputError, match="The recipe says tower 'compact', the ground store was made with 'clip'; change one"
+    ):
         read_training_data(recipe_of(world))

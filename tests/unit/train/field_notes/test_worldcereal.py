@@ -105,7 +105,7 @@ def test_a_folder_without_tables_or_mapping_is_refused(have: str, tmp_path: Path
         write_table(tmp_path / "a.parquet", ["0"])
     if have == "mapping":
         (tmp_path / "class_mappings.json").write_text("{}")
-    with pytest.raises(DataNotFoundError, match=r"expected class_mappings\.json and \*\.parquet there"):
+    with pytest.raises(DataNotFoundError, match=r"expected class_mappings\.json and \*\.parquet"):
         read_real_points(tmp_path)
 
 
