@@ -1,4 +1,6 @@
-"""Settings from the environment: the only module of the package that reads environment variables.
+"""Settings from the environment: the only module of the package that acts on environment variables.
+
+`credentials.py` looks at them too, to keep the values of secret ones out of messages and files.
 
 The names of ours start with `TIMESENCLIP_`; a command-line option or keyword takes precedence over each. Of other
 libraries' variables only `HF_HUB_OFFLINE` is read here; the libraries read the rest themselves.
