@@ -24,6 +24,7 @@ __all__ = [
     "CubeInMemory",
     "block_side",
     "block_windows",
+    "check_unchanged",
     "checked_block",
     "checked_window",
     "composite_of_window",
@@ -107,6 +108,17 @@ class AreaSource(Protocol):
             DegradedInputWarning: there is no SCL, or the pixels contradict the offset that was decided for them; each
                 once for an opened area.
         """
+
+
+def check_unchanged(source: AreaSource) -> None:
+    """Ask a source that can tell whether its files are what they were when the work began, before it is finished.
+
+    Raises:
+        InputError: a file was changed, added or removed.
+    """
+    check = getattr(source, "check_unchanged", None)  # what is in memory, or chosen by a search, has no such check
+    if check is not None:
+        check()
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from timesenclip._version import __version__
-from timesenclip.eo.area import AreaSource, block_side
+from timesenclip.eo.area import AreaSource, block_side, check_unchanged
 from timesenclip.eo.period import Every, Period, as_period
 from timesenclip.errors import InputError
 from timesenclip.files import write_json
@@ -97,7 +97,8 @@ def embed_area(
         The store, complete.
 
     Raises:
-        InputError: `out` holds a store of another checkpoint, period or grid, or another process is writing it.
+        InputError: `out` holds a store of another checkpoint, period, grid or state of the source, another process is
+            writing it, or the source was changed during the run.
         PartialFailureError: some blocks failed; the others are kept, and the same call computes the missing ones.
     """
     chosen = as_model(model)
@@ -130,6 +131,7 @@ def embed_area(
         for level in range(1, len(info.level_shapes)):
             job, windows = OverviewJob(store, level), list(store.at_level(level).blocks())
             run_blocks(executor, job, windows, manifest, output=path, level=level)
+        check_unchanged(source)
         return _finish(store, facts, reused, span)
 
 

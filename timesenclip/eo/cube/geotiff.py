@@ -82,7 +82,9 @@ def open_files(folder: Path, files: Sequence[Path]) -> Opened:
     layers, finest = place_layers(found, source_name=str(folder))
     notes = {"ignored_files": unused} if unused else {}
     first = next(iter(table.values()))
-    return Opened(layers, np.array(dates), finest, _common_crs(folder, found), notes, _baselines(first, dates))
+    places = tuple(sorted({path for by_date in table.values() for path, _ in by_date.values()}))
+    crs = _common_crs(folder, found)
+    return Opened(layers, np.array(dates), finest, crs, notes, _baselines(first, dates), places)
 
 
 def _sorted_out(folder: Path, files: Sequence[Path]) -> tuple[dict[str, dict[np.datetime64, _Source]], list[str]]:

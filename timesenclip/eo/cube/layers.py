@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -105,6 +106,8 @@ class Opened:
     """More provenance."""
     baselines: tuple[str, ...] | None = None
     """(T,) processing baselines, where the source names them."""
+    places: tuple[Path, ...] = ()
+    """Files that are read, and folders of Zarr arrays."""
 
 
 def place_layers(found: Mapping[str, tuple[Stack, Grid, str]], *, source_name: str) -> tuple[dict[str, Layer], Grid]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timesenclip.bands import BAND_NAMES, SCL_NAME, canonical_band
+from timesenclip.eo.cube.files_read import check_regular
+from timesenclip.eo.cube.headers import check_hdf5, check_zarr
 from timesenclip.eo.cube.layers import Opened, place_layers
-from timesenclip.errors import BandError, DataNotFoundError, GridError, TimeError, UnitsError
+from timesenclip.errors import BandError, DataNotFoundError, GridError, InputError, TimeError, UnitsError
 from timesenclip.extras import require
 from timesenclip.grid import Grid, Window
 from timesenclip.messages import shorten_error
@@ -65,7 +67,11 @@ class _Variable:
 def open_files(files: Sequence[Path]) -> Opened:
     """Open netCDF files that together hold the bands; files without any are ignored and named in the notes."""
     source_name = str(files[0] if len(files) == 1 else files[0].parent)
-    return _combine([(file.name, open_netcdf(file)) for file in files], source_name=source_name)
+    for file in files:
+        check_regular(file)
+    opened = _combine([(file.name, open_netcdf(file)) for file in files], source_name=source_name)
+    unused = opened.notes.get("ignored_files", ())
+    return replace(opened, places=tuple(file for file in files if file.name not in unused))
 
 
 def open_zarr(path: Path) -> Opened:
@@ -79,12 +85,19 @@ def open_zarr(path: Path) -> Opened:
 
     require("zarr", "zarr", needed_by=f"Zarr stores such as '{path}'")
     try:
+        check_zarr(path)
         dataset = xr.open_zarr(path, mask_and_scale=False, chunks=None, consolidated=_is_consolidated(path))
+    except (InputError, DataNotFoundError):
+        raise
     except Exception as error:  # zarr raises many kinds; all mean that it cannot be read
         raise DataNotFoundError(
             f"Cannot read '{path}' as Zarr ({type(error).__name__}: {shorten_error(error)}); expected an xarray store."
         ) from error
-    return _combine([(path.name, dataset)], source_name=str(path))
+    opened = _combine([(path.name, dataset)], source_name=str(path))
+    # Other bands and quality layers have three axes and are not read.
+    kept = {layer.stack.data.name for layer in opened.layers.values() if isinstance(layer.stack, _Variable)}
+    kept |= {name for name, variable in dataset.variables.items() if variable.ndim < 3}
+    return replace(opened, places=(path, *(path / name for name in sorted(map(str, kept)))))
 
 
 def open_netcdf(file: Path) -> xr.Dataset:
@@ -98,9 +111,13 @@ def open_netcdf(file: Path) -> xr.Dataset:
     try:
         with file.open("rb") as opened:
             classic = opened.read(3) == b"CDF"
+        if not classic:
+            check_hdf5(file)
         return xr.open_dataset(
             file, mask_and_scale=False, engine="scipy" if classic else "h5netcdf", decode_coords=False
         )
+    except InputError:
+        raise
     except Exception as error:  # h5py, h5netcdf and scipy raise many kinds; all mean that it cannot be read
         raise DataNotFoundError(
             f"Cannot read '{file}' as netCDF ({type(error).__name__}: {shorten_error(error)}); the file may "

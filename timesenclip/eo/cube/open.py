@@ -90,6 +90,7 @@ def open_cube(
         source_name=str(root),
         notes={**opened.notes, **policy},
         offset_stated=provider is not None or offset_dn is not None,
+        places=opened.places,
     )
 
 

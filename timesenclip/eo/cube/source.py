@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from timesenclip.bands import BAND_NAMES, SCL_NAME
 from timesenclip.eo.area import DEFAULT_BLOCK, checked_window, composite_of_window, days_of_window
 from timesenclip.eo.composite import DayStack, intervals_of_days
+from timesenclip.eo.cube.files_read import file_states
 from timesenclip.eo.cube.layers import Layer
 from timesenclip.eo.cube.offset_check import OffsetCheck
 from timesenclip.eo.masking import DILATE_PX, clear_where_seen, describe_mask
@@ -24,7 +25,7 @@ from timesenclip.eo.notices import MaskNotice
 from timesenclip.eo.period import Every, Period, as_period
 from timesenclip.eo.pixel_checks import detect_units
 from timesenclip.eo.radiometry import Units, clean_dn, usable_reflectance
-from timesenclip.errors import DataNotFoundError, TimeError
+from timesenclip.errors import DataNotFoundError, InputError, TimeError
 from timesenclip.grid import Window, WindowLike, six_numbers
 from timesenclip.series import Cube
 
@@ -65,17 +66,34 @@ class CubeSource:
     """More provenance."""
     offset_stated: bool = False
     """Whether the caller said what the offset is; otherwise the darkest pixels are checked for it."""
+    places: tuple[Path, ...] = ()
+    """Files that are read, and folders of Zarr arrays; `identity` looks at them."""
     _offset_check: OffsetCheck = field(default_factory=OffsetCheck, compare=False, repr=False)
     _unmasked: MaskNotice = field(default_factory=MaskNotice, compare=False, repr=False)
 
     @cached_property
     def identity(self) -> str:
-        """Name, and a digest of sizes and times of its files, its grid, its dates, and how values are read."""
+        """Name, and a digest of its files (names, sizes, times), its grid, its dates, and how values are read."""
+        return self._identify()
+
+    def check_unchanged(self) -> None:
+        """Compare the files with what they were when `identity` was first asked for.
+
+        Raises:
+            InputError: a file was changed, added or removed since then.
+        """
+        if self._identify() != self.identity:
+            raise InputError(
+                f"'{self.source_name}' was changed while it was read, so the result would mix two inputs; nothing was "
+                "finished. Wait until nobody writes to it, remove what was begun, and run again."
+            )
+
+    def _identify(self) -> str:
         path = Path(self.source_name)
-        files = sorted(path.iterdir()) if path.is_dir() else [path]
-        stats = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files if file.is_file()]
+        stats = file_states(path, self.places)
         how = (self.shape, self.crs, six_numbers(self.transform), self.units, self.offset_dn, self.dilate_px)
-        digest = hashlib.sha256(repr((stats, how)).encode() + self.dates.astype("datetime64[D]").tobytes())
+        digest = hashlib.sha256(repr((stats, how)).encode("utf-8", "surrogatepass"))
+        digest.update(self.dates.astype("datetime64[D]").tobytes())
         return f"{path.name} ({digest.hexdigest()[:12]})"
 
     def read(

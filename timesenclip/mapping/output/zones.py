@@ -14,12 +14,12 @@ from affine import Affine
 from numpy.typing import NDArray
 from rasterio.windows import Window as RasterWindow
 
-from timesenclip.errors import DataNotFoundError, DegradedInputWarning, GridError, InputError
-from timesenclip.extras import require
+from timesenclip.errors import DegradedInputWarning, GridError, InputError
 from timesenclip.files import atomic_path
 from timesenclip.ground.taxonomy import Taxonomy
 from timesenclip.mapping.output.layers import CLASS_NODATA
 from timesenclip.messages import shorten_error
+from timesenclip.vector_files import read_vector
 
 __all__ = ["check_zones", "read_zones", "write_zones"]
 
@@ -39,7 +39,7 @@ def write_zones(zones: str | Path, folder: Path, taxonomy: Taxonomy, *, pixel_m:
     """Count `classes.tif` and `confidence.tif` of a folder by polygon; a pixel belongs to where its centre lies.
 
     Args:
-        zones: polygons in any format that GDAL reads (GeoJSON, GeoPackage, shapefile) or GeoParquet, with a CRS.
+        zones: polygons as GeoPackage, GeoJSON, shapefile, FlatGeobuf or GeoParquet, with a CRS.
         folder: where the maps are, and where `zones.parquet` (GeoParquet) and `zones.csv` go.
         taxonomy: the classes of the map.
         pixel_m: side of a pixel in metres.
@@ -90,7 +90,7 @@ def check_zones(zones: str | Path, *, shape: tuple[int, int], crs: str, transfor
     corners = [transform @ (column, row) for row in (0, shape[0]) for column in (0, shape[1])]
     west, south = (min(corner[i] for corner in corners) for i in range(2))
     east, north = (max(corner[i] for corner in corners) for i in range(2))
-    own = frame.to_crs(crs)
+    own = _on_crs(frame, crs, zones)
     there = own.intersects(box(west, south, east, north))
     if not there.any():
         bounds = ", ".join(f"{edge:.6g}" for edge in own.total_bounds)
@@ -108,22 +108,17 @@ def check_zones(zones: str | Path, *, shape: tuple[int, int], crs: str, transfor
 
 def read_zones(zones: str | Path) -> Any:
     """Read polygons as a GeoDataFrame; errors as `write_zones`."""
-    geopandas = require("stac", "geopandas", needed_by="Zones")
     path = Path(zones)
-    if not path.exists():
-        raise DataNotFoundError(f"No zones at '{path}'; give a GeoPackage, GeoJSON, shapefile or GeoParquet.")
-    try:
-        parquet = path.suffix in (".parquet", ".geoparquet")
-        frame = geopandas.read_parquet(path) if parquet else geopandas.read_file(path)
-    except Exception as error:  # pyogrio and pyarrow raise classes of their own
-        raise DataNotFoundError(
-            f"Cannot read zones from '{path}' ({shorten_error(error)}); expected polygons."
-        ) from error
+    frame = read_vector(path, what="zones")
+    if not hasattr(frame, "geom_type") or frame.geometry.isna().any():
+        raise InputError(f"'{path}' has features without a geometry; zones must be polygons, remove the others.")
     if frame.crs is None:
         raise GridError(f"'{path}' has no CRS; say where its polygons are, for example with ogr2ogr -a_srs EPSG:4326.")
     if len(frame) == 0 or not frame.geom_type.isin(["Polygon", "MultiPolygon"]).all():
         kinds = ", ".join(sorted(set(frame.geom_type.astype(str)))) or "nothing"
         raise InputError(f"'{path}' holds {kinds}; zones must be polygons.")
+    if not np.isfinite(frame.total_bounds).all():
+        raise InputError(f"'{path}' has coordinates that are no numbers; zones must be polygons.")
     broken = ~frame.geometry.is_valid
     if broken.any():
         warnings.warn(
@@ -133,6 +128,22 @@ def read_zones(zones: str | Path) -> Any:
         )
         frame = frame.set_geometry(frame.geometry.make_valid())
     return frame
+
+
+def _on_crs(frame: Any, crs: str, zones: str | Path) -> Any:
+    """The zones in the CRS of an area.
+
+    Raises:
+        GridError: there is no way from their CRS to that of the area.
+    """
+    from pyproj.exceptions import CRSError, ProjError
+
+    try:
+        return frame.to_crs(crs)
+    except (CRSError, ProjError, ValueError) as error:  # ValueError: shapely, of coordinates that become infinite
+        raise GridError(
+            f"The zones in '{zones}' cannot be brought to the area's CRS ({shorten_error(error)}); check their CRS."
+        ) from error
 
 
 def _count(shape: Any, classes: Any, confidence: Any) -> _Tally:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from timesenclip.eo.area import AreaSource, CubeInMemory, block_windows
+from timesenclip.eo.area import AreaSource, CubeInMemory, block_windows, check_unchanged
 from timesenclip.eo.period import Every, Period
 from timesenclip.files import remove_temporary_files
 from timesenclip.grid import Window
@@ -99,7 +99,7 @@ class MapJob:
             What is known of every block, row by row.
 
         Raises:
-            InputError: another map was begun in the folder.
+            InputError: another map was begun in the folder, or the source was changed during the run.
             PartialFailureError: some blocks failed; the others are kept.
         """
         windows = list(block_windows(self.source.shape, block))
@@ -107,7 +107,9 @@ class MapJob:
         with Manifest(self.folder / "manifest.jsonl", "map", self._identity(block), fresh=in_memory) as manifest:
             remove_temporary_files(self.folder)
             with one_torch_thread(), open_executor(workers, dask) as executor:
-                return run_blocks(executor, self, windows, manifest, output=self.folder.parent, progress=progress)
+                facts = run_blocks(executor, self, windows, manifest, output=self.folder.parent, progress=progress)
+            check_unchanged(self.source)
+            return facts
 
     def load_all(self, facts: dict[Window, BlockFacts]) -> Iterator[tuple[Window, ClassBlock | None]]:
         """Read the blocks again, one after the other; None for those in which nothing was seen."""

@@ -88,3 +88,22 @@ def test_a_polygon_that_crosses_itself_is_repaired(tmp_path: Path) -> None:
     with pytest.warns(DegradedInputWarning, match="1 of 1 zones .* cross themselves"):
         frame = read_zones(zones_of(tmp_path / "bow.gpkg", bow))
     assert frame.geometry.is_valid.all()
+
+
+def test_zones_without_a_geometry_or_with_infinite_coordinates_are_refused(tmp_path: Path) -> None:
+    frame = geopandas.GeoDataFrame(geometry=[shapely.box(3, 50, 4, 51), None], crs=4326)
+    frame.to_parquet(tmp_path / "missing.parquet")
+    endless = shapely.Polygon([(3, 50), (float("inf"), 50), (4, 51)])
+    geopandas.GeoDataFrame(geometry=[endless], crs=4326).to_parquet(tmp_path / "endless.parquet")
+    with pytest.raises(InputError, match="features without a geometry"):
+        read_zones(tmp_path / "missing.parquet")
+    with pytest.raises(InputError, match="coordinates that are no numbers"):
+        read_zones(tmp_path / "endless.parquet")
+
+
+def test_zones_in_a_text_that_names_another_file_are_refused(tmp_path: Path) -> None:
+    secret = zones_of(tmp_path / "secret.gpkg", shapely.box(X0, Y0 - 80, X0 + 100, Y0 - 40))
+    layer = f"<OGRVRTLayer name='secret'><SrcDataSource>{secret}</SrcDataSource></OGRVRTLayer>"
+    (tmp_path / "z.geojson").write_text(f"<OGRVRTDataSource>{layer}</OGRVRTDataSource>")
+    with pytest.raises(DataNotFoundError, match="its content is not that of"):
+        read_zones(tmp_path / "z.geojson")
