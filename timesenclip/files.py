@@ -11,8 +11,6 @@ from __future__ import annotations
 import json
 import math
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -22,13 +20,13 @@ from uuid import uuid4
 __all__ = [
     "TEMPORARY_SUFFIX",
     "atomic_file",
-    "atomic_folder",
     "atomic_path",
     "file_lock",
     "json_text",
     "plain",
     "publish",
     "remove_temporary_files",
+    "sync_file",
     "temporary_path",
     "write_bytes",
     "write_json",
@@ -58,7 +56,7 @@ def remove_temporary_files(folder: Path) -> None:
 
 def publish(scratch: Path, target: Path) -> None:
     """Bring a complete temporary file to the disk and give it its final name, in place of an older file."""
-    _to_disk(scratch)
+    sync_file(scratch)
     scratch.replace(target)
 
 
@@ -123,45 +121,8 @@ def plain(value: Any) -> Any:
     return value if isinstance(value, bool | int | float | str | None) else str(value)
 
 
-@contextmanager
-def atomic_folder(target: Path) -> Iterator[Path]:
-    """Yield an empty folder to write files into; without an error it takes the name `target`, an older one is replaced.
-
-    Args:
-        target: final name; its parents are made. After an error nothing is left but what stood there before.
-    """
-    target.parent.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=TEMPORARY_SUFFIX, dir=target.parent))
-    try:
-        yield scratch
-        scratch.chmod(0o755)  # a temporary folder, and what some libraries write, is for its owner alone
-        for file in scratch.iterdir():
-            file.chmod(0o644)
-            if file.is_file():
-                _to_disk(file)
-        _take_place(scratch, target)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
-
-
-def _take_place(scratch: Path, target: Path) -> None:
-    """Give a complete folder its name; an older folder is set aside first, since no system replaces one in a step."""
-    if not target.exists():
-        scratch.rename(target)
-        return
-    old = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=TEMPORARY_SUFFIX, dir=target.parent)) / "old"
-    try:
-        target.rename(old)
-        try:
-            scratch.rename(target)
-        except OSError:
-            old.rename(target)
-            raise
-    finally:
-        shutil.rmtree(old.parent, ignore_errors=True)
-
-
-def _to_disk(file: Path) -> None:
+def sync_file(file: Path) -> None:
+    """Bring the content of a file to the disk."""
     with file.open("r+b") as handle:  # Windows flushes only what is open for writing
         os.fsync(handle.fileno())
 

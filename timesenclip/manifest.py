@@ -19,9 +19,11 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from timesenclip.errors import DataNotFoundError, InputError
 from timesenclip.files import file_lock, plain
 
-__all__ = ["Manifest", "ManifestEntry", "read_manifest"]
+__all__ = ["Manifest", "ManifestEntry", "is_manifest", "read_manifest"]
 
 FORMAT_VERSION = 1
+_LONGEST_LINE = 4_000_000
+"""Bytes of a first line that are read to find out what a file is."""
 
 
 class ManifestEntry(BaseModel):
@@ -40,7 +42,9 @@ class ManifestEntry(BaseModel):
 class Manifest:
     """A manifest open for writing; one process at a time."""
 
-    def __init__(self, path: Path, kind: str, job: Mapping[str, Any], *, fresh: bool = False) -> None:
+    def __init__(
+        self, path: Path, kind: str, job: Mapping[str, Any], *, fresh: bool = False, restart: bool = False
+    ) -> None:
         """Open or begin a manifest.
 
         Args:
@@ -48,6 +52,7 @@ class Manifest:
             kind: kind of job, such as `embed-area`.
             job: what identifies the job; a manifest that exists must be of the same one.
             fresh: discard the content of an existing manifest.
+            restart: discard it if it is of another job of the same kind.
 
         Raises:
             InputError: the file is of another job, is being written by another process, or is not a manifest.
@@ -63,6 +68,9 @@ class Manifest:
                 self._file.truncate(0)
             entries = _parse(path, _cut_incomplete_line(self._file))
             mine = {"format_version": FORMAT_VERSION, **plain(job)}
+            if restart and entries and entries[0].key == kind and entries[0].facts != mine:
+                self._file.truncate(0)
+                entries = []
             if not entries:
                 self._append(ManifestEntry(kind="job", key=kind, facts=mine))
             else:
@@ -114,6 +122,16 @@ def read_manifest(path: Path) -> list[ManifestEntry]:
     except FileNotFoundError as error:
         raise DataNotFoundError(f"No manifest '{path}'; give the one beside the store.") from error
     return _parse(path, content[: content.rfind(b"\n") + 1])
+
+
+def is_manifest(path: Path, kind: str, **facts: Any) -> bool:
+    """Whether a file is a manifest of a kind of job, with some facts of the job, by its first line."""
+    try:
+        with path.open("rb") as file:
+            first = ManifestEntry.model_validate_json(file.readline(_LONGEST_LINE))
+    except (OSError, ValidationError):
+        return False
+    return (first.kind, first.key) == ("job", kind) and facts.items() <= first.facts.items()
 
 
 def _done(entries: list[ManifestEntry]) -> dict[str, dict[str, Any]]:

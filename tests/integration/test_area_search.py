@@ -59,7 +59,7 @@ def test_every_trouble_is_named_once_and_the_scenes_are_listed_once(
     assert json.loads(said.stdout)["blocks"] == 4
     assert [BROKEN in line for line in said.stderr.splitlines() if line.startswith("warning: ")] == [False, True]
     assert said.stderr.count(BROKEN) == 1
-    lines = (tmp_path / "s.manifest.jsonl").read_text().splitlines()
+    lines = (tmp_path / "s.zarr.manifest.jsonl").read_text().splitlines()
     facts = [json.loads(line)["facts"] for line in lines[1:5]]
     # The names of a country's scenes beside each of its blocks would be gigabytes, in the file and in memory.
     assert ["scenes" in block["input"] for block in facts] == [True, False, False, False]

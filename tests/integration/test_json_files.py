@@ -48,7 +48,14 @@ def test_every_json_document_is_json(tmp_path: Path) -> None:
 
     files = [file for ending in ("json", "jsonl") for file in tmp_path.rglob(f"*.{ending}")]
     names = {file.name for file in files}
-    assert names >= {"provenance.json", "change.json", "a.json", "a.manifest.jsonl", "zarr.json", "config.json"}
+    assert names >= {
+        "provenance.json",
+        "change.json",
+        "a.zarr.item.json",
+        "a.zarr.manifest.jsonl",
+        "zarr.json",
+        "config.json",
+    }
     for file in files:
         text = file.read_text(encoding="utf-8")
         for document in text.splitlines() if file.suffix == ".jsonl" else [text]:

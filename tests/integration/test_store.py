@@ -40,7 +40,8 @@ from timesenclip.errors import (
 from timesenclip.grid import six_numbers
 from timesenclip.mapping.ask_store import ask_store
 from timesenclip.mapping.change import change_stores
-from timesenclip.mapping.embed_area import StoreResult, embed_area, manifest_path
+from timesenclip.mapping.embed_area import StoreResult, embed_area
+from timesenclip.mapping.store.sidecars import manifest_path
 from timesenclip.mapping.map_area import map_cube
 from timesenclip.mapping.query import make_query
 from timesenclip.mapping.store.scoring import load_area, score_area
@@ -246,7 +247,7 @@ def test_killed_at_random_moments_and_run_again_the_bytes_are_the_same(source, s
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) >= 3  # kills that hit a run which was not over yet
     names = {path.name for path in tmp_path.iterdir()}
-    assert names == {"small.zarr", "small.manifest.jsonl", "small.json"}
+    assert names == {"small.zarr", "small.zarr.manifest.jsonl", "small.zarr.item.json"}
     assert (tmp_path / "small.json").read_bytes() == small.item.read_bytes()
 
 

@@ -36,6 +36,7 @@ def adapt(
     taxonomy: opt.TaxonomyName = None,
     templates: opt.Templates = None,
     checkpoint: opt.CheckpointName = None,
+    overwrite: opt.Overwrite = False,
     strict: opt.Strict = False,
     as_json: opt.Json = False,
 ) -> None:
@@ -46,8 +47,10 @@ def adapt(
     from timesenclip.evaluation.labels.labelled import labelled_points
     from timesenclip.ground.prompts import class_vectors
     from timesenclip.model.embed import embed
+    from timesenclip.owned import require_replaceable
     from timesenclip.tasks.heads import fit_head, save_head
 
+    require_replaceable(output, "head", overwrite=overwrite)
     classes = opt.chosen_taxonomy(prompt, taxonomy)
     sentences = opt.chosen_templates(templates)
     model = opt.chosen_model(checkpoint)
@@ -75,7 +78,7 @@ def adapt(
             "timesenclip": __version__,
         },
     )
-    save_head(head, output)
+    save_head(head, output, overwrite=overwrite)
     examples = head.about["examples"]
     if data.skipped:
         note(left_out("points", data.skipped))

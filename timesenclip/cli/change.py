@@ -57,6 +57,7 @@ def change(
     --provider, --collection, --baseline and --offset-dn apply to both cubes.
     """
     from timesenclip.mapping.change import change_stores
+    from timesenclip.mapping.output.staging import CHANGE_FILES, check_map_folder
     from timesenclip.mapping.store.store import EmbeddingStore
 
     if (cube_a is None) != (cube_b is None):
@@ -69,6 +70,7 @@ def change(
     if area.aoi is None and cube_a is None:
         origin = "applies to pixels that are read, but neither --cube-a and --cube-b nor --aoi was given"
         src.refuse_given(context, ("provider", "collection", "baseline", "offset_dn"), origin)
+    check_map_folder(output, "change map", CHANGE_FILES)
     first, second = EmbeddingStore.open(before), EmbeddingStore.open(after)
     cubes = _cubes(first, second, cube_a, cube_b, area)
     with progress_bar("change, pixels") as progress:

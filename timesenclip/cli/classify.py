@@ -41,7 +41,7 @@ def classify(
     from timesenclip.tasks.parquet import check_output
     from timesenclip.tasks.point_tables import classify_table
 
-    check_output(output)
+    check_output(output, points)
     classes = query.classes()
     model = query.model()
     with progress_bar("classify") as progress:

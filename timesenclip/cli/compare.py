@@ -44,8 +44,12 @@ def compare(
     as_json: opt.Json = False,
 ) -> None:
     """Compare the metrics of two checkpoints, in total and by class, with paired intervals over blocks of land."""
-    from timesenclip.evaluation.compare import compare_checkpoints, write_comparison
+    from timesenclip.evaluation.compare import COMPARISON_FILES, compare_checkpoints, write_comparison
     from timesenclip.evaluation.labels.labelled_data import read_labelled
+    from timesenclip.owned import require_own_names
+
+    if output is not None:
+        require_own_names(output, "comparison", COMPARISON_FILES)
 
     found = read_labelled(
         data,

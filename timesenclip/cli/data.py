@@ -34,6 +34,7 @@ def sen4map(
     ] = "clear",
     only: Annotated[Path | None, typer.Option(metavar="FILE", help="List of ids (.npy, .txt, .json).")] = None,
     workers: Annotated[int, typer.Option(metavar="N", min=1, help="Processes that read.")] = 1,
+    overwrite: opt.Overwrite = False,
     strict: opt.Strict = False,
     as_json: opt.Json = False,
 ) -> None:
@@ -44,7 +45,14 @@ def sen4map(
     ids = read_ids(only) if only is not None else None
     with progress_bar("convert, places") as progress:
         done = convert_sen4map(
-            files, output, patch_size=patch, compositing=compositing, only=ids, workers=workers, progress=progress
+            files,
+            output,
+            patch_size=patch,
+            compositing=compositing,
+            only=ids,
+            workers=workers,
+            overwrite=overwrite,
+            progress=progress,
         )
     _report(len(done.store), "places", str(output), done.failed, as_json=as_json)
 
@@ -58,20 +66,22 @@ def points(
     units: opt.Units = "auto",
     offset_dn: opt.OffsetDn = None,
     step: opt.Step = "month",
+    overwrite: opt.Overwrite = False,
     strict: opt.Strict = False,
     as_json: opt.Json = False,
 ) -> None:
     """Convert a table of points to a training store of monthly composites over one period."""
-    from timesenclip.data.store_writer import store_points
+    from timesenclip.data.store_writer import check_store_folder, store_points
     from timesenclip.eo.composite import composite_series
     from timesenclip.eo.points.read import read_points
 
     span = opt.chosen_period(period, year)
     if span is None:
         raise InputError("A training store needs one period for all points; give --year 2018 or --period.")
+    check_store_folder(output, overwrite=overwrite)
     read = read_points(table, period=span, units=units, offset_dn=offset_dn or 0, step=opt.step_length(step))
     series = composite_series(read, every="month", period=span)
-    store = store_points([series], output, source=str(table))
+    store = store_points([series], output, source=str(table), overwrite=overwrite)
     _report(len(store), "places", str(output), {}, as_json=as_json)
 
 
@@ -90,9 +100,10 @@ def pair(
     as_json: opt.Json = False,
 ) -> None:
     """Join photographs to pixel years by place and time."""
-    from timesenclip.data.pairs import join_pairs, read_photo_table, write_pairs
+    from timesenclip.data.pairs import check_pairs_output, join_pairs, read_photo_table, write_pairs
     from timesenclip.data.store import SeriesStore
 
+    check_pairs_output(output, photos)
     table = read_photo_table(photos)
     pairs = join_pairs(SeriesStore.open(store), table, max_distance_m=max_distance, max_days=max_days)
     write_pairs(pairs, output)
@@ -139,10 +150,11 @@ def ground_embed(
     as_json: opt.Json = False,
 ) -> None:
     """Embed photographs with a frozen tower; the same command continues a stopped run and adds new photographs."""
-    from timesenclip.data.ground_views import embed_photos
+    from timesenclip.data.ground_views import check_ground_folder, embed_photos
     from timesenclip.data.photos import find_photos
     from timesenclip.ground.load import load_tower
 
+    check_ground_folder(output)
     found = find_photos(photos)
     if found.ignored:
         note(f"{len(found.ignored)} images are not named after a point and view, such as {found.ignored[0]}: left out")

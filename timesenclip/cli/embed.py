@@ -27,7 +27,7 @@ def embed(
     from timesenclip.tasks.parquet import check_output
     from timesenclip.tasks.point_tables import embed_table
 
-    check_output(output)
+    check_output(output, points)
     model = opt.chosen_model(checkpoint)
     dim = model.encoder.config.embed_dim
     with progress_bar("embed") as progress:

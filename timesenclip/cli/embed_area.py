@@ -32,6 +32,7 @@ def embed_area(
         int | None,
         typer.Option(metavar="N", help="Number of dimensions to keep, such as 128 or 64; default: all.", min=1),
     ] = None,
+    overwrite: opt.Overwrite = False,
     dry_run: opt.DryRun = False,
     checkpoint: opt.CheckpointName = None,
     strict: opt.Strict = False,
@@ -48,6 +49,8 @@ def embed_area(
 
     src.require_one_source(context, cube, area)
     work.check()
+    if not dry_run:
+        build.check_store_output(output)
     source = src.open_area(cube, area, read)
     model = opt.chosen_model(checkpoint)
     if dry_run:
@@ -73,6 +76,7 @@ def embed_area(
             block=work.block,
             workers=work.workers,
             dask=work.dask,
+            overwrite=overwrite,
             progress=progress,
         )
     _report_store(result, as_json=as_json)

@@ -50,13 +50,18 @@ def scenic(
     Scores come from prompts alone, and from a ridge regression that is tested on blocks of land it was not trained on.
     """
     from timesenclip.eo.points.read import read_points
-    from timesenclip.evaluation.scenic import evaluate_scenicness, read_votes, write_scenicness
+    from timesenclip.evaluation.scenic import SCENIC_FILES, evaluate_scenicness, read_votes, write_scenicness
+    from timesenclip.owned import require_own_names
     from timesenclip.tasks.scenic_score import BEAUTIFUL, UGLY
 
     if area is not None and output is None:
         raise InputError(f"--map {area} draws a map, but no folder was given; add -o FOLDER.")
     if area is None and origin.stated:
         raise InputError(f"{origin.text} tells how a cube is read, but --map was not given; leave it out.")
+    if output is not None:
+        drawn = () if area is None else tuple(f"scenic-map.{ending}" for ending in ("tif", "svg", "pdf"))
+        require_own_names(output, "scenicness report", SCENIC_FILES)
+        require_own_names(output, "score map", drawn)
     place = None if area is None else _area(area, read, origin)
     model = opt.chosen_model(checkpoint)
     table = read_votes(votes)

@@ -64,10 +64,14 @@ def suite(
     With -o all experiments of the suite are run, and one report is written as HTML, JSON, CSV and LaTeX.
     """
     from timesenclip.evaluation.labels.labelled_data import read_labelled
+    from timesenclip.evaluation.suite.report import report_files
     from timesenclip.evaluation.suite.run import run_suite
+    from timesenclip.owned import require_own_names
     from timesenclip.tasks.heads import with_unknown_below
 
     _refuse_what_has_no_effect(output, query, comparison, title)
+    if output is not None:
+        require_own_names(output, "suite report", report_files())
     classes = query.classes()
     photographs, models = comparison.photographs(), comparison.models()
     found = read_labelled(

@@ -24,6 +24,7 @@ def import_official_(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The authors' .pt or .ckpt.")],
     output: Annotated[Path, opt.output("FOLDER", "Checkpoint folder to write.")],
     tower: opt.Tower = opt.DEFAULT_TOWER,
+    overwrite: opt.Overwrite = False,
     as_json: opt.Json = False,
 ) -> None:
     """Convert the authors' weights to a checkpoint folder; no pickled code runs.
@@ -32,9 +33,11 @@ def import_official_(
     """
     from timesenclip.model.checkpoint import save
     from timesenclip.model.official import import_official
+    from timesenclip.owned import require_replaceable
 
+    require_replaceable(output, "checkpoint", overwrite=overwrite)
     found = import_official(file, tower=tower)
-    save(found.model, output, card=_card(file, found.prefix))
+    save(found.model, output, card=_card(file, found.prefix), overwrite=overwrite)
     count = sum(p.numel() for p in found.model.encoder.parameters())
     patch = found.model.encoder.config.patch_size
     if as_json:
@@ -91,6 +94,7 @@ def import_clip_(
         str | None,
         typer.Option(metavar="TEXT", help="Where the model stands in a file that holds several: 'student.'."),
     ] = None,
+    overwrite: opt.Overwrite = False,
     as_json: opt.Json = False,
 ) -> None:
     """Convert RemoteCLIP, GeoRSCLIP, SkyCLIP or SenCLIP weights to a folder for `--tower`; no pickled code runs."""
@@ -98,7 +102,14 @@ def import_clip_(
 
     colours = {name: _three(text, name) for name, text in (("mean", mean), ("std", std)) if text is not None}
     found = import_clip(
-        file, output, tokenizer=tokenizer, text_from=text_from, activation=activation, prefix=prefix, **colours
+        file,
+        output,
+        tokenizer=tokenizer,
+        text_from=text_from,
+        activation=activation,
+        prefix=prefix,
+        overwrite=overwrite,
+        **colours,
     )
     if as_json:
         print_json(

@@ -30,6 +30,7 @@ def map_(
     min_clear: src.MinClear = 0,
     zones: src.Zones = None,
     scores: src.Scores = True,
+    overwrite: opt.Overwrite = False,
     strict: opt.Strict = False,
     as_json: opt.Json = False,
 ) -> None:
@@ -39,9 +40,11 @@ def map_(
     provenance. The same command continues an interrupted run.
     """
     from timesenclip.mapping.map_area import map_cube
+    from timesenclip.mapping.output.staging import MAP_FILES, check_map_folder
 
     src.require_one_source(context, cube, area)
     work.check()
+    check_map_folder(output, "map", MAP_FILES)
     classes = query.classes()
     source = src.open_area(cube, area, read)
     model = query.model()
@@ -61,6 +64,7 @@ def map_(
             block=work.block,
             workers=work.workers,
             dask=work.dask,
+            overwrite=overwrite,
             progress=progress,
         )
     report_map(result, as_json=as_json)

@@ -214,6 +214,14 @@ DryRun = Annotated[
     bool,
     typer.Option("--dry-run", help="Print the plan and the expected cost, and write nothing.", rich_help_panel=WORK),
 ]
+Overwrite = Annotated[
+    bool,
+    typer.Option(
+        "--overwrite",
+        help="Replace another output of timesenclip that stands in the place; files of yours are never replaced.",
+        rich_help_panel=WORK,
+    ),
+]
 Strict = Annotated[
     bool, typer.Option("--strict", help="Treat warnings as errors.", callback=make_strict, is_eager=True)
 ]

@@ -45,9 +45,10 @@ def train(
     if dry_run:
         _plan(chosen, as_json=as_json)
         return
-    from timesenclip.train.trainer import pretrain
+    from timesenclip.train.trainer import check_run_folder, pretrain
 
     folder = output if output is not None else Path("runs") / chosen.name
+    check_run_folder(folder)
     with quiet_libraries(), training_bar() as progress:
         trained = pretrain(chosen, folder, accelerator=accelerator, devices=devices, progress=progress)
     if trained.rank:

@@ -87,10 +87,11 @@ def embed_photos(
         progress: called with (done, all).
 
     Raises:
-        InputError: the store belongs to another tower.
+        InputError: the store belongs to another tower, or the folder holds parts or a ground.json that are not ours.
         TowerError: the tower reads no photographs.
     """
     folder = Path(out)
+    check_ground_folder(folder)
     _begin(folder, tower)
     parts = _parts(folder)
     held = {str(name) for part in parts for name in _read_part(part, ["photo_id"]).column("photo_id").to_pylist()}
@@ -110,6 +111,30 @@ def embed_photos(
             _write_part(folder / f"part-{number:06d}.parquet", rows, tower.dim)
             written, number = written + len(rows), number + 1
     return Embedded(written, len(photos) - len(todo), failed)
+
+
+def check_ground_folder(out: str | Path) -> None:
+    """Check, before any work, that photographs can be embedded into a folder: it is a store of ours or not yet one.
+
+    Raises:
+        InputError: it is a file, or it holds a ground.json or parts that are not ours.
+    """
+    folder = Path(out)
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"'{folder}' is a file, and a ground store is a folder; give another output.")
+    about = folder / "ground.json"
+    if not about.exists() and not about.is_symlink():
+        foreign = sorted(folder.glob("part-*.parquet"))
+        if foreign:
+            raise InputError(f"'{foreign[0]}' belongs to no ground store (no ground.json beside it); move it.")
+        return
+    try:
+        content = json.loads(about.read_text(encoding="utf-8"))
+        ours = {"tower", "dim", "format_version"} <= content.keys()
+    except (OSError, ValueError, AttributeError):
+        ours = False
+    if not ours:
+        raise InputError(f"'{about}' describes no ground store; move it, or give another output.")
 
 
 def _embed_batch(

@@ -25,6 +25,7 @@ from timesenclip.data.store import SeriesStore
 from timesenclip.errors import DataNotFoundError, InputError
 from timesenclip.files import atomic_path
 from timesenclip.messages import shorten_error
+from timesenclip.owned import require_own_file
 from timesenclip.spatial import nearest_m
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "PairedPlaces",
+    "check_pairs_output",
     "join_pairs",
     "pair_by_id",
     "pair_by_table",
@@ -39,6 +41,9 @@ __all__ = [
     "read_photo_table",
     "write_pairs",
 ]
+
+_PAIR_COLUMNS = ("series_id", "photo_id", "lon", "lat", "distance_m")
+"""Columns of `join_pairs`; photographs with dates have `date`, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,12 +306,45 @@ def read_photo_table(path: str | Path) -> pd.DataFrame:
         ) from error
 
 
+def check_pairs_output(path: str | Path, *inputs: str | Path) -> None:
+    """Check, before any work, that a table of pairs replaces nothing that is not ours.
+
+    Args:
+        path: the output.
+        inputs: files that are read, which are never replaced.
+
+    Raises:
+        InputError: it would.
+    """
+    require_own_file(path, _is_pairs_table, what="table of pairs", inputs=inputs)
+
+
+def _is_pairs_table(file: Path) -> bool:
+    """Whether the columns of a table are those of `join_pairs`."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    if file.suffix == ".csv":
+        with file.open("rb") as opened:
+            head = opened.readline(200).decode("utf-8", errors="replace").strip().split(",")
+    else:
+        try:
+            head = pq.read_schema(file).names
+        except (pa.ArrowException, OSError):  # no Parquet file
+            return False
+    return tuple(head) in (_PAIR_COLUMNS, (*_PAIR_COLUMNS, "date"))
+
+
 def write_pairs(pairs: pd.DataFrame, path: str | Path) -> Path:
     """Write a pairs table, as CSV where the name ends in `.csv` and as Parquet otherwise; missing folders are made.
 
     The file appears under its name only when it is complete.
+
+    Raises:
+        InputError: it exists and is no table of pairs with distances, as `join_pairs` makes them.
     """
     file = Path(path)
+    check_pairs_output(file)
     with atomic_path(file) as scratch:
         if file.suffix == ".csv":
             pairs.to_csv(scratch, index=False)

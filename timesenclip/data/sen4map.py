@@ -37,7 +37,7 @@ from timesenclip.data.sen4map_groups import (
     sen4map_keys,
 )
 from timesenclip.data.store import SeriesStore
-from timesenclip.data.store_writer import StoreWriter
+from timesenclip.data.store_writer import StoreWriter, check_store_folder
 from timesenclip.eo.radiometry import MISSING_DN
 from timesenclip.errors import InputError
 
@@ -82,6 +82,7 @@ def convert_sen4map(
     only: Sequence[str] | None = None,
     dilate_10m_px: int = 2,
     workers: int = 1,
+    overwrite: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> Converted:
     """Convert Sen4Map files in one pass; memory holds one part, and a second run continues where the first stopped.
@@ -95,6 +96,7 @@ def convert_sen4map(
         only: ids or group names to take; default: all.
         dilate_10m_px: how far clouds and shadows grow, in pixels of 10 m (`clear` only); 2 are one of SCL's own.
         workers: processes that read; each opens the files itself.
+        overwrite: a training store of ours is replaced when the new one is complete.
         progress: called with (done, all) in places.
 
     Raises:
@@ -103,6 +105,7 @@ def convert_sen4map(
     """
     if patch_size < 1 or patch_size % 2 == 0:
         raise InputError(f"patch_size is {patch_size}; expected an odd number such as 1, 5 or 9.")
+    check_store_folder(out, overwrite=overwrite)
     chosen = _choose([Path(file) for file in files], only)
     total = sum(len(keys) for _, keys in chosen)
     writer = StoreWriter(
@@ -111,6 +114,7 @@ def convert_sen4map(
         patch_size=patch_size,
         plan={"files": [str(file) for file, _ in chosen], "keys": _key_digest(chosen), "dilate_px": dilate_10m_px},
         attributes={"source": "Sen4Map", "year": YEAR, "compositing": compositing, "offset_dn": 0},
+        overwrite=overwrite,
     )
     tasks = list(_tasks(chosen, writer.part_size(patch_size), patch_size, compositing, dilate_10m_px))
     failed = _convert(tasks, writer, total, workers=workers, progress=progress)

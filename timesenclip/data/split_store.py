@@ -8,9 +8,12 @@ from pathlib import Path
 from timesenclip.data.splits import check_apart
 from timesenclip.data.store import SeriesStore
 from timesenclip.files import write_text
+from timesenclip.owned import claimed, require_own_names
 from timesenclip.spatial import spatial_parts
 
 __all__ = ["StoreSplit", "split_store"]
+
+_PARTS = ("train", "validation", "test", "unused")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,17 +49,18 @@ def split_store(
         seed: which block falls where.
 
     Raises:
-        InputError: a place has no coordinates, or the shares are not in 0..1.
+        InputError: a place has no coordinates, the shares are not in 0..1, or a list would replace a file that is
+            not ours.
     """
+    names = tuple(f"{name}.txt" for name in _PARTS)
+    require_own_names(out, "split", names)
     index = SeriesStore.open(store).index
     lon, lat = index["lon"].to_numpy(), index["lat"].to_numpy()
     shares = {"train": 1 - validation - test, "validation": validation, "test": test}
     part = spatial_parts(lat_deg=lat, lon_deg=lon, block_deg=block_deg, shares=shares, seed=seed, gap_m=gap_m)
     nearest = check_apart(part, lat_deg=lat, lon_deg=lon, min_distance_m=gap_m)
-    folder = Path(out)
-    folder.mkdir(parents=True, exist_ok=True)
-    parts = (*shares, "unused")
-    for name in parts:
-        ids = index["sample_id"].astype(str).to_numpy()[part == name]
-        write_text(folder / f"{name}.txt", "\n".join(ids) + "\n" * bool(len(ids)))
-    return StoreSplit(folder, {name: int((part == name).sum()) for name in parts}, nearest)
+    with claimed(out, "split", names) as folder:
+        for name in _PARTS:
+            ids = index["sample_id"].astype(str).to_numpy()[part == name]
+            write_text(folder / f"{name}.txt", "\n".join(ids) + "\n" * bool(len(ids)))
+    return StoreSplit(folder, {name: int((part == name).sum()) for name in _PARTS}, nearest)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,14 +17,20 @@ from timesenclip.data.store import FORMAT_VERSION, SeriesStore, import_zarr
 from timesenclip.eo.radiometry import MISSING_DN, QUANTIFICATION
 from timesenclip.errors import InputError
 from timesenclip.files import atomic_path, json_text, plain, write_json
+from timesenclip.owned import remove_known
 from timesenclip.series import PixelSeries, concatenate
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["StoreWriter", "store_points", "write_index"]
+__all__ = ["StoreWriter", "check_store_folder", "store_points", "write_index"]
 
 _CHUNK, _SHARD = 512, 8192
+_STORE_FILE = re.compile(
+    r"index\.parquet|plan\.json|parts/\.?part-.*|((dn|observations)/)?"
+    r"(zarr\.json|zarr\.[0-9a-f]{32}\.partial|c(/\d+)*(\.[0-9a-f]{32}\.partial)?)|\..+\.timesenclip-part"
+)
+"""Files of a training store, relative to it."""
 _GEOMETRY: dict[str, Any] = {"encoding": "WKB", "geometry_types": ["Point"]}
 
 
@@ -36,6 +44,7 @@ class StoreWriter:
         patch_size: side of the patches.
         plan: what identifies the data; a `.partial` folder of another plan is refused.
         attributes: facts about the data, which are written into the store.
+        overwrite: remove a training store of ours, and a `.partial` of another plan.
 
     Raises:
         InputError: the folder exists already, or its `.partial` was begun with another plan or other attributes.
@@ -51,11 +60,14 @@ class StoreWriter:
         patch_size: int = 1,
         plan: Mapping[str, Any],
         attributes: Mapping[str, Any],
+        overwrite: bool = False,
     ) -> None:
         self.folder = Path(folder)
-        if (self.folder / "index.parquet").is_file() or (self.folder.is_dir() and any(self.folder.iterdir())):
-            raise InputError(f"'{self.folder}' exists already; give another folder, or remove it.")
+        check_store_folder(self.folder, overwrite=overwrite)
+        self._overwrite = overwrite
         self.scratch = self.folder.with_name(self.folder.name + ".partial")
+        if self.scratch.is_symlink():
+            raise InputError(f"'{self.scratch}' is a link, and a folder is to be made there; remove it.")
         self._parts = self.scratch / "parts"
         self._attributes = dict(attributes) | {
             "format_version": FORMAT_VERSION,
@@ -64,7 +76,7 @@ class StoreWriter:
             "patch_size": patch_size,
         }
         described = plain({"plan": plan, "count": count} | self._attributes)
-        if self.scratch.is_dir():
+        if self.scratch.is_dir() and not self._is_dropped(described):
             self._check_plan(described)
             self._group = import_zarr().open_group(str(self.scratch), mode="r+")
             return
@@ -97,6 +109,18 @@ class StoreWriter:
                 f"'{self.scratch}' was begun with other input or options ({', '.join(differ)}); remove it, or give the "
                 "same ones to go on."
             )
+
+    def _is_dropped(self, described: Mapping[str, Any]) -> bool:
+        """With `overwrite`, remove what was begun with another plan; whether that was done."""
+        file = self.scratch / "plan.json"
+        if not self._overwrite or not file.is_file():
+            return False
+        if json.loads(file.read_text(encoding="utf-8")) == described:
+            return False
+        remove_known(self.scratch, _is_store_file)
+        if self.scratch.exists():
+            raise InputError(f"'{self.scratch}' holds files that timesenclip did not write; move them.")
+        return True
 
     @staticmethod
     def part_size(patch_size: int = 1) -> int:
@@ -145,17 +169,49 @@ class StoreWriter:
             )
         self._group.attrs.update(plain(self._attributes))
         write_index(index, self.scratch / "index.parquet")
-        for file in self._parts.iterdir():
-            file.unlink()
-        self._parts.rmdir()
+        remove_known(self._parts, lambda name: name.startswith(("part-", ".part-")))
         (self.scratch / "plan.json").unlink()
+        check_store_folder(self.folder, overwrite=self._overwrite)
         if self.folder.is_dir():
-            self.folder.rmdir()
+            if any(self.folder.iterdir()):
+                remove_known(self.folder, _is_store_file)
+            else:
+                self.folder.rmdir()
         self.scratch.rename(self.folder)
         return SeriesStore.open(self.folder)
 
     def _part_file(self, part: int) -> Path:
         return self._parts / f"part-{part:06d}.parquet"
+
+
+def check_store_folder(folder: str | Path, *, overwrite: bool = False) -> None:
+    """Check, before any work, that a training store can be written.
+
+    Args:
+        folder: the store.
+        overwrite: a training store of ours may be replaced.
+
+    Raises:
+        InputError: the folder is not empty, or with `overwrite` holds what no training store has.
+    """
+    root = Path(folder)
+    if root.exists() and not root.is_dir():
+        raise InputError(f"'{root}' is a file, and a training store is a folder; give another output.")
+    if root.is_symlink():
+        raise InputError(f"'{root}' is a link; give the folder that it leads to.")
+    if not root.is_dir() or not any(root.iterdir()):
+        return
+    if not overwrite:
+        raise InputError(f"'{root}' exists already; give another folder, or --overwrite if it is a training store.")
+    SeriesStore.open(root)
+    files = (Path(parent, name).relative_to(root).as_posix() for parent, _, names in os.walk(root) for name in names)
+    foreign = sorted(name for name in files if not _is_store_file(name))
+    if foreign:
+        raise InputError(f"'{root}' holds '{foreign[0]}', which timesenclip did not write; move it.")
+
+
+def _is_store_file(name: str) -> bool:
+    return _STORE_FILE.fullmatch(name) is not None
 
 
 def write_index(index: pd.DataFrame, path: Path) -> None:
@@ -182,6 +238,7 @@ def store_points(
     *,
     source: str,
     labels: pd.DataFrame | None = None,
+    overwrite: bool = False,
 ) -> SeriesStore:
     """Write monthly series of any origin as a store; places start at their own first month.
 
@@ -190,6 +247,7 @@ def store_points(
         folder: final name.
         source: where they came from; written into the store and into messages.
         labels: columns to add to the index, in the order of the places.
+        overwrite: as for `StoreWriter`.
 
     Raises:
         InputError: steps are not consecutive calendar months, pieces differ in length, or ids repeat.
@@ -209,6 +267,7 @@ def store_points(
         patch_size=patch,
         plan={"source": source, "places": total},
         attributes={"source": source, "compositing": "as given"},
+        overwrite=overwrite,
     )
     size, joined = writer.part_size(patch), concatenate(pieces, provenance=pieces[0].provenance)
     months = joined.start.astype("datetime64[M]")

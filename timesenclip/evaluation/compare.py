@@ -21,12 +21,24 @@ from timesenclip.files import write_json, write_text
 from timesenclip.ground.prompts import DEFAULT, class_vectors
 from timesenclip.model.checkpoint import Model
 from timesenclip.model.embed import embed
+from timesenclip.owned import claimed
 from timesenclip.report import plots as draw
+from timesenclip.report.figure import figure_files
 from timesenclip.report.page import html_page
-from timesenclip.report.table import ReportTable, write_tables
+from timesenclip.report.table import ReportTable, table_files, write_tables
 from timesenclip.tasks.classify import classify_embeddings
 
-__all__ = ["Change", "CheckpointComparison", "compare_checkpoints", "compare_predictions", "write_comparison"]
+COMPARISON_FILES = ("compare.html", "compare.json", *table_files("compare"), *figure_files("differences"))
+"""Files of a comparison."""
+
+__all__ = [
+    "COMPARISON_FILES",
+    "Change",
+    "CheckpointComparison",
+    "compare_checkpoints",
+    "compare_predictions",
+    "write_comparison",
+]
 
 _OVERALL = {
     "accuracy": "accuracy",
@@ -193,7 +205,11 @@ def compare_predictions(
 
 
 def write_comparison(found: CheckpointComparison, out: str | Path) -> dict[str, Path]:
-    """Write compare.json, the table (CSV, LaTeX) and one page into a folder."""
+    """Write compare.json, the table (CSV, LaTeX) and one page into a folder.
+
+    Raises:
+        InputError: a file of these names is not ours.
+    """
     folder = Path(out)
     heads = ("", "samples", "A", "B", "B less A", "verdict")
     rows = tuple(
@@ -201,14 +217,12 @@ def write_comparison(found: CheckpointComparison, out: str | Path) -> dict[str, 
         for row in found.rows
     )
     table = ReportTable("compare", f"A: {found.first}. B: {found.second}. Of a class, F1.", heads, rows)
-    write_tables(folder, [table])
     figure = draw.differences(
         "differences",
         "B less A with its interval",
         [row.name for row in found.rows],
         [(row.difference, row.low, row.high) for row in found.rows],
     )
-    figure.save(folder)
     lead = (
         f"{found.title}. Of {found.rows[0].samples:,} samples both answer {found.same_answer:.0%} alike; only A is "
         f"right on {found.only_first_right:,}, only B on {found.only_second_right:,}. {found.blocks:,} blocks of land, "
@@ -225,8 +239,11 @@ def write_comparison(found: CheckpointComparison, out: str | Path) -> dict[str, 
         notes=(f"A: {found.first}", f"B: {found.second}", *found.notes),
         sections=section,
     )
-    return {
-        "page": write_text(folder / "compare.html", page, shared=True),
-        "json": write_json(folder / "compare.json", found.to_dict(), shared=True),
-        "table": folder / "compare.csv",
-    }
+    with claimed(folder, "comparison", COMPARISON_FILES, exclusive=False):
+        write_tables(folder, [table])
+        figure.save(folder)
+        return {
+            "page": write_text(folder / "compare.html", page, shared=True),
+            "json": write_json(folder / "compare.json", found.to_dict(), shared=True),
+            "table": folder / "compare.csv",
+        }

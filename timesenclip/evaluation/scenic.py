@@ -21,13 +21,18 @@ from timesenclip.files import write_json, write_text
 from timesenclip.messages import shorten_error
 from timesenclip.model.checkpoint import Model
 from timesenclip.model.embed import embed
-from timesenclip.report.figure import ReportFigure
+from timesenclip.owned import claimed
+from timesenclip.report.figure import ReportFigure, figure_files
 from timesenclip.report.plots import scored_places
 from timesenclip.series import PixelSeries
 from timesenclip.spatial import spatial_blocks, spatial_folds
 from timesenclip.tasks.scenic_score import BEAUTIFUL, UGLY, LinearScore, contrast_vector
 
+SCENIC_FILES = ("scenic.json", "scenic.csv", *figure_files("scenic"))
+"""Files of `write_scenicness`."""
+
 __all__ = [
+    "SCENIC_FILES",
     "Correlations",
     "Scenicness",
     "Votes",
@@ -286,6 +291,9 @@ def write_scenicness(found: Scenicness, series: PixelSeries, out: str | Path) ->
         found: from `evaluate_scenicness`.
         series: the series that were evaluated, for their coordinates.
         out: folder for the files.
+
+    Raises:
+        InputError: a file of these names is not ours.
     """
     from timesenclip.report.table import ReportTable
 
@@ -295,12 +303,13 @@ def write_scenicness(found: Scenicness, series: PixelSeries, out: str | Path) ->
     cells = zip(found.sample_id, lat, lon, found.truth, found.contrast_score, ridge, strict=True)
     rows = tuple((name, *(float(value) for value in rest)) for name, *rest in cells)
     heads = ("sample_id", "lat", "lon", "mean vote", "prompt contrast", "ridge")
-    draw_scenicness(found, series).save(folder)
-    return {
-        "json": write_json(folder / "scenic.json", found.to_dict(), shared=True),
-        "scores": write_text(folder / "scenic.csv", ReportTable("scenic", "", heads, rows).to_csv(), shared=True),
-        "map": folder / "scenic.svg",
-    }
+    with claimed(folder, "scenicness report", SCENIC_FILES, exclusive=False):
+        draw_scenicness(found, series).save(folder)
+        return {
+            "json": write_json(folder / "scenic.json", found.to_dict(), shared=True),
+            "scores": write_text(folder / "scenic.csv", ReportTable("scenic", "", heads, rows).to_csv(), shared=True),
+            "map": folder / "scenic.svg",
+        }
 
 
 def draw_scenicness(found: Scenicness, series: PixelSeries) -> ReportFigure:

@@ -16,7 +16,7 @@ from typing import Any, Literal
 from torch import Tensor
 
 from timesenclip.errors import CheckpointError, InputError, TowerError
-from timesenclip.files import atomic_folder, write_json
+from timesenclip.files import write_json
 from timesenclip.ground.clip import CLIP_MEAN, CLIP_STD
 from timesenclip.ground.clip.resnet import MODEL_TYPE, read_resnet
 from timesenclip.ground.clip.state_dict import NO_WEIGHTS, Part, Tensors, read_text, read_vit, whole_prefix
@@ -24,6 +24,7 @@ from timesenclip.ground.clip.tower import ClipTower
 from timesenclip.ground.clip.transformers_package import import_transformers
 from timesenclip.ground.load import load_tower
 from timesenclip.messages import shorten_error
+from timesenclip.owned import atomic_folder, require_replaceable
 from timesenclip.safe_torch_load import read_tensors
 
 __all__ = ["TOKENIZER", "Activation", "ImportedClip", "import_clip"]
@@ -72,6 +73,7 @@ def import_clip(
     mean: Sequence[float] = CLIP_MEAN,
     std: Sequence[float] = CLIP_STD,
     prefix: str | None = None,
+    overwrite: bool = False,
 ) -> ImportedClip:
     """Convert a file of CLIP weights to a folder for `load_tower` and `--tower`.
 
@@ -83,6 +85,7 @@ def import_clip(
         activation: activation function of the transformers in the file.
         mean, std: of red, green and blue in 0..1; default: OpenAI's.
         prefix: where the model stands in the file, if it holds several.
+        overwrite: another output of ours in the folder's place is replaced, too.
 
     Raises:
         DataNotFoundError: there is no such file.
@@ -92,7 +95,7 @@ def import_clip(
         MissingExtraError: transformers is not installed.
     """
     target = Path(folder)
-    _check(target, mean, std)
+    _check(target, mean, std, overwrite)
     tensors = read_tensors(path)
     prefix, image_prefix = whole_prefix(tensors, source_name=str(path), prefix=prefix)
     visual = Tensors(tensors, image_prefix, source_name=str(path))
@@ -127,7 +130,7 @@ def import_clip(
         _ignored(tensors, set(used), prefix),
         _notes(kind, activation, text_from, used, tensors),
     )
-    _write(found, state, text, pieces, activation, mean, std, card=_card(Path(path), found))
+    _write(found, state, text, pieces, activation, mean, std, card=_card(Path(path), found), overwrite=overwrite)
     return found
 
 
@@ -136,14 +139,11 @@ def _scalar(value: Tensor) -> Tensor:
     return value.detach().float().reshape(-1)[0].clone()
 
 
-def _check(target: Path, mean: Sequence[float], std: Sequence[float]) -> None:
+def _check(target: Path, mean: Sequence[float], std: Sequence[float], overwrite: bool) -> None:
     for name, values in (("mean", mean), ("std", std)):
         if len(values) != 3 or not all(math.isfinite(value) and (value > 0 or name == "mean") for value in values):
             raise InputError(f"{name} is {list(values)}; expected three numbers, for red, green and blue in 0..1.")
-    if target.exists() and not target.is_dir():
-        raise InputError(f"'{target}' is a file; choose a new folder.")
-    if target.is_dir() and any(target.iterdir()) and not (target / "preprocessor_config.json").is_file():
-        raise InputError(f"'{target}' holds something else; choose a new folder.")
+    require_replaceable(target, "tower", overwrite=overwrite)
 
 
 def _text_prefix(tensors: dict[str, Tensor], prefix: str) -> str | None:
@@ -249,12 +249,13 @@ def _write(
     std: Sequence[float],
     *,
     card: str,
+    overwrite: bool,
 ) -> None:
     """Write the folder under a temporary name; it gets its name after it was loaded and tried once."""
     from safetensors.torch import save_file
 
     target, side = found.folder, found.image["image_size"]
-    with atomic_folder(target) as scratch:
+    with atomic_folder(target, "tower", overwrite=overwrite) as scratch:
         save_file(state, scratch / "model.safetensors", metadata={"format": "pt"})
         write_json(scratch / "config.json", _config(found, text, activation))
         image_processor = {

@@ -9,9 +9,9 @@ from timesenclip.errors import InputError
 from timesenclip.grid import Window
 from timesenclip.ground.taxonomy import Taxonomy
 from timesenclip.mapping.output.class_map import ClassBlock
-from timesenclip.mapping.output.cog import map_folder
 from timesenclip.mapping.output.layers import AreaGrid
 from timesenclip.mapping.output.result import MapResult
+from timesenclip.mapping.output.staging import MAP_FILES, check_map_folder, map_folder
 from timesenclip.mapping.output.write_map import write_map
 from timesenclip.mapping.output.zones import check_zones
 from timesenclip.mapping.query import Query, make_query
@@ -62,11 +62,13 @@ def ask_store(
         The result; its files are complete.
 
     Raises:
-        InputError: the store is not complete, or the query cannot be asked.
+        InputError: the store is not complete, the query cannot be asked, or a file of the map would replace one that
+            is not ours.
         CheckpointError: the head was made for another checkpoint than the store.
         NoClearObservationError: no pixel has enough clear observations.
         TowerError: the model's tower is not the store's.
     """
+    check_map_folder(out, "map", MAP_FILES)
     opened = store if isinstance(store, EmbeddingStore) else EmbeddingStore.open(store)
     opened.require_complete()
     if min_clear < 0:
@@ -78,23 +80,26 @@ def ask_store(
     grid = AreaGrid.of(opened)
     if zones is not None:
         check_zones(zones, shape=grid.shape, crs=grid.crs, transform=grid.transform)
-
-    return write_map(
-        _asked(opened, query, min_clear, scores, workers),
-        query,
-        lambda tally: (
-            query.origin | {"min_clear": min_clear} | tally.missing() | {"input": opened.status["provenance"]["input"]}
-        ),
-        folder=map_folder(out),
-        grid=grid,
-        scores=scores,
-        zones=zones,
-        nothing_seen=lambda _: (
-            f"No pixel of '{opened.path}' has {max(min_clear, 1)} clear observation(s) or more; lower --min-clear, "
-            "or embed another period."
-        ),
-        progress=progress,
-    )
+    with map_folder(out, "map", MAP_FILES) as folder:
+        return write_map(
+            _asked(opened, query, min_clear, scores, workers),
+            query,
+            lambda tally: (
+                query.origin
+                | {"min_clear": min_clear}
+                | tally.missing()
+                | {"input": opened.status["provenance"]["input"]}
+            ),
+            folder=folder,
+            grid=grid,
+            scores=scores,
+            zones=zones,
+            nothing_seen=lambda _: (
+                f"No pixel of '{opened.path}' has {max(min_clear, 1)} clear observation(s) or more; lower --min-clear, "
+                "or embed another period."
+            ),
+            progress=progress,
+        )
 
 
 def _asked(

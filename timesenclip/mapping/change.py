@@ -7,7 +7,7 @@ itself: the median of all distances + 3 robust standard deviations.
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from affine import Affine
@@ -18,8 +18,8 @@ from timesenclip.files import write_json
 from timesenclip.grid import six_numbers
 from timesenclip.mapping.change_blocks import ChangeMarks, StorePair
 from timesenclip.mapping.change_statistics import Transition
-from timesenclip.mapping.output.cog import map_folder
 from timesenclip.mapping.output.layers import AreaGrid
+from timesenclip.mapping.output.staging import CHANGE_FILES, check_map_folder, map_folder, staged
 from timesenclip.mapping.output.write_map import write_rasters
 from timesenclip.mapping.query import Query
 from timesenclip.mapping.run.blocks import Progress
@@ -79,21 +79,41 @@ def change_stores(
     Raises:
         GridError: the stores are not on one grid.
         CheckpointError: they were made by different checkpoints, whose vectors cannot be compared.
-        InputError: a store is not complete, or the threshold is no cosine distance.
+        InputError: a store is not complete, the threshold is no cosine distance, or a file would replace one that is
+            not ours.
         NoClearObservationError: no pixel was seen in both.
     """
+    check_map_folder(out, "change map", CHANGE_FILES)
     first, second = (s if isinstance(s, EmbeddingStore) else EmbeddingStore.open(s) for s in (before, after))
     _check_comparable(first, second)
     if threshold is not None and not 0 <= threshold <= 2:
         raise InputError(f"threshold is {threshold:g}; a cosine distance is 0..2.")
     if cubes is not None:
         _check_cubes(cubes, (first, second))
-    folder, grid = map_folder(out), AreaGrid.of(first)
     pair = StorePair(first, second, None if query is None else (query, query.for_store(second)), min_clear)
+    with (
+        map_folder(out, "change map", CHANGE_FILES) as folder,
+        staged(folder, CHANGE_FILES) as stage,
+    ):
+        found = _compare(pair, stage, threshold, cubes, workers, progress)
+    return replace(found, folder=folder, files={name: folder / path.name for name, path in found.files.items()})
+
+
+def _compare(
+    pair: StorePair,
+    folder: Path,
+    threshold: float | None,
+    cubes: tuple[AreaSource, AreaSource] | None,
+    workers: int | None,
+    progress: Progress | None,
+) -> ChangeResult:
+    """Write all files into a folder."""
+    first, second, grid = pair.first, pair.second, AreaGrid.of(pair.first)
     files = write_rasters(pair.layers(), pair.blocks(workers), folder=folder, grid=grid, progress=progress)
     limit = pair.distances.outlier_threshold() if threshold is None else threshold
     marks = ChangeMarks((first, second), files["distance"], limit, cubes)
     files |= write_rasters(marks.layers(), marks.blocks(), folder=folder, grid=grid)
+    classes = None if pair.queries is None else pair.queries[0].taxonomy
     result = ChangeResult(
         folder=folder,
         files=files,
@@ -102,7 +122,7 @@ def change_stores(
         changed=marks.changed,
         hectares=marks.changed * grid.pixel_m**2 / 10_000,
         median_distance=pair.distances.quantile(0.5),
-        transitions=() if query is None else pair.classes.transitions(query.taxonomy, grid.pixel_m),
+        transitions=() if classes is None else pair.classes.transitions(classes, grid.pixel_m),
         months=marks.month_shares(),
     )
     files["statistics"] = _write_statistics(result, first, second)

@@ -6,7 +6,10 @@ names only when they are complete, so a second run computes the missing blocks a
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +21,7 @@ from timesenclip._version import __version__
 from timesenclip.eo.area import AreaSource, block_side, check_unchanged
 from timesenclip.eo.period import Every, Period, as_period
 from timesenclip.errors import InputError
-from timesenclip.files import write_json
+from timesenclip.files import file_lock, write_json
 from timesenclip.grid import Window
 from timesenclip.manifest import Manifest
 from timesenclip.mapping.output.cog import output_folder
@@ -30,11 +33,20 @@ from timesenclip.mapping.run.executor import open_executor
 from timesenclip.mapping.run.facts import BlockFacts, shared_input
 from timesenclip.mapping.store.info import StoreInfo, chunk_side
 from timesenclip.mapping.store.quantise import Projection, fit_projection
+from timesenclip.mapping.store.sidecars import (
+    adopt_older_manifest,
+    item_path,
+    manifest_path,
+    remove_older_item,
+    require_own_sidecars,
+)
 from timesenclip.mapping.store.stac_item import stac_item
-from timesenclip.mapping.store.store import EmbeddingStore
+from timesenclip.mapping.store.store import EmbeddingStore, foreign_in_store
 from timesenclip.model.checkpoint import Model, as_model
 
-__all__ = ["StoreResult", "embed_area", "item_path", "manifest_path"]
+__all__ = ["StoreResult", "check_store_output", "embed_area"]
+
+_TORN = re.compile(r"\.[0-9a-f]{32}\.partial$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,16 +69,6 @@ class StoreResult:
     """The manifest, which records every block."""
 
 
-def manifest_path(store: str | Path) -> Path:
-    """Path of the manifest of a store: beside the store, because Zarr warns of unknown files inside."""
-    return Path(store).with_suffix(".manifest.jsonl")
-
-
-def item_path(store: str | Path) -> Path:
-    """Path of the STAC item of a store."""
-    return Path(store).with_suffix(".json")
-
-
 def embed_area(
     source: AreaSource,
     out: str | Path,
@@ -78,6 +80,7 @@ def embed_area(
     block: int | None = None,
     workers: int | None = None,
     dask: str | None = None,
+    overwrite: bool = False,
     progress: Progress | None = None,
 ) -> StoreResult:
     """Embed every pixel of an area into a store, which `ask_store` classifies for any query.
@@ -91,48 +94,84 @@ def embed_area(
         block: side of a block in pixels, a multiple of 16, and of a shard of the store; default: 256, of scenes 512.
         workers: threads; default: one a core. Memory grows with them, not with the area.
         dask: `tcp://host:port` or `local:N`: run the blocks on a cluster that reaches `out`, with the same result.
+        overwrite: remove a store of ours of another job first; one of the same job is continued.
         progress: called with (done, all) in pixels.
 
     Returns:
         The store, complete.
 
     Raises:
-        InputError: `out` holds a store of another checkpoint, period, grid or state of the source, another process is
-            writing it, or the source was changed during the run.
+        InputError: `out` holds a store of another checkpoint, period, grid or state of the source, or what is not ours,
+            another process is writing it, or the source was changed during the run.
         PartialFailureError: some blocks failed; the others are kept, and the same call computes the missing ones.
     """
+    path = Path(out).resolve()
+    check_store_output(path)
     chosen = as_model(model)
     plain = Model(chosen.encoder, chosen.config, digest=chosen.digest)  # without its tower, which blocks do not need
     span = as_period(period)
     source.check_offset(span)
-    path = Path(out).resolve()
     output_folder(path.parent)
     info = _info(source, plain, span, every, dims, fitting_block(source.shape, block_side(source, block)))
-    known = EmbeddingStore.open(path) if (path / "zarr.json").is_file() else None
-    if known is not None:
-        if known.info.tower_revision == "":  # an early store, whose manifest does not say it either
+    with _only_writer(path), one_torch_thread(), open_executor(workers, dask) as executor:
+        check_store_output(path)
+        known = EmbeddingStore.open(path) if path.exists() else None
+        if known is not None and known.info.tower_revision == "":  # an early store, whose manifest does not say it
             info = info.model_copy(update={"tower_revision": ""})
-        _check_same(known, info)
-    elif path.exists():
-        raise InputError(f"'{path}' exists and is no embedding store; give another output, or remove it.")
-    identity = {"store": path.name, **_identity(info)}
-    fresh = known is None  # a manifest without a store belongs to a store that was removed
-    with (
-        one_torch_thread(),
-        open_executor(workers, dask) as executor,
-        Manifest(manifest_path(path), "embed-area", identity, fresh=fresh) as manifest,
-    ):
-        store = known or _create(path, info, source, plain, span, every)
-        _remove_torn_files(path)
-        windows = list(store.blocks())
-        job: BlockJob = EmbedJob(source, plain, span, every, store)
-        reused = len(done_blocks(job, windows, manifest))
-        facts = run_blocks(executor, job, windows, manifest, output=path, progress=progress)
-        for level in range(1, len(info.level_shapes)):
-            job, windows = OverviewJob(store, level), list(store.at_level(level).blocks())
-            run_blocks(executor, job, windows, manifest, output=path, level=level)
-        check_unchanged(source)
-        return _finish(store, facts, reused, span)
+        if known is not None and not _is_same(known, info, overwrite):
+            _remove_store(path)
+            known = None
+        adopt_older_manifest(path)
+        identity = {"store": path.name, **_identity(info)}
+        fresh = known is None  # a manifest without a store belongs to a store that was removed
+        with Manifest(manifest_path(path), "embed-area", identity, fresh=fresh) as manifest:
+            store = known or _create(path, info, source, plain, span, every)
+            _remove_torn_files(path)
+            windows = list(store.blocks())
+            job: BlockJob = EmbedJob(source, plain, span, every, store)
+            reused = len(done_blocks(job, windows, manifest))
+            facts = run_blocks(executor, job, windows, manifest, output=path, progress=progress)
+            for level in range(1, len(info.level_shapes)):
+                job, windows = OverviewJob(store, level), list(store.at_level(level).blocks())
+                run_blocks(executor, job, windows, manifest, output=path, level=level)
+            check_unchanged(source)
+            return _finish(store, facts, reused, span)
+
+
+def check_store_output(out: str | Path) -> None:
+    """Check, before any work, that a store and the files beside it replace nothing that is not ours.
+
+    Raises:
+        InputError: they would, or a store of ours holds a file that is not ours.
+    """
+    path = Path(out)
+    if path.is_symlink() and not path.exists():
+        raise InputError(f"'{path}' is a link that leads nowhere; remove it, or give another output.")
+    if path.exists():
+        if not (path / "zarr.json").is_file():
+            raise InputError(f"'{path}' exists and is no embedding store; give another output, or remove it.")
+        EmbeddingStore.open(path)
+    require_own_sidecars(path.resolve())
+
+
+@contextmanager
+def _only_writer(path: Path) -> Iterator[None]:
+    """Keep a store for this process, before its files are looked at: another process may be ending its work there."""
+    with file_lock(path.with_name(f".{path.name}.lock")) as free:
+        if not free:
+            raise InputError(f"Another process is writing '{path}'; wait for it, or give another output.")
+        yield
+
+
+def _remove_store(path: Path) -> None:
+    """Remove a store of ours and its manifest."""
+    foreign = foreign_in_store(path)
+    if foreign is not None:
+        raise InputError(
+            f"'{path}' holds '{foreign}', which timesenclip did not write; move it, or give another output."
+        )
+    shutil.rmtree(path)
+    manifest_path(path).unlink(missing_ok=True)
 
 
 def _info(
@@ -166,15 +205,18 @@ def _identity(info: StoreInfo) -> dict[str, Any]:
     return info.model_dump(mode="json", exclude={"format_version", "kept", "calibration", "chunk"} | unsaid)
 
 
-def _check_same(store: EmbeddingStore, info: StoreInfo) -> None:
-    """Refuse to mix two jobs in one store."""
+def _is_same(store: EmbeddingStore, info: StoreInfo, overwrite: bool) -> bool:
+    """Whether a store is of this job; one of another job is refused, since two jobs must not mix, or overwritten."""
     theirs, mine = _identity(store.info), _identity(info)
     for key, value in mine.items():
         if theirs[key] != value and not (key == "source" and not theirs[key]):  # early stores do not say it
+            if overwrite:
+                return False
             raise InputError(
                 f"The store '{store.path}' was made with {key} {theirs[key]!r}, this is {value!r}; give another "
-                "output, or remove the store."
+                "output, or --overwrite to remove the store."
             )
+    return True
 
 
 def _create(
@@ -191,7 +233,8 @@ def _create(
 def _remove_torn_files(path: Path) -> None:
     """Remove the files that a killed process left under the temporary names of Zarr."""
     for part in path.rglob("*.partial"):
-        part.unlink(missing_ok=True)
+        if _TORN.search(part.name):
+            part.unlink(missing_ok=True)
 
 
 def _finish(store: EmbeddingStore, facts: dict[Window, BlockFacts], reused: int, period: Period | None) -> StoreResult:
@@ -201,6 +244,7 @@ def _finish(store: EmbeddingStore, facts: dict[Window, BlockFacts], reused: int,
     store.finish(provenance)
     item = item_path(store.path)
     write_json(item, stac_item(store, start=start, end=end))
+    remove_older_item(store.path)
     return StoreResult(
         store=store,
         blocks=len(facts),

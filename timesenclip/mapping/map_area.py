@@ -6,7 +6,6 @@ embeddings are not kept (`embed_area` keeps them for `ask_store`).
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,17 +14,18 @@ from timesenclip.eo.area import AreaSource, CubeInMemory, block_side
 from timesenclip.eo.period import Every, Period, as_period
 from timesenclip.errors import InputError, NoClearObservationError
 from timesenclip.ground.taxonomy import Taxonomy
-from timesenclip.mapping.output.cog import map_folder
 from timesenclip.mapping.output.layers import AreaGrid
 from timesenclip.mapping.output.result import MapResult
+from timesenclip.mapping.output.staging import MAP_FILES, check_map_folder, map_folder
 from timesenclip.mapping.output.tally import AreaTally
 from timesenclip.mapping.output.write_map import write_map
 from timesenclip.mapping.output.zones import check_zones
 from timesenclip.mapping.query import make_query
 from timesenclip.mapping.run.blocks import Progress
 from timesenclip.mapping.run.facts import shared_input
-from timesenclip.mapping.run.map_block import MapJob
+from timesenclip.mapping.run.map_block import MapJob, is_block_file, is_block_folder
 from timesenclip.model.checkpoint import Model, as_model
+from timesenclip.owned import remove_known
 from timesenclip.series import Cube
 from timesenclip.tasks.heads import with_unknown_below
 
@@ -48,6 +48,7 @@ def map_cube(
     block: int | None = None,
     workers: int | None = None,
     dask: str | None = None,
+    overwrite: bool = False,
     progress: Progress | None = None,
 ) -> MapResult:
     """Map an area by classes: embed and classify every pixel, and write the maps.
@@ -67,6 +68,7 @@ def map_cube(
         block: side of a block in pixels; default: 256, of scenes 512, since their files hold tiles of up to 1,024.
         workers: blocks at the same time; default: one a core. Memory grows with them.
         dask: `tcp://host:port` or `local:N`: run the blocks on a cluster that reaches `out`, with the same result.
+        overwrite: where another map was begun in `out`, drop its finished blocks.
         progress: called with (done, all) in pixels.
 
     Returns:
@@ -74,9 +76,11 @@ def map_cube(
 
     Raises:
         NoClearObservationError: no pixel has (enough) clear observations.
-        InputError: too many classes, the encoder reads patches, or another map was begun in `out`.
+        InputError: too many classes, the encoder reads patches, or another map was begun in `out`, or a file of
+            the map would replace one that is not ours.
         PartialFailureError: some blocks failed; the others are kept, and the same call computes the missing ones.
     """
+    check_map_folder(out, "map", MAP_FILES)
     chosen = with_unknown_below(as_model(model), unknown_below)
     source = CubeInMemory(cube) if isinstance(cube, Cube) else cube
     grid = AreaGrid.of(source)
@@ -84,11 +88,10 @@ def map_cube(
     _check_arguments(grid, min_clear, zones)
     query = make_query(chosen, taxonomy, templates=templates)
     source.check_offset(period)
-    folder = map_folder(out)
     plain = Model(chosen.encoder, chosen.config, digest=chosen.digest)  # without its tower, which blocks do not need
-    with _finished_blocks(folder) as parts:
+    with map_folder(out, "map", MAP_FILES) as folder, _finished_blocks(folder) as parts:
         job = MapJob(source, plain, query, as_period(period), every, min_clear, scores, parts)
-        facts = job.run_all(side, workers=workers, dask=dask, progress=progress)
+        facts = job.run_all(side, workers=workers, dask=dask, overwrite=overwrite, progress=progress)
         about = query.origin | {"input": shared_input(facts.values()), "min_clear": min_clear}
         return write_map(
             job.load_all(facts),
@@ -114,13 +117,15 @@ def _check_arguments(grid: AreaGrid, min_clear: int, zones: str | Path | None) -
 def _finished_blocks(folder: Path) -> Iterator[Path]:
     """The folder of the finished blocks; after an error it is kept for the next run, where it has any use."""
     parts = folder.resolve() / ".map.partial"
+    if parts.is_symlink() or (parts.exists() and not is_block_folder(parts)):
+        raise InputError(f"'{parts}' was not made by timesenclip, which keeps finished blocks there; move it.")
     try:
         yield parts
     except BaseException as error:
         if isinstance(error, NoClearObservationError) or not any(parts.glob("*.npz")):
-            shutil.rmtree(parts, ignore_errors=True)
+            remove_known(parts, is_block_file)
         raise
-    shutil.rmtree(parts)
+    remove_known(parts, is_block_file)
 
 
 def _nothing_seen(tally: AreaTally, min_clear: int) -> str:

@@ -13,8 +13,8 @@ from timesenclip.eo.period import Every, Period, as_period
 from timesenclip.errors import CheckpointError, NoClearObservationError
 from timesenclip.grid import Window
 from timesenclip.mapping.observations import read_composites
-from timesenclip.mapping.output.cog import map_folder
 from timesenclip.mapping.output.layers import SCORE_NODATA, AreaGrid, Layer
+from timesenclip.mapping.output.staging import check_map_folder, map_folder, staged
 from timesenclip.mapping.output.tally import preview_step, thinned
 from timesenclip.mapping.output.write_map import write_rasters
 from timesenclip.mapping.store.scoring import in_threads
@@ -58,9 +58,12 @@ def map_scores(
 
     Raises:
         CheckpointError: the store was made with another checkpoint than the model.
-        InputError: the store is not complete, or nothing can be written to `out`.
+        InputError: the store is not complete, nothing can be written to `out`, or a file would replace one that is not
+            ours.
         NoClearObservationError: nothing was seen.
     """
+    written = (f"{name}.tif", f"{name}.svg", f"{name}.pdf")
+    check_map_folder(out, "score map", written)
     weights = np.stack([score.weights for score in scores])  # (S, D)
     offset = np.array([score.offset for score in scores], dtype=np.float32)  # (S,)
     if isinstance(area, EmbeddingStore):
@@ -68,7 +71,7 @@ def map_scores(
     else:
         area.check_offset(period)
         blocks = _of_source(area, weights, model, as_period(period), every, block_side(area, block))
-    folder, names = map_folder(out), [score.name for score in scores]
+    names = [score.name for score in scores]
     step = preview_step(area.shape)
     small = np.full((len(scores), *(-(-size // step) for size in area.shape)), np.nan, dtype=np.float32)
 
@@ -84,9 +87,10 @@ def map_scores(
 
     tags = {f"SCORE_{i + 1}": each for i, each in enumerate(names)}
     layer = Layer(name, "float32", SCORE_NODATA, names, tags, overviews="average")
-    files = write_rasters([layer], scored(), folder=folder, grid=AreaGrid.of(area), progress=progress)
-    _picture(folder, name, names, small)
-    return {"raster": files[name], "picture": folder / f"{name}.svg"}
+    with map_folder(out, "score map", written) as folder, staged(folder, written) as stage:
+        write_rasters([layer], scored(), folder=stage, grid=AreaGrid.of(area), progress=progress)
+        _picture(stage, name, names, small)
+    return {"raster": folder / f"{name}.tif", "picture": folder / f"{name}.svg"}
 
 
 def _of_store(

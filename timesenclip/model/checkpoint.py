@@ -16,7 +16,6 @@ from safetensors.torch import load_file, save_file
 
 from timesenclip.bands import BAND_NAMES
 from timesenclip.errors import CheckpointError, TimeSenCLIPError
-from timesenclip.files import atomic_folder
 from timesenclip.ground.load import load_tower
 from timesenclip.messages import shorten_error
 from timesenclip.model.checkpoint_config import (
@@ -28,6 +27,7 @@ from timesenclip.model.checkpoint_config import (
     read_config,
 )
 from timesenclip.model.encoder import SeriesEncoder
+from timesenclip.owned import atomic_folder
 from timesenclip.settings import hub_is_offline
 
 if TYPE_CHECKING:
@@ -152,19 +152,23 @@ def as_model(model: Model | str | Path | None = None) -> Model:
     return model if isinstance(model, Model) else load("default" if model is None else model)
 
 
-def save(model: Model, folder: str | Path, *, card: str | None = None) -> Path:
+def save(model: Model, folder: str | Path, *, card: str | None = None, overwrite: bool = False) -> Path:
     """Write a checkpoint folder under a temporary name and rename it when it is complete; an older one is replaced.
 
     Args:
         model: what to save; weights are stored as `config.weights_dtype`.
         folder: where; its parents are made.
         card: text of the model card (README.md).
+        overwrite: another output of ours in its place is replaced, too.
 
     Returns:
         The folder.
+
+    Raises:
+        InputError: the folder holds something that is no checkpoint of ours.
     """
     target = Path(folder)
-    with atomic_folder(target) as scratch:
+    with atomic_folder(target, "checkpoint", overwrite=overwrite) as scratch:
         dtype = getattr(torch, model.config.weights_dtype)
         tensors = {key: value.detach().to(dtype).contiguous() for key, value in model.encoder.state_dict().items()}
         save_file(tensors, scratch / WEIGHTS_FILE)

@@ -11,6 +11,7 @@ own loader overwrites the trained `learner.ts_encoder.*`. Pickled code is never 
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,11 +19,13 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from timesenclip._version import __version__
 from timesenclip.errors import CheckpointError, InputError
 from timesenclip.files import atomic_path
 from timesenclip.model.checkpoint import Model
 from timesenclip.model.checkpoint_config import Calibration, CheckpointConfig, TowerRef, encoder_fields
 from timesenclip.model.encoder import PRESETS, EncoderConfig, SeriesEncoder
+from timesenclip.owned import require_own_file
 from timesenclip.safe_torch_load import read_tensors
 
 __all__ = ["Imported", "export_official", "import_official", "read_tensors"]
@@ -33,6 +36,8 @@ PREFIXES = ("learner.ts_encoder.", "learner.TS_ViT.", "ts_encoder.", "TS_ViT.", 
 _TOWER = "openai/clip-vit-base-patch32"
 _MONTHS = 12
 _OLD_TOKEN = "class_token"
+_EXPORT_MARK = "timesenclip.txt"
+"""Record that says that we wrote a file, in the zip archive that a file of torch is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +117,7 @@ def export_official(model: Model, path: str | Path) -> Path:
     """Write an encoder as the authors' bare dictionary (layout F1), which their code and their README's snippet load.
 
     Raises:
-        InputError: the encoder is of another architecture than theirs.
+        InputError: the encoder is of another architecture than theirs, or the file exists and was not exported by us.
     """
     if model.config.band_names is not None:
         raise InputError(
@@ -132,9 +137,22 @@ def export_official(model: Model, path: str | Path) -> Path:
             "the preset `paper` with monthly positions can."
         )
     target = Path(path)
+    require_own_file(target, _is_export, what="checkpoint in the authors' layout")
     with atomic_path(target) as scratch:
         torch.save({key: value.detach().float().clone() for key, value in model.encoder.state_dict().items()}, scratch)
+        with zipfile.ZipFile(scratch, "a") as archive:  # torch reads the records that it knows, and no other
+            archive.writestr(zipfile.ZipInfo(_EXPORT_MARK), f"Written by timesenclip {__version__}.\n")
+        require_own_file(target, _is_export, what="checkpoint in the authors' layout")
     return target
+
+
+def _is_export(path: Path) -> bool:
+    """Whether a file was written by `export_official`; the tensors alone could be the authors' own."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return _EXPORT_MARK in archive.namelist()
+    except (zipfile.BadZipFile, OSError):
+        return False
 
 
 def _architecture(state: Mapping[str, Tensor], path: Path) -> EncoderConfig:

@@ -16,7 +16,7 @@ from timesenclip.files import write_bytes
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["COLOURS", "INK", "LINE", "MARKERS", "SOFT", "WIDTH", "ReportFigure", "new_figure", "short"]
+__all__ = ["COLOURS", "INK", "LINE", "MARKERS", "SOFT", "WIDTH", "ReportFigure", "figure_files", "new_figure", "short"]
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c6d31", "#7a7a7a")
 """Okabe and Ito (2008), brown and grey replacing yellow and black, which are hard to see on light or dark pages."""
@@ -84,6 +84,11 @@ class ReportFigure:
         return [
             write_bytes(folder / f"{self.name}.{ending}", content, shared=True) for ending, content in contents.items()
         ]
+
+
+def figure_files(*names: str) -> tuple[str, ...]:
+    """Names of the files that `ReportFigure.save` writes for figures of these names."""
+    return tuple(f"{name}.{ending}" for name in names for ending in ("svg", "pdf"))
 
 
 def short(label: str, most: int = 34) -> str:

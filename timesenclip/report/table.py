@@ -16,7 +16,7 @@ import numpy as np
 from timesenclip.files import write_text
 from timesenclip.report.latex import latex_table
 
-__all__ = ["ReportTable", "with_interval", "write_tables"]
+__all__ = ["ReportTable", "table_files", "with_interval", "write_tables"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +91,11 @@ def shown(value: Any) -> str:
     if isinstance(value, int | np.integer) and not isinstance(value, bool):
         return f"{int(value):,}"
     return str(value)
+
+
+def table_files(*names: str) -> tuple[str, ...]:
+    """Names of the files that `write_tables` writes for tables of these names."""
+    return tuple(f"{name}.{ending}" for name in names for ending in ("csv", "tex"))
 
 
 def write_tables(folder: Path, tables: Sequence[ReportTable]) -> list[Path]:

@@ -18,10 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timesenclip.errors import CheckpointError, InputError, PromptError, TowerError
-from timesenclip.files import atomic_folder, write_json
+from timesenclip.files import write_json
 from timesenclip.ground.prompts import class_vectors
 from timesenclip.ground.taxonomy import TaxonClass, Taxonomy
 from timesenclip.model.checkpoint import Model
+from timesenclip.owned import atomic_folder
 from timesenclip.tasks.fit_vectors import Method, fit_vectors
 
 if TYPE_CHECKING:
@@ -113,18 +114,24 @@ def fit_head(
     )
 
 
-def save_head(head: Head, folder: str | Path) -> Path:
+def save_head(head: Head, folder: str | Path, *, overwrite: bool = False) -> Path:
     """Write `head.safetensors` and `head.json`; the folder appears when it is complete, an old head is replaced.
 
+    Args:
+        head: what to save.
+        folder: where; its parents are made.
+        overwrite: another output of ours in its place is replaced, too.
+
+    Returns:
+        The folder.
+
     Raises:
-        InputError: the folder exists and does not hold a head.
+        InputError: the folder holds something that is no head of ours.
     """
     from safetensors.numpy import save_file
 
     target = Path(folder)
-    if target.exists() and not (target / _ABOUT).is_file() and not (target.is_dir() and not any(target.iterdir())):
-        raise InputError(f"'{target}' exists and is no head; choose another folder.")
-    with atomic_folder(target) as scratch:
+    with atomic_folder(target, "head", overwrite=overwrite) as scratch:
         save_file({"vectors": np.ascontiguousarray(head.weights)}, scratch / _VECTORS)
         content = {
             "format_version": _FORMAT,

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from timesenclip.errors import InputError
 from timesenclip.files import json_text, publish, temporary_path
+from timesenclip.owned import require_own_file
 from timesenclip.series import PixelSeries
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ __all__ = [
     "classify_schema",
     "embed_schema",
     "embedding_column",
+    "is_own_table",
     "open_table",
 ]
 
@@ -65,14 +67,28 @@ def embedding_column(embeddings: NDArray[np.float32]) -> pa.Array:
     )
 
 
-def check_output(path: Path | None) -> None:
-    """Check the name of an output file before any work is done.
+def check_output(path: Path | None, *inputs: str | Path | None) -> None:
+    """Check an output file before any work is done.
+
+    Args:
+        path: the file; None: none.
+        inputs: files that are read, which are never replaced.
 
     Raises:
-        InputError: the name does not end in .parquet, or is a folder.
+        InputError: the name does not end in .parquet, or is a folder, an input, or a file that is not ours.
     """
     if path is not None and (path.suffix.lower() != ".parquet" or path.is_dir()):
         raise InputError(f"Output {path}: expected a file name that ends in .parquet.")
+    if path is not None:
+        require_own_file(path, is_own_table, what="table", inputs=inputs)
+
+
+def is_own_table(path: Path) -> bool:
+    """Whether a file is a Parquet table that timesenclip wrote: its metadata say so."""
+    try:
+        return PROVENANCE_KEY in (pq.read_metadata(path).metadata or {})
+    except (pa.ArrowException, OSError):  # no Parquet file
+        return False
 
 
 class TableWriter:
@@ -99,6 +115,7 @@ class TableWriter:
         """Add the provenance, close, and move the file to its name."""
         self._writer.add_key_value_metadata({PROVENANCE_KEY: json_text(provenance).encode()})
         self._writer.close()
+        check_output(self._path)  # again: the work may have taken hours
         publish(self._part, self._path)
 
     def discard(self) -> None:

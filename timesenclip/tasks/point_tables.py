@@ -114,7 +114,7 @@ def classify_table(
         DegradedInputWarning: some points were never seen clearly.
     """
     file = None if out is None else Path(out)
-    check_output(file)
+    check_output(file, points)
     classes = as_taxonomy(taxonomy)
     summary = TableSummary(classes.names)
     reading = _Reading(points, read_options)
@@ -170,7 +170,7 @@ def embed_table(
     from timesenclip.model.embed import embed
 
     file = Path(out)
-    check_output(file)
+    check_output(file, points)
     reading = _Reading(points, read_options)
     count = 0
     with open_table(file, embed_schema()) as table:

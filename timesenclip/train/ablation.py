@@ -23,12 +23,13 @@ from timesenclip.errors import CheckpointError, InputError, TrainingDivergedErro
 from timesenclip.evaluation.labels.store import is_store
 from timesenclip.evaluation.sweep.cells import RETRIEVAL, SweepCheckpoint
 from timesenclip.evaluation.sweep.config import SweepConfig
-from timesenclip.evaluation.sweep.run import SweepResult, run_sweep
+from timesenclip.evaluation.sweep.run import SWEEP_FILES, SweepResult, run_sweep
 from timesenclip.files import write_json
 from timesenclip.ground.load import load_tower
 from timesenclip.ground.prompts import class_vectors
 from timesenclip.ground.taxonomy import load_taxonomy, taxonomy_from_phrases
 from timesenclip.model.checkpoint import load
+from timesenclip.owned import require_own_names
 from timesenclip.train.data import TrainingData, read_training_data
 from timesenclip.train.photos import make_architecture
 from timesenclip.train.recipe import PhotoRecipe, read_recipe, recipe_digest
@@ -69,6 +70,7 @@ def run_ablation(
     """
     if config.train is None:
         return run_sweep(config, out, progress=progress)
+    require_own_names(out, "sweep", SWEEP_FILES)
     base = read_recipe(config.train.recipe, changes=config.train.changes)
     if not isinstance(base, PhotoRecipe):
         raise InputError(

@@ -27,6 +27,7 @@ from torch import Tensor
 from timesenclip._version import __version__
 from timesenclip.errors import TrainingDivergedError
 from timesenclip.files import write_json, write_text
+from timesenclip.owned import claimed, require_own_names, require_replaceable
 from timesenclip.train.batches import Batch
 from timesenclip.train.devices import make_fabric
 from timesenclip.train.learner import Learner
@@ -36,7 +37,10 @@ from timesenclip.train.source import Source, open_source
 from timesenclip.train.state import RunLog, load_state, locked, save_state
 from timesenclip.train.validation import HeldOut, Validation, retrieval
 
-__all__ = ["Progress", "Trained", "pretrain"]
+__all__ = ["RUN_FILES", "Progress", "Trained", "check_run_folder", "pretrain"]
+
+RUN_FILES = ("recipe.yaml", "run.json", "state.pt", "metrics.csv")
+"""Files of a run, beside its checkpoints and the logs of TensorBoard."""
 
 Progress = Callable[[int, int, dict[str, float]], None]
 """Called with (step, steps, figures)."""
@@ -86,6 +90,7 @@ def pretrain(
         MissingExtraError: Lightning is not installed.
     """
     folder = Path(out)
+    check_run_folder(folder)
     # Read twice: here for the precision, which is fixed before processes start and a run's folder is locked; and under
     # the lock, since until then another process could have gone on with the run.
     state = load_state(folder, digest=recipe_digest(recipe))
@@ -98,6 +103,17 @@ def pretrain(
         if is_rank_0 and state is None:
             run.describe()
         return run.train(progress)
+
+
+def check_run_folder(folder: str | Path) -> None:
+    """Check, before any work, that a run replaces nothing that is not ours.
+
+    Raises:
+        InputError: it would.
+    """
+    require_own_names(folder, "training run", RUN_FILES)
+    for name in ("best", "last"):
+        require_replaceable(Path(folder) / name, "checkpoint")
 
 
 class _Run:
@@ -149,8 +165,9 @@ class _Run:
             "parameters": sum(p.numel() for p in self.learner.parameters()),
             **self.source.about(),
         }
-        write_text(self.folder / "recipe.yaml", text)
-        write_json(self.folder / "run.json", about)
+        with claimed(self.folder, "training run", RUN_FILES, exclusive=False):  # the run has a lock of its own
+            write_text(self.folder / "recipe.yaml", text)
+            write_json(self.folder / "run.json", about)
 
     def train(self, progress: Progress | None) -> Trained:
         """Train until the last step of the recipe or until early stopping.

@@ -39,7 +39,7 @@ def without_the_field(store: EmbeddingStore) -> EmbeddingStore:
     content = json.loads(file.read_text())
     del content["attributes"]["timesenclip"]["tower_revision"]
     file.write_text(json.dumps(content))
-    manifest = store.path.with_suffix(".manifest.jsonl")
+    manifest = manifest_path(store.path)
     job, *rest = manifest.read_text().splitlines()
     entry = json.loads(job)
     del entry["facts"]["tower_revision"]

@@ -31,15 +31,23 @@ from timesenclip.evaluation.evaluate import EMBEDDED_PROBE, FOREST, PRIOR_CORREC
 from timesenclip.evaluation.labels.ground_vectors import Ground, match_samples
 from timesenclip.evaluation.labels.labelled import LabelledSet
 from timesenclip.evaluation.labels.store import labelled_store
-from timesenclip.evaluation.scenic import Scenicness, Votes, draw_scenicness, evaluate_scenicness, write_scenicness
+from timesenclip.evaluation.scenic import (
+    SCENIC_FILES,
+    Scenicness,
+    Votes,
+    draw_scenicness,
+    evaluate_scenicness,
+    write_scenicness,
+)
 from timesenclip.evaluation.suite.findings import Findings
-from timesenclip.evaluation.suite.report import figures_html
+from timesenclip.evaluation.suite.report import figures_html, report_files
 from timesenclip.evaluation.suite.report_tables import metric_cell, recall_cells
 from timesenclip.evaluation.suite.run import run_suite
 from timesenclip.files import write_json, write_text
 from timesenclip.ground.prompts import DEFAULT
 from timesenclip.ground.taxonomy import load_taxonomy
 from timesenclip.model.checkpoint import Model
+from timesenclip.owned import claimed, require_own_names
 from timesenclip.report.figure import ReportFigure
 from timesenclip.report.page import html_page
 from timesenclip.report.plots_map import class_groups, class_map, country_bars
@@ -47,7 +55,7 @@ from timesenclip.report.table import ReportTable, with_interval, write_tables
 from timesenclip.series import PixelSeries
 from timesenclip.spatial import BLOCK_DEG
 
-__all__ = ["SCENIC", "TASKS", "PaperSuite", "run_paper_suite"]
+__all__ = ["SCENIC", "TASKS", "PaperSuite", "check_paper_folder", "run_paper_suite"]
 
 TASKS = ("lucas-land-cover", "lucas-land-use", "lucas-crops", "eunis-l2", "bioregions", "countries")
 """Class lists of the paper's tasks, in its order."""
@@ -110,9 +118,11 @@ def run_paper_suite(
         progress: called with (tasks done, all).
 
     Raises:
-        InputError: no task has labels (the message says what the store has), or no photograph is of one of its places.
+        InputError: no task has labels (the message says what the store has), no photograph is of one of its places, or a
+            file of the report would replace one that is not ours.
         CheckpointError, TowerError: the weights of an external model are not those of such a model.
     """
+    check_paper_folder(out)
     opened = SeriesStore.open(store)
     if ground is not None:  # wrong photographs are refused before the first task
         match_samples(ground, opened.index["sample_id"].astype(str).tolist(), model.config.tower.dim)
@@ -151,6 +161,21 @@ def run_paper_suite(
     return PaperSuite(found, skipped, files, votes)
 
 
+def check_paper_folder(out: str | Path) -> None:
+    """Check, before any work, that the reports replace no file that is not ours.
+
+    Raises:
+        InputError: one would.
+    """
+    folder = Path(out)
+    drawn = [f"{kind}-{task}" for kind in ("map", "countries") for task in TASKS]
+    tabled = ["tasks", "retrieval", SCENIC, *(f"countries-{task}" for task in TASKS)]
+    require_own_names(folder, "paper report", report_files(tables=tabled, figures=[*drawn, "scenic"]))
+    for task in TASKS:
+        require_own_names(folder / task, "suite report", report_files())
+    require_own_names(folder / SCENIC, "scenicness report", SCENIC_FILES)
+
+
 def _matching_photos(data: LabelledSet, ground: Ground | None) -> tuple[Ground | None, list[str]]:
     """The photographs, None where none is of a place of the task, and what the report must say of that."""
     if ground is None or set(ground.sample_id) & set(data.series.sample_id):
@@ -175,15 +200,20 @@ def _write_suite(
         files |= {SCENIC: write_scenicness(votes, series, folder / SCENIC)["json"]}
         tables.insert(1, _scenic_table(votes))
         drawn[SCENIC] = [draw_scenicness(votes, series)]
-    write_tables(folder / "tables", tables)
-    for figure in (figure for several in drawn.values() for figure in several):
-        figure.save(folder / "figures")
-    files |= {name: folder / name for name in ("tables", "figures")}
-    files |= {"report": folder / "report.html", "json": folder / "report.json"}
-    methods = {task: {name: f.to_dict() for name, f in one.comparison.methods.items()} for task, one in found.items()}
-    facts = {} if scored is None else {SCENIC: scored[1].to_dict()}
-    write_json(files["json"], {"tasks": methods, **facts, "skipped": skipped}, shared=True)
-    write_text(files["report"], _page(model, found, skipped, tables, drawn), shared=True)
+    figures = [figure for several in drawn.values() for figure in several]
+    names = report_files(tables=[table.name for table in tables], figures=[figure.name for figure in figures])
+    with claimed(folder, "paper report", names, exclusive=False):
+        write_tables(folder / "tables", tables)
+        for figure in figures:
+            figure.save(folder / "figures")
+        files |= {name: folder / name for name in ("tables", "figures")}
+        files |= {"report": folder / "report.html", "json": folder / "report.json"}
+        methods = {
+            task: {name: f.to_dict() for name, f in one.comparison.methods.items()} for task, one in found.items()
+        }
+        facts = {} if scored is None else {SCENIC: scored[1].to_dict()}
+        write_json(files["json"], {"tasks": methods, **facts, "skipped": skipped}, shared=True)
+        write_text(files["report"], _page(model, found, skipped, tables, drawn), shared=True)
     return files
 
 

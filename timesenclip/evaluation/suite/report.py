@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -12,11 +12,12 @@ from timesenclip.evaluation.suite.findings import Findings, findings_report
 from timesenclip.evaluation.suite.report_figures import report_figures
 from timesenclip.evaluation.suite.report_tables import report_tables
 from timesenclip.files import json_text, write_json, write_text
-from timesenclip.report.figure import ReportFigure
+from timesenclip.owned import claimed
+from timesenclip.report.figure import ReportFigure, figure_files
 from timesenclip.report.page import html_page
-from timesenclip.report.table import ReportTable, write_tables
+from timesenclip.report.table import ReportTable, table_files, write_tables
 
-__all__ = ["figures_html", "page", "write_report"]
+__all__ = ["figures_html", "page", "report_files", "write_report"]
 
 _EFFECTS_SHOWN = 8
 _DIRECTION_LEADS = {
@@ -27,21 +28,45 @@ _DIRECTION_LEADS = {
 }
 
 
+TABLES = (
+    *("methods", "classes", "classes_by_method", "confusion", "prompts", "prompts_by_class", "prompt_effects"),
+    *("retrieval", "retrieval_by_class", "few_labels", "robustness", "composites", "months"),
+)
+"""Tables that a report can have."""
+FIGURES = (
+    *("methods", "confusion", "reliability", "prompts", "few-labels", "robustness", "months", "map", "embedding"),
+    *("embedding-map", "neighbours"),
+)
+"""Figures that a report can have."""
+
+
 def write_report(found: Findings, out: Path) -> tuple[dict[str, Any], dict[str, Path]]:
     """Write report.json, tables/, figures/ and report.html into a folder."""
     report = findings_report(found)
     tables, figures = report_tables(found), report_figures(found)
-    files = {
-        "report": out / "report.html",
-        "json": write_json(out / "report.json", report, shared=True),
-        "tables": out / "tables",
-        "figures": out / "figures",
-    }
-    write_tables(out / "tables", list(tables.values()))
-    for figure in figures.values():
-        figure.save(out / "figures")
-    write_text(files["report"], page(found, tables, figures), shared=True)
+    names = report_files(tables=tables, figures=figures)
+    with claimed(out, "suite report", names, exclusive=False):
+        files = {
+            "report": out / "report.html",
+            "json": write_json(out / "report.json", report, shared=True),
+            "tables": out / "tables",
+            "figures": out / "figures",
+        }
+        write_tables(out / "tables", list(tables.values()))
+        for figure in figures.values():
+            figure.save(out / "figures")
+        write_text(files["report"], page(found, tables, figures), shared=True)
     return report, files
+
+
+def report_files(*, tables: Iterable[str] = TABLES, figures: Iterable[str] = FIGURES) -> tuple[str, ...]:
+    """Names of the files of a report with these tables and figures, relative to its folder; default: all of them."""
+    return (
+        "report.html",
+        "report.json",
+        *(f"tables/{name}" for name in table_files(*tables)),
+        *(f"figures/{name}" for name in figure_files(*figures)),
+    )
 
 
 def page(found: Findings, tables: dict[str, ReportTable], figures: dict[str, ReportFigure]) -> str:

@@ -27,7 +27,7 @@ from timesenclip.evaluation.metrics import Metrics
 from timesenclip.evaluation.prompts import prompt_effects, prompt_sets
 from timesenclip.evaluation.retrieval import Retrieval, nearest, retrieve
 from timesenclip.evaluation.suite.findings import Findings
-from timesenclip.evaluation.suite.report import write_report
+from timesenclip.evaluation.suite.report import report_files, write_report
 from timesenclip.evaluation.temporal import (
     Length,
     coarsen,
@@ -38,6 +38,7 @@ from timesenclip.evaluation.temporal import (
 from timesenclip.ground.prompts import DEFAULT, class_vectors, prompts_for
 from timesenclip.messages import list_some
 from timesenclip.model.checkpoint import Model, as_model
+from timesenclip.owned import require_own_names
 
 __all__ = ["SuiteResult", "run_suite"]
 
@@ -96,10 +97,11 @@ def run_suite(
 
     Raises:
         InputError: no photograph belongs to a sample, photographs and checkpoint differ in dimension, or the cache
-            belongs to another model.
+            belongs to another model; or a file of the report would replace one that is not ours.
         CheckpointError: the weights for Presto are not those of a Presto model.
         TimeError: a series spans more months than Presto reads.
     """
+    require_own_names(out, "suite report", report_files())
     chosen = as_model(model)
     if cache is not None and cache.model is not chosen:
         raise InputError(f"The cache holds embeddings of '{cache.model.config.name}'; give one of the model itself.")

@@ -30,9 +30,23 @@ from timesenclip.files import write_json
 from timesenclip.ground.prompts import class_vectors
 from timesenclip.ground.taxonomy import Taxonomy, load_taxonomy, taxonomy_from_phrases
 from timesenclip.model.checkpoint import Model, load
-from timesenclip.report.table import ReportTable, write_tables
+from timesenclip.owned import claimed, require_own_names
+from timesenclip.report.figure import figure_files
+from timesenclip.report.table import ReportTable, table_files, write_tables
 
-__all__ = ["SweepCell", "SweepCheckpoint", "SweepConfig", "SweepResult", "TrainAxes", "read_sweep", "run_sweep"]
+SWEEP_FILES = (*table_files("sweep"), "sweep.json")
+"""Files that every sweep writes; figures and cells have names of their own."""
+
+__all__ = [
+    "SWEEP_FILES",
+    "SweepCell",
+    "SweepCheckpoint",
+    "SweepConfig",
+    "SweepResult",
+    "TrainAxes",
+    "read_sweep",
+    "run_sweep",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +81,13 @@ def run_sweep(
         progress: called with (done, all) cells.
 
     Raises:
-        InputError: the file has a `train` section and `trained` is empty, or the data cannot be read as the file says.
+        InputError: the file has a `train` section and `trained` is empty, the data cannot be read as the file says, or a
+            file would replace one that is not ours.
     """
     if config.train is not None and not trained:
         raise InputError("This sweep trains; run it with `run_ablation` of timesenclip.train.ablation.")
     folder = Path(out)
+    require_own_names(folder, "sweep", SWEEP_FILES)
     data = _data(config, only)
     fingerprint = _fingerprint(data)
     makers: list[Callable[[], SweepCheckpoint]] = [*trained, *(partial(_given, name) for name in config.checkpoints)]
@@ -98,7 +114,8 @@ def run_sweep(
             cell = _nothing(wanted) if model is None else _read_cell(file)
             if cell is None and model is not None:
                 cell = _compute(data, model, wanted)
-                write_json(file, asdict(cell), shared=True)
+                with claimed(folder, "sweep", [file.relative_to(folder).as_posix()], exclusive=False):
+                    write_json(file, asdict(cell), shared=True)
                 computed += 1
             cells += [cell] if cell is not None else []
             if progress is not None:
@@ -186,13 +203,14 @@ def _write(
     caption = f"{config.name}: {count} samples, zero-shot."
     if retrieval:
         caption += " S2G, G2S: the very place among held-out places, satellite to ground and back."
-    write_tables(folder, [ReportTable("sweep", caption, heads, tuple(rows))])
     content = {
         "config": config.model_dump(),
         "entries": [asdict(entry) | {"checkpoint": _from(folder, entry.checkpoint)} for entry in entries],
         "cells": [asdict(cell) for cell in cells],
     }
-    return {"table": folder / "sweep.csv", "json": write_json(folder / "sweep.json", content, shared=True)}
+    with claimed(folder, "sweep", SWEEP_FILES, exclusive=False):
+        write_tables(folder, [ReportTable("sweep", caption, heads, tuple(rows))])
+        return {"table": folder / "sweep.csv", "json": write_json(folder / "sweep.json", content, shared=True)}
 
 
 def _from(folder: Path, checkpoint: str | None) -> str | None:
@@ -206,7 +224,9 @@ def _draw(
     config: SweepConfig, cells: Sequence[SweepCell], entries: Sequence[SweepCheckpoint], folder: Path
 ) -> dict[str, Path]:
     files = {}
-    for figure in sweep_figures(config, cells, entries):
-        figure.save(folder)
-        files[figure.name] = folder / f"{figure.name}.svg"
+    figures = sweep_figures(config, cells, entries)
+    with claimed(folder, "sweep", figure_files(*(figure.name for figure in figures)), exclusive=False):
+        for figure in figures:
+            figure.save(folder)
+            files[figure.name] = folder / f"{figure.name}.svg"
     return files

@@ -23,25 +23,14 @@ from numpy.typing import NDArray
 from rasterio.windows import Window as RasterWindow
 
 from timesenclip.errors import InputError
-from timesenclip.files import atomic_path, temporary_path
+from timesenclip.files import TEMPORARY_SUFFIX, atomic_path, temporary_path
 from timesenclip.grid import Window
 from timesenclip.mapping.output.layers import AreaGrid, Layer
 from timesenclip.messages import shorten_error
 
-__all__ = ["CogWriter", "map_folder", "output_folder"]
+__all__ = ["CogWriter", "output_folder"]
 
 _TILE = 256
-
-
-def map_folder(path: str | Path) -> Path:
-    """Make the folder into which maps are written.
-
-    Raises:
-        InputError: it is a Zarr store, it cannot be made, or nothing can be written there.
-    """
-    if any((Path(path) / name).is_file() for name in ("zarr.json", ".zgroup")):
-        raise InputError(f"'{path}' is a Zarr store, and maps must not be written into it; give another output.")
-    return output_folder(path)
 
 
 def output_folder(path: str | Path) -> Path:
@@ -68,6 +57,8 @@ class CogWriter:
     def __init__(self, folder: Path, layer: Layer, grid: AreaGrid) -> None:
         """Open a scratch file in the folder."""
         self.path, self._overviews = layer.path(folder), layer.overviews
+        staged = folder.name.endswith(TEMPORARY_SUFFIX)
+        self._shown = layer.path(folder.parent) if staged else self.path
         self._scratch = temporary_path(self.path.with_name(f"{layer.name}.blocks.tif"))
         self._complete = temporary_path(self.path)
         self._sums: dict[Window, int] = {}
@@ -151,7 +142,7 @@ class CogWriter:
             reason = shorten_error(error.__cause__ or error)
             free = shutil.disk_usage(self.path.parent).free / 1e6
             raise OSError(
-                f"Cannot write '{self.path}' ({reason}); {free:,.0f} MB are free there. Make room and run the same "
+                f"Cannot write '{self._shown}' ({reason}); {free:,.0f} MB are free there. Make room and run the same "
                 "command again."
             ) from error
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from timesenclip.mapping.output.page import write_page
 from timesenclip.mapping.output.picture import write_picture
 from timesenclip.mapping.output.result import MapResult
 from timesenclip.mapping.output.sidecars import write_class_sidecars
+from timesenclip.mapping.output.staging import MAP_FILES, staged
 from timesenclip.mapping.output.tally import AreaTally
 from timesenclip.mapping.output.zones import write_zones
 from timesenclip.mapping.query import Query
@@ -33,8 +33,6 @@ Rasters = Mapping[str, NDArray[Any]]
 """(C, Y, X) of a window, by the name of the layer."""
 
 _PROVENANCE = "provenance.json"
-_OPTIONAL_FILES = ("scores.tif", "zones.parquet", "zones.csv")
-"""What only some maps have; every map of classes writes all its other files."""
 
 
 def write_rasters(
@@ -50,7 +48,7 @@ def write_rasters(
     Args:
         layers: the rasters.
         blocks: the windows and their values; a window whose values are empty reads as nodata.
-        folder: where the files go.
+        folder: where the files go; for a map of several files, a folder of `staged`.
         grid: where their pixels are.
         progress: called with (done, all) in pixels.
 
@@ -98,12 +96,13 @@ def write_map(
     """Write a map of classes, and count what it shows.
 
     In a folder with an older map all files of that map are replaced, and those that this map does not have are removed.
+    No file takes its name before all are complete on the disk (`timesenclip.mapping.output.staging`).
 
     Args:
         blocks: the windows and their predictions; None where nothing was seen.
         query: what was asked.
         describe: gives the content of provenance.json, but for the areas, when all blocks are counted.
-        folder: where the files go.
+        folder: where the files go, as `map_folder` gives it.
         grid: where the pixels are.
         scores: whether the blocks have scores.
         zones: polygons for which the predictions are counted apart.
@@ -116,7 +115,7 @@ def write_map(
 
     Raises:
         NoClearObservationError: no pixel has a prediction; no file is added or replaced.
-        OSError: a file could not be written.
+        OSError: a file could not be written; the older map is whole.
     """
     tally, examples = AreaTally(grid.shape, len(query.taxonomy)), Examples()
 
@@ -132,31 +131,20 @@ def write_map(
             raise NoClearObservationError(nothing_seen(tally))
 
     layers = map_layers(query.taxonomy, scores=scores)
-    files = write_rasters(layers, counted(), folder=folder, grid=grid, progress=progress)
-    pixel_m = grid.pixel_m
-    areas = tally.areas(query.taxonomy, pixel_m)
-    if zones is not None:
-        files |= write_zones(zones, folder, query.taxonomy, pixel_m=pixel_m)
-    about = describe(tally) | {
-        "areas": [asdict(area) | {"mean_confidence": area.mean_confidence if area.pixels else None} for area in areas],
-    }
-    files["provenance"] = folder / _PROVENANCE
-    shown = () if model is None else examples.explained(tally.pixels, query, model)
-    result = MapResult(folder, files, query.taxonomy, areas, tally.nodata, tally.preview, shown, about)
-    files["picture"] = write_picture(result, folder / "map.png")
-    files["page"] = write_page(result, folder / "map.html")
-    _remove_left_over(folder, written=files.values())
-    write_json(files["provenance"], about)  # last: where it is new, all other files are
-    return result
-
-
-def _remove_left_over(folder: Path, *, written: Collection[Path]) -> None:
-    """Remove what an older map of ours has and this one has not; nothing in a folder without provenance of ours."""
-    try:
-        older = json.loads((folder / _PROVENANCE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return
-    if isinstance(older, dict) and {"timesenclip", "areas"} <= older.keys():
-        for path in (folder / name for name in _OPTIONAL_FILES):
-            if path not in written and path.is_file():
-                path.unlink()
+    with staged(folder, MAP_FILES) as stage:
+        files = write_rasters(layers, counted(), folder=stage, grid=grid, progress=progress)
+        pixel_m = grid.pixel_m
+        areas = tally.areas(query.taxonomy, pixel_m)
+        if zones is not None:
+            files |= write_zones(zones, stage, query.taxonomy, pixel_m=pixel_m)
+        about = describe(tally) | {
+            "areas": [
+                asdict(area) | {"mean_confidence": area.mean_confidence if area.pixels else None} for area in areas
+            ],
+        }
+        files["provenance"] = write_json(stage / _PROVENANCE, about)
+        shown = () if model is None else examples.explained(tally.pixels, query, model)
+        result = MapResult(stage, files, query.taxonomy, areas, tally.nodata, tally.preview, shown, about)
+        files["picture"] = write_picture(result, stage / "map.png")
+        files["page"] = write_page(result, stage / "map.html")
+    return replace(result, folder=folder, files={name: folder / path.name for name, path in files.items()})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,9 +11,9 @@ from typing import Any
 
 from timesenclip.eo.area import AreaSource, CubeInMemory, block_windows, check_unchanged
 from timesenclip.eo.period import Every, Period
-from timesenclip.files import remove_temporary_files
+from timesenclip.files import TEMPORARY_SUFFIX, remove_temporary_files
 from timesenclip.grid import Window
-from timesenclip.manifest import Manifest
+from timesenclip.manifest import Manifest, is_manifest
 from timesenclip.mapping.observations import read_composites
 from timesenclip.mapping.output.class_map import ClassBlock
 from timesenclip.mapping.query import Query
@@ -23,9 +24,26 @@ from timesenclip.mapping.run.facts import BlockFacts
 from timesenclip.model.checkpoint import Model
 from timesenclip.model.embed import embed_cube
 
-__all__ = ["MapJob"]
+__all__ = ["MapJob", "is_block_file", "is_block_folder"]
 
 _BATCH = 512
+_MANIFEST = "manifest.jsonl"
+_BLOCK_FILE = re.compile(
+    rf"\d+-\d+\.npz|{re.escape(_MANIFEST)}|\.{re.escape(_MANIFEST)}\.lock|\..+{re.escape(TEMPORARY_SUFFIX)}"
+)
+
+
+def is_block_file(name: str) -> bool:
+    """Whether a name is that of a file that `MapJob` keeps."""
+    return _BLOCK_FILE.fullmatch(name) is not None
+
+
+def is_block_folder(folder: Path) -> bool:
+    """Whether a folder was made by `MapJob`: its manifest is one of a map, or it holds only names of ours."""
+    manifest = folder / _MANIFEST
+    if manifest.is_file() and manifest.stat().st_size:
+        return is_manifest(manifest, "map")
+    return folder.is_dir() and all(is_block_file(file.name) for file in folder.iterdir())
 
 
 @dataclass(frozen=True)
@@ -86,7 +104,13 @@ class MapJob:
         return facts.seen == 0 or self.path(window).is_file()
 
     def run_all(
-        self, block: int, *, workers: int | None, dask: str | None, progress: Progress | None
+        self,
+        block: int,
+        *,
+        workers: int | None,
+        dask: str | None,
+        progress: Progress | None,
+        overwrite: bool = False,
     ) -> dict[Window, BlockFacts]:
         """Do every block that is missing in the folder.
 
@@ -94,6 +118,7 @@ class MapJob:
             block: side of a block in pixels.
             workers, dask: where blocks run, as `open_executor`.
             progress: called after every block.
+            overwrite: drop the blocks of another map that was begun in the folder.
 
         Returns:
             What is known of every block, row by row.
@@ -104,7 +129,8 @@ class MapJob:
         """
         windows = list(block_windows(self.source.shape, block))
         in_memory = isinstance(self.source, CubeInMemory)  # such a source has no digest: never continued
-        with Manifest(self.folder / "manifest.jsonl", "map", self._identity(block), fresh=in_memory) as manifest:
+        path, identity = self.folder / _MANIFEST, self._identity(block)
+        with Manifest(path, "map", identity, fresh=in_memory, restart=overwrite) as manifest:
             remove_temporary_files(self.folder)
             with one_torch_thread(), open_executor(workers, dask) as executor:
                 facts = run_blocks(executor, self, windows, manifest, output=self.folder.parent, progress=progress)

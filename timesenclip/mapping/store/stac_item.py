@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -40,7 +39,7 @@ def stac_item(store: EmbeddingStore, *, start: str, end: str) -> dict[str, Any]:
         "type": "Feature",
         "stac_version": "1.1.0",
         "stac_extensions": [_PROJECTION],
-        "id": Path(store.path).stem,
+        "id": store.path.name.removesuffix(".zarr"),
         "geometry": {"type": "Polygon", "coordinates": [outline]},
         "bbox": [west, south, east, north],
         "properties": {

@@ -8,8 +8,8 @@
       y, x, spatial_ref            pixel centres and CRS, as CF and xarray have them; `_CRS` as GDAL has it
       basis   (D, d)    float32    projects the vectors of words to d dimensions; absent where d = D
       level1/, level2/, ...        the same at half, a quarter, ... of the resolution
-    STORE.manifest.jsonl           which blocks are done, when, and from what (timesenclip.manifest)
-    STORE.json                     a STAC item
+    STORE.zarr.manifest.jsonl      which blocks are done, when, and from what (timesenclip.manifest)
+    STORE.zarr.item.json           a STAC item
 
 With blocks of up to 128 pixels a shard would hold one chunk, so there are none: GDAL 3.12 then reads the vectors, too
 (it reads the other arrays of every store).
@@ -18,6 +18,8 @@ Vectors of eight bits hardly compress (7 % with zstd), and reading them would ta
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -39,9 +41,25 @@ from timesenclip.mapping.store.info import BLOCK_ARRAYS, FORMAT_VERSION, BlockDa
 from timesenclip.mapping.store.layout import write_layout
 from timesenclip.mapping.store.quantise import Projection, score_rows
 
-__all__ = ["EmbeddingStore"]
+__all__ = ["EmbeddingStore", "foreign_in_store"]
 
 _KEY, _STATUS = "timesenclip", "timesenclip_status"
+_OWN = re.compile(
+    r"(level\d+/)?((vectors|scale|clear|colour|basis|y|x|spatial_ref)/)?"
+    r"(zarr\.json|zarr\.[0-9a-f]{32}\.partial|c(/\d+)*(\.[0-9a-f]{32}\.partial)?)"
+)
+"""Files of a store, relative to it, also under the temporary names of Zarr."""
+
+
+def foreign_in_store(path: Path) -> str | None:
+    """Name of a file in the folder of a store, relative to it, that no store of ours has; None if there is none."""
+    for parent, folders, files in os.walk(path):
+        links = [name for name in folders if Path(parent, name).is_symlink()]
+        for name in sorted([*files, *links]):
+            inside = Path(parent, name).relative_to(path).as_posix()
+            if _OWN.fullmatch(inside) is None:
+                return inside
+    return None
 
 
 @dataclass(frozen=True)
@@ -87,7 +105,9 @@ class EmbeddingStore:
         """Make an empty store, under another name until its metadata are complete."""
         place = Path(path)
         part = temporary_path(place)
-        shutil.rmtree(part, ignore_errors=True)
+        if part.is_symlink() or (part.exists() and foreign_in_store(part) is not None):
+            raise InputError(f"'{part}' holds what timesenclip did not write; move it, or give another output.")
+        shutil.rmtree(part, ignore_errors=True)  # left by a killed process
         part.parent.mkdir(parents=True, exist_ok=True)
         group = _zarr().open_group(part, mode="w", zarr_format=3)
         group.attrs.put({_KEY: info.model_dump(mode="json"), _STATUS: {"complete": False}})

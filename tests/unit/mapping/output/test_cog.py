@@ -9,7 +9,7 @@ from rio_cogeo.cogeo import cog_validate
 
 from timesenclip.errors import InputError
 from timesenclip.grid import Window
-from timesenclip.mapping.output.cog import CogWriter, map_folder, output_folder
+from timesenclip.mapping.output.cog import CogWriter, output_folder
 from timesenclip.mapping.output.layers import AreaGrid, Layer
 
 LAYER = Layer("scores", "float32", -9999.0, ["a", "b"], {"UNITS": "cosine"}, overviews="average")
@@ -53,13 +53,8 @@ def test_values_that_were_lost_are_noticed(grid: AreaGrid, tmp_path: Path) -> No
 
 
 def test_folders_that_cannot_be_written_are_refused(tmp_path: Path) -> None:
-    assert map_folder(tmp_path / "a" / "b").is_dir()
+    assert output_folder(tmp_path / "a" / "b").is_dir()
     assert not list((tmp_path / "a" / "b").iterdir())
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="Cannot write into"):
         output_folder(tmp_path / "file")
-    (tmp_path / "store").mkdir()
-    (tmp_path / "store" / "zarr.json").write_text("{}")
-    with pytest.raises(InputError, match="is a Zarr store, and maps must not be written into it"):
-        map_folder(tmp_path / "store")
-    assert output_folder(tmp_path / "store").is_dir()
