@@ -63,9 +63,11 @@ class Origin:
     @classmethod
     def of(cls, catalog: str, *, allow_elsewhere: bool = False) -> Origin:
         """The origin of the items of an API's address, a catalogue's file, or a folder."""
-        path = Path(catalog)
-        home = catalog if is_web(catalog) or path.is_dir() else str(path.parent)
-        return cls(home, allow_elsewhere)
+        try:
+            whole = is_web(catalog) or Path(catalog).is_dir()
+        except OSError:  # a name that is too long; refused by name when the catalogue is opened
+            whole = True
+        return cls(catalog if whole else str(Path(catalog).parent), allow_elsewhere)
 
     @property
     def remote(self) -> bool:

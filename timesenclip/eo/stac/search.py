@@ -26,6 +26,7 @@ __all__ = ["find_items"]
 
 Item = dict[str, Any]
 
+_LONGEST_NAME = 255
 _DAY = np.timedelta64(1, "D")
 
 
@@ -69,8 +70,9 @@ def find_items(
 
 
 def _read_local(path: Path, collection: str, origin: Origin) -> list[Item]:
-    if "\0" in str(path) or str(path).startswith("/vsi"):
-        raise InputError(f"'{str(path)[:80]!r}' is no path of a catalogue; give a file or folder.")
+    odd = "\0" in str(path) or str(path).startswith("/vsi") or max(map(len, path.parts), default=0) > _LONGEST_NAME
+    if odd:
+        raise InputError(f"{str(path)[:80]!r} is no path of a catalogue; give a file or folder.")
     if path.is_dir():
         inside = [path / name for name in ("catalog.json", "collection.json") if (path / name).exists()]
         if not inside:
