@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -188,6 +188,10 @@ class Server:
     """Whether searches may be sent by POST."""
     page: int = 4
     url: str = ""
+    special: dict[str, Callable[[BaseHTTPRequestHandler], None]] = field(default_factory=dict)
+    """Path -> what is done instead of the usual answer."""
+    asked: list[str] = field(default_factory=list)
+    """Paths of all requests."""
     searches: list[tuple[str, int]] = field(default_factory=list)
     """Method and answer of each search."""
     refused: int = 0
@@ -227,6 +231,9 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self, body: dict[str, Any] | None) -> None:
         world, parts = self.server.world, urlsplit(self.path)
         query = {key: values[0] for key, values in parse_qs(parts.query).items()}
+        world.asked.append(self.path)
+        if parts.path in world.special:
+            return world.special[parts.path](self)
         if parts.path in ("", "/"):
             self._json(200, _landing(world))
         elif parts.path == "/search":
@@ -269,7 +276,7 @@ class _Handler(BaseHTTPRequestHandler):
                 return self._json(codes.pop(0), {})
         if not world.admits(token):
             return self._json(403, {"description": "the token has expired"})
-        file = world.root / path.removeprefix("/files/")
+        file = world.root / path.removeprefix("/files/").lstrip("/")
         if not file.is_file():
             return self._json(404, {})
         data, status = file.read_bytes(), 200

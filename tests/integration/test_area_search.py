@@ -82,6 +82,7 @@ def test_what_only_the_last_block_cannot_read_stands_in_the_provenance(run, cata
         aoi,
         "--catalog",
         tmp_path / "items.json",
+        "--allow-elsewhere",
         "--period",
         SEASON,
         "--block",
@@ -164,7 +165,8 @@ def test_strict_holds_on_a_cluster(run, world: Path, square: Path, tmp_path: Pat
     items = [item(shot, str(world)) for shot in SHOTS if shot.without is None]
     path = tmp_path / "items.json"
     path.write_text(json.dumps({"type": "FeatureCollection", "features": items}))
-    options = ["--aoi", square, "--catalog", path, "--period", SEASON, "--block", "48", "-o", tmp_path / "s.zarr"]
+    search = ["--aoi", square, "--catalog", path, "--allow-elsewhere", "--period", SEASON]
+    options = [*search, "--block", "48", "-o", tmp_path / "s.zarr"]
     said = run("embed-area", *options, "--dask", "local:1", "--strict")
     assert said.exit_code == 2
     assert said.stderr.count(BROKEN) == 1

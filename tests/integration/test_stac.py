@@ -20,7 +20,7 @@ from timesenclip.eo.area import read_blocks
 from timesenclip.eo.composite import composite_cube
 from timesenclip.eo.stac.aoi import open_aoi
 from timesenclip.eo.stac.open import open_stac
-from timesenclip.errors import DataNotFoundError, DegradedInputWarning, MissingExtraError, TimeError
+from timesenclip.errors import DataNotFoundError, DegradedInputWarning, InputError, MissingExtraError, TimeError
 from timesenclip.grid import Grid
 from timesenclip.mapping.map_area import map_cube
 from timesenclip.series import Cube
@@ -45,9 +45,9 @@ def area(tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def catalog(world: Path, tmp_path: Path) -> Path:
-    """The world as an ItemCollection on disk."""
-    return write_items(tmp_path / "items.json", [item(shot, str(world)) for shot in SHOTS])
+def catalog(world: Path) -> Path:
+    """The world as an ItemCollection on disk, beside its files."""
+    return write_items(world / "items.json", [item(shot, ".") for shot in SHOTS])
 
 
 def write_items(path: Path, items: list[dict]) -> Path:
@@ -387,7 +387,9 @@ def test_a_static_catalogue_is_crawled(world: Path, area: Path, tmp_path: Path):
     (tmp_path / "year" / "collection.json").write_text(json.dumps({"type": "Collection", "links": links}))
     top = {"type": "Catalog", "links": [{"rel": "child", "href": "./year/collection.json"}]}
     (tmp_path / "catalog.json").write_text(json.dumps(top))
-    source, _ = quietly(open_stac, area, SEASON, catalog=tmp_path)
+    with pytest.raises(InputError, match=r"Item 'S2A_\w+' names .* for B02, which is refused: it is outside the cat"):
+        quietly(open_stac, area, SEASON, catalog=tmp_path)
+    source, _ = quietly(open_stac, area, SEASON, catalog=tmp_path, allow_elsewhere=True)
     assert {shot.id for shot in GOOD} <= {scene.id for scene in source.scenes}
     with pytest.raises(DataNotFoundError, match=r"no items of collection 'other', only of sentinel-2-l2a"):
         open_stac(area, SEASON, catalog=tmp_path, collection="other")

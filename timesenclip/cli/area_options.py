@@ -34,7 +34,7 @@ __all__ = [
 _ORIGIN = "Origin of the pixels"
 _SEARCH = "Search for scenes"
 
-SEARCH_ONLY = ("max_cloud", "resampling", "readers")
+SEARCH_ONLY = ("max_cloud", "resampling", "readers", "allow_elsewhere")
 """Parameters that have no effect on a cube; --catalog without --aoi has a message of its own."""
 
 CubePath = Annotated[
@@ -145,6 +145,15 @@ class AreaOptions(OriginOptions):
             min=1,
         ),
     ] = 4
+    allow_elsewhere: Annotated[
+        bool,
+        typer.Option(
+            "--allow-elsewhere",
+            help="Trust the catalogue: one on disk may name files outside its folder, and any may name hosts of the "
+            "internal network.",
+            rich_help_panel=_SEARCH,
+        ),
+    ] = False
 
     def refuse_catalog_alone(self) -> None:
         """Refuse --catalog without --aoi.
@@ -260,6 +269,7 @@ def search_area(area: AreaOptions, span: str | int | None, *, units: Units = "au
         offset_dn=area.offset_dn,
         resampling=area.resampling,
         workers=area.readers,
+        allow_elsewhere=area.allow_elsewhere,
     )
     size = " x ".join(map(str, source.shape))
     scenes, days = len(source.scenes), len(source.dates)
@@ -296,5 +306,6 @@ def refuse_given(context: typer.Context, names: Sequence[str], why: str) -> None
     for name in names:
         source = context.get_parameter_source(name)
         if source is not None and source.name == "COMMANDLINE":
-            option = f"--{name.replace('_', '-')} {context.params[name]}"
+            value = context.params[name]
+            option = f"--{name.replace('_', '-')}" + ("" if value is True else f" {value}")
             raise InputError(f"{option} {why}; leave it out, or give the cubes or --aoi to which it applies.")

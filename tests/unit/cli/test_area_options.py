@@ -84,6 +84,7 @@ def test_every_option_reaches_the_search(stand_in: StandIn, capsys: pytest.Captu
         offset_dn=1000,
         resampling="bilinear",
         readers=7,
+        allow_elsewhere=True,
     )
     assert search_area(area, "2021-03..2021-05") is SCENES
     assert calls == [
@@ -98,6 +99,7 @@ def test_every_option_reaches_the_search(stand_in: StandIn, capsys: pytest.Captu
             "offset_dn": 1000,
             "resampling": "bilinear",
             "workers": 7,
+            "allow_elsewhere": True,
         }
     ]
     said = capsys.readouterr()

@@ -53,6 +53,13 @@ def compared(stand_in: StandIn, monkeypatch: pytest.MonkeyPatch) -> list[dict[st
             "error: --catalog cdse searches for an area, but --aoi was not given; give --aoi.",
         ),
         (
+            ["--allow-elsewhere"],
+            (
+                "error: --allow-elsewhere applies to a search, but --aoi was not given; leave it out, or give the "
+                "cubes or --aoi to which it applies."
+            ),
+        ),
+        (
             ["--readers", "4"],
             (
                 "error: --readers 4 applies to a search, but --aoi was not given; leave it out, or give the "
@@ -131,6 +138,7 @@ def test_an_area_is_searched_for_in_the_period_of_each_store(
         "offset_dn": 0,
         "resampling": "bilinear",
         "workers": 2,
+        "allow_elsewhere": False,
     }
     assert searched == [expected, expected]
     assert compared[0]["cubes"] == (scenes, scenes)

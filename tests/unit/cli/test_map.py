@@ -134,6 +134,7 @@ def test_an_area_is_searched_for_and_its_blocks_left_to_the_source(
             "offset_dn": None,
             "resampling": "bilinear",
             "workers": 2,
+            "allow_elsewhere": False,
         }
     ]
     assert drawn[0]["cube"] is scenes

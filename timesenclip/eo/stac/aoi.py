@@ -6,10 +6,14 @@ import re
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import floor
+from math import floor, isfinite
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from timesenclip.eo.stac.aoi_files import FORMS as _FORMS
+from timesenclip.eo.stac.aoi_files import VECTOR_FILES, read_polygons
 from timesenclip.eo.stac.mgrs import TILE_M, is_tile_id, tile_corner, utm_epsg
 from timesenclip.errors import DataNotFoundError, DegradedInputWarning, GridError, InputError
 from timesenclip.extras import require
@@ -19,14 +23,9 @@ from timesenclip.messages import shorten_error
 __all__ = ["Aoi", "open_aoi"]
 
 PIXEL_M = 10.0
-VECTOR_FILES = (".geojson", ".json", ".gpkg", ".shp", ".parquet", ".geoparquet", ".fgb")
-"""File name endings that are read."""
-
-_FORMS = (
-    "a GeoJSON, GeoPackage, shapefile or GeoParquet file, 'west,south,east,north' in degrees, or a tile such as 31UFS"
-)
 _NUMBER = r"\s*([-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?)\s*"
 _BOX = re.compile(",".join([_NUMBER] * 4))
+_LONGEST_NAME = 255
 _SEGMENTS = 100
 """Number of pieces that an edge is cut into before it is reprojected, since a straight edge becomes a curve."""
 _MOST_STRETCH = 0.01
@@ -97,6 +96,8 @@ def _from_box(edges: Sequence[float]) -> Aoi:
 
     if len(edges) != 4:
         raise InputError(f"A box of {len(edges)} numbers; expected west,south,east,north in degrees.")
+    if not np.isfinite(edges).all():
+        raise InputError(f"A box of {', '.join(map(str, edges))}; expected west,south,east,north in degrees.")
     west, south, east, north = edges
     name = ",".join(f"{edge:g}" for edge in edges)
     if west > east and east >= -180 and west <= 180:
@@ -120,35 +121,28 @@ def _from_tile(tile: str) -> Aoi:
 
 
 def _from_file(path: Path) -> Aoi:
-    import geopandas
-    from shapely import union_all
+    from shapely import force_2d, union_all
 
     path = _one_file(path)
-    try:
-        if path.suffix.lower() in (".parquet", ".geoparquet"):
-            frame = geopandas.read_parquet(path)
-        else:
-            frame = geopandas.read_file(path, layer=_one_layer(path))
-    except InputError:
-        raise
-    except Exception as error:  # each format raises its own errors; all mean that the file cannot be read
-        raise DataNotFoundError(
-            f"Cannot read an area from '{path}' ({shorten_error(error)}); expected {_FORMS}."
-        ) from error
-    if getattr(frame, "geometry", None) is None or frame.geometry.isna().all() or frame.geometry.is_empty.all():
+    found, crs = read_polygons(path)
+    shapes = [force_2d(shape) for shape in found if shape is not None and not shape.is_empty]
+    if not shapes:
         raise InputError(f"'{path}' holds no geometry; expected polygons.")
-    if frame.crs is None:
+    if crs is None:
         raise GridError(f"'{path}' has no CRS; write one: ogr2ogr -a_srs EPSG:4326 OUT.gpkg '{path.name}'.")
-    shapes = [shape for shape in frame.geometry if shape is not None and not shape.is_empty]
     kinds = sorted({shape.geom_type for shape in shapes})
     if not set(kinds) <= {"Polygon", "MultiPolygon"}:
         raise InputError(f"'{path}' holds {', '.join(kinds)}; expected polygons. Buffer points or lines first.")
     for shape in shapes:
         _refuse_invalid(shape, str(path))
-    return _placed(union_all(shapes), frame.crs, path.name)
+    return _placed(union_all(shapes), crs, path.name)
 
 
 def _one_file(path: Path) -> Path:
+    if "\0" in str(path) or str(path).startswith("/vsi"):
+        raise InputError(f"{str(path)[:80]!r} is no path of an area; expected {_FORMS}.")
+    if max(map(len, path.parts), default=0) > _LONGEST_NAME:
+        raise InputError(f"'{str(path)[:80]}...' is no path of an area; expected {_FORMS}.")
     if path.is_dir():
         inside = sorted(file for file in path.iterdir() if file.suffix.lower() in VECTOR_FILES)
         if len(inside) == 1:
@@ -160,15 +154,6 @@ def _one_file(path: Path) -> Path:
     if path.suffix.lower() not in VECTOR_FILES:
         raise InputError(f"'{path}' is no area that can be read; expected {_FORMS}.")
     return path
-
-
-def _one_layer(path: Path) -> str:
-    import pyogrio
-
-    layers = [str(name) for name in pyogrio.list_layers(path)[:, 0]]
-    if len(layers) != 1:
-        raise InputError(f"'{path}' holds {len(layers)} layers ({', '.join(layers[:4])}); keep the one that is meant.")
-    return layers[0]
 
 
 def _refuse_invalid(shape: Any, name: str) -> None:
@@ -186,10 +171,18 @@ def _refuse_invalid(shape: Any, name: str) -> None:
 def _degrees(shape: Any, crs: Any, name: str) -> Any:
     """A shape in EPSG:4326, its edges densified first."""
     from pyproj import CRS, Transformer
+    from pyproj.exceptions import CRSError
     from shapely import segmentize, transform
 
     west, south, east, north = shape.bounds
-    reference = CRS.from_user_input(crs)
+    try:
+        reference = CRS.from_user_input(crs)
+    except CRSError as error:
+        raise GridError(
+            f"'{name}' has a CRS that cannot be read ({shorten_error(error)}); expected one such as EPSG:4326."
+        ) from error
+    if not all(map(isfinite, shape.bounds)):
+        raise InputError(f"'{name}' has coordinates that are no numbers; expected polygons.")
     if reference.to_epsg() != 4326:
         dense = segmentize(shape, max(east - west, north - south) / _SEGMENTS)
         to_degrees = Transformer.from_crs(reference, 4326, always_xy=True)

@@ -10,10 +10,20 @@ from typing import Any
 import numpy as np
 
 from timesenclip.eo.radiometry import OffsetDecision, decide_offset
+from timesenclip.eo.stac.item_checks import (
+    BrokenItem,
+    footprint,
+    item_assets,
+    item_id,
+    item_properties,
+    item_version,
+    optional_number,
+    parse_moment,
+    show,
+)
 from timesenclip.eo.stac.providers import Provider, band_assets
-from timesenclip.errors import InputError
 
-__all__ = ["Scene", "drop_duplicates", "footprint", "scene_from_item", "solar_day"]
+__all__ = ["Scene", "drop_duplicates", "scene_from_item", "solar_day"]
 
 _PRODUCT = re.compile(r"(S2[A-D])_MSIL2A_(\d{8}T\d{6})_N(\d{2})(\d{2})_R\d{3}_T(\w{5})_(\d{8}T\d{6})")
 _TILE = re.compile(r"(?:^|[_/-])T?(\d{1,2}[C-HJ-NP-X][A-HJ-NP-Z][A-HJ-NP-V])(?=[_/.-]|$)")
@@ -24,7 +34,6 @@ _SAME_TAKE = np.timedelta64(600, "s")
 """Scenes of one tile and satellite this near in time are of one pass: the next is about ten days away."""
 _SAME_STRIP = np.timedelta64(20, "s")
 """Data strips of one pass that begin this near to each other are one strip, processed more than once."""
-_MARGIN_DEG = 0.01
 
 
 @dataclass(frozen=True)
@@ -55,6 +64,8 @@ class Scene:
     """Canonical band (and SCL) -> address."""
     outline: Any = None
     """shapely geometry in EPSG:4326; None where not known."""
+    version: str = ""
+    """Digest of what the item says of its own version and of the checksums of its files."""
 
     @property
     def baseline_key(self) -> tuple[int, ...]:
@@ -65,17 +76,6 @@ class Scene:
     def may_hold_offset(self) -> bool:
         """Whether its pixels were ever given the offset: from baseline 04.00 on."""
         return self.baseline is None or self.baseline_key >= (4, 0)
-
-
-def footprint(geometry: Mapping[str, Any] | None) -> Any:
-    """Outline of a STAC item, a little wider than the catalogue says since it is drawn with few corners; None: unknown.
-
-    Footprints that cross themselves, as at the antimeridian, are repaired.
-    """
-    from shapely import make_valid
-    from shapely.geometry import shape
-
-    return None if geometry is None else make_valid(shape(geometry)).buffer(_MARGIN_DEG)
 
 
 def solar_day(moment: np.datetime64, lon_deg: float) -> np.datetime64:
@@ -104,47 +104,68 @@ def scene_from_item(
         baseline: used where the item names none.
 
     Raises:
-        InputError: the item has no time.
+        BrokenItem: the item has no time, or something else than is expected where a value is used; names item and
+            field.
+        InputError: the offset cannot be decided.
     """
-    properties = item.get("properties") or {}
-    name = str(item.get("id", "?"))
+    name = item_id(item)
+    facts: dict[str, Any] = {"provider": provider, "collection": collection, "lon_deg": lon_deg}
+    try:
+        return _scene(name, item, offset_dn=offset_dn, baseline=baseline, **facts)
+    except BrokenItem as error:
+        raise BrokenItem(f"item '{name}' {error}") from error
+
+
+def _scene(
+    name: str,
+    item: Mapping[str, Any],
+    *,
+    provider: Provider,
+    collection: str,
+    lon_deg: float,
+    offset_dn: int | None,
+    baseline: str | None,
+) -> Scene:
+    properties = item_properties(item)
     product = _parse_product(item, properties)
     when = product[2] if product else None
     take = _DATATAKE.search(str(properties.get("s2:datatake_id", "")))
-    sensed = _parse_moment(take[1] if take else when) or _parse_moment(
-        properties.get("datetime") or properties.get("start_datetime")
-    )
+    said = properties.get("datetime") or properties.get("start_datetime")
+    sensed = parse_moment(take[1] if take else when) or parse_moment(said)
     if sensed is None:
-        raise InputError(f"The STAC item '{name}' has no datetime; expected one such as 2023-05-06T10:50:31Z.")
+        what = f"has datetime {show(said)}" if said else "has no datetime"
+        raise BrokenItem(f"{what}, expected one such as 2023-05-06T10:50:31Z")
     strip = _STRIP.search(str(properties.get("s2:datastrip_id", "")))
     own = properties.get("s2:processing_baseline") or properties.get("processing:version")
     own = own if re.fullmatch(r"\d{1,2}\.\d{1,2}", str(own)) else None
     found = own or (f"{product[3]}.{product[4]}" if product else None) or baseline
     day = solar_day(sensed, lon_deg)
-    assets = {key: str(asset["href"]) for key, asset in (item.get("assets") or {}).items() if asset.get("href")}
-    declared = properties.get("timesenclip:boa_add_offset")
+    assets = item_assets(item)
+    used = band_assets({key: key for key in assets})  # band -> key
+    declared = optional_number(properties, "timesenclip:boa_add_offset", -10_000, 10_000)
     return Scene(
         id=name,
         tile=_parse_tile(name, properties, product),
         platform=_parse_platform(name, properties, product),
         sensed=sensed,
         day=day,
-        strip=_parse_moment(strip[1]) if strip else None,
+        strip=parse_moment(strip[1]) if strip else None,
         baseline=found,
         made=_digits(
             properties.get("s2:generation_time") or (product[6] if product else "") or properties.get("created")
         ),
-        cloud=properties.get("eo:cloud_cover"),
+        cloud=optional_number(properties, "eo:cloud_cover", 0, 100),
         offset=decide_offset(
             provider.name,
             str(item.get("collection") or collection),
             baseline=found,
             day=day,
-            declared=declared,
+            declared=None if declared is None else round(declared),
             given=offset_dn,
         ),
-        assets=band_assets(assets),
+        assets={band: assets[key] for band, key in used.items()},
         outline=footprint(item.get("geometry")),
+        version=item_version(item, set(used.values())),
     )
 
 
@@ -216,19 +237,6 @@ def _parse_platform(name: str, properties: Mapping[str, Any], product: Sequence[
         return str(product[1])
     match = _PLATFORM.search(str(properties.get("platform") or "")) or _PLATFORM.match(name)
     return f"S2{match[1].upper()}" if match else ""
-
-
-def _parse_moment(text: object) -> np.datetime64 | None:
-    """A moment in UTC of `20230506T105031` or an ISO date and time; None where it is neither."""
-    from datetime import UTC, datetime
-
-    try:
-        moment = datetime.fromisoformat(str(text))
-    except ValueError:
-        return None
-    if moment.tzinfo is not None:
-        moment = moment.astimezone(UTC).replace(tzinfo=None)
-    return np.datetime64(moment, "s")
 
 
 def _digits(text: object) -> str:

@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from timesenclip.bands import BANDS, SCL_NAME, canonical_band
-from timesenclip.errors import DataNotFoundError, TimeError
+from timesenclip.eo.rasters import open_raster, require_regular_file
+from timesenclip.eo.stac.addresses import Origin, judge_address
+from timesenclip.errors import DataNotFoundError, InputError, TimeError
 
 __all__ = ["local_items"]
 
@@ -25,6 +27,8 @@ _BASELINE = re.compile(r"_N(\d{2})(\d{2})_")
 _TILE = re.compile(r"(?:^|[_/-])T?(\d{1,2}[C-HJ-NP-X][A-HJ-NP-Z][A-HJ-NP-V])(?=[_/.-]|$)")
 _PLATFORM = re.compile(r"(?:^|[_/])(S2[A-D])_")
 _RESOLUTION = re.compile(r"^(\d\d)m$", re.IGNORECASE)
+_MOST_METADATA = 64 * 2**20
+"""Size of a product's metadata in bytes; ESA's have 60 kB."""
 _METADATA = {
     "baseline": "PROCESSING_BASELINE",
     "start": "PRODUCT_START_TIME",
@@ -36,16 +40,22 @@ _METADATA = {
 _ORDER = (*(band.name for band in BANDS), SCL_NAME)
 
 
-def local_items(folder: str | Path) -> list[Item]:
+def local_items(folder: str | Path, origin: Origin | None = None) -> list[Item]:
     """Build STAC items of a folder: one for each `.SAFE` product, and one for each set of COGs that share a name.
 
+    Args:
+        folder: the folder.
+        origin: whether symbolic links may lead out of it; default: they may not.
+
     Raises:
+        InputError: a file is a symbolic link to one outside the folder, or is no regular file.
         DataNotFoundError: no products and no files that name a band.
         TimeError: the names of COGs say no date.
     """
     root = Path(folder)
     products = sorted(path for path in [root, *root.rglob("*.SAFE")] if path.suffix == ".SAFE" and path.is_dir())
-    items = [_safe_item(product) for product in products]
+    home = origin or Origin.of(str(folder))
+    items = [_safe_item(product, home) for product in products]
     loose: dict[str, dict[str, Path]] = {}
     for file in sorted(root.rglob("*")):
         inside = any(parent.suffix == ".SAFE" for parent in (file, *file.parents))
@@ -53,7 +63,7 @@ def local_items(folder: str | Path) -> list[Item]:
             scene, band = _scene_and_band(file.relative_to(root))
             if band is not None:
                 _keep_finest(loose.setdefault(scene, {}), band, file)
-    items += [_loose_item(root, scene, bands) for scene, bands in loose.items()]
+    items += [_loose_item(root, scene, bands, home) for scene, bands in loose.items()]
     if not items:
         raise DataNotFoundError(
             f"'{root}' holds no Sentinel-2 images; expected .SAFE products, or COGs whose names end in a band, such as "
@@ -62,7 +72,7 @@ def local_items(folder: str | Path) -> list[Item]:
     return items
 
 
-def _safe_item(product: Path) -> Item:
+def _safe_item(product: Path, origin: Origin) -> Item:
     bands: dict[str, Path] = {}
     for file in sorted(product.glob("GRANULE/*/IMG_DATA/**/*")):
         band = _scene_and_band(Path(file.name))[1] if file.suffix.lower() in _RASTERS else None
@@ -70,13 +80,29 @@ def _safe_item(product: Path) -> Item:
             _keep_finest(bands, band, file)
     if not bands:
         raise DataNotFoundError(f"'{product}' holds no images (GRANULE/*/IMG_DATA); it may be unpacked only in part.")
-    metadata = _metadata(product / "MTD_MSIL2A.xml")
-    return _item(product.stem, bands, str(product.name), metadata)
+    about = product / "MTD_MSIL2A.xml"
+    metadata = _metadata(_judged(about, origin)) if about.exists() else {}
+    return _item(product.stem, _all_judged(bands, origin), str(product.name), metadata)
 
 
-def _loose_item(root: Path, scene: str, bands: dict[str, Path]) -> Item:
+def _loose_item(root: Path, scene: str, bands: dict[str, Path], origin: Origin) -> Item:
     path = f"{root.name}/{scene}"
-    return _item(scene.strip("/._-").replace("/", "_") or root.name, bands, path, {})
+    name = scene.strip("/._-").replace("/", "_") or root.name
+    return _item(name, _all_judged(bands, origin), path, {})
+
+
+def _all_judged(bands: dict[str, Path], origin: Origin) -> dict[str, Path]:
+    return {band: _judged(file, origin) for band, file in bands.items()}
+
+
+def _judged(file: Path, origin: Origin) -> Path:
+    """The file without symbolic links, if its folder may hold it."""
+    try:
+        return Path(judge_address(str(file.absolute()), origin))
+    except InputError as error:
+        raise InputError(
+            f"'{file}' is refused: {error}. Put a copy there, or give --allow-elsewhere if you trust the folder."
+        ) from None
 
 
 def _item(name: str, bands: dict[str, Path], path: str, metadata: dict[str, str]) -> Item:
@@ -90,8 +116,8 @@ def _item(name: str, bands: dict[str, Path], path: str, metadata: dict[str, str]
         "s2:datastrip_id": metadata.get("strip"),
         "s2:mgrs_tile": tile[1] if tile else None,
         "platform": platform[1] if platform else None,
-        "eo:cloud_cover": float(metadata["cloud"]) if "cloud" in metadata else None,
-        "timesenclip:boa_add_offset": int(metadata["offset"]) if "offset" in metadata else None,
+        "eo:cloud_cover": _number(metadata.get("cloud")),
+        "timesenclip:boa_add_offset": _number(metadata.get("offset")),
     }
     first = next(bands[band] for band in _ORDER if band in bands)
     return {
@@ -102,6 +128,14 @@ def _item(name: str, bands: dict[str, Path], path: str, metadata: dict[str, str]
         "properties": {key: value for key, value in properties.items() if value is not None},
         "assets": {band: {"href": str(file.resolve())} for band, file in bands.items()},
     }
+
+
+def _number(text: str | None) -> float | str | None:
+    """A number of the metadata; text that is none is kept, so that the item is named as broken."""
+    try:
+        return None if text is None else float(text)
+    except ValueError:
+        return text
 
 
 def _scene_and_band(path: Path) -> tuple[str, str | None]:
@@ -144,8 +178,11 @@ def _metadata(path: Path) -> dict[str, str]:
     from xml.etree import ElementTree
 
     try:
+        require_regular_file(path)
+        if path.stat().st_size > _MOST_METADATA:
+            return {}
         root = ElementTree.parse(path).getroot()
-    except (OSError, ElementTree.ParseError):
+    except (OSError, ElementTree.ParseError, ValueError, LookupError):  # LookupError: an unknown encoding
         return {}
     metadata = {}
     for element in root.iter():
@@ -161,15 +198,14 @@ def _metadata(path: Path) -> dict[str, str]:
 
 def _footprint(files: Iterable[Path], first: Path) -> Item | None:
     """Outline in EPSG:4326 of the first file that can be opened; None (anywhere) where none can."""
-    import rasterio
     from rasterio.errors import RasterioError
     from rasterio.warp import transform_bounds
 
     for file in (first, *files):
         try:
-            with rasterio.open(file) as raster:
+            with open_raster(file) as raster:
                 west, south, east, north = transform_bounds(raster.crs, 4326, *raster.bounds)
-        except (RasterioError, AttributeError):
+        except (RasterioError, AttributeError, ValueError):
             continue
         corners = [[west, south], [east, south], [east, north], [west, north], [west, south]]
         return {"type": "Polygon", "coordinates": [corners]}

@@ -11,14 +11,17 @@ valid pixel wins, in an order that does not depend on the order of the search re
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from timesenclip.bands import BAND_NAMES, SCL_NAME, require_bands
 from timesenclip.eo.masking import DILATE_PX
 from timesenclip.eo.period import Period, as_period
+from timesenclip.eo.stac.addresses import Origin, judge_address
 from timesenclip.eo.stac.aoi import Aoi, open_aoi
+from timesenclip.eo.stac.item_checks import BrokenItem
 from timesenclip.eo.stac.items import Scene, drop_duplicates, scene_from_item
 from timesenclip.eo.stac.mgrs import is_tile_id
 from timesenclip.eo.stac.providers import PROVIDERS, Signer, provider_for, signer_for
@@ -52,6 +55,7 @@ def open_stac(
     retries: int = 3,
     wait_s: float = 0.5,
     sign: Signer | None = None,
+    allow_elsewhere: bool = False,
 ) -> StacSource:
     """Search for the scenes of an area and a period, without reading their pixels.
 
@@ -72,9 +76,12 @@ def open_stac(
         retries: how often a file that cannot be read is tried again.
         wait_s: pause before that, and before a failed search is sent again; it doubles each time.
         sign: `sign(address, renew)` for catalogues with tokens of their own; called each time a file is opened.
+        allow_elsewhere: the catalogue is trusted: one on disk may name files outside its folder, and any may name
+            hosts of the internal network. Without it both are refused; see `addresses.py`.
 
     Raises:
-        InputError: an area, period, offset or option that cannot be used.
+        InputError: an area, period, offset or option that cannot be used; an item names a file or host that its
+            catalogue may not.
         DataNotFoundError: the catalogue does not answer, or has no scene (below the cloud limit).
         BandError: no scene has all ten bands.
         MissingExtraError: the `stac` extra is not installed.
@@ -88,8 +95,9 @@ def open_stac(
     address = _address(str(catalog))
     lon = (area.bounds[0] + area.bounds[2]) / 2
     facts: dict[str, Any] = {"provider": whose, "lon_deg": lon, "offset_dn": offset_dn, "baseline": baseline}
-    items = find_items(address, collection=collection, aoi=area, period=span, wait_s=wait_s)
-    found = [scene_from_item(item, collection=collection, **facts) for item in items]
+    origin = Origin.of(address, allow_elsewhere=allow_elsewhere)
+    items = find_items(address, collection=collection, aoi=area, period=span, wait_s=wait_s, origin=origin)
+    found = _scenes(items, f"{catalog}/{collection}", collection=collection, **facts)
     scenes, notes = _chosen(found, span, max_cloud, f"{catalog}/{collection}", area)
     source_name = f"{area.name} in {catalog}"
     reader = SceneReader(
@@ -101,9 +109,10 @@ def open_stac(
         dilate_px=dilate_px,
         retries=retries,
         wait_s=wait_s,
+        origin=origin,
     )
     search = {"catalog": address, "collection": collection, "provider": whose.name, "max_cloud": max_cloud} | notes
-    whole = tuple(_whole(scenes, source_name, area))
+    whole = tuple(_judged(scene, origin) for scene in _whole(scenes, source_name, area))
     return StacSource(area, span, whole, reader, source_name, workers, clip, whose.access, {"search": search})
 
 
@@ -111,6 +120,40 @@ def _address(catalog: str) -> str:
     """Root of the API of a named catalogue; any other text as it is."""
     named = PROVIDERS.get(catalog.lower())
     return (named.url if named else None) or catalog
+
+
+def _scenes(items: Iterable[Any], source_name: str, **facts: Any) -> list[Scene]:
+    """Scenes of the items that can be used; the others are named."""
+    scenes, broken = [], []
+    for item in items:
+        try:
+            scenes.append(scene_from_item(item, **facts))
+        except BrokenItem as error:
+            broken.append(str(error))
+    if broken and not scenes:
+        raise DataNotFoundError(
+            f"{source_name}: none of its {len(broken)} items for the area and period can be used; first: {broken[0]}."
+        )
+    if broken:
+        count = len(broken) + len(scenes)
+        _warn(f"{source_name}: {len(broken)} of {count} items are broken and left out: {list_some(broken)}.")
+    return scenes
+
+
+def _judged(scene: Scene, origin: Origin) -> Scene:
+    """The scene, if its catalogue may name all its files."""
+    assets = {}
+    for band, address in scene.assets.items():
+        try:
+            assets[band] = judge_address(address, origin)
+        except InputError as error:
+            trusting = origin.may_allow(address)
+            todo = "If you trust the catalogue, give --allow-elsewhere" if trusting else "Use another catalogue"
+            raise InputError(
+                f"Item '{scene.id[:80]}' names '{address.split('?')[0][:120]}' for {band}, which is refused: {error}. "
+                f"{todo}."
+            ) from None
+    return replace(scene, assets=assets)
 
 
 def _check(max_cloud: float, resampling: str, dilate_px: int, workers: int, retries: int) -> None:

@@ -20,8 +20,11 @@ from numpy.typing import NDArray
 from timesenclip.bands import BANDS, SCL_NAME
 from timesenclip.eo.masking import DILATE_PX, clear_where_seen
 from timesenclip.eo.radiometry import usable_reflectance
+from timesenclip.eo.rasters import open_raster
+from timesenclip.eo.stac.addresses import BUCKETS, Origin, is_web
 from timesenclip.eo.stac.items import Scene
 from timesenclip.eo.stac.providers import Signer
+from timesenclip.eo.stac.remote import ask_file, redirects_nowhere
 from timesenclip.eo.stac.resample import PixelPlaces, Resampling, look_up_nearest, read_around, sample
 from timesenclip.errors import InputError
 from timesenclip.grid import Grid, Window
@@ -33,9 +36,12 @@ T = TypeVar("T")
 
 _GDAL: Mapping[str, Any] = {
     "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
+    "GDAL_PAM_ENABLED": "NO",  # no `.aux.xml` beside a file
     "GDAL_HTTP_MAX_RETRY": "2",
     "GDAL_HTTP_TIMEOUT": "90",
     "GDAL_HTTP_CONNECTTIMEOUT": "15",
+    "GDAL_HTTP_LOW_SPEED_TIME": "30",  # seconds ...
+    "GDAL_HTTP_LOW_SPEED_LIMIT": "1000",  # ... at fewer bytes a second end a request
     "GDAL_HTTP_MERGE_CONSECUTIVE_RANGES": "YES",
     "GDAL_HTTP_MULTIPLEX": "YES",
     "GDAL_INGESTED_BYTES_AT_OPEN": "32768",  # the header of a COG in one request
@@ -112,8 +118,12 @@ class SceneReader:
     """How often a file that fails is tried again."""
     wait_s: float = 0.5
     """First pause before that; it doubles."""
+    origin: Origin | None = None
+    """What redirects may lead to; None: they are not looked at."""
     broken: set[str] = field(default_factory=set, compare=False, repr=False)
     """Addresses that failed for good in some window; in the next ones they are tried once."""
+    _direct: set[str] = field(default_factory=set, compare=False, repr=False)
+    """Addresses that are known not to be redirected."""
 
     def read(self, scene: Scene, box: Window, *, mask: bool) -> SceneWindow | Failure | None:
         """Read a window of a scene.
@@ -165,6 +175,22 @@ class SceneReader:
         clear = clear_where_seen(values, seen, dilate_px=self.dilate_px)
         return np.asarray(look_up_nearest(clear, rows, columns, first, outside=False))
 
+    def followed(self, address: str, signed: str) -> str:
+        """The address behind all redirects, each of which is judged; GDAL would follow them unseen.
+
+        Raises:
+            InputError: a redirect leads to where the catalogue may not.
+            OSError: there is no answer, or an error; as GDAL's message names it.
+        """
+        if self.origin is None or not is_web(signed) or address in self._direct or redirects_nowhere(signed):
+            return signed
+        answer = ask_file(signed, self.origin)
+        if answer.status >= 400:
+            raise OSError(f"HTTP response code: {answer.status}")
+        if answer.address == signed:
+            self._direct.add(address)
+        return answer.address
+
     def _try(self, scene: Scene, band: str, box: Window, read: Callable[[Any], T]) -> T:
         """Open a file of a scene and read it; sign again if access is refused, retry errors that may be temporary."""
         import rasterio
@@ -178,7 +204,8 @@ class SceneReader:
             nonlocal renew
             try:
                 signed = self.sign(address, renew)
-                with _fresh(signed, number), rasterio.open(_gdal_path(signed)) as raster:
+                final = self.followed(address, signed)
+                with _fresh(final, number), open_raster(_gdal_path(final)) as raster:
                     return read(raster)
             except passing as error:
                 renew = bool(_REFUSED.search(_plain(error)))
@@ -197,15 +224,14 @@ class SceneReader:
 
 
 def _gdal_path(address: str) -> str:
-    if address.startswith(("http://", "https://")):
+    if is_web(address):
         return f"/vsicurl/{address}"
-    if address.startswith("s3://"):
-        return f"/vsis3/{address.removeprefix('s3://')}"
-    return address.removeprefix("file://")
+    scheme, separator, rest = address.partition("://")
+    return f"{BUCKETS[scheme.lower()]}{rest}" if separator and scheme.lower() in BUCKETS else address
 
 
 def _is_remote(address: str) -> bool:
-    return not address.startswith(("/", "file://"))
+    return is_web(address) or address.partition("://")[0].lower() in BUCKETS
 
 
 def _fresh(address: str, attempt: int) -> Any:

@@ -30,6 +30,7 @@ from timesenclip.eo.masking import describe_mask
 from timesenclip.eo.notices import MaskNotice
 from timesenclip.eo.period import Every, Period, as_period
 from timesenclip.eo.stac.aoi import Aoi
+from timesenclip.eo.stac.identity import file_versions, scene_facts
 from timesenclip.eo.stac.items import Scene
 from timesenclip.eo.stac.reader import Failure, SceneReader, SceneWindow
 from timesenclip.eo.stac.report import ReadingReport, WarnedOnce
@@ -95,13 +96,13 @@ class StacSource:
 
     @cached_property
     def identity(self) -> str:
-        """Name, number of scenes, and a digest of the scenes, the area, and how pixels are read."""
-        scenes = [
-            (scene.id, scene.offset.offset_dn, sorted((band, at.split("?")[0]) for band, at in scene.assets.items()))
-            for scene in self.scenes
-        ]
+        """Name, number of scenes, and a digest of the scenes, the version of their files, the area, and how pixels are
+        read. It looks at every file on disk, and asks servers for theirs (`identity.py`).
+        """
+        scenes = [scene_facts(scene) for scene in self.scenes]
+        files = sorted(file_versions(self.scenes, self.reader).items())
         how = (str(self.period), self.crs, six_numbers(self.transform), self.shape, self.clip)
-        digest = hashlib.sha256(repr((scenes, how, self.reader.resampling, self.reader.dilate_px)).encode())
+        digest = hashlib.sha256(repr((scenes, files, how, self.reader.resampling, self.reader.dilate_px)).encode())
         digest.update(self.aoi.geometry.wkb)
         return f"{self.source_name}, {len(self.scenes)} scenes ({digest.hexdigest()[:12]})"
 

@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from timesenclip.eo.stac.items import drop_duplicates, footprint, scene_from_item, solar_day
+from timesenclip.eo.stac.item_checks import footprint
+from timesenclip.eo.stac.items import drop_duplicates, scene_from_item, solar_day
 from timesenclip.eo.stac.providers import PROVIDERS
 from timesenclip.errors import InputError
 

@@ -30,7 +30,7 @@ def item(name: str, *, without: str = "", **properties: Any) -> dict[str, Any]:
             "eo:cloud_cover": 10.0,
             **properties,
         },
-        "assets": {band: {"href": f"/data/{name}/{band}.tif"} for band in (*BAND_NAMES, SCL_NAME) if band != without},
+        "assets": {band: {"href": f"./{name}/{band}.tif"} for band in (*BAND_NAMES, SCL_NAME) if band != without},
     }
 
 
