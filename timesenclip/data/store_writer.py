@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ from timesenclip.data.store import FORMAT_VERSION, SeriesStore, import_zarr
 from timesenclip.eo.radiometry import MISSING_DN, QUANTIFICATION
 from timesenclip.errors import InputError
 from timesenclip.files import atomic_path, json_text, plain, write_json
+from timesenclip.read_files import read_json
 from timesenclip.series import PixelSeries, concatenate
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ class StoreWriter:
         file = self.scratch / "plan.json"
         if not file.is_file():
             raise InputError(f"'{self.scratch}' was begun but holds no plan; remove it and start again.")
-        before = json.loads(file.read_text(encoding="utf-8"))
+        before = read_json(file, what="plan", fix="remove its folder to start again")
         differ = sorted(key for key in {*before, *described} if before.get(key) != described.get(key))
         if differ:
             raise InputError(

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from timesenclip.errors import DataNotFoundError, PromptError, TaxonomyError
+from timesenclip.read_files import read_yaml
 
 __all__ = [
     "TaxonClass",
@@ -194,12 +194,7 @@ def colour_cycle(count: int) -> tuple[str, ...]:
 
 
 def _read(path: Path) -> Taxonomy:
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise TaxonomyError(
-            f"{path}: not readable as YAML ({' '.join(str(error).split())}); correct the file."
-        ) from error
+    content = read_yaml(path, what="taxonomy file", error=TaxonomyError)
     if not isinstance(content, dict):
         raise TaxonomyError(f"{path}: holds {_describe(content)}; expected the keys name, title, source and classes.")
     try:

@@ -21,6 +21,7 @@ from timesenclip.eo.stac.local import local_items
 from timesenclip.errors import DataNotFoundError
 from timesenclip.extras import require
 from timesenclip.messages import shorten_error
+from timesenclip.read_files import read_json
 
 __all__ = ["find_items"]
 
@@ -158,7 +159,7 @@ def _crawl(path: Path, seen: set[Path]) -> list[Item]:
         return []
     seen.add(path)
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = read_json(path, what="STAC catalogue")
         kind = found.get("type")
     except (OSError, ValueError, AttributeError) as error:
         raise DataNotFoundError(f"Cannot read '{path}' ({shorten_error(error)}); expected STAC as JSON.") from error

@@ -35,6 +35,7 @@ from timesenclip.eo.stac.reader import Failure, SceneReader, SceneWindow
 from timesenclip.eo.stac.report import ReadingReport, WarnedOnce
 from timesenclip.errors import TimeError
 from timesenclip.grid import Window, WindowLike, six_numbers
+from timesenclip.messages import redact
 from timesenclip.series import Cube
 
 __all__ = ["StacSource"]
@@ -97,7 +98,11 @@ class StacSource:
     def identity(self) -> str:
         """Name, number of scenes, and a digest of the scenes, the area, and how pixels are read."""
         scenes = [
-            (scene.id, scene.offset.offset_dn, sorted((band, at.split("?")[0]) for band, at in scene.assets.items()))
+            (
+                scene.id,
+                scene.offset.offset_dn,
+                sorted((band, redact(at.split("?")[0])) for band, at in scene.assets.items()),
+            )
             for scene in self.scenes
         ]
         how = (str(self.period), self.crs, six_numbers(self.transform), self.shape, self.clip)

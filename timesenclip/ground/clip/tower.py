@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
 import warnings
 from collections.abc import Callable, Sequence
 from functools import cached_property
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 from timesenclip.errors import DegradedInputWarning, PromptError, TowerError
 from timesenclip.ground.clip.transformers_package import import_transformers, quiet_transformers
 from timesenclip.messages import shorten_error
+from timesenclip.read_files import read_json
 
 if TYPE_CHECKING:
     import torch
@@ -181,7 +181,7 @@ class ClipTower:
         for file, key in (("preprocessor_config.json", None), ("processor_config.json", "image_processor")):
             path = self._find(file)
             if path is not None:
-                config = json.loads(Path(path).read_text(encoding="utf-8"))
+                config = read_json(path, what="description of the images", error=TowerError, fix="get the model again")
                 config = config if key is None else config.get(key)
                 if config:
                     return Preprocessing.from_config(config, source_name=self._source)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
@@ -26,6 +25,7 @@ from timesenclip.mapping.output.tally import AreaTally
 from timesenclip.mapping.output.zones import write_zones
 from timesenclip.mapping.query import Query
 from timesenclip.model.checkpoint import Model
+from timesenclip.read_files import read_json
 
 __all__ = ["write_map", "write_rasters"]
 
@@ -153,7 +153,7 @@ def write_map(
 def _remove_left_over(folder: Path, *, written: Collection[Path]) -> None:
     """Remove what an older map of ours has and this one has not; nothing in a folder without provenance of ours."""
     try:
-        older = json.loads((folder / _PROVENANCE).read_text(encoding="utf-8"))
+        older = read_json(folder / _PROVENANCE, what="provenance")
     except (OSError, ValueError):
         return
     if isinstance(older, dict) and {"timesenclip", "areas"} <= older.keys():
