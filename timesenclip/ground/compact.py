@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timesenclip.errors import PromptError, TowerError
-from timesenclip.ground.tower import COMPACT_FOLDER
+from timesenclip.ground.tower import COMPACT_FOLDER, checked_texts
 from timesenclip.messages import shorten_error
 from timesenclip.read_files import read_json
 
@@ -68,14 +68,10 @@ class CompactTextTower:
         """(P, D) float32 unit vectors of P texts; a vector does not depend, to the last bit, on the rest of the batch.
 
         Raises:
-            PromptError: a text is empty, or the tower knows none of its words ("of the", "???", another script than
-                Latin).
+            PromptError: a text is empty, holds control characters or is very long, or the tower knows none of its
+                words ("of the", "???", another script than Latin).
         """
-        if isinstance(texts, str):
-            raise PromptError(f"One text was given ('{texts}') where a list is expected; put it in brackets.")
-        cleaned = [text.strip() for text in texts]
-        if "" in cleaned:
-            raise PromptError(f"Text {cleaned.index('') + 1} of {len(cleaned)} is empty; write what to look for.")
+        cleaned = checked_texts(texts)
         if not cleaned:
             return np.zeros((0, self.dim), dtype=np.float32)
         summed = self._model.encode(cleaned, normalize=False, use_multiprocessing=False)

@@ -135,6 +135,7 @@ def read_image(image: Image.Image | str | Path, *, max_pixels: int = MAX_PIXELS)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our own limit is checked below
+            warnings.simplefilter("ignore", UserWarning)  # of odd metadata, without the name of the file
             opened = Image.open(path, formats=FORMATS)
     except Image.DecompressionBombError as error:
         raise InputError(f"{label}: far too many pixels ({shorten_error(error)}); make it smaller.") from error
@@ -151,7 +152,9 @@ def _upright_rgb(image: Image.Image, label: str, max_pixels: int) -> Image.Image
     if width * height == 0:
         raise InputError(f"{label}: the image has no pixels; replace it.")
     try:
-        upright = ImageOps.exif_transpose(image)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # as above; EXIF is read here
+            upright = ImageOps.exif_transpose(image)
         return _to_rgb(upright, label)
     except InputError:
         raise
