@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 from uuid import uuid4
 
+from timesenclip.credentials import redact, secret_values
+
 __all__ = [
     "TEMPORARY_SUFFIX",
     "atomic_file",
@@ -94,8 +96,8 @@ def write_bytes(path: Path, content: bytes, *, shared: bool = False) -> Path:
 
 
 def write_text(path: Path, text: str, *, shared: bool = False) -> Path:
-    """Write text as UTF-8 with the line ends that it has; arguments as `atomic_path`. Returns its path."""
-    return write_bytes(path, text.encode("utf-8"), shared=shared)
+    """Write text without credentials, as UTF-8 with its line ends; arguments as `atomic_path`. Returns its path."""
+    return write_bytes(path, redact(text).encode("utf-8"), shared=shared)
 
 
 def write_json(path: Path, content: Any, *, shared: bool = False) -> Path:
@@ -109,16 +111,24 @@ def json_text(content: Any, *, indent: int | None = None) -> str:
 
 
 def plain(value: Any) -> Any:
-    """The value in JSON's types: NumPy values become numbers and lists, NaN and infinities null, the rest text."""
+    """The value in JSON's types, without credentials.
+
+    NumPy values become numbers and lists, NaN and infinities null, the rest text. Every record that is written goes
+    through here, so that two runs with different tokens write the same and the second continues the first.
+    """
+    return _plain(value, secret_values())
+
+
+def _plain(value: Any, secrets: Mapping[str, str]) -> Any:
     if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
+        return {redact(str(key), secrets=secrets): _plain(item, secrets) for key, item in value.items()}
     if isinstance(value, list | tuple | set):
-        return [plain(item) for item in value]
+        return [_plain(item, secrets) for item in value]
     if hasattr(value, "tolist"):  # a NumPy scalar or array; NumPy itself would make `--help` slow
-        return plain(value.tolist())
+        return _plain(value.tolist(), secrets)
     if isinstance(value, float) and not math.isfinite(value):
         return None
-    return value if isinstance(value, bool | int | float | str | None) else str(value)
+    return value if isinstance(value, bool | int | float | None) else redact(str(value), secrets=secrets)
 
 
 def sync_file(file: Path) -> None:

@@ -89,7 +89,7 @@ class Manifest:
 
     def fail(self, key: str, error: BaseException) -> None:
         """Record that a piece failed; a later run tries it again."""
-        self._append(ManifestEntry(kind="failed", key=key, facts={"error": f"{type(error).__name__}: {error}"}))
+        self._append(ManifestEntry(kind="failed", key=key, facts=plain({"error": f"{type(error).__name__}: {error}"})))
         self.done.pop(key, None)
 
     def close(self) -> None:

@@ -126,8 +126,9 @@ def parse_yaml(
     from timesenclip.yaml_loader import LimitedLoader
 
     text = _checked_text(content, name, YAML_BYTES, error, fix)
+    loader: Any = LimitedLoader  # its base depends on how PyYAML was built
     try:
-        value = yaml.load(text, Loader=LimitedLoader)
+        value = yaml.load(text, Loader=loader)
     except yaml.MarkedYAMLError as caught:
         mark = caught.problem_mark or caught.context_mark
         where = "" if mark is None else f"line {mark.line + 1}: "

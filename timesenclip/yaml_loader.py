@@ -26,7 +26,7 @@ LONGEST_NUMBER = 100
 _PREFIX = "tag:yaml.org,2002:"
 
 if yaml.__with_libyaml__:
-    from yaml.cyaml import CParser
+    from yaml._yaml import CParser
 
     class _Base(Composer, CParser, SafeConstructor, Resolver):
         """PyYAML's composer on libyaml's events: libyaml's own composer has no place for the limits."""
@@ -50,7 +50,7 @@ class LimitedLoader(_Base):
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         """The next node; called for each node within it in turn."""
-        event = self.peek_event()
+        event: Any = self.peek_event()
         if isinstance(event, AliasEvent) or event.anchor is not None:
             raise ComposerError(None, None, "anchors (&) and aliases (*) are not read: write it out", event.start_mark)
         if event.tag is not None:

@@ -41,10 +41,10 @@ from timesenclip.grid import six_numbers
 from timesenclip.mapping.ask_store import ask_store
 from timesenclip.mapping.change import change_stores
 from timesenclip.mapping.embed_area import StoreResult, embed_area
-from timesenclip.mapping.store.sidecars import manifest_path
 from timesenclip.mapping.map_area import map_cube
 from timesenclip.mapping.query import make_query
 from timesenclip.mapping.store.scoring import load_area, score_area
+from timesenclip.mapping.store.sidecars import manifest_path
 from timesenclip.mapping.store.store import EmbeddingStore
 from timesenclip.model.checkpoint import Model, load, save
 from timesenclip.model.checkpoint_config import TowerRef

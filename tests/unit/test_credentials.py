@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from timesenclip.credentials import redact
@@ -67,3 +69,13 @@ def test_other_variables_and_short_values_stay(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("KEYBOARD", "forests")
     monkeypatch.setenv("SASSARI_HOME", "meadows")
     assert redact("field forests meadows") == "field forests meadows"
+
+
+PIECES = ("x-", "a+", "a://", "-eyJ", "aws_", "cookie::", "https://u:", "#=", "@", "/vsi", "A")
+
+
+@pytest.mark.parametrize("piece", PIECES)
+def test_no_text_takes_long(piece: str) -> None:
+    begun = time.perf_counter()
+    redact(piece * 50_000 + ":")
+    assert time.perf_counter() - begun < 10

@@ -18,6 +18,7 @@ from timesenclip.files import (
     atomic_file,
     atomic_folder,
     file_lock,
+    json_text,
     remove_temporary_files,
     temporary_path,
     write_json,
@@ -167,3 +168,14 @@ def test_only_this_module_names_temporary_files_and_locks() -> None:
     others = [path for path in package.rglob("*.py") if path != own]
     found = [path.name for path in others if pattern.search(path.read_text(encoding="utf-8"))]
     assert not found
+
+
+def test_credentials_are_written_into_no_record_and_no_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "CANARY/1")
+    inner = {"a": ("key CANARY/1", 1.5), "path": Path("CANARY/1")}
+    for file in (
+        write_json(tmp_path / "a.json", {"https://h/x?sig=CANARY": ["https://u:CANARY@h/x", inner]}),
+        write_text(tmp_path / "a.html", "<a href='https://h/x?token=CANARY'>CANARY/1</a>"),
+    ):
+        assert "CANARY" not in file.read_text()
+    assert json.loads(json_text({"a": "https://h/x"})) == {"a": "https://h/x"}

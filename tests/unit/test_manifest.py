@@ -111,3 +111,13 @@ def test_a_job_that_is_not_finite_is_the_same_job_the_next_time(tmp_path: Path) 
         with Manifest(path, "embed", {"threshold": float("nan")}) as manifest:
             manifest.add("a", {"seconds": float("inf")})
             assert manifest.done == {"a": {"seconds": None}}
+
+
+def test_a_job_is_continued_with_another_token_and_none_is_written(tmp_path: Path) -> None:
+    path = tmp_path / "m.jsonl"
+    with Manifest(path, "map", {"source": "https://u:CANARY1@h/x?token=CANARY1"}) as manifest:
+        manifest.add("a", {"source": "https://h/x?sig=CANARY1"})
+        manifest.fail("b", OSError("https://h/y?sig=CANARY1"))
+    with Manifest(path, "map", {"source": "https://u:CANARY2@h/x?token=CANARY2"}) as manifest:
+        assert set(manifest.done) == {"a"}
+    assert "CANARY" not in path.read_text()

@@ -9,7 +9,7 @@ import typer
 
 from timesenclip._version import __version__
 from timesenclip.cli import options as opt
-from timesenclip.cli.console import left_out, note, print_json, print_table
+from timesenclip.cli.console import left_out, note, print_json, print_table, say
 from timesenclip.cli.groups import with_groups
 
 __all__ = ["adapt"]
@@ -88,4 +88,4 @@ def adapt(
         print_json({"output": output, "method": method, "examples": examples, "skipped": data.skipped})
         return
     print_table(["class", "examples"], list(examples.items()))
-    typer.echo(f"{len(data)} examples, {len(examples)} classes: {output}")
+    say(f"{len(data)} examples, {len(examples)} classes: {output}")

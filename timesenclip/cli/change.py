@@ -10,7 +10,7 @@ import typer
 
 from timesenclip.cli import area_options as src
 from timesenclip.cli import options as opt
-from timesenclip.cli.console import print_json, print_table, progress_bar
+from timesenclip.cli.console import print_json, print_table, progress_bar, say
 from timesenclip.cli.groups import with_groups
 from timesenclip.errors import InputError
 
@@ -115,7 +115,7 @@ def _report_change(result: ChangeResult, *, as_json: bool) -> None:
         print_json({key: value for key, value in content.items() if key != "folder"})
         return
     share = result.changed / result.compared
-    typer.echo(
+    say(
         f"{result.changed:,} of {result.compared:,} pixels changed ({share:.1%}, {result.hectares:,.1f} ha): distance "
         f"above {result.threshold:.3f}, median {result.median_distance:.3f}"
     )
@@ -123,5 +123,5 @@ def _report_change(result: ChangeResult, *, as_json: bool) -> None:
         rows = [(t.before, t.after, f"{t.hectares:.1f}") for t in result.transitions[:10]]
         print_table(["before", "after", "hectares"], rows)
     if result.months:
-        typer.echo("Months: " + ", ".join(f"{name} {share:.0%}" for name, share in result.months.items()))
-    typer.echo(f"Maps:    {result.folder}")
+        say("Months: " + ", ".join(f"{name} {share:.0%}" for name, share in result.months.items()))
+    say(f"Maps:    {result.folder}")

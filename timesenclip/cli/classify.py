@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from timesenclip.cli import options as opt
-from timesenclip.cli.console import note, print_json, print_table, progress_bar
+from timesenclip.cli.console import note, print_json, print_table, progress_bar, say
 from timesenclip.cli.groups import with_groups
 
 if TYPE_CHECKING:
@@ -74,6 +74,6 @@ def _report(summary: TableSummary, output: Path | None, *, as_json: bool) -> Non
         most_first = sorted((row for row in found if row[1]), key=lambda row: row[1], reverse=True)
         rows = [(label, points, f"{share:.1%}", confidence) for label, points, share, confidence in most_first]
         print_table(["label", "points", "share", "confidence"], rows)
-    typer.echo(f"{summary.count} points, {summary.unknown_share:.1%} unknown" + (f": {output}" if output else ""))
+    say(f"{summary.count} points, {summary.unknown_share:.1%} unknown" + (f": {output}" if output else ""))
     if not output:
         note("nothing was written; add -o FILE.parquet to write the class of every point")

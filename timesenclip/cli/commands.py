@@ -12,7 +12,7 @@ from timesenclip.cli.ask import ask
 from timesenclip.cli.change import change
 from timesenclip.cli.classify import classify
 from timesenclip.cli.compare import compare
-from timesenclip.cli.console import OneLineGroup
+from timesenclip.cli.console import OneLineGroup, run, say
 from timesenclip.cli.data import data, ground
 from timesenclip.cli.embed import embed
 from timesenclip.cli.embed_area import embed_area
@@ -48,7 +48,7 @@ def _root(
     version: Annotated[bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)] = False,
 ) -> None:
     if version:
-        typer.echo(f"timesenclip {__version__}")
+        say(f"timesenclip {__version__}")
         raise typer.Exit
     if context.invoked_subcommand is None:
         context.get_help()  # typer's rich help is printed, not returned
@@ -77,4 +77,4 @@ app.add_typer(hub, name="hub", rich_help_panel=_SHARE)
 
 def main() -> None:
     """Run the command line and exit with its exit code."""
-    app()
+    run(app)

@@ -10,7 +10,7 @@ import typer
 from timesenclip.cli import area_options as src
 from timesenclip.cli import options as opt
 from timesenclip.cli.completion import complete_checkpoint
-from timesenclip.cli.console import left_out, note, print_json, print_table
+from timesenclip.cli.console import left_out, note, print_json, print_table, say
 from timesenclip.cli.groups import with_groups
 
 __all__ = ["compare"]
@@ -80,6 +80,6 @@ def compare(
     if found.skipped:
         note(left_out("samples", found.skipped))
     for text in result.notes:
-        typer.echo(text)
+        say(text)
     if files:
-        typer.echo(f"\nPage: {files['page']}")
+        say(f"\nPage: {files['page']}")

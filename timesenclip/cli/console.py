@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import io
+import json
 import re
 import sys
+import traceback
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TextIO
@@ -17,9 +20,10 @@ import typer
 from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
+from timesenclip.cli.messages_of_libraries import library_messages_as_lines
 from timesenclip.errors import PartialFailureError, TimeSenCLIPError, TimeSenCLIPWarning
 from timesenclip.files import json_text
-from timesenclip.messages import list_some
+from timesenclip.messages import LONGEST_LINE, cut_middle, list_some, one_line, redact, visible
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -35,6 +39,8 @@ __all__ = [
     "print_table",
     "progress_bar",
     "quiet_libraries",
+    "run",
+    "say",
     "training_bar",
 ]
 
@@ -50,6 +56,7 @@ EXIT_CODES: dict[type[BaseException], int] = {
 }
 """Exit code by exception class; the first that matches counts. Any other exception is a bug and shows a traceback."""
 
+_NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
 _NUMBER = re.compile(r"-|-?[\d.]+%?")  # "-" stands for a missing number
 
 Progress = Callable[[int, int], None]
@@ -69,7 +76,8 @@ class OneLineGroup(TyperGroup):
         **extra: Any,
     ) -> Any:
         """Run, and exit with the exit code, or return it if `standalone_mode` is False. Arguments are typer's."""
-        with _warnings_as_lines():
+        _print_whatever_the_encoding()
+        with _warnings_as_lines(), library_messages_as_lines(_warning):
             try:
                 # In standalone mode typer would print a usage error in several lines of its own.
                 code = super().main(args, prog_name, complete_var, False, windows_expand_args, **extra) or 0
@@ -80,6 +88,19 @@ class OneLineGroup(TyperGroup):
         if standalone_mode:
             sys.exit(code)
         return code
+
+
+def run(app: Callable[[], object]) -> None:
+    """Run a command line; of an error that nobody expected, which is a bug, print the traceback for a report.
+
+    Python's own would print the values in the error as they are.
+    """
+    try:
+        app()
+    except Exception as error:  # the border of the program
+        for line in redact("".join(traceback.format_exception(error))).splitlines():
+            typer.echo(cut_middle(visible(line), 10 * LONGEST_LINE), err=True)
+        sys.exit(1)
 
 
 def _report(error: BaseException) -> int:
@@ -95,17 +116,28 @@ def _report(error: BaseException) -> int:
     if context is not None:
         see = f"see {context.command_path} --help)"
         line = f"{line[:-1]}; {see}" if line.endswith(")") else f"{line} ({see}"  # typer's own hint is in brackets
-    typer.echo(f"error: {line}", err=True)
+    note(f"error: {line}")
     return next(code for kind, code in EXIT_CODES.items() if isinstance(error, kind))
 
 
 def _one_line(text: str) -> str:
-    return " ".join(text.replace("Value error, ", "").split())  # pydantic adds this prefix
+    return one_line(text.replace("Value error, ", ""), LONGEST_LINE - len("warning: "))  # pydantic adds this prefix
+
+
+def _warning(text: str) -> None:
+    note(f"warning: {text}")
+
+
+def _print_whatever_the_encoding() -> None:
+    """Where the terminal's encoding lacks a letter (`LC_ALL=C`), print its escape instead of ending with an error."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors in ("strict", "surrogateescape"):
+            stream.reconfigure(errors="backslashreplace")
 
 
 @contextlib.contextmanager
 def _warnings_as_lines() -> Iterator[None]:
-    """Print each warning of ours once, as `warning: ...`; other warnings are shown as usual."""
+    """Print each warning once, as `warning: ...`; one of another library with its class."""
     seen: set[str] = set()
 
     def show(
@@ -116,15 +148,13 @@ def _warnings_as_lines() -> Iterator[None]:
         file: TextIO | None = None,
         line: str | None = None,
     ) -> None:
-        text = _one_line(str(message))
-        if not issubclass(category, TimeSenCLIPWarning):
-            usual(message, category, filename, lineno, file, line)
-        elif text not in seen:
+        prefix = "" if issubclass(category, TimeSenCLIPWarning) else f"{category.__name__}: "
+        text = _one_line(f"{prefix}{message}")
+        if text not in seen:
             seen.add(text)
-            typer.echo(f"warning: {text}", err=True)
+            _warning(text)
 
     with warnings.catch_warnings():
-        usual = warnings.showwarning
         warnings.showwarning = show
         warnings.simplefilter("always", TimeSenCLIPWarning)
         yield
@@ -139,7 +169,12 @@ def make_strict(value: bool) -> bool:
 
 def note(text: str) -> None:
     """Print one line on stderr."""
-    typer.echo(text, err=True)
+    typer.echo(one_line(text), err=True)
+
+
+def say(text: str) -> None:
+    """Print lines of a result on stdout, without credentials and with control characters as text."""
+    typer.echo("\n".join(map(visible, redact(text).split("\n"))))
 
 
 def left_out(what: str, labels: Mapping[str, int]) -> str:
@@ -149,8 +184,26 @@ def left_out(what: str, labels: Mapping[str, int]) -> str:
 
 
 def print_json(answer: Mapping[str, Any]) -> None:
-    """Print the result as the one JSON object of --json; numbers that are not finite become null."""
-    typer.echo(json_text(answer, indent=2))
+    """Print the result as the one JSON object of --json; numbers that are not finite become null.
+
+    Characters that a terminal obeys or cannot show are escaped as JSON does it.
+    """
+    text = "\n".join(map(_escaped, json_text(answer, indent=2).split("\n")))
+    try:
+        text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
+    except UnicodeEncodeError:
+        text = _NOT_ASCII.sub(lambda found: json.dumps(found[0])[1:-1], text)
+    typer.echo(text)
+
+
+def _escaped(line: str) -> str:
+    if line.isprintable():
+        return line
+    return "".join(c if c.isprintable() else json.dumps(c)[1:-1].replace("\x7f", "\\u007f") for c in line)
+
+
+def _cell(text: str) -> str:
+    return visible(redact(text))
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, title: str | None = None) -> None:
@@ -159,12 +212,13 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, tit
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    heading = None if title is None else Text(_cell(title), style="table.title")  # as text, markup would be obeyed
+    table = Table(title=heading, title_justify="left", box=None, pad_edge=False, header_style="bold")
     for index, name in enumerate(columns):
         numeric = all(not isinstance(row[index], str) or _NUMBER.fullmatch(str(row[index])) for row in rows)
-        table.add_column(name, justify="right" if numeric else "left", overflow="fold")
+        table.add_column(Text(_cell(str(name))), justify="right" if numeric else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(Text(f"{cell:.3f}" if isinstance(cell, float) else str(cell)) for cell in row))
+        table.add_row(*(Text(f"{cell:.3f}" if isinstance(cell, float) else _cell(str(cell))) for cell in row))
     Console(file=sys.stdout, soft_wrap=False).print(table)
 
 
@@ -175,10 +229,10 @@ def progress_bar(label: str) -> Iterator[Progress]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     bars = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
     with _on_terminal(bars, console):
-        task = bars.add_task(label, total=None)
+        task = bars.add_task(_cell(label), total=None)
         yield lambda done, total: bars.update(task, completed=done, total=total or None)
 
 

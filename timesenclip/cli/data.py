@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from timesenclip.cli import options as opt
-from timesenclip.cli.console import note, print_json, print_table, progress_bar
+from timesenclip.cli.console import note, print_json, print_table, progress_bar, say
 from timesenclip.errors import InputError, PartialFailureError
 
 __all__ = ["data", "ground"]
@@ -112,7 +112,7 @@ def pair(
     if as_json:
         print_json(facts)
     else:
-        typer.echo(f"{facts['pairs']:,} of {facts['photos']:,} photographs at {facts['places']:,} places: {output}")
+        say(f"{facts['pairs']:,} of {facts['photos']:,} photographs at {facts['places']:,} places: {output}")
 
 
 @data.command("split")
@@ -136,7 +136,7 @@ def split(
         print_json({"places": found.places, "nearest_m": found.nearest_m, "output": str(output)})
         return
     print_table(["part", "places"], [(name, f"{count:,}") for name, count in found.places.items()])
-    typer.echo(f"nearest held-out place: {found.nearest_m:,.0f} m from a training place; lists in {output}")
+    say(f"nearest held-out place: {found.nearest_m:,.0f} m from a training place; lists in {output}")
 
 
 @ground.command("embed")
@@ -172,7 +172,7 @@ def _report(count: int, what: str, output: str, failed: dict[str, str], *, as_js
     if as_json:
         print_json({"count": count, "failed": failed, "output": output})
     else:
-        typer.echo(f"{count:,} {what}: {output}")
+        say(f"{count:,} {what}: {output}")
     for reason in list(failed.values())[:_SHOWN]:
         note(f"left out: {reason}")
     if failed:

@@ -5,10 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from timesenclip.cli import options as opt
-from timesenclip.cli.console import print_json, progress_bar
+from timesenclip.cli.console import print_json, progress_bar, say
 from timesenclip.cli.groups import with_groups
 
 __all__ = ["embed"]
@@ -42,4 +40,4 @@ def embed(
     if as_json:
         print_json({"count": count, "dim": dim, "output": output})
     else:
-        typer.echo(f"{count} embeddings of {dim} numbers: {output}")
+        say(f"{count} embeddings of {dim} numbers: {output}")

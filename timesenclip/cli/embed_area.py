@@ -10,7 +10,7 @@ import typer
 
 from timesenclip.cli import area_options as src
 from timesenclip.cli import options as opt
-from timesenclip.cli.console import note, print_json, print_table, progress_bar
+from timesenclip.cli.console import note, print_json, print_table, progress_bar, say
 from timesenclip.cli.groups import with_groups
 
 if TYPE_CHECKING:
@@ -118,8 +118,8 @@ def _report_store(result: StoreResult, *, as_json: bool) -> None:
         return
     if result.reused:
         note(f"{result.reused} of {result.blocks} blocks were done by an earlier run")
-    typer.echo(f"{result.seen:,} of {result.pixels:,} pixels embedded in {info.dims} dimensions: {result.store.path}")
-    typer.echo(f"Next: timesenclip ask {result.store.path} --prompt maize -o answer/")
+    say(f"{result.seen:,} of {result.pixels:,} pixels embedded in {info.dims} dimensions: {result.store.path}")
+    say(f"Next: timesenclip ask {result.store.path} --prompt maize -o answer/")
 
 
 def _size(count: int | None) -> str:

@@ -9,7 +9,7 @@ import typer
 
 from timesenclip.cli import area_options as src
 from timesenclip.cli import options as opt
-from timesenclip.cli.console import note, print_json, print_table, progress_bar
+from timesenclip.cli.console import note, print_json, print_table, progress_bar, say
 from timesenclip.cli.groups import with_groups
 from timesenclip.errors import InputError
 
@@ -105,6 +105,6 @@ def _tell_paper(result: PaperSuite, *, as_json: bool) -> None:
     if result.scenicness is not None:
         known = {"prompts": result.scenicness.contrast, "ridge on embeddings": result.scenicness.ridge}
         lines = [(name, one.pearson, one.spearman, one.kendall) for name, one in known.items() if one is not None]
-        typer.echo("")
+        say("")
         print_table(["scenicness", "Pearson", "Spearman", "Kendall"], lines)
-    typer.echo(f"\nReport: {result.files['report']}\nTables: {result.files['tables']}")
+    say(f"\nReport: {result.files['report']}\nTables: {result.files['tables']}")

@@ -11,7 +11,7 @@ import typer
 
 from timesenclip.cli import area_options as src
 from timesenclip.cli import options as opt
-from timesenclip.cli.console import note, print_json, print_table, progress_bar, quiet_libraries, training_bar
+from timesenclip.cli.console import note, print_json, print_table, progress_bar, quiet_libraries, say, training_bar
 from timesenclip.cli.groups import with_groups
 from timesenclip.errors import InputError, PartialFailureError
 
@@ -93,11 +93,11 @@ def _report_scenic(found: Scenicness, files: dict[str, Path], output: Path | Non
     rows = [_row("prompts", found.contrast)]
     rows += [_row("ridge on embeddings", found.ridge)] if found.ridge is not None else []
     print_table(["score", "Pearson", "Spearman", "Kendall", "95 % interval of Pearson"], rows)
-    typer.echo(f"{found.count} places, {found.blocks} blocks of land" + (f": {output}" if output else ""))
+    say(f"{found.count} places, {found.blocks} blocks of land" + (f": {output}" if output else ""))
     for text in found.notes:
-        typer.echo(text)
+        say(text)
     if "map_raster" in files:
-        typer.echo(f"Map: {files['map_raster']}, {files['map_picture']}")
+        say(f"Map: {files['map_raster']}, {files['map_picture']}")
 
 
 def _area(path: Path, read: opt.PointOptions, origin: src.OriginOptions) -> EmbeddingStore | AreaSource:
@@ -149,7 +149,7 @@ def sweep(
         for c in found.cells
     ]
     print_table(["checkpoint", "templates", "composite", "kept", "seed", "accuracy", "balanced"], rows)
-    typer.echo(f"{len(found.cells)} cells, {found.computed} of them now: {found.files['table']}")
+    say(f"{len(found.cells)} cells, {found.computed} of them now: {found.files['table']}")
     diverged = [entry.name for entry in found.entries if entry.checkpoint is None]
     if diverged:
         raise PartialFailureError(f"Training diverged for {', '.join(diverged)}; the other rows are complete.")

@@ -12,7 +12,7 @@ import typer
 
 from timesenclip.cli import area_options as src
 from timesenclip.cli import options as opt
-from timesenclip.cli.console import left_out, note, print_json, print_table, progress_bar
+from timesenclip.cli.console import left_out, note, print_json, print_table, progress_bar, say
 from timesenclip.cli.groups import with_groups
 from timesenclip.errors import InputError
 
@@ -151,17 +151,17 @@ def _report_table(evaluation: Evaluation, *, as_json: bool) -> None:
     if as_json:
         print_json(evaluation.to_dict())
         return
-    typer.echo(f"{evaluation.title}\n")
+    say(f"{evaluation.title}\n")
     _print_methods(evaluation.methods)
     first = next(iter(evaluation.methods.values()))
     classes = [(c.name, c.support, _figure(c.precision), _figure(c.recall), _figure(c.f1)) for c in first.classes]
-    typer.echo()
+    say("")
     print_table(["class, zero-shot", "samples", "precision", "recall", "F1"], classes)
-    typer.echo()
+    say("")
     for text in evaluation.notes:
-        typer.echo(text)
+        say(text)
     if first.absent:
-        typer.echo(f"Without a single sample, and counted nowhere: {', '.join(first.absent)}.")
+        say(f"Without a single sample, and counted nowhere: {', '.join(first.absent)}.")
     if evaluation.skipped:
         note(left_out("samples", evaluation.skipped))
 
@@ -171,11 +171,11 @@ def _report_suite(result: SuiteResult, *, as_json: bool) -> None:
         print_json(result.report | {"files": {name: str(path) for name, path in result.files.items()}})
         return
     data = result.findings.data
-    typer.echo(f"{result.findings.title}: {len(data)} samples, {len(data.present)} of {len(data.taxonomy)} classes\n")
+    say(f"{result.findings.title}: {len(data)} samples, {len(data.present)} of {len(data.taxonomy)} classes\n")
     _print_methods(result.findings.comparison.methods)
     if data.skipped:
         note(left_out("samples", data.skipped))
-    typer.echo(f"\nReport: {result.files['report']}\nTables: {result.files['tables']}")
+    say(f"\nReport: {result.files['report']}\nTables: {result.files['tables']}")
 
 
 def _print_methods(methods: Mapping[str, Metrics]) -> None:

@@ -9,7 +9,7 @@ import typer
 
 from timesenclip.cli import options as opt
 from timesenclip.cli.completion import complete_checkpoint
-from timesenclip.cli.console import print_json
+from timesenclip.cli.console import print_json, say
 from timesenclip.errors import InputError
 
 __all__ = ["export", "hub", "import_"]
@@ -54,12 +54,12 @@ def import_official_(
         )
         return
     prefix = f"'{found.prefix}*'" if found.prefix else "bare names"
-    typer.echo(f"{len(found.used)} tensors read from {prefix}: {count:,} parameters, patch {patch} x {patch}")
+    say(f"{len(found.used)} tensors read from {prefix}: {count:,} parameters, patch {patch} x {patch}")
     for part, tensors in found.ignored.items():
-        typer.echo(f"ignored: {part} ({tensors} tensors)")
+        say(f"ignored: {part} ({tensors} tensors)")
     for line in found.notes:
-        typer.echo(f"note: {line}")
-    typer.echo(f"Use it: timesenclip classify POINTS --checkpoint {output}")
+        say(f"note: {line}")
+    say(f"Use it: timesenclip classify POINTS --checkpoint {output}")
 
 
 @import_.command("clip")
@@ -130,12 +130,12 @@ def import_clip_(
         return
     prefix = f"'{found.prefix}*'" if found.prefix else "bare names"
     image = ", ".join(f"{key} {value}" for key, value in found.image.items() if key in _IMAGE_SIZES)
-    typer.echo(f"{len(found.used)} tensors read from {prefix}: {found.kind} with {image}, vectors of {found.dim}")
+    say(f"{len(found.used)} tensors read from {prefix}: {found.kind} with {image}, vectors of {found.dim}")
     for part, tensors in found.ignored.items():
-        typer.echo(f"ignored: {part} ({tensors} tensors)")
+        say(f"ignored: {part} ({tensors} tensors)")
     for line in found.notes:
-        typer.echo(f"note: {line}")
-    typer.echo(f"Use it: timesenclip evaluate suite CUBE --rgb {output} ...")
+        say(f"note: {line}")
+    say(f"Use it: timesenclip evaluate suite CUBE --rgb {output} ...")
 
 
 _IMAGE_SIZES = (
@@ -181,7 +181,7 @@ def export_official_(
     from timesenclip.model.checkpoint import load
     from timesenclip.model.official import export_official
 
-    typer.echo(str(export_official(load(checkpoint), output)))
+    say(str(export_official(load(checkpoint), output)))
 
 
 @hub.command("push")
@@ -194,5 +194,5 @@ def push_(
     """Upload a checkpoint folder with its model card."""
     from timesenclip.model.hub import push
 
-    typer.echo(push(folder, repo, private=not public, revision=revision))
-    typer.echo(f"Use it: timesenclip classify POINTS --checkpoint hf-hub:{repo}")
+    say(push(folder, repo, private=not public, revision=revision))
+    say(f"Use it: timesenclip classify POINTS --checkpoint hf-hub:{repo}")

@@ -11,7 +11,7 @@ import typer
 
 from timesenclip.cli import options as opt
 from timesenclip.cli.completion import complete_checkpoint, complete_taxonomy
-from timesenclip.cli.console import note, print_json, print_table, progress_bar
+from timesenclip.cli.console import note, print_json, print_table, progress_bar, say
 
 __all__ = ["demo", "doctor", "info", "taxonomies"]
 
@@ -38,10 +38,8 @@ def demo(
         return
     rows = [(row.phrase, *(_percent(x) for x in (row.share, row.precision, row.recall))) for row in result.found]
     print_table(["asked for", "share of map", "right", "found"], rows)
-    typer.echo(
-        f"\n{result.agreement:.0%} of the pixels of a simulated landscape got the right one of {len(rows)} phrases."
-    )
-    typer.echo(f"\nPicture: {files['picture']}\nPage:    {files['page']}   (open it in a browser)")
+    say(f"\n{result.agreement:.0%} of the pixels of a simulated landscape got the right one of {len(rows)} phrases.")
+    say(f"\nPicture: {files['picture']}\nPage:    {files['page']}   (open it in a browser)")
 
 
 def _percent(share: float) -> str:
@@ -59,9 +57,9 @@ def doctor(as_json: opt.Json = False) -> None:
         print_json({"ok": not failed, "checks": rows})
     else:
         for check in checks:
-            typer.echo(f"{_MARKS[check.status]}  {check.name}: {check.detail}")
+            say(f"{_MARKS[check.status]}  {check.name}: {check.detail}")
             if check.remedy:
-                typer.echo(f"      -> {check.remedy}")
+                say(f"      -> {check.remedy}")
     if failed:
         note(f"error: {len(failed)} of {len(checks)} checks failed: {', '.join(failed)}")
         raise typer.Exit(1)
@@ -86,11 +84,11 @@ def info(
         return
     for name, value in facts.items():
         if isinstance(value, dict):
-            typer.echo(f"{name}:")
+            say(f"{name}:")
             for key, item in value.items():
-                typer.echo(f"  {key}: {item}")
+                say(f"  {key}: {item}")
         else:
-            typer.echo(f"{name}: {value}")
+            say(f"{name}: {value}")
 
 
 taxonomies = typer.Typer(help="List the shipped class lists, or show one.", invoke_without_command=True)
@@ -136,4 +134,4 @@ def show(
         return
     rows_ = [(c.name, c.code or "", len(c.prompts), ", ".join(c.synonyms)) for c in taxonomy.classes]
     print_table(["class", "code", "prompts", "synonyms"], rows_, title=taxonomy.title)
-    typer.echo(f"Source: {taxonomy.source}")
+    say(f"Source: {taxonomy.source}")

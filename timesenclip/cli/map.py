@@ -9,7 +9,7 @@ import typer
 
 from timesenclip.cli import area_options as src
 from timesenclip.cli import options as opt
-from timesenclip.cli.console import print_json, print_table, progress_bar
+from timesenclip.cli.console import print_json, print_table, progress_bar, say
 from timesenclip.cli.groups import with_groups
 
 if TYPE_CHECKING:
@@ -82,10 +82,10 @@ def report_map(result: MapResult, *, as_json: bool) -> None:
         rare = result.provenance["masked_pixels"]
         often = f", {rare:,} of them not often enough" if rare else ""
         beyond = " or lie outside the area" if result.clipped else ""
-        typer.echo(f"{result.nodata_pixels:,} pixels were not seen clearly{often}{beyond} (nodata)")
-    typer.echo(f"\nMaps:    {result.folder}\nPicture: {result.files['picture']}\nPage:    {result.files['page']}")
+        say(f"{result.nodata_pixels:,} pixels were not seen clearly{often}{beyond} (nodata)")
+    say(f"\nMaps:    {result.folder}\nPicture: {result.files['picture']}\nPage:    {result.files['page']}")
     if "zones" in result.files:
-        typer.echo(f"Zones:   {result.files['zones']}, {result.files['zones_csv']}")
+        say(f"Zones:   {result.files['zones']}, {result.files['zones_csv']}")
 
 
 def map_facts(result: MapResult) -> dict[str, Any]:

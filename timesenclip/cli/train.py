@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from timesenclip.cli import options as opt
-from timesenclip.cli.console import note, print_json, print_table, quiet_libraries, training_bar
+from timesenclip.cli.console import note, print_json, print_table, quiet_libraries, say, training_bar
 
 if TYPE_CHECKING:
     from timesenclip.train.recipe import Recipe
@@ -70,7 +70,7 @@ def train(
     if isinstance(chosen, PhotoRecipe):
         at = chosen.selection.recall_at
         done += f"; best held-out retrieval (mean Recall@{at} of both directions) {trained.best:.3f}"
-    typer.echo(
+    say(
         f"{done}\nCheckpoint: {trained.checkpoint}\n"
         f"Use it:     timesenclip classify POINTS --checkpoint {trained.checkpoint}"
     )

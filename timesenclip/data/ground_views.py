@@ -6,7 +6,6 @@ FOLDER/part-000000.parquet    photo_id, point_id, direction, vector (fixed-size 
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from timesenclip.data.photos import Photo
 from timesenclip.errors import DataNotFoundError, InputError, TimeSenCLIPError
 from timesenclip.files import atomic_path, write_json
 from timesenclip.messages import shorten_error
+from timesenclip.read_files import read_json
 
 if TYPE_CHECKING:
     from timesenclip.ground.tower import GroundTower
@@ -274,7 +274,7 @@ def _begin(folder: Path, tower: GroundTower) -> None:
 
 def _about(folder: Path) -> dict[str, Any]:
     try:
-        return dict(json.loads((folder / "ground.json").read_text(encoding="utf-8")))
+        return dict(read_json(folder / "ground.json", what="description"))
     except (OSError, ValueError) as error:
         raise DataNotFoundError(f"'{folder}' is no store of ground embeddings (ground.json: {error}).") from error
 

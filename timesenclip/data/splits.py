@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from timesenclip.data.places import POINT_PREFIX
 from timesenclip.errors import DataNotFoundError, DegradedInputWarning, InputError, LeakageError
 from timesenclip.messages import shorten_error
+from timesenclip.read_files import read_json
 from timesenclip.spatial import nearest_m
 
 __all__ = ["check_apart", "named_split", "read_ids"]
@@ -108,7 +108,7 @@ def read_ids(path: str | Path) -> list[str]:
         if file.suffix == ".npy":
             ids = np.load(file, allow_pickle=False).ravel().tolist()
         elif file.suffix == ".json":
-            ids = list(json.loads(file.read_text(encoding="utf-8")))
+            ids = list(read_json(file, what="list of ids"))
         else:
             ids = file.read_text(encoding="utf-8").split()
     except (ValueError, TypeError) as error:

@@ -18,6 +18,7 @@ from timesenclip.eo.radiometry import MISSING_DN, QUANTIFICATION
 from timesenclip.errors import InputError
 from timesenclip.files import atomic_path, json_text, plain, write_json
 from timesenclip.owned import remove_known
+from timesenclip.read_files import read_json
 from timesenclip.series import PixelSeries, concatenate
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ class StoreWriter:
         file = self.scratch / "plan.json"
         if not file.is_file():
             raise InputError(f"'{self.scratch}' was begun but holds no plan; remove it and start again.")
-        before = json.loads(file.read_text(encoding="utf-8"))
+        before = read_json(file, what="plan", fix="remove its folder to start again")
         differ = sorted(key for key in {*before, *described} if before.get(key) != described.get(key))
         if differ:
             raise InputError(

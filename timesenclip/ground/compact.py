@@ -5,7 +5,6 @@ Made by scripts/distill-compact-tower; weights/compact-text/README.md describes 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timesenclip.errors import PromptError, TowerError
-from timesenclip.ground.tower import COMPACT_FOLDER
+from timesenclip.ground.tower import COMPACT_FOLDER, checked_texts
 from timesenclip.messages import shorten_error
+from timesenclip.read_files import read_json
 
 if TYPE_CHECKING:
     from timesenclip.ground.tower import ImageLike
@@ -46,7 +46,7 @@ class CompactTextTower:
                 f"{folder}: no compact text tower, {', '.join(missing)} is missing; reinstall timesenclip."
             )
         try:
-            config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+            config = read_json(folder / "config.json", what="configuration")
             self._model = StaticModel.from_pretrained(folder)
         except Exception as error:  # safetensors and tokenizers raise bare exceptions of their own
             raise TowerError(
@@ -68,14 +68,10 @@ class CompactTextTower:
         """(P, D) float32 unit vectors of P texts; a vector does not depend, to the last bit, on the rest of the batch.
 
         Raises:
-            PromptError: a text is empty, or the tower knows none of its words ("of the", "???", another script than
-                Latin).
+            PromptError: a text is empty, holds control characters or is very long, or the tower knows none of its
+                words ("of the", "???", another script than Latin).
         """
-        if isinstance(texts, str):
-            raise PromptError(f"One text was given ('{texts}') where a list is expected; put it in brackets.")
-        cleaned = [text.strip() for text in texts]
-        if "" in cleaned:
-            raise PromptError(f"Text {cleaned.index('') + 1} of {len(cleaned)} is empty; write what to look for.")
+        cleaned = checked_texts(texts)
         if not cleaned:
             return np.zeros((0, self.dim), dtype=np.float32)
         summed = self._model.encode(cleaned, normalize=False, use_multiprocessing=False)

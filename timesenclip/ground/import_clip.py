@@ -23,7 +23,7 @@ from timesenclip.ground.clip.state_dict import NO_WEIGHTS, Part, Tensors, read_t
 from timesenclip.ground.clip.tower import ClipTower
 from timesenclip.ground.clip.transformers_package import import_transformers
 from timesenclip.ground.load import load_tower
-from timesenclip.messages import shorten_error
+from timesenclip.messages import redact, shorten_error
 from timesenclip.owned import atomic_folder, require_replaceable
 from timesenclip.safe_torch_load import read_tensors
 
@@ -273,7 +273,7 @@ def _write(
             "image_std": list(std),
         }
         write_json(scratch / "preprocessor_config.json", image_processor)
-        (scratch / "README.md").write_text(card, encoding="utf-8")
+        (scratch / "README.md").write_text(redact(card), encoding="utf-8")
         pieces.save_pretrained(scratch)
         _check_vectors(scratch, side)
 

@@ -5,6 +5,7 @@ The templates are in templates.yaml; synonyms and descriptive sentences come fro
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -16,7 +17,8 @@ from numpy.typing import NDArray
 
 from timesenclip.errors import PromptError
 from timesenclip.ground.taxonomy import TaxonClass, Taxonomy
-from timesenclip.ground.tower import GroundTower
+from timesenclip.ground.tower import GroundTower, text_problem
+from timesenclip.messages import show_value
 
 __all__ = ["DEFAULT", "DESCRIPTIVE", "class_vectors", "load_templates", "prompts_for", "template_sets"]
 
@@ -64,7 +66,11 @@ def prompts_for(taxon: TaxonClass, templates: str | Sequence[str] = DEFAULT) -> 
         texts = [_fill(template, taxon.name) for template in _templates(templates)]
     texts = [text.strip() for text in texts]
     if "" in texts:
-        raise PromptError(f"Class '{taxon.name}' has an empty prompt; write it, or remove it.")
+        raise PromptError(f"Class {show_value(taxon.name)} has an empty prompt; write it, or remove it.")
+    for text in texts:
+        problem = text_problem(text)
+        if problem is not None:
+            raise PromptError(f"A prompt of class {show_value(taxon.name)} {problem}; correct it.")
     return list(dict.fromkeys(texts))
 
 
@@ -111,16 +117,19 @@ def _templates(templates: str | Sequence[str]) -> Sequence[str]:
     known = load_templates()
     if templates not in known:
         raise PromptError(
-            f"Unknown template set '{templates}': expected one of {', '.join(template_sets())}, or a sentence with "
-            "{name} in it."
+            f"Unknown template set {show_value(templates)}: expected one of {', '.join(template_sets())}, or a "
+            "sentence with {name} in it."
         )
     return known[templates]
 
 
 def _fill(template: str, name: str) -> str:
-    filled = template.replace("{a name}", f"{_article(name)} {name}").replace("{name}", name)
+    # No str.format: `{name.__class__}` in a user's file would reach into the program.
+    filled = re.sub(r"\{a name\}|\{name\}", lambda at: f"{_article(name)} {name}" if "a " in at[0] else name, template)
     if filled == template:
-        raise PromptError(f"Template '{template}' has no place for the class; write {{name}} where it belongs.")
+        raise PromptError(
+            f"Template {show_value(template)} has no place for the class; write {{name}} where it belongs."
+        )
     return filled
 
 

@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from timesenclip.errors import DataNotFoundError, PromptError, TaxonomyError
+from timesenclip.ground.tower import text_problem
+from timesenclip.messages import cut_middle, show_value
+from timesenclip.read_files import read_yaml
 
 __all__ = [
     "TaxonClass",
@@ -83,7 +85,14 @@ class Taxonomy:
         return tuple(taxon.colour for taxon in self.classes)
 
 
-_Text = Annotated[str, StringConstraints(strict=True, strip_whitespace=True, min_length=1)]
+def _usable(text: str) -> str:
+    problem = text_problem(text)
+    if problem is not None:
+        raise ValueError(problem)
+    return text
+
+
+_Text = Annotated[str, StringConstraints(strict=True, strip_whitespace=True, min_length=1), AfterValidator(_usable)]
 _Colour = Annotated[str, StringConstraints(strict=True, pattern=r"^#[0-9a-fA-F]{6}$", to_lower=True)]
 
 
@@ -129,7 +138,8 @@ def load_taxonomy(name: str | Path) -> Taxonomy:
             near = difflib.get_close_matches(text.lower().replace("_", "-"), known, n=1, cutoff=0.5)
             hint = f" Did you mean '{near[0]}'?" if near else ""
             raise TaxonomyError(
-                f"Unknown taxonomy '{text}': expected one of {', '.join(known)}, or a path ending in .yaml.{hint}"
+                f"Unknown taxonomy {show_value(text)}: expected one of {', '.join(known)}, or a path "
+                f"ending in .yaml.{hint}"
             )
         return _read(_SHIPPED / f"{text}.yaml")
     path = Path(name).expanduser()
@@ -145,17 +155,19 @@ def taxonomy_from_phrases(phrases: Sequence[str], *, name: str = "phrases") -> T
         PromptError: no phrase is given, one is empty, or one is given twice.
     """
     if isinstance(phrases, str):
-        raise PromptError(f"One text was given ('{phrases}') where a list of phrases is expected; put it in brackets.")
+        raise PromptError(
+            f"One text was given ({show_value(phrases)}) where a list of phrases is expected; put it in brackets."
+        )
     cleaned = [" ".join(phrase.split()) for phrase in phrases]
     if not cleaned:
         raise PromptError("No phrase is given; name at least one thing to look for.")
-    if "" in cleaned:
-        raise PromptError(
-            f"Phrase {cleaned.index('') + 1} of {len(cleaned)} is empty; write what to look for, or remove it."
-        )
+    for number, phrase in enumerate(cleaned, start=1):
+        problem = text_problem(phrase)
+        if problem is not None:
+            raise PromptError(f"Phrase {number} of {len(cleaned)} {problem}; write what to look for, or remove it.")
     double = _first_duplicate([phrase.casefold() for phrase in cleaned])
     if double is not None:
-        raise PromptError(f"Phrase '{cleaned[double]}' is given more than once; keep one.")
+        raise PromptError(f"Phrase {show_value(cleaned[double])} is given more than once; keep one.")
     colours = colour_cycle(len(cleaned))
     classes = tuple(TaxonClass(phrase, colour=colour) for phrase, colour in zip(cleaned, colours, strict=True))
     return Taxonomy(name=name, title="Phrases of the user", source="", classes=classes)
@@ -194,12 +206,7 @@ def colour_cycle(count: int) -> tuple[str, ...]:
 
 
 def _read(path: Path) -> Taxonomy:
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise TaxonomyError(
-            f"{path}: not readable as YAML ({' '.join(str(error).split())}); correct the file."
-        ) from error
+    content = read_yaml(path, what="taxonomy file", error=TaxonomyError)
     if not isinstance(content, dict):
         raise TaxonomyError(f"{path}: holds {_describe(content)}; expected the keys name, title, source and classes.")
     try:
@@ -218,14 +225,17 @@ def _read(path: Path) -> Taxonomy:
 def _refuse_duplicates(path: Path, classes: Sequence[_ClassEntry]) -> None:
     double = _first_duplicate([entry.name.casefold() for entry in classes])
     if double is not None:
-        raise TaxonomyError(f"{path}: class '{classes[double].name}' is given more than once; keep one, or rename it.")
+        raise TaxonomyError(
+            f"{path}: class {show_value(classes[double].name)} is given more than once; keep one, or rename it."
+        )
     owner = {entry.name.casefold(): entry.name for entry in classes}
     for entry in classes:
         for synonym in entry.synonyms:
             other = owner.setdefault(synonym.casefold(), entry.name)
             if other != entry.name:
                 raise TaxonomyError(
-                    f"{path}: class '{entry.name}': synonym '{synonym}' already belongs to class '{other}'; keep one."
+                    f"{path}: class {show_value(entry.name)}: synonym {show_value(synonym)} already belongs to "
+                    f"class {show_value(other)}; keep one."
                 )
 
 
@@ -246,21 +256,21 @@ def _explain(error: ValidationError, content: dict[str, Any]) -> str:
     if location[:1] == ["classes"] and len(location) > 1:
         number = int(location[1])
         entry = content["classes"][number]
-        label = f" '{entry['name']}'" if isinstance(entry, dict) and entry.get("name") else ""
+        label = f" {show_value(entry['name'])}" if isinstance(entry, dict) and entry.get("name") else ""
         prefix = f"class {number + 1}{label}: "
         location = location[2:]
     field = ".".join(str(part + 1) if isinstance(part, int) else str(part) for part in location)
     if first["type"] == "missing":
         return f"{prefix}`{field}` is missing; add it."
     if first["type"] == "extra_forbidden":
-        return f"{prefix}unknown key `{field}`; remove it or correct the spelling."
+        return f"{prefix}unknown key `{cut_middle(field, 60)}`; remove it or correct the spelling."
     hint = "correct it"
     if first["type"] == "string_type":
         hint = "put it in quotes (YAML reads NO as false, 10 as a number and # as a comment)"
     elif first["type"] == "string_pattern_mismatch":
         hint = 'write a colour as "#rrggbb"'
-    value = re.sub(r"\s+", " ", repr(first["input"]))[:60]
-    return f"{prefix}`{field or 'entry'}` is {value}: {first['msg'].lower()}; {hint}."
+    said = str(first["msg"]).removeprefix("Value error, ")
+    return f"{prefix}`{field or 'entry'}` is {show_value(first['input'], 60)}: {said[:1].lower()}{said[1:]}; {hint}."
 
 
 def _describe(content: object) -> str:

@@ -6,6 +6,7 @@ trained into the same space; the tower itself is not trained.
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
@@ -13,12 +14,24 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from timesenclip.errors import PromptError
+from timesenclip.messages import show_value
+
 if TYPE_CHECKING:
     from PIL import Image
 
     ImageLike: TypeAlias = "Image.Image | str | Path"
 
-__all__ = ["COMPACT_FOLDER", "GroundTower"]
+__all__ = [
+    "COMPACT_FOLDER",
+    "LONGEST_TEXT",
+    "GroundTower",
+    "checked_texts",
+    "text_problem",
+]
+
+LONGEST_TEXT = 2000
+"""Characters of the longest phrase, name or descriptive sentence; towers read some 60 words."""
 
 COMPACT_FOLDER = Path(__file__).parents[1] / "weights" / "compact-text"
 """Folder of the compact text tower that is shipped with the package."""
@@ -50,3 +63,36 @@ class GroundTower(Protocol):
             TowerError: the tower reads text only.
             InputError: an image is broken or too large; the message names it.
         """
+
+
+def checked_texts(texts: Sequence[str]) -> list[str]:
+    """Texts for a tower, without spaces around them.
+
+    Raises:
+        PromptError: one text was given instead of a list, or a text cannot be used (`text_problem`).
+    """
+    if isinstance(texts, str):
+        raise PromptError(f"One text was given ({show_value(texts)}) where a list is expected; put it in brackets.")
+    cleaned = [text.strip() for text in texts]
+    for number, text in enumerate(cleaned, start=1):
+        problem = text_problem(text)
+        if problem is not None:
+            raise PromptError(f"Text {number} of {len(cleaned)} {problem}; write what to look for.")
+    return cleaned
+
+
+def text_problem(text: str) -> str | None:
+    """Why a phrase or a name cannot be used, as the end of a sentence; None if it can.
+
+    Refused are texts that are empty, of more than `LONGEST_TEXT` characters, or hold control characters or halves of
+    characters (bytes that are no UTF-8): tokenizers fail on them, and files and terminals show them wrongly.
+    """
+    if not text.strip():
+        return "is empty"
+    if len(text) > LONGEST_TEXT:
+        return f"has {len(text):,} characters, at most {LONGEST_TEXT:,} are read"
+    if any(unicodedata.category(char) in ("Cc", "Cs") and char not in "\t\r\n" for char in text):
+        return f"holds control characters or bytes that are no UTF-8 ({show_value(text)})"
+    if not any(char.isprintable() and not char.isspace() for char in text):
+        return f"shows nothing ({show_value(text)})"
+    return None

@@ -17,7 +17,7 @@ from safetensors.torch import load_file, save_file
 from timesenclip.bands import BAND_NAMES
 from timesenclip.errors import CheckpointError, TimeSenCLIPError
 from timesenclip.ground.load import load_tower
-from timesenclip.messages import shorten_error
+from timesenclip.messages import redact, shorten_error
 from timesenclip.model.checkpoint_config import (
     CARD_FILE,
     CHECKPOINT_FILES,
@@ -172,9 +172,9 @@ def save(model: Model, folder: str | Path, *, card: str | None = None, overwrite
         dtype = getattr(torch, model.config.weights_dtype)
         tensors = {key: value.detach().to(dtype).contiguous() for key, value in model.encoder.state_dict().items()}
         save_file(tensors, scratch / WEIGHTS_FILE)
-        (scratch / CONFIG_FILE).write_text(model.config.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        (scratch / CONFIG_FILE).write_text(redact(model.config.model_dump_json(indent=2)) + "\n", encoding="utf-8")
         if card is not None:
-            (scratch / CARD_FILE).write_text(card, encoding="utf-8")
+            (scratch / CARD_FILE).write_text(redact(card), encoding="utf-8")
     return target
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
@@ -11,8 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from timesenclip.bands import BAND_NAMES, NORMALISATIONS, band_index
 from timesenclip.errors import CheckpointError
-from timesenclip.messages import shorten_error
 from timesenclip.model.encoder import EncoderConfig
+from timesenclip.read_files import read_json
 
 __all__ = [
     "CARD_FILE",
@@ -117,10 +116,7 @@ def read_config(folder: Path) -> CheckpointConfig:
         raise CheckpointError(
             f"'{folder}' has no {CONFIG_FILE}; a checkpoint folder needs {WEIGHTS_FILE} and {CONFIG_FILE}."
         )
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise CheckpointError(f"'{file}' is not JSON ({shorten_error(error)}); fetch the checkpoint again.") from error
+    content = read_json(file, what="configuration", error=CheckpointError, fix="fetch the checkpoint again")
     version = content.get("format_version") if isinstance(content, dict) else None
     if version != FORMAT_VERSION:
         raise CheckpointError(

@@ -8,7 +8,6 @@ tower. `timesenclip.tasks.fit_vectors` fits them.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -23,6 +22,7 @@ from timesenclip.ground.prompts import class_vectors
 from timesenclip.ground.taxonomy import TaxonClass, Taxonomy
 from timesenclip.model.checkpoint import Model
 from timesenclip.owned import atomic_folder
+from timesenclip.read_files import read_json
 from timesenclip.tasks.fit_vectors import Method, fit_vectors
 
 if TYPE_CHECKING:
@@ -157,7 +157,7 @@ def load_head(folder: str | Path) -> Head:
     if not (root / _ABOUT).is_file() or not (root / _VECTORS).is_file():
         raise CheckpointError(f"No head at '{root}': expected {_ABOUT} and {_VECTORS}, as `timesenclip adapt` writes.")
     try:
-        content = json.loads((root / _ABOUT).read_text(encoding="utf-8"))
+        content = read_json(root / _ABOUT, what="head", error=CheckpointError)
         if content.get("format_version") != _FORMAT:
             raise CheckpointError(
                 f"'{root / _ABOUT}' has format_version {content.get('format_version')!r}; this version reads {_FORMAT}."

@@ -30,6 +30,7 @@ from timesenclip.ground.prompts import class_vectors
 from timesenclip.ground.taxonomy import load_taxonomy, taxonomy_from_phrases
 from timesenclip.model.checkpoint import load
 from timesenclip.owned import require_own_names
+from timesenclip.read_files import read_json
 from timesenclip.train.data import TrainingData, read_training_data
 from timesenclip.train.photos import make_architecture
 from timesenclip.train.recipe import PhotoRecipe, read_recipe, recipe_digest
@@ -137,7 +138,7 @@ def _trained(
 def _ended(folder: Path) -> dict[str, Any] | None:
     """The record of a finished run, None if there is none."""
     try:
-        ended = dict(json.loads((folder / _DONE).read_text(encoding="utf-8")))
+        ended = dict(read_json(folder / _DONE, what="record"))
         diverged = ended["diverged"]
     except (OSError, ValueError, KeyError, TypeError):  # absent or damaged: the state of the run says how far it is
         return None

@@ -12,14 +12,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, Self
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from timesenclip.bands import BAND_NAMES, BAND_SETS, NORMALISATIONS, band_index
 from timesenclip.errors import DataNotFoundError, InputError
-from timesenclip.messages import first_validation_error
+from timesenclip.messages import first_validation_error, show_value
 from timesenclip.model.augment import AUGMENTATIONS
 from timesenclip.model.encoder import PRESETS
+from timesenclip.read_files import parse_yaml, read_yaml
 
 __all__ = ["FieldNotesRecipe", "PhotoRecipe", "Recipe", "read_recipe", "recipe_digest"]
 
@@ -323,10 +323,7 @@ def read_recipe(path: str | Path, *, changes: Sequence[str] = ()) -> Recipe:
     file = Path(path)
     if not file.is_file():
         raise DataNotFoundError(f"No training recipe at '{file}'; give a YAML file such as configs/paper.yaml.")
-    try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise InputError(f"'{file}' is not YAML ({' '.join(str(error).split())}); correct it.") from error
+    content = read_yaml(file, what="training recipe")
     if not isinstance(content, dict):
         raise InputError(f"'{file}' holds no settings; see configs/paper.yaml.")
     for change in changes:
@@ -362,10 +359,7 @@ def _change(content: dict[str, Any], change: str) -> None:
         if not isinstance(child, dict):
             raise InputError(f"'{change}': '{parent}' has no settings below it.")
         node = child
-    try:
-        node[last] = yaml.safe_load(value)
-    except yaml.YAMLError as error:
-        raise InputError(f"'{change}': the value is not YAML.") from error
+    node[last] = parse_yaml(value, name=show_value(change))
 
 
 def recipe_digest(recipe: Recipe) -> str:

@@ -90,3 +90,22 @@ def test_shipped_classes_are_told_apart_by_the_compact_tower(name: str) -> None:
     weights = class_vectors(load_taxonomy(name), load_tower("compact"))
     similarity = weights @ weights.T - 2 * np.eye(len(weights), dtype=np.float32)
     assert similarity.max() < 0.99
+
+
+@pytest.mark.parametrize(
+    "template", ["{0.__class__}", "{name.__class__}", "{}", "{{name}", "a photo", "%s", "{name!r}", "{ name }"]
+)
+def test_a_template_is_filled_as_text_and_never_evaluated(template: str) -> None:
+    taxon = TaxonClass("Cropland")
+    if "{name}" in template:
+        assert prompts_for(taxon, [template]) == ["{Cropland"]
+    else:
+        with pytest.raises(PromptError, match="has no place for the class"):
+            prompts_for(taxon, [template])
+    assert prompts_for(taxon, ["{name}{name.__class__}"]) == ["Cropland{name.__class__}"]
+    assert prompts_for(TaxonClass("{name}{a name}"), ["x {name}"]) == ["x {name}{a name}"]
+
+
+def test_a_prompt_that_a_tokenizer_cannot_read_is_refused() -> None:
+    with pytest.raises(PromptError, match="prompt of class 'Cropland' holds control characters"):
+        prompts_for(TaxonClass("Cropland"), ["\udcff {name}"])

@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import yaml
 
 from timesenclip.errors import DataNotFoundError, PromptError, TaxonomyError
 from timesenclip.ground.taxonomy import (
@@ -65,7 +66,7 @@ def test_a_broken_file_names_file_class_and_problem(old: str, new: str, said: st
         return
     with pytest.raises(TaxonomyError, match=said) as caught:
         load_taxonomy(path)
-    assert str(caught.value).startswith(f"{path}: ")
+    assert str(caught.value).startswith((f"{path}: ", f"'{path}' is not readable as YAML"))
     assert "\n" not in str(caught.value)
 
 
@@ -151,3 +152,70 @@ def test_a_shipped_taxonomy_is_complete(name: str) -> None:
         assert len(taxon.prompts) >= FEWEST_PROMPTS.get(name, 8), taxon.name
         assert len(set(taxon.prompts)) == len(taxon.prompts), taxon.name
     assert len(taxonomy) <= 254  # a map is uint8: 0 unknown, 255 nodata
+
+
+@pytest.mark.parametrize(
+    ("phrase", "said"),
+    [
+        ("\udcff", "control characters or bytes that are no UTF-8"),
+        ("a\x1b[31m", r"control characters .*\\x1b\[31m"),
+        ("a\0b", "control characters"),
+        ("\u200b\u202e", "shows nothing"),
+        ("x" * 1_000_000, "has 1,000,000 characters, at most 2,000 are read"),
+        (" \n ", "is empty"),
+    ],
+)
+def test_a_phrase_that_cannot_be_used_is_refused_in_one_short_line(phrase: str, said: str, tmp_path: Path) -> None:
+    with pytest.raises(PromptError, match=said) as caught:
+        taxonomy_from_phrases(["maize", phrase])
+    assert str(caught.value).startswith("Phrase 2 of 2 ")
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) < 300
+    if "\udcff" not in phrase:
+        entry = yaml.safe_dump({"name": phrase}, allow_unicode=False, default_flow_style=True, width=10**9)
+        with pytest.raises(TaxonomyError) as refused:
+            load_taxonomy(write(tmp_path, f"name: mine\nclasses: [{entry.strip()}]\n"))
+        assert str(refused.value).isprintable()
+        assert len(str(refused.value)) < 500
+
+
+def test_phrases_of_every_script_and_ten_thousand_of_them_work() -> None:
+    odd = [
+        "blé\ntendre",
+        "شجرة",
+        "עץ",
+        "👍🏽",
+        "木",
+        "a 👨‍👩‍👧 b",
+        "$x^2$",
+        "<script>",
+        "[red]x[/red]",
+        "{0.__class__}",
+    ]
+    assert taxonomy_from_phrases(odd).names == ("blé tendre", *odd[1:])
+    assert len(taxonomy_from_phrases([f"phrase {i}" for i in range(10_000)])) == 10_000
+
+
+@pytest.mark.parametrize("name", ["1", "~", "[a]", "{a: b}", "2018-02-03", "true", "1.5"])
+def test_a_name_that_is_no_text_is_shown(name: str, tmp_path: Path) -> None:
+    with pytest.raises(TaxonomyError, match=r"`name` is .*put it in quotes"):
+        load_taxonomy(write(tmp_path, f"name: mine\nclasses: [{{name: {name}}}]\n"))
+
+
+@pytest.mark.parametrize("colour", ["'#zzz'", "-1", "'red'", "'#123456;background:url(x)'", "'#1234567'", "[1]"])
+def test_a_colour_is_six_hexadecimal_digits(colour: str, tmp_path: Path) -> None:
+    with pytest.raises(TaxonomyError, match="`colour` is "):
+        load_taxonomy(write(tmp_path, f"name: mine\nclasses: [{{name: a, colour: {colour}}}]\n"))
+
+
+def test_a_file_of_a_hundred_thousand_classes_is_refused_by_its_size(tmp_path: Path) -> None:
+    with pytest.raises(TaxonomyError, match="too large: at most 1 MB"):
+        load_taxonomy(write(tmp_path, "name: mine\nclasses:\n" + "".join(f"- name: c{i}\n" for i in range(100_000))))
+
+
+@pytest.mark.parametrize("name", ["../../etc/passwd", "/etc/passwd", "x" * 100_000, "\x1b[2J"])
+def test_an_unknown_name_is_shown_short(name: str) -> None:
+    with pytest.raises(TaxonomyError, match="Unknown taxonomy") as caught:
+        load_taxonomy(name)
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) < 400

@@ -50,5 +50,5 @@ def test_files_that_are_absent_or_not_json_are_named(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"has no config\.json"):
         read_config(tmp_path)
     (tmp_path / "config.json").write_text("{")
-    with pytest.raises(CheckpointError, match="is not JSON"):
+    with pytest.raises(CheckpointError, match="is not readable as JSON"):
         read_config(tmp_path)

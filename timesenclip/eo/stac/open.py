@@ -30,7 +30,7 @@ from timesenclip.eo.stac.resample import Resampling
 from timesenclip.eo.stac.search import find_items
 from timesenclip.eo.stac.source import StacSource
 from timesenclip.errors import DataNotFoundError, DegradedInputWarning, InputError
-from timesenclip.messages import list_some
+from timesenclip.messages import list_some, redact
 
 __all__ = ["Aoi", "Failure", "Scene", "StacSource", "open_aoi", "open_stac"]
 
@@ -99,7 +99,7 @@ def open_stac(
     items = find_items(address, collection=collection, aoi=area, period=span, wait_s=wait_s, origin=origin)
     found = _scenes(items, f"{catalog}/{collection}", collection=collection, **facts)
     scenes, notes = _chosen(found, span, max_cloud, f"{catalog}/{collection}", area)
-    source_name = f"{area.name} in {catalog}"
+    source_name = redact(f"{area.name} in {catalog}")
     reader = SceneReader(
         grid=area.grid,
         epsg=area.epsg,

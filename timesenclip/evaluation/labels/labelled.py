@@ -5,7 +5,6 @@ Evaluation starts from a `LabelledSet`, which records what was left out and why.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from timesenclip.errors import DataNotFoundError, GridError, InputError
 from timesenclip.ground.labels import class_index
 from timesenclip.ground.taxonomy import Taxonomy
 from timesenclip.messages import shorten_error
+from timesenclip.read_files import read_json, read_yaml
 from timesenclip.series import Cube, PixelSeries, concatenate
 from timesenclip.spatial import BLOCK_DEG, spatial_blocks, spatial_folds
 
@@ -282,13 +282,8 @@ def _label_values(file: Path, variable: str) -> NDArray[np.int64]:
 
 
 def _mapping_file(file: Path) -> Any:
-    import yaml
-
-    text = file.read_text(encoding="utf-8")
-    try:
-        return json.loads(text) if file.suffix.lower() == ".json" else yaml.safe_load(text)
-    except (ValueError, yaml.YAMLError) as error:
-        raise InputError(f"'{file}' is not readable ({shorten_error(error)}); correct the file.") from error
+    read = read_json if file.suffix.lower() == ".json" else read_yaml
+    return read(file, what="mapping of labels")
 
 
 def _labelled(

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from timesenclip.errors import DataNotFoundError, InputError
-from timesenclip.messages import first_validation_error, shorten_error
+from timesenclip.messages import first_validation_error
+from timesenclip.read_files import read_yaml
 
 __all__ = ["AXES", "SweepConfig", "TrainAxes", "read_sweep"]
 
@@ -105,12 +105,10 @@ def read_sweep(path: str | Path) -> SweepConfig:
     if not file.is_file():
         raise DataNotFoundError(f"No sweep file '{file}'; give a YAML file.")
     try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+        content = read_yaml(file, what="sweep file")
         if not isinstance(content, dict):
             raise InputError(f"'{file}' holds no settings; see docs/cli.md for a sweep.")
         config = SweepConfig.model_validate(content)
-    except yaml.YAMLError as error:
-        raise InputError(f"'{file}' is not readable as YAML ({shorten_error(error)}).") from error
     except ValidationError as error:
         raise InputError(f"'{file}': {first_validation_error(error, SweepConfig)}") from error
     train = config.train

@@ -31,6 +31,7 @@ from timesenclip.ground.prompts import class_vectors
 from timesenclip.ground.taxonomy import Taxonomy, load_taxonomy, taxonomy_from_phrases
 from timesenclip.model.checkpoint import Model, load
 from timesenclip.owned import claimed, require_own_names
+from timesenclip.read_files import read_json
 from timesenclip.report.figure import figure_files
 from timesenclip.report.table import ReportTable, table_files, write_tables
 
@@ -165,7 +166,7 @@ def _nothing(wanted: dict[str, Any]) -> SweepCell:
 
 def _read_cell(file: Path) -> SweepCell | None:
     try:
-        return SweepCell(**json.loads(file.read_text(encoding="utf-8")))
+        return SweepCell(**read_json(file, what="cell"))
     except (OSError, ValueError, TypeError):  # absent or not readable as a cell: it is computed
         return None
 

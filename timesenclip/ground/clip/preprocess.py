@@ -20,10 +20,16 @@ from timesenclip.errors import DataNotFoundError, InputError, TowerError
 from timesenclip.ground.clip import CLIP_MEAN, CLIP_STD
 from timesenclip.messages import shorten_error
 
-__all__ = ["MAX_PIXELS", "Preprocessing", "read_image"]
+__all__ = ["FORMATS", "MAX_PIXELS", "Preprocessing", "read_image"]
 
 MAX_PIXELS = 100_000_000
 """A photograph with more pixels is refused before it is decoded (300 MB as RGB)."""
+
+FORMATS = ("JPEG", "PNG", "WEBP", "TIFF")
+"""What a photograph may be, by content and not by name: PIL's other readers start programs (EPS) or are little tried.
+
+PIL's reader of JPEG opens MPO too, the JPEG with a second picture behind it that telephones write.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,23 +122,25 @@ def read_image(image: Image.Image | str | Path, *, max_pixels: int = MAX_PIXELS)
         max_pixels: larger images are refused before they are decoded.
 
     Raises:
-        InputError: not an image, truncated, too large, or of 32-bit pixels; the message names the file.
+        InputError: not an image of `FORMATS`, truncated, too large, or of 32-bit pixels; the message names the file.
         DataNotFoundError: the path does not exist.
     """
     label = _label(image)
     if isinstance(image, Image.Image):
         return _upright_rgb(image, label, max_pixels)
     path = Path(image)
-    if not path.is_file():
-        raise DataNotFoundError(f"{path}: no such photograph; correct the path.")
+    if not path.is_file():  # a pipe would wait for ever
+        found = "it is a folder, a pipe or a device, not a photograph" if path.exists() else "no such photograph"
+        raise DataNotFoundError(f"{path}: {found}; correct the path.")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our own limit is checked below
-            opened = Image.open(path)
+            warnings.simplefilter("ignore", UserWarning)  # of odd metadata, without the name of the file
+            opened = Image.open(path, formats=FORMATS)
     except Image.DecompressionBombError as error:
         raise InputError(f"{label}: far too many pixels ({shorten_error(error)}); make it smaller.") from error
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
-        raise InputError(f"{label}: not an image that can be read; convert it to JPEG or PNG.") from error
+        raise InputError(f"{label}: not an image that can be read; convert it to JPEG, PNG, WebP or TIFF.") from error
     with opened:
         return _upright_rgb(opened, label, max_pixels)
 
@@ -144,7 +152,9 @@ def _upright_rgb(image: Image.Image, label: str, max_pixels: int) -> Image.Image
     if width * height == 0:
         raise InputError(f"{label}: the image has no pixels; replace it.")
     try:
-        upright = ImageOps.exif_transpose(image)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # as above; EXIF is read here
+            upright = ImageOps.exif_transpose(image)
         return _to_rgb(upright, label)
     except InputError:
         raise

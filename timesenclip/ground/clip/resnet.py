@@ -9,7 +9,6 @@ stem, average pools in place of strided convolutions, and attention of the mean 
 
 from __future__ import annotations
 
-import json
 from functools import cached_property
 from math import isqrt
 from pathlib import Path
@@ -25,6 +24,7 @@ from timesenclip.ground.clip.state_dict import NO_WEIGHTS, Part, Tensors
 from timesenclip.ground.clip.tower import ClipTower
 from timesenclip.ground.clip.transformers_package import import_transformers
 from timesenclip.messages import shorten_error
+from timesenclip.read_files import read_json
 
 __all__ = ["MODEL_TYPE", "ModifiedResNet", "ResNetClipTower", "read_resnet"]
 
@@ -174,7 +174,7 @@ class ResNetClipTower(ClipTower):
         self._source, self._revision = str(source), None
         self._device, self._batch, self._kind = device, batch_size, "clip"
         try:
-            config = json.loads((Path(source) / "config.json").read_text(encoding="utf-8"))
+            config = read_json(Path(source) / "config.json", what="configuration")
             self._visual = {key: config["visual"][key] for key in ("layers", "width", "image_size", "dim")}
             text = self._transformers.CLIPTextConfig(**config["text_config"])
         except (OSError, ValueError, KeyError, TypeError) as error:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
 import warnings
 from collections.abc import Callable, Sequence
 from functools import cached_property
@@ -13,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from timesenclip.errors import DegradedInputWarning, PromptError, TowerError
+from timesenclip.errors import DegradedInputWarning, TowerError
 from timesenclip.ground.clip.transformers_package import import_transformers, quiet_transformers
+from timesenclip.ground.tower import checked_texts
 from timesenclip.messages import shorten_error
+from timesenclip.read_files import read_json
 
 if TYPE_CHECKING:
     import torch
@@ -77,17 +78,13 @@ class ClipTower:
         """(P, D) float32 unit vectors of P texts.
 
         Raises:
-            PromptError: a text is empty.
+            PromptError: a text is empty, holds control characters, or is very long.
             TowerError: the weights or the tokenizer cannot be loaded.
 
         Warns:
             DegradedInputWarning: a text is longer than the model reads and is cut.
         """
-        if isinstance(texts, str):
-            raise PromptError(f"One text was given ('{texts}') where a list is expected; put it in brackets.")
-        cleaned = [text.strip() for text in texts]
-        if "" in cleaned:
-            raise PromptError(f"Text {cleaned.index('') + 1} of {len(cleaned)} is empty; write what to look for.")
+        cleaned = checked_texts(texts)
         self._warn_of_truncation(cleaned)
         return self._encode(cleaned, self._text_batch)
 
@@ -181,7 +178,7 @@ class ClipTower:
         for file, key in (("preprocessor_config.json", None), ("processor_config.json", "image_processor")):
             path = self._find(file)
             if path is not None:
-                config = json.loads(Path(path).read_text(encoding="utf-8"))
+                config = read_json(path, what="description of the images", error=TowerError, fix="get the model again")
                 config = config if key is None else config.get(key)
                 if config:
                     return Preprocessing.from_config(config, source_name=self._source)

@@ -26,7 +26,7 @@ from timesenclip.errors import InputError
 from timesenclip.files import TEMPORARY_SUFFIX, atomic_path, temporary_path
 from timesenclip.grid import Window
 from timesenclip.mapping.output.layers import AreaGrid, Layer
-from timesenclip.messages import shorten_error
+from timesenclip.messages import redact, shorten_error
 
 __all__ = ["CogWriter", "output_folder"]
 
@@ -81,7 +81,7 @@ class CogWriter:
         )
         for band, text in enumerate(layer.descriptions, start=1):
             self._file.set_band_description(band, text)
-        self._file.update_tags(**{key: str(value) for key, value in layer.tags.items()})
+        self._file.update_tags(**{key: redact(str(value)) for key, value in layer.tags.items()})
         if layer.colours:
             self._file.write_colormap(1, {value: (*rgb, 255) for value, rgb in layer.colours.items()})
 

@@ -102,7 +102,7 @@ def _source(png: bytes) -> str:
 
 def _row(area: ClassArea) -> str:
     return (
-        f'<tr><td><span class="swatch" style="background:{area.colour}"></span>{escape(area.name)}</td>'
+        f'<tr><td><span class="swatch" style="background:{escape(area.colour)}"></span>{escape(area.name)}</td>'
         f'<td><span class="bar" style="width:{max(area.share * 90, 1):.0f}px"></span>{area.share:.1%}</td>'
         f"<td>{area.hectares:,.1f}</td><td>{area.pixels:,}</td><td>{area.mean_confidence:.0%}</td></tr>"
     )
@@ -111,7 +111,7 @@ def _row(area: ClassArea) -> str:
 def _pixel(example: Example) -> str:
     return (
         f'<div class="pixel"><h3><span class="swatch" '
-        f'style="background:{example.colour}"></span>{escape(example.name)}</h3>'
+        f'style="background:{escape(example.colour)}"></span>{escape(example.name)}</h3>'
         f"<small>{example.confidence:.0%} confident, {example.lat_deg:.4f}, "
         f"{example.lon_deg:.4f}</small>{_chart(example)}</div>"
     )

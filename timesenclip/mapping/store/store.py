@@ -110,7 +110,7 @@ class EmbeddingStore:
         shutil.rmtree(part, ignore_errors=True)  # left by a killed process
         part.parent.mkdir(parents=True, exist_ok=True)
         group = _zarr().open_group(part, mode="w", zarr_format=3)
-        group.attrs.put({_KEY: info.model_dump(mode="json"), _STATUS: {"complete": False}})
+        group.attrs.put({_KEY: plain(info.model_dump(mode="json")), _STATUS: {"complete": False}})
         write_layout(group, info, projection)
         part.rename(place)
         return cls(place, info)

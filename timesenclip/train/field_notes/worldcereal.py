@@ -6,7 +6,6 @@ the user and are not part of the package.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timesenclip.errors import DataNotFoundError
+from timesenclip.read_files import read_json
 from timesenclip.series import PixelSeries, concatenate
 from timesenclip.spatial import spatial_choice
 
@@ -99,7 +99,7 @@ def read_real_points(folder: str | Path) -> RealPoints:
             f"No WorldCereal tables in '{root}': expected class_mappings.json and "
             "*.parquet; give the folder of the tables."
         )
-    codes = json.loads(mapping.read_text(encoding="utf-8"))
+    codes = read_json(mapping, what="table of classes")
     series: list[PixelSeries] = []
     kinds: list[str] = []
     names: list[str] = []

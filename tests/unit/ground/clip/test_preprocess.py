@@ -1,5 +1,10 @@
 from __future__ import annotations
 
+import os
+import struct
+import subprocess
+import tracemalloc
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -95,3 +100,79 @@ def test_configurations_old_and_new_are_read() -> None:
     assert read.std == (1.0, 1.0, 1.0)
     with pytest.raises(TowerError, match="x: image size"):
         Preprocessing.from_config({"size": {"longest_edge": 9}}, source_name="x")
+
+
+def write_hostile(kind: str, path: Path) -> None:
+    """A file that says it is a photograph."""
+    picture = Image.new("RGB", (8, 8), (1, 2, 3))
+    if kind in ("GIF", "BMP", "EPS", "PPM", "ICO", "TGA"):
+        picture.save(path, kind)
+    elif kind == "ghostscript":
+        path.write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n(%pipe%touch x) (w) file\n")
+    elif kind == "svg":
+        path.write_text("<svg xmlns='http://www.w3.org/2000/svg'><image href='file:///etc/passwd'/></svg>")
+    elif kind == "empty":
+        path.touch()
+    elif kind == "declared":
+        picture.save(path, "PNG")
+        content = bytearray(path.read_bytes())
+        content[16:24] = struct.pack(">II", 100_000, 100_000)
+        content[29:33] = struct.pack(">I", zlib.crc32(bytes(content[12:29])))
+        path.write_bytes(bytes(content))
+    elif kind == "text bomb":
+        picture.save(path, "PNG")
+        content = path.read_bytes()
+        packed = b"Comment\0\0" + zlib.compress(bytes(100_000_000), 9)
+        chunk = struct.pack(">I", len(packed)) + b"zTXt" + packed + struct.pack(">I", zlib.crc32(b"zTXt" + packed))
+        path.write_bytes(content[:33] + chunk + content[33:])
+    elif kind == "truncated":
+        noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+        Image.fromarray(noise).save(path, "JPEG")
+        path.write_bytes(path.read_bytes()[:900])
+    elif kind == "huge tag":
+        entry = struct.pack("<HHII", 256, 4, 0xFFFFFFF0, 8) + struct.pack("<HHII", 257, 4, 0xFFFFFFF0, 8)
+        path.write_bytes(b"II*\0" + struct.pack("<IH", 8, 2) + entry + struct.pack("<I", 0))
+
+
+OTHER_FORMATS = ("GIF", "BMP", "EPS", "PPM", "ICO", "TGA", "ghostscript", "svg", "empty")
+BROKEN = ("declared", "text bomb", "truncated", "huge tag")
+
+
+@pytest.mark.parametrize("kind", OTHER_FORMATS + BROKEN)
+@pytest.mark.parametrize("name", ["a.jpg", "a.eps"])
+def test_what_is_no_photograph_is_refused_whatever_its_name(
+    kind: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_process(*_: object, **__: object) -> None:
+        raise AssertionError("a program was started")
+
+    for start in ("Popen", "call", "check_call", "run"):
+        monkeypatch.setattr(subprocess, start, no_process)
+    write_hostile(kind, tmp_path / name)
+    tracemalloc.start()
+    try:
+        with pytest.raises(InputError) as caught:
+            read_image(tmp_path / name)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert str(caught.value).startswith(f"{tmp_path / name}: ")
+    assert "\n" not in str(caught.value)
+    assert peak < 30_000_000
+
+
+def test_what_waits_or_is_no_file_is_refused_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.jpg")
+    for path in (tmp_path / "pipe.jpg", tmp_path, Path("/dev/zero")):
+        with pytest.raises(DataNotFoundError, match="not a photograph"):
+            read_image(path)
+
+
+@pytest.mark.parametrize("form", ["JPEG CMYK", "JPEG L", "MPO RGB", "PNG I;16", "PNG LA", "TIFF RGB", "WEBP RGBA"])
+def test_every_format_of_photographs_is_read(form: str, tmp_path: Path) -> None:
+    kind, mode = form.split()
+    path = tmp_path / "photo"
+    more = {"save_all": True, "append_images": [Image.new("RGB", (4, 4))]} if kind == "MPO" else {}
+    Image.new(mode, (16, 8)).save(path, kind, **more)
+    assert read_image(path).size == (16, 8)
+    assert read_image(path).mode == "RGB"
