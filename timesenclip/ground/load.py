@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
-from timesenclip.errors import TowerError
+from timesenclip.errors import CheckpointError, TowerError
 from timesenclip.ground.clip.tower import ClipTower
 from timesenclip.ground.compact import CompactTextTower
 from timesenclip.ground.tower import GroundTower
+from timesenclip.weights_files import read_config_json
 
 __all__ = ["is_compact_folder", "load_tower"]
 
@@ -52,11 +52,13 @@ def load_tower(name: str | Path = "compact", *, revision: str | None = None) -> 
 
 def _model_type(folder: Path) -> str | None:
     """`model_type` in the `config.json` of a folder; None where there is no such file or key."""
-    try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    if not (folder / "config.json").is_file():
         return None
-    return config.get("model_type") if isinstance(config, dict) else None
+    try:
+        kind = read_config_json(folder / "config.json").get("model_type")
+    except CheckpointError:
+        return None
+    return kind if isinstance(kind, str) else None
 
 
 def _clip(source: str, revision: str | None) -> GroundTower:
