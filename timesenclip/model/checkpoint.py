@@ -17,7 +17,7 @@ from safetensors.torch import save_file
 from timesenclip.bands import BAND_NAMES
 from timesenclip.errors import CheckpointError
 from timesenclip.files import atomic_folder
-from timesenclip.ground.load import load_tower
+from timesenclip.ground.load import check_hub_name, load_tower, local_folder
 from timesenclip.messages import shorten_error
 from timesenclip.model.checkpoint_config import (
     CARD_FILE,
@@ -176,12 +176,12 @@ def _has_encoder(folder: Path) -> bool:
 def _find(name: str) -> Path:
     if name.startswith("hf-hub:"):
         return _from_hub(name.removeprefix("hf-hub:"))
-    path = Path(name.removeprefix("local-dir:")).expanduser()
+    path = local_folder(name)
     if path.suffix in _PICKLES:
         raise CheckpointError(
             f"'{path}' may hold pickled code, which is never read; give a folder with {WEIGHTS_FILE} and {CONFIG_FILE}."
         )
-    if path.is_dir():
+    if name and path.is_dir():
         return path
     if not name.startswith("local-dir:") and name in shipped_names():
         return _SHIPPED / name
@@ -195,7 +195,8 @@ def _from_hub(name: str) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
-    repo, _, revision = name.partition("@")
+    repo, mark, revision = name.partition("@")
+    check_hub_name(repo, revision=revision if mark else None)
     try:
         return Path(
             snapshot_download(

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from timesenclip.errors import CheckpointError
+from timesenclip.errors import CheckpointError, InputError
 from timesenclip.model.checkpoint import Model, as_model, load, save
 from timesenclip.model.checkpoint_config import CheckpointConfig, TowerRef, encoder_fields
 from timesenclip.model.embed import embed
@@ -142,3 +142,17 @@ def test_a_loaded_encoder_has_its_own_weights_which_can_be_trained(tmp_path: Pat
     with torch.no_grad():
         encoder.time_token.add_(1)
     assert (tmp_path / "c" / "model.safetensors").read_bytes() == before
+
+
+@pytest.mark.parametrize("name", ["", "../x", "a/b/c", "a\x1b/b", "me/it@", "me/it@../x", "me/it@a b"])
+def test_a_name_that_no_hub_has_is_refused_without_the_network(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.snapshot_download", lambda *_, **__: pytest.fail("asked"))
+    with pytest.raises(InputError, match=r"no name on the hub|no revision") as caught:
+        load(f"hf-hub:{name}")
+    assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize("name", ["", "local-dir:", "local-dir:a\0b"])
+def test_a_name_of_no_folder_is_refused(name: str) -> None:
+    with pytest.raises(InputError, match="names no folder"):
+        load(name)
