@@ -6,7 +6,6 @@ header of the weights file, which is short and names every tensor with its shape
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 
 from timesenclip.errors import CheckpointError
 from timesenclip.messages import shorten_error
+from timesenclip.read_files import parse_json, read_json
 
 __all__ = ["check_finite", "check_names", "compare_shapes", "read_config_json", "read_safetensors_header"]
 
@@ -30,40 +30,15 @@ def read_config_json(file: Path) -> dict[str, Any]:
         CheckpointError: the file is too large, no JSON, or no object; it names a key twice; or it holds NaN, an
             infinity, a number without bounds or lists within lists without end.
     """
-    try:
-        if file.stat().st_size > _LONGEST_CONFIG:
-            raise CheckpointError(f"'{file}' has {file.stat().st_size:,} bytes; expected at most {_LONGEST_CONFIG:,}.")
-        content = _parse(file.read_bytes().decode("utf-8"))
-    except CheckpointError:
-        raise
-    except OSError as error:
-        raise CheckpointError(f"'{file}' cannot be read ({shorten_error(error)}).") from error
-    except RecursionError as error:
-        raise CheckpointError(f"'{file}' is nested too deeply; fetch the checkpoint again.") from error
-    except ValueError as error:  # no JSON, no UTF-8, an integer of over 4,300 digits, and the refusals below
-        raise CheckpointError(f"'{file}' is not JSON ({shorten_error(error)}); fetch the checkpoint again.") from error
+    content = read_json(
+        file,
+        what="configuration",
+        error=CheckpointError,
+        fix="fetch the checkpoint again",
+        most_bytes=_LONGEST_CONFIG,
+    )
     if not isinstance(content, dict):
         raise CheckpointError(f"'{file}' holds a {type(content).__name__}; expected an object of settings.")
-    return content
-
-
-def _parse(text: str) -> Any:
-    return json.loads(text, parse_constant=_number, parse_float=_number, object_pairs_hook=_object)
-
-
-def _number(text: str) -> float:
-    value = float(text.replace("Infinity", "inf"))
-    if not math.isfinite(value):
-        raise ValueError(f"{text[:40]} is no finite number")
-    return value
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    content = dict(pairs)
-    if len(content) < len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
-        raise ValueError(f"the key '{twice[:40]}' is given twice")
     return content
 
 
@@ -79,7 +54,7 @@ def read_safetensors_header(file: Path) -> dict[str, tuple[int, ...]]:
             length = int.from_bytes(stream.read(8), "little")
             if size < 8 or length > min(size - 8, _LONGEST_HEADER):
                 raise ValueError(f"its header would have {length:,} bytes")
-            header = _parse(stream.read(length).decode("utf-8"))
+            header = parse_json(stream.read(length), name="the header", error=CheckpointError)
         shapes, end = _shapes(header)
     except OSError as error:
         raise CheckpointError(f"'{file}' cannot be read ({shorten_error(error)}).") from error

@@ -16,9 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timesenclip.data.photos import Photo
-from timesenclip.errors import DataNotFoundError, InputError, TimeSenCLIPError
+from timesenclip.errors import CheckpointError, DataNotFoundError, InputError, TimeSenCLIPError
 from timesenclip.files import atomic_path, write_json
-from timesenclip.messages import shorten_error
 from timesenclip.read_files import read_json
 
 if TYPE_CHECKING:
@@ -129,7 +128,7 @@ def check_ground_folder(out: str | Path) -> None:
             raise InputError(f"'{foreign[0]}' belongs to no ground store (no ground.json beside it); move it.")
         return
     try:
-        content = json.loads(about.read_text(encoding="utf-8"))
+        content = read_json(about, what="description of a ground store")
         ours = {"tower", "dim", "format_version"} <= content.keys()
     except (OSError, ValueError, AttributeError):
         ours = False
@@ -175,24 +174,22 @@ def read_ground_views(path: str | Path) -> GroundViews:
 
 
 def _read_published(path: Path) -> GroundViews:
-    import pickle
-
     import torch
 
+    from timesenclip.safe_torch_load import read_tensors
+
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
-        raise DataNotFoundError(
-            f"'{path}' is no dictionary of tensors ({shorten_error(error)}); fetch it again."
-        ) from error
-    if not isinstance(content, dict) or not content:
-        raise InputError(f"'{path}' holds a {type(content).__name__}; expected a dictionary of tensors.")
+        content = read_tensors(path)
+    except CheckpointError as error:
+        if error.__cause__ is None:  # it was read, and holds something else
+            raise InputError(str(error)) from error
+        raise DataNotFoundError(f"'{path}' is no dictionary of tensors: {error}") from error
     keys = sorted(map(str, content))
     matches = [_KEY.match(key) for key in keys]
     odd = [key for key, match in zip(keys, matches, strict=True) if match is None]
     if odd:
         raise InputError(f"'{path}': {len(odd)} keys such as '{odd[0]}'; expected '{{NUTS0}}_{{point}}{{W|E|N|S}}'.")
-    tensors = [torch.as_tensor(content[key]).reshape(-1) for key in keys]
+    tensors = [content[key].reshape(-1) for key in keys]
     sizes = sorted({len(tensor) for tensor in tensors})
     if len(sizes) != 1:
         raise InputError(f"'{path}': vectors of {' and '.join(map(str, sizes))} dimensions; expected one size.")

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from timesenclip.errors import PromptError, TowerError
 from timesenclip.ground.tower import COMPACT_FOLDER, checked_texts
 from timesenclip.messages import shorten_error
-from timesenclip.read_files import read_json
+from timesenclip.weights_files import check_finite, read_config_json, read_safetensors_header
 
 if TYPE_CHECKING:
     from timesenclip.ground.tower import ImageLike
@@ -46,8 +46,11 @@ class CompactTextTower:
                 f"{folder}: no compact text tower, {', '.join(missing)} is missing; reinstall timesenclip."
             )
         try:
-            config = read_json(folder / "config.json", what="configuration")
+            config = read_config_json(folder / "config.json")
+            read_safetensors_header(folder / "model.safetensors")
             self._model = StaticModel.from_pretrained(folder)
+            tables = {"embeddings": self._model.embedding, "weights": self._model.weights}
+            check_finite({key: np.asarray(table) for key, table in tables.items() if table is not None}, file=folder)
         except Exception as error:  # safetensors and tokenizers raise bare exceptions of their own
             raise TowerError(
                 f"{folder}: the compact text tower is broken ({shorten_error(error)}); reinstall timesenclip."

@@ -6,17 +6,17 @@ Names: `default` (shipped), a folder, `local-dir:FOLDER`, `hf-hub:OWNER/NAME[@RE
 from __future__ import annotations
 
 import hashlib
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load as safetensors_load
+from safetensors.torch import save_file
 
 from timesenclip.bands import BAND_NAMES
-from timesenclip.errors import CheckpointError, TimeSenCLIPError
-from timesenclip.ground.load import load_tower
+from timesenclip.errors import CheckpointError
+from timesenclip.ground.load import check_hub_name, load_tower, local_folder
 from timesenclip.messages import redact, shorten_error
 from timesenclip.model.checkpoint_config import (
     CARD_FILE,
@@ -26,9 +26,10 @@ from timesenclip.model.checkpoint_config import (
     CheckpointConfig,
     read_config,
 )
-from timesenclip.model.encoder import SeriesEncoder
+from timesenclip.model.encoder import EncoderConfig, SeriesEncoder
 from timesenclip.owned import atomic_folder
 from timesenclip.settings import hub_is_offline
+from timesenclip.weights_files import check_finite, compare_shapes, read_config_json, read_safetensors_header
 
 if TYPE_CHECKING:
     from timesenclip.ground.tower import GroundTower
@@ -129,17 +130,7 @@ def load(name: str | Path = "default") -> Model:
         raise CheckpointError(
             f"'{folder}' has no {WEIGHTS_FILE}; a checkpoint folder needs {WEIGHTS_FILE} and {CONFIG_FILE}."
         )
-    try:
-        encoder = SeriesEncoder(config.encoder_config())
-        tensors = {key: value.float() for key, value in load_file(weights).items()}
-    except SafetensorError as error:
-        raise CheckpointError(
-            f"'{weights}' is not a safetensors file or is cut short ({shorten_error(error)}); fetch it again."
-        ) from error
-    except (TypeError, TimeSenCLIPError) as error:
-        raise CheckpointError(f"'{folder / CONFIG_FILE}' does not describe an encoder: {error}") from error
-    _load_weights(encoder, tensors, weights)
-    digest = hashlib.sha256(weights.read_bytes()).hexdigest()[:12]
+    encoder, digest = _read_encoder(config.encoder_config(), weights)
     return Model(encoder, config, digest=digest)
 
 
@@ -181,20 +172,20 @@ def save(model: Model, folder: str | Path, *, card: str | None = None, overwrite
 def _has_encoder(folder: Path) -> bool:
     """Whether a shipped folder is a checkpoint, not a text tower, whose files have the same names."""
     try:
-        return "encoder" in json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
-    except (OSError, json.JSONDecodeError):
+        return "encoder" in read_config_json(folder / CONFIG_FILE)
+    except CheckpointError:
         return False
 
 
 def _find(name: str) -> Path:
     if name.startswith("hf-hub:"):
         return _from_hub(name.removeprefix("hf-hub:"))
-    path = Path(name.removeprefix("local-dir:")).expanduser()
+    path = local_folder(name)
     if path.suffix in _PICKLES:
         raise CheckpointError(
             f"'{path}' may hold pickled code, which is never read; give a folder with {WEIGHTS_FILE} and {CONFIG_FILE}."
         )
-    if path.is_dir():
+    if name and path.is_dir():
         return path
     if not name.startswith("local-dir:") and name in shipped_names():
         return _SHIPPED / name
@@ -208,7 +199,8 @@ def _from_hub(name: str) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
-    repo, _, revision = name.partition("@")
+    repo, mark, revision = name.partition("@")
+    check_hub_name(repo, revision=revision if mark else None)
     try:
         return Path(
             snapshot_download(
@@ -226,19 +218,29 @@ def _from_hub(name: str) -> Path:
         ) from error
 
 
-def _load_weights(encoder: SeriesEncoder, tensors: dict[str, torch.Tensor], file: Path) -> None:
-    """Give the encoder its weights.
+def _read_encoder(config: EncoderConfig, file: Path) -> tuple[SeriesEncoder, str]:
+    """The encoder with the weights of a file, and the file's digest. Nothing is allocated before the header fits.
 
     Raises:
-        CheckpointError: names or shapes are not those of the encoder.
+        CheckpointError: names or shapes are not those of the encoder, or a weight is not finite.
     """
-    expected = encoder.state_dict()
-    missing, extra = sorted(expected.keys() - tensors.keys()), sorted(tensors.keys() - expected.keys())
-    wrong = [key for key in expected.keys() & tensors.keys() if expected[key].shape != tensors[key].shape]
-    if missing or extra or wrong:
-        key = (missing or extra or wrong)[0]
+    shapes = read_safetensors_header(file)
+    layers = len({name.split(".")[2] for name in shapes if name.startswith("transformer.layers.")})
+    if layers != config.depth:
         raise CheckpointError(
-            f"'{file}' does not fit its config: {len(missing)} tensors missing, {len(extra)} unexpected, {len(wrong)} "
-            f"of another shape, such as '{key}'. The folder mixes two checkpoints; fetch it again."
+            f"'{file}' does not fit its config: the weights have {layers} layers, the config says {config.depth} "
+            "(tensors missing or unexpected). The folder mixes two checkpoints; fetch it again."
         )
-    encoder.load_state_dict(tensors)
+    with torch.device("meta"):
+        encoder = SeriesEncoder(config)
+    compare_shapes(shapes, {name: tuple(value.shape) for name, value in encoder.state_dict().items()}, file=file)
+    content = file.read_bytes()
+    try:
+        tensors = {name: value.float() for name, value in safetensors_load(content).items()}
+    except (SafetensorError, ValueError, KeyError) as error:  # KeyError: a data type that torch does not have
+        raise CheckpointError(
+            f"'{file}' is not a safetensors file or is cut short ({shorten_error(error)}); fetch it again."
+        ) from error
+    check_finite(tensors, file=file)
+    encoder.load_state_dict(tensors, assign=True)
+    return encoder, hashlib.sha256(content).hexdigest()[:12]

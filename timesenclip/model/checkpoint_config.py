@@ -9,9 +9,9 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from timesenclip.bands import BAND_NAMES, NORMALISATIONS, band_index
-from timesenclip.errors import CheckpointError
+from timesenclip.errors import CheckpointError, InputError
 from timesenclip.model.encoder import EncoderConfig
-from timesenclip.read_files import read_json
+from timesenclip.weights_files import read_config_json
 
 __all__ = [
     "CARD_FILE",
@@ -36,7 +36,7 @@ FORMAT_VERSION = 1
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class TowerRef(_Strict):
@@ -44,7 +44,7 @@ class TowerRef(_Strict):
 
     name: str
     """As `load_tower` takes it: `compact`, `hf-hub:openai/clip-vit-base-patch32`, a folder."""
-    dim: int = Field(gt=0)
+    dim: int = Field(gt=0, le=16_384)
     """Dimension of its vectors, equal to the encoder's `embed_dim`."""
     revision: str | None = None
     """Revision on the hub, where there is one."""
@@ -53,7 +53,7 @@ class TowerRef(_Strict):
 class Calibration(_Strict):
     """How scores become probabilities and labels; fitted once on held-out places (see the model card)."""
 
-    temperature: float = Field(0.05, gt=0)
+    temperature: float = Field(0.05, gt=1e-6, le=1e6)
     """Probabilities are softmax(cosine / temperature)."""
     unknown_score: float | None = None
     """A pixel whose best cosine is below this is `unknown`; None = never."""
@@ -96,8 +96,12 @@ class CheckpointConfig(_Strict):
         return known
 
     def encoder_config(self) -> EncoderConfig:
-        """The architecture."""
-        return EncoderConfig(**self.encoder)
+        """The architecture.
+
+        Raises:
+            InputError: a field is unknown, or its value is no number of its kind or out of range.
+        """
+        return EncoderConfig().changed(self.encoder)
 
 
 def encoder_fields(config: EncoderConfig) -> dict[str, Any]:
@@ -116,8 +120,8 @@ def read_config(folder: Path) -> CheckpointConfig:
         raise CheckpointError(
             f"'{folder}' has no {CONFIG_FILE}; a checkpoint folder needs {WEIGHTS_FILE} and {CONFIG_FILE}."
         )
-    content = read_json(file, what="configuration", error=CheckpointError, fix="fetch the checkpoint again")
-    version = content.get("format_version") if isinstance(content, dict) else None
+    content = read_config_json(file)
+    version = content.get("format_version")
     if version != FORMAT_VERSION:
         raise CheckpointError(
             f"'{file}' has format_version {version!r}; this version of timesenclip reads {FORMAT_VERSION}. "
@@ -128,6 +132,10 @@ def read_config(folder: Path) -> CheckpointConfig:
     except ValidationError as error:
         first = error.errors()[0]
         raise CheckpointError(f"'{file}': '{'.'.join(map(str, first['loc']))}': {first['msg']}.") from error
+    try:
+        config.encoder_config()
+    except InputError as error:
+        raise CheckpointError(f"'{file}' does not describe an encoder: {error}") from error
     if config.normalisation not in NORMALISATIONS:
         raise CheckpointError(
             f"'{file}' names the normalisation '{config.normalisation}'; known: {', '.join(NORMALISATIONS)}."

@@ -16,7 +16,9 @@ that weights go both ways. Differs: positions follow dates, missing steps are ma
 
 from __future__ import annotations
 
+import dataclasses
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -30,6 +32,18 @@ from timesenclip.errors import InputError
 __all__ = ["PRESETS", "EncoderConfig", "SeriesEncoder"]
 
 _MONTHS = 12
+_MOST = {
+    "bands": 1024,
+    "patch_size": 256,
+    "dim": 8192,
+    "depth": 128,
+    "heads": 1024,
+    "ffn_dim": 65_536,
+    "embed_dim": 16_384,
+    "harmonics": 64,
+    "max_steps": 4096,
+}
+"""Largest value of each size: far above what is trained, so that a slip or a hostile file does not fill the memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,16 +78,41 @@ class EncoderConfig:
         """Check the fields.
 
         Raises:
-            InputError: `dim` is not a multiple of `heads`, or `positions` is unknown.
+            InputError: a field is no number of its kind or out of range, `dim` is not a multiple of `heads`, or
+                `positions` is unknown.
         """
+        for name, most in _MOST.items():
+            value = getattr(self, name)
+            if type(value) is not int or not 1 <= value <= most:
+                raise InputError(f"{name} is {_shown(value)}; expected a whole number, 1..{most:,}.")
+        if type(self.dropout) not in (int, float) or not 0 <= self.dropout < 1:
+            raise InputError(f"dropout is {_shown(self.dropout)}; expected a number from 0 to below 1.")
         if self.dim % self.heads:
             raise InputError(f"dim {self.dim} is not a multiple of heads {self.heads}; change one of them.")
         if self.positions not in ("monthly", "calendar", "official"):
-            raise InputError(f"Unknown positions '{self.positions}'; expected 'monthly', 'calendar' or 'official'.")
+            raise InputError(
+                f"Unknown positions {_shown(self.positions)}; expected 'monthly', 'calendar' or 'official'."
+            )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for a config file."""
         return asdict(self)
+
+    def changed(self, fields: Mapping[str, Any]) -> EncoderConfig:
+        """The configuration with some fields replaced, as a recipe or a file gives them.
+
+        Raises:
+            InputError: a field is unknown, or its value is no number of its kind or out of range.
+        """
+        known = [field.name for field in dataclasses.fields(self)]
+        unknown = next((name for name in fields if name not in known), None)
+        if unknown is not None:
+            raise InputError(f"Unknown field {_shown(unknown)} of the encoder; expected one of {', '.join(known)}.")
+        return dataclasses.replace(self, **fields)
+
+
+def _shown(value: object) -> str:
+    return ascii(value) if len(ascii(value)) <= 40 else ascii(value)[:36] + " ..."
 
 
 PRESETS: dict[str, EncoderConfig] = {

@@ -27,6 +27,7 @@ from timesenclip.model.checkpoint_config import Calibration, CheckpointConfig, T
 from timesenclip.model.encoder import PRESETS, EncoderConfig, SeriesEncoder
 from timesenclip.owned import require_own_file
 from timesenclip.safe_torch_load import read_tensors
+from timesenclip.weights_files import check_finite
 
 __all__ = ["Imported", "export_official", "import_official", "read_tensors"]
 
@@ -38,6 +39,7 @@ _MONTHS = 12
 _OLD_TOKEN = "class_token"
 _EXPORT_MARK = "timesenclip.txt"
 """Record that says that we wrote a file, in the zip archive that a file of torch is."""
+_FIRST_LAYER = "transformer.layers.0.linear1.weight"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,8 @@ def import_official(path: str | Path, *, name: str | None = None, tower: str = _
         state["time_token"] = state.pop(_OLD_TOKEN)
         notes.append("class_token, the older name, was read as time_token")
     config = _architecture(state, Path(path))
-    encoder = SeriesEncoder(config)
+    with torch.device("meta"):  # nothing is allocated before the tensors fit
+        encoder = SeriesEncoder(config)
     wanted = encoder.state_dict()
     missing = sorted(wanted.keys() - state.keys())
     wrong = [key for key in wanted.keys() & state.keys() if wanted[key].shape != state[key].shape]
@@ -94,8 +97,10 @@ def import_official(path: str | Path, *, name: str | None = None, tower: str = _
             f"'{path}': {len(missing)} tensors of the encoder are missing and {len(wrong)} have another shape, such as "
             f"'{key}'{shape}."
         )
-    encoder.load_state_dict({key: state[key].float() for key in wanted})
-    scale = _scale(tensors)
+    weights = {key: state[key].float().clone(memory_format=torch.contiguous_format) for key in wanted}
+    check_finite(weights, file=path)
+    encoder.load_state_dict(weights, assign=True)
+    scale = _scale(tensors, path)
     if scale is not None:
         notes.append(f"logit scale {scale:.2f}: probabilities use the temperature {1 / scale:.4f}")
     extra = [key for key in state if key not in wanted and prefix]
@@ -159,13 +164,17 @@ def _architecture(state: Mapping[str, Tensor], path: Path) -> EncoderConfig:
     """The paper's architecture at the sizes of the tensors."""
     weight = state["spectral_embedding.1.weight"]
     base = PRESETS["paper"]
+    axes = {"spectral_embedding.1.weight": 2, "time_pos_encoding": 3, "mlp_head.1.weight": 2, _FIRST_LAYER: 2}
+    odd = next((key for key, count in axes.items() if key in state and state[key].ndim != count), None)
+    if odd is not None:
+        raise CheckpointError(f"'{path}': '{odd}' has shape {tuple(state[odd].shape)}; expected {axes[odd]} axes.")
     side = round((weight.shape[1] / base.bands) ** 0.5)
     if side**2 * base.bands != weight.shape[1]:
         raise CheckpointError(
             f"'{path}': the first layer reads {weight.shape[1]} values a month; expected {base.bands} bands x p x p."
         )
     depth = len({key.split(".")[2] for key in state if key.startswith("transformer.layers.")})
-    if not depth or "mlp_head.1.weight" not in state or "transformer.layers.0.linear1.weight" not in state:
+    if not depth or "mlp_head.1.weight" not in state or _FIRST_LAYER not in state:
         raise CheckpointError(
             f"'{path}' is not a whole encoder: no transformer.layers or mlp_head beside the embedding."
         )
@@ -176,22 +185,26 @@ def _architecture(state: Mapping[str, Tensor], path: Path) -> EncoderConfig:
             "composites only are not supported."
         )
     dim = int(weight.shape[0])
-    return replace(
-        base,
-        patch_size=side,
-        dim=dim,
-        depth=depth,
-        heads=base.heads if dim % base.heads == 0 else 1,
-        ffn_dim=int(state["transformer.layers.0.linear1.weight"].shape[0]),
-        embed_dim=int(state["mlp_head.1.weight"].shape[0]),
-        positions="official",
-    )
+    sizes = {
+        "patch_size": side,
+        "dim": dim,
+        "depth": depth,
+        "heads": base.heads if dim % base.heads == 0 else 1,
+        "ffn_dim": int(state[_FIRST_LAYER].shape[0]),
+        "embed_dim": int(state["mlp_head.1.weight"].shape[0]),
+        "positions": "official",
+    }
+    try:
+        return base.changed(sizes)
+    except InputError as error:
+        raise CheckpointError(f"'{path}' holds no encoder of a size that is known: {error}") from error
 
 
-def _scale(tensors: Mapping[str, Tensor]) -> float | None:
+def _scale(tensors: Mapping[str, Tensor], path: str | Path) -> float | None:
     """exp(logit_scale) where it was learned. Source: clamped to 1..100 in their training."""
     for key in ("logit_scale", "learner.logit_scale"):
         if key in tensors and tensors[key].numel() == 1:
+            check_finite({key: tensors[key]}, file=path)
             return float(tensors[key].float().exp().clamp(1.0, 100.0))
     return None
 

@@ -20,10 +20,11 @@ from timesenclip.errors import CheckpointError, InputError, PromptError, TowerEr
 from timesenclip.files import write_json
 from timesenclip.ground.prompts import class_vectors
 from timesenclip.ground.taxonomy import TaxonClass, Taxonomy
+from timesenclip.messages import shorten_error
 from timesenclip.model.checkpoint import Model
 from timesenclip.owned import atomic_folder
-from timesenclip.read_files import read_json
 from timesenclip.tasks.fit_vectors import Method, fit_vectors
+from timesenclip.weights_files import check_finite, read_config_json, read_safetensors_header
 
 if TYPE_CHECKING:
     from timesenclip.ground.tower import ImageLike
@@ -157,7 +158,7 @@ def load_head(folder: str | Path) -> Head:
     if not (root / _ABOUT).is_file() or not (root / _VECTORS).is_file():
         raise CheckpointError(f"No head at '{root}': expected {_ABOUT} and {_VECTORS}, as `timesenclip adapt` writes.")
     try:
-        content = read_json(root / _ABOUT, what="head", error=CheckpointError)
+        content = read_config_json(root / _ABOUT)
         if content.get("format_version") != _FORMAT:
             raise CheckpointError(
                 f"'{root / _ABOUT}' has format_version {content.get('format_version')!r}; this version reads {_FORMAT}."
@@ -167,13 +168,18 @@ def load_head(folder: str | Path) -> Head:
             TaxonClass(c["name"], tuple(c["synonyms"]), tuple(c["prompts"]), c["code"], c["colour"])
             for c in listed["classes"]
         )
+        shape = read_safetensors_header(root / _VECTORS)["vectors"]
+        if len(shape) != 2 or shape[0] != len(classes) or not shape[1]:
+            raise CheckpointError(f"'{root}' has vectors of {shape} for {len(classes)} classes; make it again.")
         vectors = load_file(root / _VECTORS)["vectors"]
-        if vectors.shape[0] != len(classes):
-            raise CheckpointError(f"'{root}' has {vectors.shape[0]} vectors for {len(classes)} classes; make it again.")
+        check_finite({"vectors": vectors}, file=root / _VECTORS)
+        temperature = content["temperature"]
+        if type(temperature) not in (int, float) or not 1e-6 < temperature <= 1e6:
+            raise CheckpointError(f"'{root / _ABOUT}' has the temperature {temperature!r:.40}; make the head again.")
         return Head(
             taxonomy=Taxonomy(listed["name"], listed["title"], listed["source"], classes),
             weights=np.asarray(vectors, np.float32),
-            temperature=float(content["temperature"]),
+            temperature=float(temperature),
             checkpoint=str(content["checkpoint"]["name"]),
             digest=str(content["checkpoint"]["digest"]),
             about=dict(content["about"]),
@@ -182,7 +188,7 @@ def load_head(folder: str | Path) -> Head:
         if isinstance(error, CheckpointError):
             raise
         raise CheckpointError(
-            f"The head at '{root}' is damaged ({type(error).__name__}: {error}); make it again."
+            f"The head at '{root}' is damaged ({type(error).__name__}: {shorten_error(error)}); make it again."
         ) from error
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from timesenclip.bands import BAND_NAMES
+from timesenclip.errors import InputError
 from timesenclip.model.augment import AUGMENTATIONS, Compose
 from timesenclip.model.checkpoint import Model, save
 from timesenclip.model.checkpoint_config import Calibration, CheckpointConfig, TowerRef, encoder_fields
@@ -110,8 +111,13 @@ def make_architecture(recipe: PhotoRecipe, data: TrainingData) -> EncoderConfig:
         "bands": len(recipe.data.bands or BAND_NAMES),
         "patch_size": recipe.data.patch_size or data.store.patch_size,
     }
-    options |= recipe.encoder_options
-    return replace(PRESETS[recipe.encoder], **options)
+    fixed = next((key for key in options if recipe.encoder_options.get(key, options[key]) != options[key]), None)
+    if fixed is not None:
+        raise InputError(
+            f"encoder_options.{fixed} is {recipe.encoder_options[fixed]}, but the data have {options[fixed]}; leave it "
+            "out."
+        )
+    return PRESETS[recipe.encoder].changed(options | recipe.encoder_options)
 
 
 def make_batches(

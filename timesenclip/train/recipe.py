@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -24,8 +25,32 @@ from timesenclip.read_files import parse_yaml, read_yaml
 __all__ = ["FieldNotesRecipe", "PhotoRecipe", "Recipe", "read_recipe", "recipe_digest"]
 
 
+_MOST_STEPS = 1_000_000_000
+"""No run has more steps or epochs; a larger number is a slip."""
+
+
+_NAME = re.compile(r"[^/\\:]{1,100}")
+"""Names of recipes, which are names of folders."""
+
+
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_bool_as_number(cls, content: Any) -> Any:
+        """Refuse `epochs: true`, which pydantic would read as 1."""
+        for name, value in content.items() if isinstance(content, dict) else ():
+            field = cls.model_fields.get(name)
+            if isinstance(value, bool) and field is not None and bool not in (field.annotation, Any):
+                raise ValueError(f"`{name}` is {str(value).lower()}; expected {_wanted(field.annotation)}")
+        return content
+
+
+def _wanted(annotation: Any) -> str:
+    """What a setting takes, in a word."""
+    kinds = {annotation, *get_args(annotation)}
+    return "a number" if kinds & {int, float} else "another value"
 
 
 class DataConfig(_Strict):
@@ -39,7 +64,7 @@ class DataConfig(_Strict):
     """Table that says which photograph belongs to which series; without it, LUCAS ids do."""
     directions: tuple[str, ...] = ("W", "E", "N", "S")
     """Views of a LUCAS point that are used."""
-    least_views: int = Field(1, ge=1)
+    least_views: int = Field(1, ge=1, le=1000)
     """Smallest number of views that a place must have."""
     exclude: tuple[str, ...] = ()
     """Ids of places to leave out."""
@@ -47,7 +72,7 @@ class DataConfig(_Strict):
     """Scale every photograph's vector to unit length before pooling; false takes it as it was stored."""
     bands: tuple[str, ...] | None = None
     """Bands that the encoder gets: `rgb`, `10m`, or a list of names; null or `all`: all ten."""
-    patch_size: int | None = Field(None, ge=1)
+    patch_size: int | None = Field(None, ge=1, le=256)
     """Side in pixels of the central part of the store's patches that the encoder gets; null: the whole patch."""
 
     @field_validator("bands", mode="before")
@@ -75,19 +100,19 @@ class SplitConfig(_Strict):
 
     kind: Literal["blocks", "lists"] = "blocks"
     """`blocks`: whole squares of the globe; `lists`: files of ids."""
-    block_deg: float = Field(0.5, gt=0)
+    block_deg: float = Field(0.5, ge=1e-4, le=180)
     """Side of a block in degrees."""
     validation: float = Field(0.05, gt=0, lt=1)
     """Share of the blocks that selects checkpoints."""
     test: float = Field(0.05, ge=0, lt=1)
     """Share of the blocks that are not used in training."""
-    gap_m: float = Field(2000.0, ge=0)
+    gap_m: float = Field(2000.0, ge=0, le=1e7)
     """Training places nearer than this to a held-out one are left unused."""
-    seed: int = 0
+    seed: int = Field(0, ge=0, lt=2**63)
     """Seed of the assignment of blocks to parts."""
     lists: dict[Literal["train", "validation", "test"], str] = Field(default_factory=dict)
     """Files of ids by part (.npy, .txt, .json)."""
-    min_distance_m: float = Field(0.0, ge=0)
+    min_distance_m: float = Field(0.0, ge=0, le=1e8)
     """Held-out places closer than this to a training place are refused."""
     allow_close: bool = False
     """Warn about places that are too close, instead of refusing them."""
@@ -117,11 +142,11 @@ class AugmentConfig(_Strict):
 class ObjectiveConfig(_Strict):
     """Settings of the loss."""
 
-    temperature: float = Field(0.07, gt=0)
+    temperature: float = Field(0.07, ge=1e-6, le=1e6)
     """Initial temperature."""
     learn_temperature: bool = True
     """Whether it is learned (scale at most 100)."""
-    bank_size: int = Field(2048, ge=0)
+    bank_size: int = Field(2048, ge=0, le=10_000_000)
     """Ground keys of earlier steps that serve as negatives."""
     in_batch: bool = False
     """Also use the other places of the batch as negatives."""
@@ -160,9 +185,9 @@ class FieldNotesObjective(ObjectiveConfig):
 class WorldConfig(_Strict):
     """Simulated and real pixel years of a recipe for field notes."""
 
-    simulated: int = Field(60_000, ge=64)
+    simulated: int = Field(60_000, ge=64, le=100_000_000)
     """Simulated places held at a time."""
-    refresh_steps: int = Field(400, ge=1)
+    refresh_steps: int = Field(400, ge=1, le=_MOST_STEPS)
     """New places are simulated after this many steps."""
     l1c: float = Field(0.1, ge=0, le=1)
     """Share of simulated places given as top-of-atmosphere reflectance."""
@@ -180,30 +205,30 @@ class OptimiserConfig(_Strict):
 
     learning_rate: float = Field(1e-4, gt=0)
     """Peak learning rate."""
-    weight_decay: float = Field(1e-4, ge=0)
+    weight_decay: float = Field(1e-4, ge=0, le=1e3)
     """Weight decay, of every parameter with `decay_all`, else of matrices only."""
     decay_all: bool = False
     """Decay biases, norms and tokens too, as the authors do."""
     schedule: Literal["cosine-cycle", "warmup-cosine", "constant"] = "warmup-cosine"
     """`cosine-cycle`: down and up again, stepped by epoch. `warmup-cosine`: up, then down to zero, stepped by step."""
-    period_epochs: int = Field(10, ge=1)
+    period_epochs: int = Field(10, ge=1, le=_MOST_STEPS)
     """Epochs from top to bottom of a cycle."""
     warmup: float = Field(0.03, ge=0, lt=1)
     """Share of the steps spent warming up."""
-    clip_norm: float | None = Field(1.0, gt=0)
+    clip_norm: float | None = Field(1.0, gt=0, le=1e9)
     """Largest gradient norm; null: gradients are not clipped."""
 
 
 class SelectionConfig(_Strict):
     """Selection of the checkpoint by retrieval among held-out places; labels are not used."""
 
-    every_epochs: int = Field(1, ge=1)
+    every_epochs: int = Field(1, ge=1, le=_MOST_STEPS)
     """Validate after this many epochs."""
-    places: int = Field(4096, ge=2)
+    places: int = Field(4096, ge=2, le=1_000_000)
     """Most held-out places that are compared with one another."""
     recall_at: Literal[1, 5, 10] = 10
     """Mean of satellite -> ground and ground -> satellite Recall@K decides."""
-    patience: int | None = Field(None, ge=1)
+    patience: int | None = Field(None, ge=1, le=_MOST_STEPS)
     """Stop after this many validations without a better one."""
 
 
@@ -214,7 +239,7 @@ class _Training(_Strict):
     """Kind of recipe."""
     name: str
     """Name of the checkpoint."""
-    seed: int = 0
+    seed: int = Field(0, ge=0, lt=2**63)
     """Seed of every random choice."""
     tower: str | None = None
     """Tower of the ground embeddings; needed where their file does not say (the published dictionary)."""
@@ -233,6 +258,9 @@ class _Training(_Strict):
             raise ValueError(f"unknown encoder '{self.encoder}', expected one of {', '.join(PRESETS)}")
         if self.normalisation not in NORMALISATIONS:
             raise ValueError(f"unknown normalisation '{self.normalisation}', expected {', '.join(NORMALISATIONS)}")
+        if not _NAME.fullmatch(self.name) or not self.name.isprintable() or self.name.startswith("."):
+            raise ValueError(f"name {ascii(self.name)[:40]}: expected 1 to 100 characters, no slash, no dot first")
+        PRESETS[self.encoder].changed({"heads": 1} | self.encoder_options)  # raises where a value is none
         return self
 
 
@@ -253,17 +281,17 @@ class PhotoRecipe(_Training):
     """AdamW and its schedule."""
     selection: SelectionConfig = SelectionConfig()
     """How a checkpoint is chosen."""
-    epochs: int = Field(100, ge=1)
+    epochs: int = Field(100, ge=1, le=_MOST_STEPS)
     """Passes over the training places."""
-    batch_size: int = Field(1024, ge=2)
+    batch_size: int = Field(1024, ge=2, le=10_000_000)
     """Places in a micro-batch, over all devices."""
-    accumulate: int = Field(1, ge=1)
+    accumulate: int = Field(1, ge=1, le=1_000_000)
     """Micro-batches in a step; the bank changes after the step, so that all of them see the same negatives."""
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "bf16-mixed"
     """As Lightning names it."""
     ema: float | None = Field(None, gt=0, lt=1)
     """Decay of averaged weights; they are then what is validated and saved. null: none."""
-    save_every_steps: int = Field(200, ge=1)
+    save_every_steps: int = Field(200, ge=1, le=_MOST_STEPS)
     """Optimiser steps between saved states; what is lost at most when a run is killed."""
 
 
@@ -286,17 +314,17 @@ class FieldNotesRecipe(_Training):
     """Settings of the loss."""
     optimiser: OptimiserConfig = OptimiserConfig(learning_rate=1.5e-3, weight_decay=0.02, warmup=0.08)
     """AdamW and its schedule; an epoch is `world.refresh_steps` steps."""
-    steps: int = Field(4000, ge=1)
+    steps: int = Field(4000, ge=1, le=_MOST_STEPS)
     """Optimiser steps."""
-    batch_size: int = Field(512, ge=8)
+    batch_size: int = Field(512, ge=8, le=10_000_000)
     """Places in a micro-batch, over all devices."""
-    accumulate: int = Field(1, ge=1)
+    accumulate: int = Field(1, ge=1, le=1_000_000)
     """Micro-batches in a step."""
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
     """As Lightning names it."""
     ema: float | None = Field(0.998, gt=0, lt=1)
     """Decay of the averaged weights, which are what is saved. null: none."""
-    save_every_steps: int = Field(200, ge=1)
+    save_every_steps: int = Field(200, ge=1, le=_MOST_STEPS)
     """Optimiser steps between saved states; what is lost at most when a run is killed."""
 
 

@@ -31,7 +31,7 @@ def locked(folder: Path) -> Iterator[None]:
         InputError: another process trains in the folder.
     """
     owner, process = folder / _OWNER, ""
-    with file_lock(folder / _LOCK) as free:
+    with _without_empty(folder), file_lock(folder / _LOCK) as free:
         if not free:
             with contextlib.suppress(OSError):
                 process = owner.read_text(encoding="utf-8")
@@ -44,6 +44,18 @@ def locked(folder: Path) -> Iterator[None]:
             yield
         finally:
             owner.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _without_empty(folder: Path) -> Iterator[None]:
+    """Remove the folders that were made meanwhile and are still empty: a run that is refused leaves none."""
+    new = [path for path in (folder, *folder.parents) if not path.exists()]
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):  # not empty
+            for path in new:
+                path.rmdir()
 
 
 def save_state(folder: Path, state: Mapping[str, Any]) -> None:

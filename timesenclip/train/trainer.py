@@ -25,8 +25,9 @@ import yaml
 from torch import Tensor
 
 from timesenclip._version import __version__
-from timesenclip.errors import TrainingDivergedError
+from timesenclip.errors import CheckpointError, TrainingDivergedError
 from timesenclip.files import write_json, write_text
+from timesenclip.model.checkpoint_config import CHECKPOINT_FILES, read_config
 from timesenclip.owned import claimed, require_own_names, require_replaceable
 from timesenclip.train.batches import Batch
 from timesenclip.train.devices import make_fabric
@@ -133,18 +134,20 @@ class _Run:
         self.averaged = average_weights(learner, recipe.ema, step=self.step) if recipe.ema is not None else None
         self.kept = learner if self.averaged is None else cast("Learner", self.averaged.module)
         """The averaged weights, or the trained ones: those that are validated and saved."""
-        self.scale = float(learner.temperature().detach())
         if state is not None:
             learner.load_state_dict(state["learner"])
-            optimiser.load_state_dict(state["optimiser"])
             if self.averaged is not None:
                 self.kept.load_state_dict(state["averaged"])
+        self.scale = float(learner.temperature().detach())
+        self.computed_in = str(fabric.strategy.precision.precision)
+        self.model, self.optimiser = fabric.setup(learner, optimiser)
+        if state is not None:
+            # After `setup`, which moves the parameters: an optimiser puts its state where its parameters are.
+            optimiser.load_state_dict(state["optimiser"])
         per_epoch = max(1, source.epoch_batches // recipe.accumulate)
         self.schedule = make_schedule(
             optimiser, recipe.optimiser, step=self.step, steps=source.steps, per_epoch=per_epoch
         )
-        self.computed_in = str(fabric.strategy.precision.precision)
-        self.model, self.optimiser = fabric.setup(learner, optimiser)
         self.learner: Learner = learner
         if self.averaged is not None:
             self.averaged.to(fabric.device)
@@ -175,6 +178,8 @@ class _Run:
         What is logged are the figures of rank 0; its loss is that of the whole batch, as all embeddings are gathered.
         """
         recipe, steps = self.recipe, self.source.steps
+        if self._is_finished():
+            return self._trained()
         log = RunLog(self.folder, step=self.step, terms=self.source.terms) if self.is_rank_0 else None
         stream = self.source.stream(self.step * recipe.accumulate)
         saved_step, clock_start, clock_step = self.step, time.perf_counter(), self.step
@@ -199,6 +204,17 @@ class _Run:
             self._write_checkpoint("last", None)
         self.fabric.barrier()
         return self._trained()
+
+    def _is_finished(self) -> bool:
+        """Whether an earlier call took the last step and wrote all of `last/`, whose card comes at the end."""
+        if self.step < self.source.steps and not self._out_of_patience():
+            return False
+        try:
+            last = read_config(self.folder / "last").training
+        except CheckpointError:
+            return False
+        whole = all((self.folder / "last" / name).is_file() for name in CHECKPOINT_FILES)
+        return whole and (last.get("step"), last.get("digest")) == (self.step, recipe_digest(self.recipe))
 
     def _epoch(self, step: int) -> int:
         return step * self.recipe.accumulate // self.source.epoch_batches

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from timesenclip.errors import CheckpointError
+from timesenclip.errors import CheckpointError, InputError
 from timesenclip.model.checkpoint import Model, as_model, load, save
 from timesenclip.model.checkpoint_config import CheckpointConfig, TowerRef, encoder_fields
 from timesenclip.model.embed import embed
@@ -104,3 +104,55 @@ def test_a_model_is_taken_as_it_is_and_a_name_is_loaded() -> None:
     model = load()
     assert as_model(model) is model
     assert as_model(None).digest == as_model("default").digest == model.digest
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_weights_that_are_not_finite_are_refused_by_name(number: float, tmp_path: Path) -> None:
+    model = _model()
+    with torch.no_grad():
+        model.encoder.mlp_head[1].bias[3] = number
+    with pytest.raises(CheckpointError, match=r"the tensor 'mlp_head\.1\.bias' holds NaN or an infinity"):
+        load(save(model, tmp_path / "c"))
+
+
+def test_a_size_in_the_config_is_not_believed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is allocated, not even on the meta device, where the header has another number of layers."""
+    folder = save(_model(), tmp_path / "c")
+    config = json.loads((folder / "config.json").read_text())
+    config["encoder"] |= {"depth": 100, "dim": 8192, "ffn_dim": 65_536}
+    (folder / "config.json").write_text(json.dumps(config))
+    monkeypatch.setattr("timesenclip.model.checkpoint.SeriesEncoder", None)
+    with pytest.raises(CheckpointError, match="the weights have 2 layers, the config says 100"):
+        load(folder)
+
+
+def test_wide_layers_of_the_config_are_compared_before_they_are_allocated(tmp_path: Path) -> None:
+    folder = save(_model(), tmp_path / "c")
+    config = json.loads((folder / "config.json").read_text())
+    config["encoder"] |= {"dim": 8192, "ffn_dim": 65_536}
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(CheckpointError, match="of another shape"):
+        load(folder)
+
+
+def test_a_loaded_encoder_has_its_own_weights_which_can_be_trained(tmp_path: Path) -> None:
+    encoder = load(save(_model(), tmp_path / "c")).encoder
+    assert all(p.requires_grad and p.device.type == "cpu" and p.is_leaf for p in encoder.parameters())
+    before = (tmp_path / "c" / "model.safetensors").read_bytes()
+    with torch.no_grad():
+        encoder.time_token.add_(1)
+    assert (tmp_path / "c" / "model.safetensors").read_bytes() == before
+
+
+@pytest.mark.parametrize("name", ["", "../x", "a/b/c", "a\x1b/b", "me/it@", "me/it@../x", "me/it@a b"])
+def test_a_name_that_no_hub_has_is_refused_without_the_network(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.snapshot_download", lambda *_, **__: pytest.fail("asked"))
+    with pytest.raises(InputError, match=r"no name on the hub|no revision") as caught:
+        load(f"hf-hub:{name}")
+    assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize("name", ["", "local-dir:", "local-dir:a\0b"])
+def test_a_name_of_no_folder_is_refused(name: str) -> None:
+    with pytest.raises(InputError, match="names no folder"):
+        load(name)

@@ -52,3 +52,34 @@ def test_files_that_are_absent_or_not_json_are_named(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{")
     with pytest.raises(CheckpointError, match="is not readable as JSON"):
         read_config(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        *(("depth", value) for value in (10**6, 0, -1, 2.0, True, "4", None, 10**30)),
+        *(("dim", value) for value in (10**9, -8, 64.5)),
+        *(("heads", value) for value in (0, 3)),
+        *(("dropout", value) for value in (-0.1, 1, "0.1", True)),
+        *(("positions", value) for value in ("sideways", ["monthly"], None)),
+        ("colour", "red"),
+        ("x\x1b[31m" + "y" * 500, 1),
+    ],
+)
+def test_sizes_that_no_encoder_has_are_refused_in_one_line(tmp_path: Path, field: str, value: object) -> None:
+    content = json.loads(_config().model_dump_json())
+    content["encoder"][field] = value
+    (tmp_path / "config.json").write_text(json.dumps(content))
+    with pytest.raises(CheckpointError, match="does not describe an encoder") as caught:
+        read_config(tmp_path)
+    said = str(caught.value).replace(str(tmp_path), "")
+    assert said.isprintable()
+    assert len(said) < 300
+
+
+@pytest.mark.parametrize("value", ["NaN", "Infinity", "1e999", "0", "1e-300", "-1"])
+def test_a_temperature_that_is_none_is_refused(tmp_path: Path, value: str) -> None:
+    text = _config(calibration={"temperature": 0.125}).model_dump_json()
+    (tmp_path / "config.json").write_text(text.replace("0.125", value))
+    with pytest.raises(CheckpointError, match=r"config\.json"):
+        read_config(tmp_path)

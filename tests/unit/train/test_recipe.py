@@ -60,3 +60,38 @@ def test_the_digest_changes_with_what_decides_the_weights(world: Path) -> None:
     first = recipe_digest(recipe_of(world))
     assert recipe_digest(recipe_of(world, save_every_steps=7)) == first
     assert recipe_digest(recipe_of(world, seed=1)) != first
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("encoder_options={colour: red}", "Unknown field 'colour' of the encoder"),
+        ("encoder_options={depth: -1}", "depth is -1; expected a whole number"),
+        ("encoder_options={depth: 1000000}", "depth is 1000000"),
+        ("encoder_options={depth: 2.5}", "depth is 2.5"),
+        ("encoder_options={depth: true}", "depth is True"),
+        ("encoder_options={dim: '64'}", "dim is '64'"),
+        ("encoder_options={dropout: .nan}", "dropout is nan"),
+        ("encoder_options={dropout: .inf}", "dropout is inf"),
+        ("encoder_options={positions: [1]}", "Unknown positions"),
+        ("encoder_options=[1]", "encoder_options"),
+        ("epochs=true", "epochs"),
+        ("epochs=.nan", "epochs"),
+        ("epochs=1.0e+30", "epochs"),
+        ("epochs=-1", "epochs"),
+        ("seed=-1", "seed"),
+        ("optimiser.learning_rate=.nan", "learning_rate"),
+        ("optimiser.learning_rate=.inf", "learning_rate"),
+        ("objective.temperature=.inf", "temperature"),
+        ("objective.bank_size=1000000000000", "bank_size"),
+        ("split.gap_m=.nan", "gap_m"),
+        ("split.block_deg=1.0e-300", "block_deg"),
+        ("name=../../elsewhere", "no slash"),
+        ("name=.hidden", "no dot first"),
+    ],
+)
+def test_a_number_that_is_none_is_one_line(change: str, said: str) -> None:
+    with pytest.raises(InputError) as caught:
+        read_recipe(Path(__file__).parents[3] / "configs" / "paper.yaml", changes=[change])
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)

@@ -54,3 +54,13 @@ def test_a_full_disk_keeps_the_state_before(tmp_path: Path) -> None:
         save_state(tmp_path, {"step": 2, "x": torch.ones(100_000)})
     assert torch.load(tmp_path / "state.pt", weights_only=True)["step"] == 1
     assert [path.name for path in tmp_path.iterdir()] == ["state.pt"]
+
+
+def test_a_run_that_is_refused_leaves_no_folder(tmp_path: Path) -> None:
+    with pytest.raises(InputError), locked(tmp_path / "runs" / "a"):
+        raise InputError("x")
+    assert not list(tmp_path.iterdir())
+    (tmp_path / "own").mkdir()
+    with locked(tmp_path / "own"):
+        pass
+    assert [path.name for path in tmp_path.iterdir()] == ["own"]

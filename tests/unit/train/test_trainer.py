@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from tests.unit.train.photo_world import DIM, recipe_of, run, write_recipe
 from timesenclip.data.store import SeriesStore
@@ -22,7 +25,10 @@ from timesenclip.files import TEMPORARY_SUFFIX
 from timesenclip.model.checkpoint import load
 from timesenclip.testing import random_series
 from timesenclip.train.learner import Learner
-from timesenclip.train.recipe import read_recipe
+from timesenclip.train.recipe import read_recipe, recipe_digest
+from timesenclip.train.source import open_source
+from timesenclip.train.state import load_state
+from timesenclip.train.trainer import _Run
 
 
 @pytest.mark.slow
@@ -151,3 +157,57 @@ def test_what_does_not_fit_is_said_before_training(
 def test_mixed_precision_trains(world: Path, tmp_path: Path, pretrain: Any) -> None:
     done = pretrain(recipe_of(world, epochs=1, precision="bf16-mixed"), tmp_path / "run")
     assert np.isfinite(done.best)
+
+
+def _everything(folder: Path) -> dict[str, tuple[bytes, int]]:
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): (path.read_bytes(), path.stat().st_mtime_ns) for path in files}
+
+
+def test_a_finished_run_is_left_as_it_is(world: Path, tmp_path: Path, pretrain: Any) -> None:
+    recipe = recipe_of(world, objective={"bank_size": 32, "in_batch": True}, optimiser={"learning_rate": 0.01})
+    pretrain(recipe, tmp_path / "run")
+    before = _everything(tmp_path / "run")
+    again = pretrain(recipe, tmp_path / "run")
+    assert again.resumed_from == again.steps
+    assert _everything(tmp_path / "run") == before
+
+
+@pytest.mark.parametrize("lost", ["last", "last/README.md"])
+def test_what_a_kill_after_the_last_state_left_out_is_written_as_it_would_have_been(
+    world: Path, tmp_path: Path, pretrain: Any, lost: str
+) -> None:
+    recipe = recipe_of(world, optimiser={"learning_rate": 0.01})
+    pretrain(recipe, tmp_path / "run")
+    before = {name: content for name, (content, _) in _everything(tmp_path / "run" / "last").items()}
+    gone = tmp_path / "run" / lost
+    shutil.rmtree(gone) if gone.is_dir() else gone.unlink()
+    pretrain(recipe, tmp_path / "run")
+    assert {name: content for name, (content, _) in _everything(tmp_path / "run" / "last").items()} == before
+
+
+class _OtherPlace:
+    """What the trainer uses of Fabric. Its `setup` changes the parameters in place, as a move to a GPU does.
+
+    It changes their type of number, because a CPU has no second device; AdamW puts its moments where, and as what, its
+    parameters are when it loads them.
+    """
+
+    device = torch.device("cpu")
+    global_rank, world_size = 0, 1
+    strategy = SimpleNamespace(precision=SimpleNamespace(precision="32-true", load_state_dict=None))
+
+    def setup(self, learner: Any, optimiser: Any) -> tuple[Any, Any]:
+        return learner.double(), optimiser
+
+
+def test_the_state_of_the_optimiser_is_put_where_the_parameters_are(world: Path, tmp_path: Path, pretrain: Any) -> None:
+    """A run that is resumed on a GPU: `setup` moves the parameters there, and AdamW's moments must follow."""
+    recipe = recipe_of(world, epochs=1, ema=0.9)
+    pretrain(recipe, tmp_path / "run")
+    state = load_state(tmp_path / "run", digest=recipe_digest(recipe))
+    resumed = _Run(_OtherPlace(), recipe, open_source(recipe), tmp_path / "run", state)
+    moments = [values[name] for values in resumed.optimiser.state.values() for name in ("exp_avg", "exp_avg_sq")]
+    assert len(moments) == 2 * sum(p.requires_grad for p in resumed.learner.parameters())
+    assert {p.dtype for p in resumed.learner.encoder.parameters()} == {torch.float64}
+    assert {moment.dtype for moment in moments} == {torch.float64}

@@ -225,7 +225,7 @@ class ClipTower:
     def _load(self, what: str, loader: Callable[..., Any]) -> Any:
         try:
             with quiet_transformers():
-                return loader(self._source, revision=self._revision)
+                return loader(self._source, revision=self._revision, trust_remote_code=False)
         except Exception as error:  # OSError from the hub; ValueError, KeyError, ImportError from broken folders
             if Path(self._source).is_dir():
                 advice = "the folder must be one saved by transformers"

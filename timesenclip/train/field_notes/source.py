@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from timesenclip.bands import BAND_NAMES
 from timesenclip.errors import InputError
 from timesenclip.ground.load import load_tower
 from timesenclip.model.augment import Augmentation, Compose, MonthDropout, RandomTS, TSMixAug
@@ -60,8 +61,14 @@ class FieldNotesSource:
         self._tower = load_tower(recipe.tower)
         self._notes = FieldNotes(self._tower)
         self._truth = [torch.from_numpy(listed.true) for listed in self._notes.class_lists]
-        options: dict[str, Any] = {"embed_dim": self._tower.dim, **recipe.encoder_options}
-        self.architecture = replace(PRESETS[recipe.encoder], **options)
+        fixed = {"embed_dim": self._tower.dim, "bands": len(BAND_NAMES), "patch_size": 1}
+        for name, value in fixed.items():
+            if recipe.encoder_options.get(name, value) != value:
+                raise InputError(
+                    f"encoder_options.{name} is {recipe.encoder_options[name]}, but the places and the tower have "
+                    f"{value}; leave it out."
+                )
+        self.architecture = PRESETS[recipe.encoder].changed(fixed | recipe.encoder_options)
         self.weights_seed, self.steps = recipe.seed, recipe.steps
         self.epoch_batches = recipe.world.refresh_steps * recipe.accumulate
         self._read_real()
