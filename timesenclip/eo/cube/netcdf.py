@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -86,7 +87,9 @@ def open_zarr(path: Path) -> Opened:
     require("zarr", "zarr", needed_by=f"Zarr stores such as '{path}'")
     try:
         check_zarr(path)
-        dataset = xr.open_zarr(path, mask_and_scale=False, chunks=None, consolidated=_is_consolidated(path))
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".* is not recognized as a component of a Zarr hierarchy")
+            dataset = xr.open_zarr(path, mask_and_scale=False, chunks=None, consolidated=_is_consolidated(path))
     except (InputError, DataNotFoundError):
         raise
     except Exception as error:  # zarr raises many kinds; all mean that it cannot be read
