@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from timesenclip.bands import BAND_NAMES
 from timesenclip.eo.composite import DayStack, composite_days, describe_composite
 from timesenclip.eo.period import Every, Period
-from timesenclip.errors import InputError
+from timesenclip.errors import InputError, TimeError
 from timesenclip.grid import Window, WindowLike, window_transform
 from timesenclip.series import Cube
 
@@ -24,6 +24,7 @@ __all__ = [
     "CubeInMemory",
     "block_side",
     "block_windows",
+    "check_intervals",
     "check_unchanged",
     "checked_block",
     "checked_window",
@@ -35,6 +36,8 @@ __all__ = [
 
 DEFAULT_BLOCK = 256
 """Side of a block in pixels of what is in memory or in a cube; memory grows with it."""
+_MANY_INTERVALS = 1_000
+_MOST_BYTES = 4 << 30
 BLOCK_MULTIPLE = 16
 """The side of a block of a store, and of --block, is a multiple of this."""
 
@@ -108,6 +111,20 @@ class AreaSource(Protocol):
             DegradedInputWarning: there is no SCL, or the pixels contradict the offset that was decided for them; each
                 once for an opened area.
         """
+
+
+def check_intervals(count: int, window: Window, *, source_name: str) -> None:
+    """Refuse composites of a stretch so long that the result of one window would fill the memory.
+
+    Raises:
+        TimeError: there are over 1,000 intervals, and together they take over 4 GiB.
+    """
+    size = 4 * len(BAND_NAMES) * count * window.pixels
+    if count > _MANY_INTERVALS and size > _MOST_BYTES:
+        raise TimeError(
+            f"{source_name}: the dates span {count:,} intervals, which take {size / 2**30:.0f} GiB for a window of "
+            f"{window.shape[0]} x {window.shape[1]} pixels; choose a period (--period 2018), or smaller blocks."
+        )
 
 
 def check_unchanged(source: AreaSource) -> None:

@@ -44,6 +44,11 @@ class _Files:
         """Rows and columns."""
         return self.grid.shape
 
+    @property
+    def chunk(self) -> tuple[int, int, int]:
+        """One date: every date is a file of its own, and GDAL caches its blocks."""
+        return 1, 1, 1
+
     def read(self, dates: NDArray[np.intp], window: Window) -> NDArray[Any]:
         """Values of some dates in a window.
 

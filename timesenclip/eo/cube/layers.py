@@ -31,6 +31,10 @@ class Stack(Protocol):
     def dtype(self) -> np.dtype[Any]:
         """Type of the values."""
 
+    @property
+    def chunk(self) -> tuple[int, int, int]:
+        """Dates, rows and columns that are unpacked at once."""
+
     def read(self, dates: NDArray[np.intp], window: Window) -> NDArray[Any]:
         """Values (T, y, x) of some dates, in a window inside the stack."""
 

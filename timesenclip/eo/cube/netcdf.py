@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -51,6 +52,17 @@ class _Variable:
         dtype: np.dtype[Any] = self.data.dtype
         return dtype
 
+    @property
+    def chunk(self) -> tuple[int, int, int]:
+        """Dates, rows and columns that are unpacked at once: one value where the file is not chunked."""
+        encoding = self.data.encoding
+        sides = encoding.get("chunksizes") or encoding.get("chunks") or ()
+        stored = encoding.get("stored_dims", self.data.dims)
+        if len(sides) != 3:
+            return 1, 1, 1
+        dates, rows, columns = (int(sides[stored.index(name)]) for name in self.data.dims)
+        return dates, rows, columns
+
     def read(self, dates: NDArray[np.intp], window: Window) -> NDArray[Any]:
         """Values of some dates in a window."""
         run = dates.size > 0 and bool((np.diff(dates) == 1).all())
@@ -86,7 +98,9 @@ def open_zarr(path: Path) -> Opened:
     require("zarr", "zarr", needed_by=f"Zarr stores such as '{path}'")
     try:
         check_zarr(path)
-        dataset = xr.open_zarr(path, mask_and_scale=False, chunks=None, consolidated=_is_consolidated(path))
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".* is not recognized as a component of a Zarr hierarchy")
+            dataset = xr.open_zarr(path, mask_and_scale=False, chunks=None, consolidated=_is_consolidated(path))
     except (InputError, DataNotFoundError):
         raise
     except Exception as error:  # zarr raises many kinds; all mean that it cannot be read
@@ -158,7 +172,9 @@ def _combine(datasets: list[tuple[str, xr.Dataset]], *, source_name: str) -> Ope
                 raise BandError(
                     f"{source_name}: {band} stands in both '{found[band][2]}' and '{name}'; keep one of them."
                 )
+            stored = dataset[variable].dims
             data = dataset[variable].transpose(time, y, x)
+            data.encoding = {**dataset[variable].encoding, "stored_dims": stored}
             found[band] = (_Variable(data, _read_nodata(data, f"{name}: {variable}"), name), grid, name)
     if dates is None:
         raise BandError(

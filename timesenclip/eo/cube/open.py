@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from timesenclip.bands import require_bands
 from timesenclip.eo.cube import geotiff as cube_geotiff
 from timesenclip.eo.cube import netcdf as cube_netcdf
+from timesenclip.eo.cube.files_read import check_regular
 from timesenclip.eo.cube.layers import Opened
 from timesenclip.eo.cube.source import CubeSource
 from timesenclip.eo.masking import DILATE_PX
@@ -133,6 +134,8 @@ def read_cube(
 
 def _open(path: Path) -> Opened:
     """Choose the reader by what is there."""
+    if not path.is_dir():
+        check_regular(path)
     if path.suffix.lower() in (".parquet", ".geoparquet", ".csv"):
         raise DataNotFoundError(f"'{path}' is a table of points, not a cube; ask it with `classify` or `embed`.")
     if path.is_file() and path.suffix.lower() in (".tif", ".tiff", ".jp2"):
@@ -147,10 +150,17 @@ def _open(path: Path) -> Opened:
     netcdf = sorted([*path.glob("*.nc"), *path.glob("*.nc4")])
     if netcdf:
         return cube_netcdf.open_files(netcdf)
-    tiffs = sorted(p for p in path.rglob("*") if p.suffix.lower() in (".tif", ".tiff", ".jp2"))
+    tiffs = sorted(p for p in path.rglob("*") if p.suffix.lower() in (".tif", ".tiff", ".jp2") and not _hidden(p, path))
     if tiffs:
+        for file in tiffs:
+            check_regular(file)
         return cube_geotiff.open_files(path, tiffs)
     raise DataNotFoundError(f"'{path}' holds no netCDF (.nc), Zarr or GeoTIFF (.tif) files.")
+
+
+def _hidden(file: Path, root: Path) -> bool:
+    """Whether a file, or a folder in which it lies, has a name that begins with a dot: temporary files of ours do."""
+    return any(part.startswith(".") for part in file.relative_to(root).parts)
 
 
 def _order_of_dates(dates: NDArray[np.datetime64], source_name: str) -> NDArray[np.intp]:

@@ -15,18 +15,19 @@ from affine import Affine
 from numpy.typing import NDArray
 
 from timesenclip.bands import BAND_NAMES, SCL_NAME
-from timesenclip.eo.area import DEFAULT_BLOCK, checked_window, composite_of_window, days_of_window
+from timesenclip.eo.area import DEFAULT_BLOCK, check_intervals, checked_window, composite_of_window, days_of_window
 from timesenclip.eo.composite import DayStack, intervals_of_days
 from timesenclip.eo.cube.files_read import file_states
 from timesenclip.eo.cube.layers import Layer
 from timesenclip.eo.cube.offset_check import OffsetCheck
+from timesenclip.eo.cube.strips import date_runs, pieces
 from timesenclip.eo.masking import DILATE_PX, clear_where_seen, describe_mask
 from timesenclip.eo.notices import MaskNotice
 from timesenclip.eo.period import Every, Period, as_period
 from timesenclip.eo.pixel_checks import detect_units
 from timesenclip.eo.radiometry import Units, clean_dn, usable_reflectance
 from timesenclip.errors import DataNotFoundError, InputError, TimeError
-from timesenclip.grid import Window, WindowLike, six_numbers
+from timesenclip.grid import Window, WindowLike, six_numbers, window_transform
 from timesenclip.series import Cube
 
 __all__ = ["CubeSource"]
@@ -36,6 +37,9 @@ _UNITS_PX = 64
 _UNITS_DATES = 6
 _OFFSET_PX = 128
 """Side of a window in which the darkest pixels are looked at before an area is worked on."""
+_BYTES_AS_DN = 36
+"""Memory of a pixel of a date while it is composited as digital numbers: ten bands, masks, a band as it is read."""
+_BYTES_AS_REFLECTANCE = 72
 _PLACES = ((0.5, 0.5), (0.2, 0.2), (0.2, 0.8), (0.8, 0.2), (0.8, 0.8))
 """Where samples lie, as shares of the rows and columns; the first that has observations is taken."""
 
@@ -176,13 +180,52 @@ class CubeSource:
         masked = mask and self.has_scl
         if mask and not masked and not self._looks_composited:
             self._unmasked.give(self.source_name, stacklevel=4)
-        stack = self._stack(chosen, box, masked=masked, as_dn=every is not None and self._whole_numbers)
         if every is None:
-            cube = days_of_window(self, box, stack)
+            cube = days_of_window(self, box, self._stack(chosen, box, masked=masked, as_dn=False))
         else:
-            edges, _ = intervals_of_days(stack.dates, every=every, period=span)
-            cube = composite_of_window(self, box, [stack], edges=edges, every=every, period=span)
+            cube = self._composited(chosen, box, every, span, masked=masked)
         return replace(cube, provenance={**self._provenance(masked=masked), **cube.provenance})
+
+    def _composited(
+        self, chosen: NDArray[np.intp], box: Window, every: Every, span: Period | None, *, masked: bool
+    ) -> Cube:
+        """Composites of a window; the single dates in memory stay within `BUDGET_BYTES`."""
+        edges, slot = intervals_of_days(self.dates[chosen], every=every, period=span)
+        check_intervals(len(edges) - 1, box, source_name=self.source_name)
+        as_dn = self._whole_numbers
+        bytes_each = _BYTES_AS_DN if as_dn else _BYTES_AS_REFLECTANCE
+
+        def stacks(piece: Window) -> Iterator[DayStack]:
+            for run in date_runs(slot, pixels=piece.pixels, bytes_each=bytes_each):
+                yield self._stack(chosen[run], piece, masked=masked, as_dn=as_dn)
+
+        parts = pieces(box, slot, bytes_each=bytes_each, chunk=self._chunk)
+        if len(parts) == 1:
+            return composite_of_window(self, box, stacks(box), edges=edges, every=every, period=span)
+        shape = len(edges) - 1, len(BAND_NAMES), *box.shape
+        reflectance = np.zeros(shape, dtype=np.float32)  # (K, C, Y, X)
+        observations = np.zeros((shape[0], *box.shape), dtype=np.uint16)
+        for piece in parts:
+            cube = composite_of_window(self, piece, stacks(piece), edges=edges, every=every, period=span)
+            place = piece.shifted(-box.row, -box.column).slices
+            reflectance[:, :, *place], observations[:, *place] = cube.reflectance, cube.observations
+        return replace(
+            cube,
+            reflectance=reflectance,
+            valid=observations > 0,
+            observations=observations,
+            transform=window_transform(self.transform, box),
+        )
+
+    @cached_property
+    def _chunk(self) -> tuple[int, int, int]:
+        """Dates, rows and columns, in pixels of the cube, that are unpacked at once: the largest of the bands."""
+        sides = []
+        for layer in self.layers.values():
+            dates, rows, columns = layer.stack.chunk
+            sides.append((dates, rows * layer.factor, columns * layer.factor))
+        dates, rows, columns = (max(side) for side in zip(*sides, strict=True))
+        return dates, rows, columns
 
     def _stack(self, chosen: NDArray[np.intp], box: Window, *, masked: bool, as_dn: bool) -> DayStack:
         """The chosen days of a window, as digital numbers or as reflectance."""
