@@ -141,7 +141,8 @@ def export_official(model: Model, path: str | Path) -> Path:
     with atomic_path(target) as scratch:
         torch.save({key: value.detach().float().clone() for key, value in model.encoder.state_dict().items()}, scratch)
         with zipfile.ZipFile(scratch, "a") as archive:  # torch reads the records that it knows, and no other
-            archive.writestr(zipfile.ZipInfo(_EXPORT_MARK), f"Written by timesenclip {__version__}.\n")
+            inside = archive.namelist()[0].split("/")[0]
+            archive.writestr(zipfile.ZipInfo(f"{inside}/{_EXPORT_MARK}"), f"Written by timesenclip {__version__}.\n")
         require_own_file(target, _is_export, what="checkpoint in the authors' layout")
     return target
 
@@ -150,7 +151,7 @@ def _is_export(path: Path) -> bool:
     """Whether a file was written by `export_official`; the tensors alone could be the authors' own."""
     try:
         with zipfile.ZipFile(path) as archive:
-            return _EXPORT_MARK in archive.namelist()
+            return any(name.split("/")[1:] == [_EXPORT_MARK] for name in archive.namelist())
     except (zipfile.BadZipFile, OSError):
         return False
 

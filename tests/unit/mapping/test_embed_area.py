@@ -8,8 +8,8 @@ import pytest
 from timesenclip.errors import InputError
 from timesenclip.manifest import read_manifest
 from timesenclip.mapping.embed_area import StoreResult, embed_area
-from timesenclip.mapping.store.sidecars import item_path, manifest_path
 from timesenclip.mapping.run.blocks import block_key
+from timesenclip.mapping.store.sidecars import item_path, manifest_path
 from timesenclip.model.checkpoint import Model
 from timesenclip.model.embed import embed
 

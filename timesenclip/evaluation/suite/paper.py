@@ -118,8 +118,8 @@ def run_paper_suite(
         progress: called with (tasks done, all).
 
     Raises:
-        InputError: no task has labels (the message says what the store has), no photograph is of one of its places, or a
-            file of the report would replace one that is not ours.
+        InputError: no task has labels (the message says what the store has), no photograph is of one of its places, or
+            a file of the report would replace one that is not ours.
         CheckpointError, TowerError: the weights of an external model are not those of such a model.
     """
     check_paper_folder(out)

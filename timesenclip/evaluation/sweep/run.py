@@ -81,8 +81,8 @@ def run_sweep(
         progress: called with (done, all) cells.
 
     Raises:
-        InputError: the file has a `train` section and `trained` is empty, the data cannot be read as the file says, or a
-            file would replace one that is not ours.
+        InputError: the file has a `train` section and `trained` is empty, the data cannot be read as the file says, or
+            a file would replace one that is not ours.
     """
     if config.train is not None and not trained:
         raise InputError("This sweep trains; run it with `run_ablation` of timesenclip.train.ablation.")
