@@ -119,6 +119,8 @@ def export_official(model: Model, path: str | Path) -> Path:
     Raises:
         InputError: the encoder is of another architecture than theirs, or the file exists and was not exported by us.
     """
+    target = Path(path)
+    require_own_file(target, _is_export, what="checkpoint in the authors' layout")
     if model.config.band_names is not None:
         raise InputError(
             f"'{model.config.name}' reads only {', '.join(model.config.band_names)}; the authors' layout has all ten "
@@ -136,8 +138,6 @@ def export_official(model: Model, path: str | Path) -> Path:
             f"'{model.config.name}' cannot be written in the authors' layout: {', '.join(differ)}. Only encoders of "
             "the preset `paper` with monthly positions can."
         )
-    target = Path(path)
-    require_own_file(target, _is_export, what="checkpoint in the authors' layout")
     with atomic_path(target) as scratch:
         torch.save({key: value.detach().float().clone() for key, value in model.encoder.state_dict().items()}, scratch)
         with zipfile.ZipFile(scratch, "a") as archive:  # torch reads the records that it knows, and no other

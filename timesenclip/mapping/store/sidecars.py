@@ -1,7 +1,7 @@
 """The files beside an embedding store, whose names are the full name of the store and an ending of ours.
 
-They lie beside the store, because Zarr warns of unknown files inside. Earlier versions named them without `.zarr`, so that
-a store `a.2018` and a store `a.2019` shared them; files of such a name are used only if they say whose they are.
+They lie beside the store, because Zarr warns of unknown files inside. Earlier versions named them without `.zarr`, so
+that a store `a.2018` and a store `a.2019` shared them; files of such a name are used only if they say whose they are.
 """
 
 from __future__ import annotations
