@@ -14,6 +14,7 @@ from timesenclip.ground.taxonomy import TaxonClass, Taxonomy
 from timesenclip.mapping.map_area import map_cube
 from timesenclip.mapping.output.layers import CLASS_NODATA
 from timesenclip.mapping.output.result import MapResult
+from timesenclip.mapping.output.staging import MAP_FILES, check_map_folder
 from timesenclip.model.checkpoint import Model
 from timesenclip.simulate.scene import SimulatedScene, simulate_scene
 
@@ -88,7 +89,11 @@ def run_demo(
         size: side of the landscape in pixels of 10 m.
         seed: another number is another landscape.
         progress: called with (done, all) in pixels.
+
+    Raises:
+        InputError: a file of the map would replace one that is not ours.
     """
+    check_map_folder(out, "map", MAP_FILES)
     scene = simulate_scene(rng=np.random.default_rng(seed), size=size)
     result = map_cube(scene.cube, DEMO_CLASSES, out=out, model=model, progress=progress)
     with rasterio.open(result.files["classes"]) as raster:

@@ -128,27 +128,18 @@ def claimed(folder: str | Path, kind: str, names: Collection[str], *, exclusive:
     root = Path(folder)
     require_own_names(root, kind, names)
     made = not root.exists()
-    with ExitStack() as stack:
-        try:
-            root.mkdir(parents=True, exist_ok=True)
-            if exclusive and not stack.enter_context(file_lock(root / _LOCK)):
-                raise InputError(f"Another process is writing into '{root}'; wait for it, or give another output.")
-            require_own_names(root, kind, names)  # again: the other process may have ended in between
-            _add_to_mark(root, kind, names)
-        except OSError as error:
-            if made:
-                _remove_if_empty(root)
-            raise InputError(
-                f"Cannot write into '{root}' ({error.strerror or type(error).__name__}); give another output."
-            ) from error
-        try:
-            yield root
-        finally:
-            if exclusive:
-                with suppress(OSError):  # on a full disk the longer list stays, which does no harm
-                    _forget_absent(root)
-    if made:
-        _remove_if_empty(root)
+    try:
+        with ExitStack() as stack:
+            _begin_claim(root, kind, names, stack if exclusive else None)
+            try:
+                yield root
+            finally:
+                if exclusive:
+                    with suppress(OSError):  # on a full disk the longer list stays, which does no harm
+                        _forget_absent(root)
+    finally:
+        if made:
+            _remove_if_empty(root)
 
 
 def require_replaceable(target: str | Path, kind: str, *, overwrite: bool = False) -> None:
@@ -266,6 +257,19 @@ def remove_known(folder: Path, is_known: Callable[[str], bool]) -> None:
         for name in folders:
             _remove_if_empty(Path(parent, name))
     _remove_if_empty(folder)
+
+
+def _begin_claim(root: Path, kind: str, names: Collection[str], lock: ExitStack | None) -> None:
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        if lock is not None and not lock.enter_context(file_lock(root / _LOCK)):
+            raise InputError(f"Another process is writing into '{root}'; wait for it, or give another output.")
+        require_own_names(root, kind, names)  # again: the other process may have ended in between
+        _add_to_mark(root, kind, names)
+    except OSError as error:
+        raise InputError(
+            f"Cannot write into '{root}' ({error.strerror or type(error).__name__}); give another output."
+        ) from error
 
 
 def _require_folder(root: Path) -> None:

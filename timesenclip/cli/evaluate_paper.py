@@ -54,6 +54,7 @@ def paper(
     from timesenclip.evaluation.labels.store import is_store
     from timesenclip.evaluation.suite.paper import check_paper_folder, run_paper_suite
 
+    check_paper_folder(output)
     if (scenic is None) != (votes is None):
         raise InputError("--scenic and --votes go together; give both, or neither.")
     if scenic is None and read.span is not None:
@@ -62,7 +63,6 @@ def paper(
         src.refuse_given(context, ("offset_dn", "step"), "tells how points are read, but --scenic was not given")
     if not is_store(store):
         raise InputError(f"`evaluate paper` needs one training store (`data sen4map` makes it), not '{store}'.")
-    check_paper_folder(output)
     photographs, models = comparison.photographs(), comparison.models()
     with progress_bar("paper, tasks") as progress:
         answers = run_paper_suite(

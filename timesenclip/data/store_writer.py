@@ -63,7 +63,7 @@ class StoreWriter:
         attributes: Mapping[str, Any],
         overwrite: bool = False,
     ) -> None:
-        self.folder = Path(folder)
+        self.folder = Path(folder) if Path(folder).name else Path(folder).resolve()  # of `.`
         check_store_folder(self.folder, overwrite=overwrite)
         self._overwrite = overwrite
         self.scratch = self.folder.with_name(self.folder.name + ".partial")
@@ -204,7 +204,7 @@ def check_store_folder(folder: str | Path, *, overwrite: bool = False) -> None:
         return
     if not overwrite:
         raise InputError(f"'{root}' exists already; give another folder, or --overwrite if it is a training store.")
-    SeriesStore.open(root)
+    SeriesStore.open(root.resolve())
     files = (Path(parent, name).relative_to(root).as_posix() for parent, _, names in os.walk(root) for name in names)
     foreign = sorted(name for name in files if not _is_store_file(name))
     if foreign:

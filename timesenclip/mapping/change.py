@@ -93,7 +93,7 @@ def change_stores(
     pair = StorePair(first, second, None if query is None else (query, query.for_store(second)), min_clear)
     with (
         map_folder(out, "change map", CHANGE_FILES) as folder,
-        staged(folder, CHANGE_FILES) as stage,
+        staged(folder, "change map", CHANGE_FILES) as stage,
     ):
         found = _compare(pair, stage, threshold, cubes, workers, progress)
     return replace(found, folder=folder, files={name: folder / path.name for name, path in found.files.items()})

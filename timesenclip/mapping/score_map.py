@@ -87,7 +87,7 @@ def map_scores(
 
     tags = {f"SCORE_{i + 1}": each for i, each in enumerate(names)}
     layer = Layer(name, "float32", SCORE_NODATA, names, tags, overviews="average")
-    with map_folder(out, "score map", written) as folder, staged(folder, written) as stage:
+    with map_folder(out, "score map", written) as folder, staged(folder, "score map", written) as stage:
         write_rasters([layer], scored(), folder=stage, grid=AreaGrid.of(area), progress=progress)
         _picture(stage, name, names, small)
     return {"raster": folder / f"{name}.tif", "picture": folder / f"{name}.svg"}

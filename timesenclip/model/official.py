@@ -124,6 +124,8 @@ def export_official(model: Model, path: str | Path) -> Path:
     Raises:
         InputError: the encoder is of another architecture than theirs, or the file exists and was not exported by us.
     """
+    target = Path(path)
+    require_own_file(target, _is_export, what="checkpoint in the authors' layout")
     if model.config.band_names is not None:
         raise InputError(
             f"'{model.config.name}' reads only {', '.join(model.config.band_names)}; the authors' layout has all ten "
@@ -141,12 +143,11 @@ def export_official(model: Model, path: str | Path) -> Path:
             f"'{model.config.name}' cannot be written in the authors' layout: {', '.join(differ)}. Only encoders of "
             "the preset `paper` with monthly positions can."
         )
-    target = Path(path)
-    require_own_file(target, _is_export, what="checkpoint in the authors' layout")
     with atomic_path(target) as scratch:
         torch.save({key: value.detach().float().clone() for key, value in model.encoder.state_dict().items()}, scratch)
         with zipfile.ZipFile(scratch, "a") as archive:  # torch reads the records that it knows, and no other
-            archive.writestr(zipfile.ZipInfo(_EXPORT_MARK), f"Written by timesenclip {__version__}.\n")
+            inside = archive.namelist()[0].split("/")[0]
+            archive.writestr(zipfile.ZipInfo(f"{inside}/{_EXPORT_MARK}"), f"Written by timesenclip {__version__}.\n")
         require_own_file(target, _is_export, what="checkpoint in the authors' layout")
     return target
 
@@ -155,7 +156,7 @@ def _is_export(path: Path) -> bool:
     """Whether a file was written by `export_official`; the tensors alone could be the authors' own."""
     try:
         with zipfile.ZipFile(path) as archive:
-            return _EXPORT_MARK in archive.namelist()
+            return any(name.split("/")[1:] == [_EXPORT_MARK] for name in archive.namelist())
     except (zipfile.BadZipFile, OSError):
         return False
 

@@ -113,7 +113,7 @@ def test_every_option_reaches_the_library(
             },
         }
     ]
-    assert saved == [{"head": HEAD, "folder": Path("h")}]
+    assert saved == [{"head": HEAD, "folder": Path("h"), "overwrite": False}]
     assert json.loads(result.stdout) == {
         "output": "h",
         "method": "prototype",

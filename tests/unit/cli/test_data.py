@@ -31,6 +31,7 @@ def test_every_option_reaches_the_conversion(run: Run, stand_in: StandIn, tmp_pa
             "patch_size": 5,
             "compositing": "authors",
             "workers": 3,
+            "overwrite": False,
             "progress": ANY,
         }
     ]
@@ -57,7 +58,9 @@ def test_points_are_read_and_composited_over_one_period(run: Run, stand_in: Stan
     assert (result.exit_code, result.stdout) == (0, "6 places: s.zarr\n")
     assert read == [{"path": Path("x.parquet"), "period": 2021, "units": "dn", "step": "month", "offset_dn": 0}]
     assert monthly == [{"series": "the points", "every": "month", "period": 2021}]
-    assert stored == [{"series": ["the composites"], "folder": Path("s.zarr"), "source": "x.parquet"}]
+    assert stored == [
+        {"series": ["the composites"], "folder": Path("s.zarr"), "source": "x.parquet", "overwrite": False}
+    ]
 
 
 @pytest.mark.parametrize(

@@ -70,6 +70,7 @@ def test_every_option_reaches_the_store(run: Run, stand_in: StandIn, built: list
             "block": 32,
             "workers": 3,
             "dask": None,
+            "overwrite": False,
             "progress": ANY,
         }
     ]

@@ -51,7 +51,7 @@ def test_the_authors_weights_are_saved_with_a_card(run: Run, stand_in: StandIn) 
     assert result.exit_code == 0, result.output
     assert imported == [{"path": Path("weights/paper.ckpt"), "tower": "clip"}]
     card = saved[0].pop("card")
-    assert saved == [{"model": OFFICIAL.model, "folder": Path("mine")}]
+    assert saved == [{"model": OFFICIAL.model, "folder": Path("mine"), "overwrite": False}]
     assert card.startswith("# paper\n")
     assert "read from `paper.ckpt`\n(prefix `student.`)" in card
     assert json.loads(result.stdout) == {
@@ -94,6 +94,7 @@ def test_every_option_reaches_the_import_of_a_clip(run: Run, stand_in: StandIn) 
             "prefix": "student.",
             "mean": (0.5, 0.4, 0.3),
             "std": (0.3, 0.2, 0.1),
+            "overwrite": False,
         }
     ]
     answer = json.loads(result.stdout)

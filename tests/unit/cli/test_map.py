@@ -108,6 +108,7 @@ def test_every_option_reaches_the_map_of_a_cube(run: Run, stand_in: StandIn, dra
             "block": 64,
             "workers": 3,
             "dask": None,
+            "overwrite": False,
             "progress": ANY,
         }
     ]

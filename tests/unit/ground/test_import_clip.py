@@ -28,11 +28,13 @@ def test_colours_are_checked_first(tmp_path: Path, options: dict[str, tuple[floa
 
 def test_a_folder_with_other_content_and_a_file_are_left_alone(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
-    with pytest.raises(InputError, match="is a file; choose a new folder"):
+    with pytest.raises(InputError, match="is a file, and a folder is to be written"):
         import_clip(ABSENT, tmp_path / "file")
-    with pytest.raises(InputError, match="holds something else"):
+    with pytest.raises(InputError, match="was not written by timesenclip as a tower"):
         import_clip(ABSENT, tmp_path)
-    (tmp_path / "preprocessor_config.json").write_text("{}")  # the mark of an older import
+    (tmp_path / "file").unlink()
+    (tmp_path / "preprocessor_config.json").write_text("{}")
+    (tmp_path / "README.md").write_text("made by `timesenclip import clip`.")  # an older import
     with pytest.raises(DataNotFoundError, match="No weights"):
         import_clip(ABSENT, tmp_path)
 

@@ -15,6 +15,7 @@ from timesenclip.errors import CheckpointError, InputError, TowerError
 from timesenclip.ground.taxonomy import taxonomy_from_phrases
 from timesenclip.mapping.embed_area import embed_area
 from timesenclip.mapping.query import load_store_tower, make_query
+from timesenclip.mapping.store.sidecars import manifest_path
 from timesenclip.mapping.store.store import EmbeddingStore
 from timesenclip.model.checkpoint import Model
 from timesenclip.tasks.heads import Head

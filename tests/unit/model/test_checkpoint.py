@@ -26,7 +26,12 @@ def _model(**changes: object) -> Model:
 def test_a_saved_model_answers_as_before(tmp_path: Path) -> None:
     model, series = _model(), random_series(5)
     folder = save(model, tmp_path / "checkpoint", card="# card")
-    assert sorted(file.name for file in folder.iterdir()) == ["README.md", "config.json", "model.safetensors"]
+    assert sorted(file.name for file in folder.iterdir()) == [
+        ".timesenclip.json",
+        "README.md",
+        "config.json",
+        "model.safetensors",
+    ]
     for name in (folder, str(folder), f"local-dir:{folder}"):
         again = load(name)
         assert np.array_equal(embed(series, model=again), embed(series, model=model))

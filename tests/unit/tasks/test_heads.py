@@ -54,7 +54,7 @@ def test_broken_heads_and_foreign_folders_are_refused(tmp_path: Path) -> None:
     assert sum(head.about["examples"].values()) == 7
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "notes.txt").write_text("keep me")
-    with pytest.raises(InputError, match="is no head"):
+    with pytest.raises(InputError, match="not written by timesenclip as a head"):
         save_head(head, tmp_path / "mine")
     save_head(head, tmp_path / "head")
     save_head(head, tmp_path / "head")

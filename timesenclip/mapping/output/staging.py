@@ -75,19 +75,22 @@ def map_folder(path: str | Path, kind: str, names: Collection[str]) -> Iterator[
 
 
 @contextmanager
-def staged(folder: Path, names: Collection[str]) -> Iterator[Path]:
+def staged(folder: Path, kind: str, names: Collection[str]) -> Iterator[Path]:
     """Yield an empty folder for the files of a map; without an error they are moved into `folder`.
 
     Files of `names` that an older map has and this one has not are removed.
 
     Args:
         folder: a folder that `map_folder` gave.
+        kind: kind of map.
         names: what may be written, in the order in which files take their names.
 
     Raises:
-        InputError: a file of such a name was made by someone else in the meantime; the older map is whole.
+        InputError: a file of such a name is not ours, or was made by someone else in the meantime; the older map is
+            whole.
         OSError: a file cannot be moved.
     """
+    require_own_names(folder, kind, names)
     stage = temporary_path(folder / "new")
     _remove(stage, names)
     stage.mkdir(parents=True, exist_ok=True)

@@ -131,7 +131,7 @@ def write_map(
             raise NoClearObservationError(nothing_seen(tally))
 
     layers = map_layers(query.taxonomy, scores=scores)
-    with staged(folder, MAP_FILES) as stage:
+    with staged(folder, "map", MAP_FILES) as stage:
         files = write_rasters(layers, counted(), folder=stage, grid=grid, progress=progress)
         pixel_m = grid.pixel_m
         areas = tally.areas(query.taxonomy, pixel_m)

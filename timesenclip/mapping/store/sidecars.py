@@ -1,6 +1,6 @@
 """The files beside an embedding store, whose names are the full name of the store and an ending of ours.
 
-They lie beside the store, because Zarr warns of unknown files inside. Versions before 1.1 named them without `.zarr`;
+They lie beside the store, because Zarr warns of unknown files inside. Earlier versions named them without `.zarr`;
 a store `a.2018` and a store `a.2019` then shared them; files of such a name are used only if they say whose they are.
 """
 

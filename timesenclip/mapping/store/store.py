@@ -40,6 +40,7 @@ from timesenclip.grid import Window
 from timesenclip.mapping.store.info import BLOCK_ARRAYS, FORMAT_VERSION, BlockData, StoreInfo
 from timesenclip.mapping.store.layout import write_layout
 from timesenclip.mapping.store.quantise import Projection, score_rows
+from timesenclip.messages import shorten_error
 
 __all__ = ["EmbeddingStore", "foreign_in_store"]
 
@@ -85,7 +86,12 @@ class EmbeddingStore:
         place = Path(path)
         if not (place / "zarr.json").is_file():
             raise DataNotFoundError(f"No embedding store at '{place}'; make one with `timesenclip embed-area`.")
-        attributes = dict(_zarr().open_group(place, mode="r").attrs)
+        try:
+            attributes = dict(_zarr().open_group(place, mode="r").attrs)
+        except (ValueError, TypeError, LookupError) as error:  # what Zarr raises for a broken zarr.json
+            raise InputError(
+                f"'{place}/zarr.json' cannot be read ({shorten_error(error)}); give what `embed-area` wrote."
+            ) from error
         content: Any = attributes.get(_KEY)
         if not isinstance(content, dict) or "full_dims" not in content:
             raise InputError(f"'{place}' is a Zarr group, but no embedding store; give what `embed-area` wrote.")

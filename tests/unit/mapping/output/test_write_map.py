@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import rasterio
 
-from timesenclip.errors import NoClearObservationError
+from timesenclip.errors import InputError, NoClearObservationError
 from timesenclip.grid import Window
 from timesenclip.mapping.output.class_map import ClassBlock
 from timesenclip.mapping.output.cog import CogWriter
@@ -113,17 +113,18 @@ def test_a_second_map_removes_what_only_the_first_has(scores: np.ndarray, query:
 
 
 @pytest.mark.parametrize("found", [None, "no JSON", "[]", '{"timesenclip": "0.1"}', '{"areas": []}'])
-def test_in_a_folder_that_holds_no_map_of_ours_nothing_is_removed(
+def test_in_a_folder_that_holds_no_map_of_ours_nothing_is_written_or_removed(
     found: str | None, scores: np.ndarray, query: Query, how: dict[str, Any]
 ) -> None:
     for name in OPTIONAL:
         (how["folder"] / name).write_text("a stranger's")
     if found is not None:
         (how["folder"] / "provenance.json").write_text(found)
+    before = {path.name: path.read_bytes() for path in how["folder"].iterdir()}
     plain = replace(block_of(scores[300:], query), scores=None)
-    write_map([(LOWER, plain)], **(how | {"scores": False}))
-    assert [(how["folder"] / name).read_text() for name in OPTIONAL] == ["a stranger's"] * 3
-    assert "areas" in json.loads((how["folder"] / "provenance.json").read_text())
+    with pytest.raises(InputError, match="was not written by timesenclip, and would be replaced by a map"):
+        write_map([(LOWER, plain)], **(how | {"scores": False}))
+    assert {path.name: path.read_bytes() for path in how["folder"].iterdir()} == before
 
 
 def test_only_class_maps_get_sidecars(query: Query, grid: AreaGrid, tmp_path: Path) -> None:
