@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from .stac_world import SHOTS, SIZE, A, item, serve, write_cog
 
@@ -14,11 +15,12 @@ SHOT = SHOTS[0]
 BOX = ",".join(map(str, A.bounds))
 
 
+@pytest.mark.slow
 def test_a_store_is_not_resumed_from_a_changed_scene(run, world: Path, tmp_path: Path) -> None:
     files = tmp_path / "files"
     shutil.copytree(world / SHOT.id, files / SHOT.id)
     with serve(files, (SHOT,)) as server:
-        search = ["--aoi", BOX, "--period", "2021-11", "--block", "48"]
+        search = ["--aoi", BOX, "--period", "2021-11"]
         remote = [*search, "--catalog", server.url]
         local = [*search, "--catalog", files]
         for options, store in ((remote, tmp_path / "remote.zarr"), (local, tmp_path / "local.zarr")):
