@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -143,7 +144,7 @@ def test_files_that_do_not_answer_are_unknown_and_unknown_stays_the_same(
     assert before not in gone
     versions = file_versions(one.scenes, one.reader)
     assert len(versions) == 11
-    assert not [address for address in versions if "token" in address]
+    assert not [address for address, _ in versions if "token" in address]
 
 
 def test_of_many_files_one_band_and_scl_are_asked(
@@ -151,7 +152,7 @@ def test_of_many_files_one_band_and_scl_are_asked(
 ) -> None:
     one, _ = served
     monkeypatch.setattr(module, "_MOST_FILES", 5)
-    names = {address.rsplit("/", 1)[1] for address in file_versions(one.scenes, one.reader)}
+    names = {address.rsplit("/", 1)[1] for address, _ in file_versions(one.scenes, one.reader)}
     assert names == {"B02.tif", "SCL.tif"}
 
 
@@ -159,5 +160,34 @@ def test_files_in_buckets_are_not_asked(tmp_path: Path) -> None:
     scene = write_scene(tmp_path / "one", pixels_of_scene(), day="2023-06-01")
     bucket = replace(scene, assets={name: f"s3://bucket/{name}.tif" for name in scene.assets})
     reader = SceneReader(GRID, EPSG, unsigned)
-    assert file_versions([bucket], reader) == {}
+    assert file_versions([bucket], reader) == []
     assert scene_facts(bucket) != scene_facts(scene)
+
+
+def test_a_server_that_is_away_is_not_asked_for_every_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def away(address: str, *rest: Any, **more: Any) -> Any:
+        asked.append(address)
+        raise ConnectionError("nobody there")
+
+    monkeypatch.setattr(module, "ask_file", away)
+    scene = write_scene(tmp_path / "one", pixels_of_scene(), day="2023-06-01")
+    many = [
+        replace(scene, assets={name: f"https://93.184.216.34/{i}/{name}.tif" for name in scene.assets})
+        for i in range(50)
+    ]
+    found = file_versions(many, SceneReader(GRID, EPSG, unsigned))
+    assert {version for _, version in found} == {"unknown"}
+    assert len(found) == 550
+    assert len(asked) < 70
+
+
+def test_files_that_differ_in_their_query_are_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def answer(address: str, *rest: Any, **more: Any) -> Any:
+        return SimpleNamespace(version=address.rsplit("=", 1)[1])
+
+    monkeypatch.setattr(module, "ask_file", answer)
+    scene = write_scene(tmp_path / "one", pixels_of_scene(), day="2023-06-01")
+    same = replace(scene, assets={name: f"https://93.184.216.34/get?file={name}" for name in scene.assets})
+    assert len(set(file_versions([same], SceneReader(GRID, EPSG, unsigned)))) == 11
