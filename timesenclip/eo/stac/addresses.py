@@ -24,6 +24,7 @@ import re
 import socket
 import stat
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from urllib.parse import unquote, urljoin, urlsplit
 
@@ -83,6 +84,11 @@ class Origin:
         except InputError:
             return False
         return True
+
+    @cached_property
+    def folder(self) -> Path:
+        """The catalogue's folder, without symbolic links."""
+        return Path(self.home).resolve()
 
     @property
     def host(self) -> str | None:
@@ -164,7 +170,7 @@ def _judge_path(address: str, origin: Origin) -> str:
         mode = path.stat().st_mode if path.exists() else None
     except (OSError, RuntimeError, ValueError) as error:  # RuntimeError: symbolic links that lead to each other
         raise InputError(f"it names no file ({type(error).__name__})") from error
-    if not origin.allow_elsewhere and not path.is_relative_to(Path(origin.home).resolve()):
+    if not origin.allow_elsewhere and not path.is_relative_to(origin.folder):
         raise InputError(f"it is outside the catalogue's folder '{origin.home}'")
     if mode is not None and not stat.S_ISREG(mode):
         raise InputError("it is no regular file but a folder, pipe, socket or device")

@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from timesenclip.eo.rasters import require_regular_file
 from timesenclip.errors import DataNotFoundError, GridError, InputError
 from timesenclip.messages import shorten_error
@@ -109,7 +111,8 @@ def _read_geojson(path: Path) -> tuple[list[Any], Any]:
     found = json.loads(path.read_text(encoding="utf-8-sig"))
     if not isinstance(found, dict):
         raise InputError(f"'{path}' is a JSON {type(found).__name__}; expected GeoJSON, such as a FeatureCollection.")
-    geometries = [None if one is None else shape(one) for one in _geometries(found, str(path))]
+    with np.errstate(invalid="ignore"):  # NaN, which is refused with the polygon that holds it
+        geometries = [None if one is None else shape(one) for one in _geometries(found, str(path))]
     return geometries, _crs(found.get("crs"), str(path))
 
 

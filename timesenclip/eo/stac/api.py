@@ -94,9 +94,11 @@ def _absolute(item: Any, base: str) -> Any:
     if not isinstance(item, dict):
         return item
     links = item.get("links")
-    own = [link.get("href") for link in links if isinstance(link, dict) and link.get("rel") == "self"] if links else []
-    if own and isinstance(own[0], str):
-        base = resolve_href(own[0], base) if own[0].startswith(("http", "/", ".")) else base
+    for link in links if isinstance(links, list) else ():
+        own = link.get("href") if isinstance(link, dict) and link.get("rel") == "self" else None
+        if isinstance(own, str) and is_web(resolved := resolve_href(own, base)):
+            base = resolved
+            break
     assets = item.get("assets")
     if isinstance(assets, dict):
         kept = ("file:checksum", "file:size")

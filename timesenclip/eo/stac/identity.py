@@ -6,7 +6,8 @@
 
 A file that gives no version (an error after the retries, a server that tells nothing) counts as unknown: unknown and
 unknown are the same, unknown and known differ, as does the map that would come of them. At most `_MOST_FILES` files
-are asked for; of larger areas that is one band of each scene and SCL, because products are replaced as a whole.
+are asked for; of larger areas that is one band of each scene and SCL, because products are replaced as a whole. A
+server of which the first `_GIVE_UP` files have no answer at all is not asked for the others.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ _MOST_FILES = 5_000
 _THREADS = 16
 _LIMIT_S = 180.0
 _RETRIES = 2
+_GIVE_UP = 2 * _THREADS
 _FEW = (BANDS[0].name, SCL_NAME)
 
 
@@ -39,20 +41,44 @@ def scene_facts(scene: Scene) -> tuple[object, ...]:
     return (scene.id, scene.tile, str(scene.sensed), scene.offset.offset_dn, scene.version, outline, assets)
 
 
-def file_versions(scenes: Sequence[Scene], reader: SceneReader) -> dict[str, str]:
-    """Address, without its token, -> version of the file; files in buckets are left out.
+def file_versions(scenes: Sequence[Scene], reader: SceneReader) -> list[tuple[str, str]]:
+    """Address, without its token, and version of the files that are read; files in buckets are left out.
 
     Args:
         scenes: whose files.
         reader: how they are reached.
     """
     local = {at for scene in scenes for at in scene.assets.values() if "://" not in at}
-    found = {at: _version_on_disk(Path(at)) for at in sorted(local)}
+    found = [(at, _version_on_disk(Path(at))) for at in local]
     asked = _to_ask(scenes, SCL_NAME, *(band.name for band in BANDS))
     if len(asked) > _MOST_FILES:
         asked = _to_ask(scenes, *_FEW)
-    answers = answers_of_files(asked, lambda at: _version_of_server(at, reader), threads=_THREADS, limit_s=_LIMIT_S)
-    return found | {at.split("?")[0]: answers.get(at) or _UNKNOWN for at in asked}
+    answers = answers_of_files(asked, _Server(reader).version, threads=_THREADS, limit_s=_LIMIT_S)
+    return sorted([*found, *((at.split("?")[0], answers.get(at) or _UNKNOWN) for at in asked)])
+
+
+class _Server:
+    """Asks for versions; gives up where the first files all have no answer, for the others would have none either."""
+
+    def __init__(self, reader: SceneReader) -> None:
+        self.reader = reader
+        self.answered = self.silent = 0
+
+    def version(self, address: str) -> str:
+        if self.silent >= _GIVE_UP and not self.answered:
+            return _UNKNOWN
+        reader = self.reader
+        try:
+            signed = reader.sign(address, False)
+            origin = reader.origin or Origin(address)
+            found = ask_file(signed, origin, retries=min(reader.retries, _RETRIES), wait_s=reader.wait_s)
+        except InputError:  # a redirect that is refused
+            return _UNKNOWN
+        except OSError:  # requests' errors are OSErrors
+            self.silent += 1
+            return _UNKNOWN
+        self.answered += 1
+        return found.version
 
 
 def _to_ask(scenes: Iterable[Scene], *bands: str) -> list[str]:
@@ -65,12 +91,3 @@ def _version_on_disk(path: Path) -> str:
     except OSError:
         return _UNKNOWN
     return f"{status.st_size} {status.st_mtime_ns}"
-
-
-def _version_of_server(address: str, reader: SceneReader) -> str:
-    try:
-        signed = reader.sign(address, False)
-        origin = reader.origin or Origin(address)
-        return ask_file(signed, origin, retries=min(reader.retries, _RETRIES), wait_s=reader.wait_s).version
-    except (OSError, InputError):  # requests' errors are OSErrors; InputError: a redirect that is refused
-        return _UNKNOWN

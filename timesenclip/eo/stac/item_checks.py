@@ -144,7 +144,8 @@ def footprint(geometry: object) -> Any:
     if geometry is None:
         return None
     try:
-        found = force_2d(shape(geometry))
+        with np.errstate(invalid="ignore"):  # NaN, which is refused below
+            found = force_2d(shape(geometry))
         bounds = np.asarray(found.bounds, dtype=np.float64)
         usable = bounds.shape == (4,) and bool((np.abs(bounds) <= (*_FARTHEST_DEG, *_FARTHEST_DEG)).all())
         outline = make_valid(found).buffer(_MARGIN_DEG) if usable and np.isfinite(_corners(found)).all() else None

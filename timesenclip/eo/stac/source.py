@@ -100,7 +100,7 @@ class StacSource:
         read. It looks at every file on disk, and asks servers for theirs (`identity.py`).
         """
         scenes = [scene_facts(scene) for scene in self.scenes]
-        files = sorted(file_versions(self.scenes, self.reader).items())
+        files = file_versions(self.scenes, self.reader)
         how = (str(self.period), self.crs, six_numbers(self.transform), self.shape, self.clip)
         digest = hashlib.sha256(repr((scenes, files, how, self.reader.resampling, self.reader.dilate_px)).encode())
         digest.update(self.aoi.geometry.wkb)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
+from timesenclip.eo.stac.addresses import Origin
 from timesenclip.eo.stac.local import local_items
-from timesenclip.errors import DataNotFoundError, TimeError
+from timesenclip.errors import DataNotFoundError, InputError, TimeError
 
 PRODUCT = "S2A_MSIL2A_20230506T105031_N0509_R051_T31UFS_20230506T170000.SAFE"
 METADATA = """<root><PRODUCT_START_TIME>2023-05-06T10:50:31.024Z</PRODUCT_START_TIME>
@@ -76,3 +78,50 @@ def test_folders_that_hold_nothing_are_named(tmp_path: Path) -> None:
     (tmp_path / PRODUCT).mkdir()
     with pytest.raises(DataNotFoundError, match="it may be unpacked only in part"):
         local_items(tmp_path)
+
+
+def test_symbolic_links_that_lead_out_of_the_folder_need_the_option(tmp_path: Path) -> None:
+    secret = tmp_path / "secret.tif"
+    touched(secret)
+    images = tmp_path / "all" / PRODUCT / "GRANULE" / "g" / "IMG_DATA"
+    loose = tmp_path / "loose"
+    for link in (images / "T31UFS_20230506T105031_B02_10m.jp2", loose / "T31UFS_20230506T105031_B02_10m.tif"):
+        link.parent.mkdir(parents=True)
+        link.symlink_to(secret)
+    for folder in (tmp_path / "all", loose):
+        with pytest.raises(InputError, match=r"B02_10m\.\w+' is refused: it is outside .*--allow-elsewhere"):
+            local_items(folder)
+        (found,) = local_items(folder, Origin.of(str(folder), allow_elsewhere=True))
+        assert found["assets"]["B02"]["href"] == str(secret)
+    inside = tmp_path / "inside"
+    touched(inside / "store" / "x.bin")
+    (inside / "T31UFS_20230506T105031_B02_10m.tif").symlink_to(inside / "store" / "x.bin")
+    assert len(local_items(inside)) == 1
+
+
+@pytest.mark.parametrize("name", ["GRANULE/g/IMG_DATA/T31UFS_20230506T105031_B03_10m.jp2", "MTD_MSIL2A.xml"])
+def test_pipes_in_a_product_are_refused_at_once(tmp_path: Path, name: str) -> None:
+    product = tmp_path / PRODUCT
+    touched(product / "GRANULE" / "g" / "IMG_DATA" / "T31UFS_20230506T105031_B02_10m.jp2")
+    os.mkfifo(product / name)
+    with pytest.raises(InputError, match="is refused: it is no regular file"):
+        local_items(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"<root>", b"\xff\xfe", b'<?xml version="1.0" encoding="nothing"?><a/>', b"\x00" * 100]
+)
+def test_broken_metadata_leave_the_names(tmp_path: Path, content: bytes) -> None:
+    touched(tmp_path / PRODUCT / "GRANULE" / "g" / "IMG_DATA" / "T31UFS_20230506T105031_B02_10m.jp2")
+    (tmp_path / PRODUCT / "MTD_MSIL2A.xml").write_bytes(content)
+    (found,) = local_items(tmp_path)
+    assert found["properties"]["datetime"] == "2023-05-06T10:50:31Z"
+
+
+def test_metadata_that_are_no_numbers_stay_to_be_named(tmp_path: Path) -> None:
+    touched(tmp_path / PRODUCT / "GRANULE" / "g" / "IMG_DATA" / "T31UFS_20230506T105031_B02_10m.jp2")
+    broken = METADATA.replace(">-1000<", ">much<").replace(">12.5<", ">cloudy<")
+    (tmp_path / PRODUCT / "MTD_MSIL2A.xml").write_text(broken)
+    (found,) = local_items(tmp_path)
+    assert found["properties"]["eo:cloud_cover"] == "cloudy"
+    assert found["properties"]["timesenclip:boa_add_offset"] == "much"

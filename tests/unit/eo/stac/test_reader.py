@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from pytest_httpserver import HTTPServer
+from werkzeug import Response
 
 from timesenclip.bands import BANDS, SCL_NAME
+from timesenclip.eo.stac.addresses import Origin
 from timesenclip.eo.stac.items import Scene
-from timesenclip.eo.stac.reader import Failure, SceneReader, SceneWindow
+from timesenclip.eo.stac.reader import Failure, SceneReader, SceneWindow, _gdal_path
 from timesenclip.grid import Window
 
 from .scenes import CLOUDY, EPSG, GRID, SIDE, pixels_of_scene, unsigned, write_scene
@@ -95,3 +99,52 @@ def test_a_broken_file_is_named_with_its_window(scene: Scene) -> None:
 )
 def test_what_is_the_fault_of_the_network(reason: str, expected: bool) -> None:
     assert Failure("s", "B02", "https://x", ALL, reason).of_network is expected
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        ("https://x.org/a.tif?sig=1", "/vsicurl/https://x.org/a.tif?sig=1"),
+        ("s3://bucket/a.tif", "/vsis3/bucket/a.tif"),
+        ("gs://bucket/a.tif", "/vsigs/bucket/a.tif"),
+        ("az://bucket/a.tif", "/vsiaz/bucket/a.tif"),
+        ("/data/a.tif", "/data/a.tif"),
+        ("vrt:///data/a.tif", "vrt:///data/a.tif"),  # `open_raster` makes a path of it
+    ],
+)
+def test_addresses_have_gdals_names(address: str, expected: str) -> None:
+    assert _gdal_path(address) == expected
+
+
+def test_a_pipe_or_a_vrt_in_place_of_a_file_is_a_failure(scene: Scene) -> None:
+    path = Path(scene.assets["B11"])
+    secret = path.rename(path.with_name("secret.tif"))
+    path.write_text(
+        '<VRTDataset rasterXSize="12" rasterYSize="12"><VRTRasterBand dataType="UInt16" band="1"><SimpleSource>'
+        f"<SourceFilename>{secret}</SourceFilename></SimpleSource></VRTRasterBand></VRTDataset>"
+    )
+    found = reader().read(scene, ALL, mask=False)
+    assert isinstance(found, Failure)
+    assert "not recognized as being in a supported file format" in found.reason
+    path.unlink()
+    os.mkfifo(path)
+    found = reader().read(scene, ALL, mask=False)
+    assert isinstance(found, Failure)
+    assert "no regular file" in found.reason
+
+
+def test_redirects_are_followed_before_gdal_sees_the_address(httpserver: HTTPServer) -> None:
+    there = httpserver.url_for("/there.tif")
+    httpserver.expect_request("/here.tif").respond_with_response(Response(b"", 302, {"Location": there}))
+    httpserver.expect_request("/there.tif").respond_with_response(Response(b"x", 206))
+    httpserver.expect_request("/gone.tif").respond_with_response(Response(b"", 404))
+    one = reader(origin=Origin(httpserver.url_for("/")))
+    here, gone = httpserver.url_for("/here.tif"), httpserver.url_for("/gone.tif")
+    assert one.followed(here, f"{here}?token=1") == there
+    for _ in range(3):
+        assert one.followed(there, f"{there}?token=1") == f"{there}?token=1"
+    assert len(httpserver.log) == 3  # what is not redirected is asked once
+    with pytest.raises(OSError, match="HTTP response code: 404"):
+        one.followed(gone, gone)
+    assert reader().followed(here, here) == here
+    assert one.followed("/a.tif", "/a.tif") == "/a.tif"

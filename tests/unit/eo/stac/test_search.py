@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from timesenclip.eo.period import Period
 from timesenclip.eo.stac.aoi import Aoi, open_aoi
 from timesenclip.eo.stac.search import find_items
-from timesenclip.errors import DataNotFoundError
+from timesenclip.errors import DataNotFoundError, InputError
 
 HERE = [[4.9, 50.9], [5.1, 50.9], [5.1, 51.1], [4.9, 51.1], [4.9, 50.9]]
 FAR = [[x + 20, y] for x, y in HERE]
@@ -78,3 +79,20 @@ def test_catalogues_that_cannot_be_used_are_named(tmp_path: Path, area: Aoi) -> 
     (tmp_path / "broken.json").write_text("{")
     with pytest.raises(DataNotFoundError, match=r"Cannot read .*broken\.json"):
         names(str(tmp_path / "broken.json"), area)
+
+
+def test_names_that_are_no_catalogue_and_pipes_are_refused_at_once(tmp_path: Path, area: Aoi) -> None:
+    for name in ("/vsizip//tmp/x.zip", "a\0b", "a" * 5000):
+        with pytest.raises(InputError, match="is no path of a catalogue"):
+            names(name, area)
+    os.mkfifo(tmp_path / "catalog.json")
+    for path in (tmp_path, tmp_path / "catalog.json"):
+        with pytest.raises(InputError, match="is no regular file"):
+            names(str(path), area)
+
+
+def test_what_cannot_be_placed_is_kept_to_be_named(tmp_path: Path, area: Aoi) -> None:
+    junk = [item("time", "yesterday"), item("number", 5), item("place") | {"geometry": "x"}, 5, item("far", ring=FAR)]  # type: ignore[arg-type]
+    path = written(tmp_path / "items.json", {"type": "FeatureCollection", "features": junk})
+    found = find_items(path, collection="sentinel-2-l2a", aoi=area, period=YEAR)
+    assert [one["id"] if isinstance(one, dict) else one for one in found] == ["time", "number", "place", 5]
