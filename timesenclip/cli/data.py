@@ -10,6 +10,7 @@ import typer
 from timesenclip.cli import options as opt
 from timesenclip.cli.console import note, print_json, print_table, progress_bar
 from timesenclip.errors import InputError, PartialFailureError
+from timesenclip.messages import list_some
 
 __all__ = ["data", "ground"]
 
@@ -152,6 +153,9 @@ def ground_embed(
         )
     if done.known and not as_json:
         note(f"{done.known:,} photographs were embedded before")
+    if done.failed and not done.written and not done.known:
+        reasons = list_some(list(done.failed.values()))
+        raise InputError(f"None of the {len(done.failed):,} photographs could be read: {reasons}")
     _report(done.written, "photographs", str(output), done.failed, as_json=as_json)
 
 
