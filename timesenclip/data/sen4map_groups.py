@@ -158,16 +158,19 @@ def _open_bands(key: str, group: Any) -> dict[str, Any]:
 
 
 def _require_inner(key: str, group: Any, name: bytes) -> None:
-    """Refuse a link that leads to another file, which HDF5 would open and read.
+    """Refuse an external link, which HDF5 would open and read, and a soft one, which may lead to such a link.
 
     Raises:
-        KeyError: there is no such link.
-        InputError: it leads to another file.
+        KeyError: there is no such name.
+        InputError: it is such a link.
     """
     from h5py import h5l
 
-    if group.id.links.get_info(name).type == h5l.TYPE_EXTERNAL:
-        raise InputError(f"{key}: '{name.decode()}' is a link to another file, which is never followed.")
+    links = group.id.links
+    if not links.exists(name):
+        raise KeyError(f"{key}: no '{name.decode()}'")
+    if links.get_info(name).type != h5l.TYPE_HARD:
+        raise InputError(f"{key}: '{name.decode()}' is a link, which may lead to another file and is never followed.")
 
 
 def _require_own(key: str, name: str, dataset: Any) -> None:
@@ -189,7 +192,7 @@ def open_group(source: Any, key: str) -> Any:
     """The group of a point.
 
     Raises:
-        InputError: it is a link to another file, or no group.
+        InputError: it is a link, or no group.
     """
     _require_inner(key, source, key.encode())
     group = source[key]
