@@ -53,7 +53,7 @@ class StoreWriter:
         attributes: Mapping[str, Any],
     ) -> None:
         self.folder = Path(folder)
-        if (self.folder / "index.parquet").is_file() or (self.folder.is_dir() and any(self.folder.iterdir())):
+        if self.folder.exists() and (not self.folder.is_dir() or any(self.folder.iterdir())):
             raise InputError(f"'{self.folder}' exists already; give another folder, or remove it.")
         self.scratch = self.folder.with_name(self.folder.name + ".partial")
         self._parts = self.scratch / "parts"
