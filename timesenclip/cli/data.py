@@ -10,6 +10,7 @@ import typer
 from timesenclip.cli import options as opt
 from timesenclip.cli.console import note, print_json, print_table, progress_bar, say
 from timesenclip.errors import InputError, PartialFailureError
+from timesenclip.messages import list_some
 
 __all__ = ["data", "ground"]
 
@@ -19,6 +20,8 @@ data = typer.Typer(help="Make training data: stores of pixel series, pairs and s
 
 ground = typer.Typer(help="Embed photographs taken on the ground.", no_args_is_help=True)
 
+
+Share = Annotated[float, typer.Option(metavar="SHARE", min=0, max=1, callback=opt.finite, help="Share of the blocks.")]
 
 _SHOWN = 5
 
@@ -33,7 +36,7 @@ def sen4map(
         typer.Option(help="clear: medians of clear observations; authors: as the authors of the paper."),
     ] = "clear",
     only: Annotated[Path | None, typer.Option(metavar="FILE", help="List of ids (.npy, .txt, .json).")] = None,
-    workers: Annotated[int, typer.Option(metavar="N", min=1, help="Processes that read.")] = 1,
+    workers: Annotated[int, typer.Option(metavar="N", min=1, max=256, help="Processes that read.")] = 1,
     overwrite: opt.Overwrite = False,
     strict: opt.Strict = False,
     as_json: opt.Json = False,
@@ -91,11 +94,20 @@ def pair(
     photos: Annotated[Path, typer.Argument(metavar="PHOTOS", help="Table with photo_id, lon, lat and, maybe, date.")],
     output: Annotated[Path, opt.output("FILE", "Table of pairs: .parquet or .csv.")],
     max_distance: Annotated[
-        float, typer.Option(metavar="METRES", help="Photographs farther from every place are left out.")
+        float,
+        typer.Option(
+            metavar="METRES",
+            min=0,
+            max=1e7,
+            callback=opt.finite,
+            help="Photographs farther from every place are left out.",
+        ),
     ] = 30.0,
     max_days: Annotated[
         int | None,
-        typer.Option(metavar="DAYS", help="Photographs taken more days before or after the series are left out."),
+        typer.Option(
+            metavar="DAYS", min=0, help="Photographs taken more days before or after the series are left out."
+        ),
     ] = None,
     as_json: opt.Json = False,
 ) -> None:
@@ -120,11 +132,24 @@ def split(
     store: opt.TrainingStore,
     output: Annotated[Path, opt.output("FOLDER", "Folder for the lists of ids.")],
     block_deg: Annotated[
-        float, typer.Option("--split-block-deg", metavar="DEG", help="Side of a block of land, degrees.")
+        float,
+        typer.Option(
+            "--split-block-deg",
+            metavar="DEG",
+            min=0.001,
+            max=90,
+            callback=opt.finite,
+            help="Side of a block of land, degrees.",
+        ),
     ] = 0.5,
-    validation: Annotated[float, typer.Option(metavar="SHARE", help="Share of the blocks.")] = 0.05,
-    test: Annotated[float, typer.Option(metavar="SHARE", help="Share of the blocks.")] = 0.05,
-    gap: Annotated[float, typer.Option(metavar="METRES", help="Training places nearer to others are unused.")] = 2000.0,
+    validation: Share = 0.05,
+    test: Share = 0.05,
+    gap: Annotated[
+        float,
+        typer.Option(
+            metavar="METRES", min=0, max=1e7, callback=opt.finite, help="Training places nearer to others are unused."
+        ),
+    ] = 2000.0,
     seed: opt.Seed = 0,
     as_json: opt.Json = False,
 ) -> None:
@@ -145,7 +170,7 @@ def ground_embed(
     output: Annotated[Path, opt.output("STORE", "The ground store: a folder.")],
     tower: opt.Tower = opt.DEFAULT_TOWER,
     revision: opt.Revision = None,
-    batch_size: Annotated[int, typer.Option(metavar="N", min=1, help="Photographs at a time.")] = 32,
+    batch_size: Annotated[int, typer.Option(metavar="N", min=1, max=4096, help="Photographs at a time.")] = 32,
     strict: opt.Strict = False,
     as_json: opt.Json = False,
 ) -> None:
@@ -164,6 +189,9 @@ def ground_embed(
         )
     if done.known and not as_json:
         note(f"{done.known:,} photographs were embedded before")
+    if done.failed and not done.written and not done.known:
+        reasons = list_some(list(done.failed.values()))
+        raise InputError(f"None of the {len(done.failed):,} photographs could be read: {reasons}")
     _report(done.written, "photographs", str(output), done.failed, as_json=as_json)
 
 

@@ -6,6 +6,7 @@ one parameter (`groups.with_groups`).
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
@@ -39,6 +40,7 @@ __all__ = [
     "chosen_period",
     "chosen_taxonomy",
     "chosen_templates",
+    "finite",
     "output",
     "step_length",
 ]
@@ -63,6 +65,17 @@ def output(metavar: str, help_text: str, *, folder: bool = False) -> Any:
         folder: whether an existing file of that name is refused before any work.
     """
     return typer.Option("--output", "-o", metavar=metavar, help=help_text, file_okay=not folder)
+
+
+def finite(value: float | None) -> float | None:
+    """Callback of options that take a number: a range alone lets `nan` pass.
+
+    Raises:
+        typer.BadParameter: the number is not finite.
+    """
+    if value is not None and not math.isfinite(value):
+        raise typer.BadParameter(f"{value} is no finite number.")
+    return value
 
 
 # Input.
@@ -102,6 +115,8 @@ OffsetDn = Annotated[
     typer.Option(
         "--offset-dn",
         metavar="DN",
+        min=-10_000,
+        max=10_000,
         help="Number that is subtracted from every DN: 1000 where the offset of processing baseline 04.00 (since "
         "January 2022) is still in them. Default: 0 for points; for areas what their provider and baseline say.",
         rich_help_panel=INPUT,
@@ -150,6 +165,7 @@ UnknownBelow = Annotated[
         metavar="COSINE",
         min=-1,
         max=1,
+        callback=finite,
         help="Cosine below which the class is unknown, instead of the checkpoint's; -1: never unknown.",
         rich_help_panel=QUERY,
     ),
@@ -190,7 +206,14 @@ VOTES: Any = typer.Option(
 )
 """Needed by `evaluate scenic`, and by `evaluate paper` together with --scenic."""
 Seed = Annotated[
-    int, typer.Option("--seed", metavar="N", help="Seed of all random numbers: the same seed, the same result.")
+    int,
+    typer.Option(
+        "--seed",
+        metavar="N",
+        min=0,
+        max=2**32 - 1,
+        help="Seed of all random numbers: the same seed, the same result.",
+    ),
 ]
 
 # Execution and output.
@@ -328,6 +351,9 @@ class SamplingOptions:
         typer.Option(
             "--block-deg",
             metavar="DEG",
+            min=0.001,
+            max=90,
+            callback=finite,
             help="Side of the blocks of land for intervals and splits, degrees.",
             rich_help_panel=TRUTH,
         ),
@@ -338,6 +364,8 @@ class SamplingOptions:
         typer.Option(
             "--draws",
             metavar="N",
+            min=1,
+            max=1_000_000,
             help="Bootstrap draws (samples with replacement) that a 95 % interval is estimated from.",
             rich_help_panel=TRUTH,
         ),
@@ -382,6 +410,7 @@ class ComparisonOptions:
             "--size-px",
             metavar="PX",
             min=1,
+            max=4096,
             help="Side of the patches cut from a cube for --rgb, pixels.",
             rich_help_panel=_COMPARE,
         ),
@@ -446,7 +475,9 @@ def chosen_period(period: str | None, year: int | None) -> str | int | None:
 
 def step_length(step: str) -> Interval | int:
     """--step, as `read_points` takes it: an interval's name, or a number of days."""
-    return int(step) if step.isdigit() else cast("Interval", step)  # `read_points` refuses other names
+    if step.isdecimal() and len(step) > 4:
+        raise InputError(f"--step {step[:20]} is longer than any series; expected at most 9999 days.")
+    return int(step) if step.isdecimal() else cast("Interval", step)  # `read_points` refuses other names
 
 
 def chosen_mapping(mapping: list[str] | None) -> list[dict[str, str]] | None:

@@ -91,7 +91,7 @@ def embed_photos(
     """
     folder = Path(out)
     check_ground_folder(folder)
-    _begin(folder, tower)
+    new = _check_begun(folder, tower)
     parts = _parts(folder)
     held = {str(name) for part in parts for name in _read_part(part, ["photo_id"]).column("photo_id").to_pylist()}
     todo = [photo for photo in photos if photo.photo_id not in held]
@@ -107,6 +107,9 @@ def embed_photos(
             if progress is not None:
                 progress(done, len(photos))
         if rows:
+            if new is not None:
+                write_json(folder / "ground.json", new)
+                new = None
             _write_part(folder / f"part-{number:06d}.parquet", rows, tower.dim)
             written, number = written + len(rows), number + 1
     return Embedded(written, len(photos) - len(todo), failed)
@@ -254,8 +257,8 @@ def _checked(views: GroundViews, source: Path) -> GroundViews:
     return views
 
 
-def _begin(folder: Path, tower: GroundTower) -> None:
-    """Write the description of a new store, or check that an old one has the same tower."""
+def _check_begun(folder: Path, tower: GroundTower) -> dict[str, Any] | None:
+    """The description to write into a new store; None for an old one, which must have the same tower."""
     about = {"tower": tower.name, "revision": getattr(tower, "revision", None), "dim": tower.dim, "format_version": 1}
     file = folder / "ground.json"
     if file.is_file():
@@ -265,8 +268,8 @@ def _begin(folder: Path, tower: GroundTower) -> None:
                 f"'{folder}' was begun with the tower '{before['tower']}' ({before['dim']} dimensions), now it is "
                 f"'{tower.name}' ({tower.dim}); give another folder."
             )
-        return
-    write_json(file, about)
+        return None
+    return about
 
 
 def _about(folder: Path) -> dict[str, Any]:

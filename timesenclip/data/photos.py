@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from timesenclip.errors import DataNotFoundError, InputError
+from timesenclip.messages import shorten_error
 
 __all__ = ["Photo", "Photos", "find_photos"]
 
@@ -91,7 +92,14 @@ def _tree(root: Path) -> Photos:
 def _table(path: Path) -> Photos:
     import pandas as pd
 
-    frame = pd.read_parquet(path) if path.suffix in (".parquet", ".geoparquet") else pd.read_csv(path, dtype=str)
+    try:
+        frame = pd.read_parquet(path) if path.suffix in (".parquet", ".geoparquet") else pd.read_csv(path, dtype=str)
+    except (OSError, ValueError, KeyError, TypeError, NotImplementedError) as error:  # what pandas and pyarrow raise
+        raise DataNotFoundError(
+            f"Cannot read '{path}' as a table ({shorten_error(error)}); expected Parquet or CSV with a column photo."
+        ) from error
+    if frame.empty and "photo" in frame:
+        raise InputError(f"'{path}' has no row; expected one photograph a row.")
     if "photo" not in frame:
         raise InputError(f"'{path}' has no column photo; columns: {', '.join(map(str, frame.columns))}.")
     empty = frame["photo"].isna() | (frame["photo"].astype(str).str.strip() == "")

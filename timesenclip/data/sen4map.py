@@ -30,6 +30,8 @@ from timesenclip.data.sen4map_groups import (
     MONTHS,
     YEAR,
     FullPatch,
+    open_group,
+    open_image,
     open_sen4map,
     read_full_patch,
     read_labels,
@@ -219,16 +221,17 @@ def _read(task: _Task) -> _Piece:
         file = np.memmap(task.file, mode="r", dtype=np.uint8)
         for i, key in enumerate(task.keys):
             try:
-                group = source[key]
+                group = open_group(source, key)
+                image = open_image(key, group)
                 rows.append({"row": task.first + i, **read_labels(key, group)})
-                if "image" in group:
-                    dn[i], seen[i] = read_small_crop(key, group["image"], p, task.compositing)
+                if image is not None:
+                    dn[i], seen[i] = read_small_crop(key, image, p, task.compositing)
                 else:
                     raw.append(
                         read_full_patch(key, group, file, p, task.dilate_10m_px if task.compositing == "clear" else 0)
                     )
                     places.append(i)
-            except (KeyError, OSError, ValueError, RuntimeError) as error:
+            except (KeyError, OSError, TypeError, ValueError, RuntimeError) as error:
                 failed[key] = str(error).strip("'\"")
                 rows = [row for row in rows if row["row"] != task.first + i]
     if raw:

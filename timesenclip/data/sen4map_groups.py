@@ -26,6 +26,8 @@ __all__ = [
     "MONTHS",
     "YEAR",
     "FullPatch",
+    "open_group",
+    "open_image",
     "open_sen4map",
     "read_full_patch",
     "read_labels",
@@ -37,6 +39,9 @@ YEAR = 2018
 """Year of every Sen4Map series."""
 MONTHS = 12
 """Steps of every Sen4Map series."""
+
+_MOST_IMAGES = 2000
+"""Images of a place in a year; the most frequently seen places have some 150."""
 
 _DATE = re.compile(rf"{YEAR}(0[1-9]|1[0-2])")
 _USUAL_NAMES = {name: name.replace("B0", "B").encode() for name in (*BAND_NAMES, SCL_NAME)}
@@ -114,10 +119,15 @@ def read_full_patch(key: str, group: Any, file: NDArray[np.uint8], size: int, ma
         InputError: a band, the SCL or Image_ID is missing, or the patch is smaller than what is asked for.
     """
     sets = _open_bands(key, group)
+    for name, dataset in sets.items():
+        _require_own(key, name, dataset)
     shape = sets[SCL_NAME].shape
     if len(shape) != 3 or min(shape[1:]) < size + 2 * margin:
         side = size + 2 * margin
         raise InputError(f"{key}: SCL has shape {shape}; expected (acquisitions, Y, X), at least {side} x {side} px.")
+    if shape[0] > _MOST_IMAGES or any(dataset.shape != shape for dataset in sets.values()):
+        shapes = ", ".join(sorted({str(dataset.shape) for dataset in sets.values()}))
+        raise InputError(f"{key}: bands of shape {shapes}; expected one shape, of at most {_MOST_IMAGES} images.")
     # Source: the authors' crop: row and column side // 2 - size // 2 onwards.
     top, left = (side // 2 - size // 2 for side in shape[1:])
     start, count = (0, top, left), (shape[0], size, size)
@@ -134,13 +144,77 @@ def _open_bands(key: str, group: Any) -> dict[str, Any]:
     from h5py import h5d
 
     try:
+        for theirs in _USUAL_NAMES.values():
+            _require_inner(key, group, theirs)
         return {ours: h5d.open(group.id, theirs) for ours, theirs in _USUAL_NAMES.items()}
     except KeyError:
         names = {canonical_band(name) or name: name for name in group}
     lacking = [name for name in _USUAL_NAMES if name not in names]
     if lacking:
         raise InputError(f"{key}: no dataset {', '.join(lacking)}; the group is left out.")
+    for name in _USUAL_NAMES:
+        _require_inner(key, group, names[name].encode())
     return {name: group[names[name]].id for name in _USUAL_NAMES}
+
+
+def _require_inner(key: str, group: Any, name: bytes) -> None:
+    """Refuse an external link, which HDF5 would open and read, and a soft one, which may lead to such a link.
+
+    Raises:
+        KeyError: there is no such name.
+        InputError: it is such a link.
+    """
+    from h5py import h5l
+
+    links = group.id.links
+    if not links.exists(name):
+        raise KeyError(f"{key}: no '{name.decode()}'")
+    if links.get_info(name).type != h5l.TYPE_HARD:
+        raise InputError(f"{key}: '{name.decode()}' is a link, which may lead to another file and is never followed.")
+
+
+def _require_own(key: str, name: str, dataset: Any) -> None:
+    """Refuse a dataset whose values lie in other files, or are no numbers.
+
+    Raises:
+        InputError: it is one.
+    """
+    from h5py import h5d
+
+    plan = dataset.get_create_plist()
+    if plan.get_layout() == h5d.VIRTUAL or plan.get_external_count():
+        raise InputError(f"{key}: the values of '{name}' lie in another file, which is never read.")
+    if dataset.dtype.kind not in "iuf":
+        raise InputError(f"{key}: '{name}' is of type {dataset.dtype}; expected numbers.")
+
+
+def open_group(source: Any, key: str) -> Any:
+    """The group of a point.
+
+    Raises:
+        InputError: it is a link, or no group.
+    """
+    _require_inner(key, source, key.encode())
+    group = source[key]
+    if not hasattr(group, "keys"):
+        raise InputError(f"{key}: is a dataset; expected a group.")
+    return group
+
+
+def open_image(key: str, group: Any) -> Any | None:
+    """The dataset `image` of a small crop; None for a full patch.
+
+    Raises:
+        InputError: it lies in another file, or is no array of numbers.
+    """
+    if "image" not in group:
+        return None
+    _require_inner(key, group, b"image")
+    image = group["image"]
+    if not hasattr(image, "shape"):
+        raise InputError(f"{key}: 'image' is a group; expected an array.")
+    _require_own(key, "image", image.id)
+    return image
 
 
 def _read_window(dataset: Any, file: NDArray[np.uint8], start: tuple[int, ...], count: tuple[int, ...]) -> NDArray[Any]:
@@ -173,12 +247,30 @@ def _read_months(key: str, group: Any, count: int) -> NDArray[np.int64]:
     """(T,) month of each image, 0..11, from its Image_ID; -1 for another year."""
     if "Image_ID" not in group.attrs and "Image_ID" not in group:
         raise InputError(f"{key}: no Image_ID, so the months of its images are not known; the group is left out.")
-    given = group.attrs["Image_ID"] if "Image_ID" in group.attrs else group["Image_ID"][()]
+    given = group.attrs["Image_ID"] if "Image_ID" in group.attrs else _image_ids(key, group, count)
     texts = [item.decode() if isinstance(item, bytes) else str(item) for item in np.asarray(given).ravel().tolist()]
     if len(texts) != count:
         raise InputError(f"{key}: {len(texts)} Image_IDs for {count} images.")
     found = [_DATE.search(text) for text in texts]
     return np.array([int(match[1]) - 1 if match else -1 for match in found], dtype=np.int64)
+
+
+def _image_ids(key: str, group: Any, count: int) -> Any:
+    """The dataset Image_ID.
+
+    Raises:
+        InputError: it lies in another file, or is not of one text for each image.
+    """
+    from h5py import h5d
+
+    _require_inner(key, group, b"Image_ID")
+    found = group["Image_ID"]
+    if getattr(found, "size", None) != count:
+        raise InputError(f"{key}: {getattr(found, 'size', 'no')} Image_IDs for {count} images.")
+    plan = found.id.get_create_plist()
+    if plan.get_layout() == h5d.VIRTUAL or plan.get_external_count():
+        raise InputError(f"{key}: Image_ID lies in another file, which is never read.")
+    return found[()]
 
 
 def read_small_crop(

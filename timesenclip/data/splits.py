@@ -106,13 +106,15 @@ def read_ids(path: str | Path) -> list[str]:
         raise DataNotFoundError(f"No list of ids at '{file}'; correct the path.")
     try:
         if file.suffix == ".npy":
-            ids = np.load(file, allow_pickle=False).ravel().tolist()
+            # Mapped, so that the file must be as long as its header says before anything is allocated.
+            ids = np.load(file, mmap_mode="r", allow_pickle=False).ravel().tolist()
         elif file.suffix == ".json":
             ids = list(read_json(file, what="list of ids"))
         else:
             ids = file.read_text(encoding="utf-8").split()
-    except (ValueError, TypeError) as error:
-        hint = " It holds pickled objects, which are never read: save it as text." if "pickle" in str(error) else ""
+    except (ValueError, TypeError, EOFError) as error:
+        pickled = "pickle" in str(error) or "Python objects" in str(error)
+        hint = " It holds pickled objects, which are never read: save it as text." if pickled else ""
         raise InputError(f"'{file}' is not a list of ids ({shorten_error(error)}).{hint}") from error
     names = [parse_point_id(name.decode() if isinstance(name, bytes) else str(name)) for name in ids]
     return [name for name in names if name]

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from timesenclip.eo.radiometry import QUANTIFICATION
 from timesenclip.errors import DataNotFoundError, InputError
 from timesenclip.extras import require
+from timesenclip.messages import shorten_error
 from timesenclip.series import PixelSeries
 
 if TYPE_CHECKING:
@@ -72,13 +73,26 @@ class SeriesStore:
                 f"No training store at '{root}' (zarr.json and index.parquet expected){hint}. "
                 "Make one with `timesenclip data sen4map` or `timesenclip data points`."
             )
-        attributes = dict(import_zarr().open_group(str(root), mode="r").attrs)
+        zarr = import_zarr()
+        try:
+            attributes = dict(zarr.open_group(str(root), mode="r").attrs)
+            index = pd.read_parquet(root / "index.parquet")
+        # What zarr and pyarrow raise of files that are cut short or hold something else.
+        except (OSError, ValueError, KeyError, TypeError, NotImplementedError) as error:
+            raise DataNotFoundError(
+                f"Cannot read the training store '{root}' ({shorten_error(error)}); convert the data again."
+            ) from error
         if attributes.get("format_version") != FORMAT_VERSION:
             raise InputError(
                 f"'{root}' has format_version {attributes.get('format_version')!r}; this version reads "
                 f"{FORMAT_VERSION}. Convert the data again."
             )
-        return cls(root, pd.read_parquet(root / "index.parquet"), attributes)
+        lacking = {"row", "sample_id", "lon", "lat", "first_month"} - set(index.columns)
+        if lacking:
+            raise InputError(
+                f"'{root}': index.parquet has no column {', '.join(sorted(lacking))}; convert the data again."
+            )
+        return cls(root, index, attributes)
 
     def __len__(self) -> int:
         """Number of places, N."""

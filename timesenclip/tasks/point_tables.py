@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from timesenclip._version import __version__
-from timesenclip.errors import DegradedInputWarning, NoClearObservationError
+from timesenclip.errors import DegradedInputWarning, InputError, NoClearObservationError
 from timesenclip.ground.taxonomy import Taxonomy, as_taxonomy
 from timesenclip.series import PixelSeries
 from timesenclip.tasks.classify import UNKNOWN, Classification, classify
@@ -197,6 +197,7 @@ class _Reading:
         """The table in batches, or `whole` if the prediction for one point depends on all of them.
 
         Raises:
+            InputError: there is no point.
             NoClearObservationError: after the last batch, when no point of any was seen clearly.
         """
         from timesenclip.eo.points.read import iter_points, read_points
@@ -213,6 +214,8 @@ class _Reading:
             count, unseen = count + len(series), unseen + len(cloudy)
             names += [series.sample_id[i] for i in cloudy[: _NAMED - len(names)]]
             yield series
+        if not count:
+            raise InputError(f"{self._points} has no points; expected at least one row.")
         if unseen:
             self._tell_unseen(count, unseen, names)
 

@@ -159,3 +159,22 @@ def test_every_option_reaches_the_photographs(run: Run, stand_in: StandIn) -> No
         "2 images are not named after a point and view, such as x.jpg: left out",
         "1,200 photographs were embedded before",
     ]
+
+
+def test_photographs_none_of_which_can_be_read_are_an_error(run: Run, stand_in: StandIn) -> None:
+    stand_in("data.photos.find_photos", SimpleNamespace(photos=("a",), ignored=()))
+    stand_in("ground.load.load_tower", "the tower")
+    failed = {str(i): f"{i}.jpg is no image." for i in range(5)}
+    stand_in("data.ground_views.embed_photos", SimpleNamespace(written=0, known=0, failed=failed))
+    result = run("ground", "embed", "photos", "-o", "g")
+    assert result.exit_code == 2
+    assert result.stderr.startswith("error: None of the 5 photographs could be read: 0.jpg is no image.")
+    assert "and 2 more" in result.stderr
+
+
+@pytest.mark.parametrize("name", ["--gap", "--split-block-deg", "--validation", "--test"])
+@pytest.mark.parametrize("value", ["nan", "inf", "-1"])
+def test_numbers_of_a_split_that_cannot_be_are_refused(name: str, value: str, run: Run) -> None:
+    result = run("data", "split", "s.zarr", "-o", "out", name, value)
+    assert result.exit_code == 2
+    assert name in result.stderr

@@ -114,3 +114,11 @@ def test_a_users_table_of_embeddings_is_read(tmp_path: Path) -> None:
     frame.drop(columns="photo_id").to_parquet(tmp_path / "e.parquet")
     with pytest.raises(InputError, match="neither photo_id nor point_id"):
         read_ground_views(tmp_path / "e.parquet")
+
+
+def test_a_store_of_which_no_photograph_can_be_read_is_not_begun(tree: Path, tmp_path: Path) -> None:
+    photos = find_photos(tree).photos[:1]
+    photos[0].path.write_bytes(b"junk")
+    done = embed_photos(photos, tmp_path / "g", tower=Colours())
+    assert (done.written, len(done.failed)) == (0, 1)
+    assert not (tmp_path / "g").exists()

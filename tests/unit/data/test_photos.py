@@ -56,3 +56,13 @@ def test_a_table_of_paths_is_photographs_too(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("path\na.png\n")
     with pytest.raises(InputError, match="no column photo"):
         find_photos(tmp_path / "t.csv")
+
+
+def test_tables_that_are_empty_or_no_tables_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("photo,point_id\n")
+    with pytest.raises(InputError, match="has no row"):
+        find_photos(tmp_path / "a.csv")
+    for name in ("b.csv", "c.parquet"):
+        (tmp_path / name).write_bytes(b"")
+        with pytest.raises(DataNotFoundError, match="as a table"):
+            find_photos(tmp_path / name)

@@ -42,3 +42,14 @@ def test_lists_are_read_from_every_kind_of_file(tmp_path: Path) -> None:
     (tmp_path / "b.json").write_text("{")
     with pytest.raises(InputError, match="is not a list of ids"):
         read_ids(tmp_path / "b.json")
+
+
+def test_a_header_that_promises_more_than_the_file_holds_is_refused(tmp_path: Path) -> None:
+    from numpy.lib import format as npy
+
+    with (tmp_path / "a.npy").open("wb") as file:
+        npy.write_array_header_1_0(file, {"descr": "<i8", "fortran_order": False, "shape": (10**13,)})
+    (tmp_path / "b.npy").write_bytes(b"")
+    for name in ("a.npy", "b.npy"):
+        with pytest.raises(InputError, match="is not a list of ids"):
+            read_ids(tmp_path / name)

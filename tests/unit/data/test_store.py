@@ -56,3 +56,17 @@ def test_what_is_no_store_or_of_another_version_is_refused(store: SeriesStore, t
     zarr.open_group(str(store.folder), mode="r+").attrs["format_version"] = 99
     with pytest.raises(InputError, match="format_version 99; this version reads 1"):
         SeriesStore.open(store.folder)
+
+
+@pytest.mark.parametrize("name", ["zarr.json", "index.parquet"])
+@pytest.mark.parametrize("junk", [b"", b"\0" * 100, b"\xff\xe9", b"[]"])
+def test_a_store_with_a_broken_file_is_refused(name: str, junk: bytes, store: SeriesStore) -> None:
+    (store.folder / name).write_bytes(junk)
+    with pytest.raises(DataNotFoundError, match="Cannot read the training store"):
+        SeriesStore.open(store.folder)
+
+
+def test_an_index_without_its_columns_is_refused(store: SeriesStore) -> None:
+    store.index.drop(columns=["row", "lon"]).to_parquet(store.folder / "index.parquet")
+    with pytest.raises(InputError, match="no column lon, row"):
+        SeriesStore.open(store.folder)

@@ -13,11 +13,12 @@ from timesenclip.bands import require_bands
 from timesenclip.eo.pixel_checks import detect_units
 from timesenclip.eo.radiometry import MISSING_DN, NODATA_DN, Units, usable_reflectance
 from timesenclip.errors import BandError, DegradedInputWarning, InputError
+from timesenclip.messages import shorten_error
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["calibrate", "complete_bands", "places", "sample_ids"]
+__all__ = ["calibrate", "complete_bands", "places", "require_names", "sample_ids"]
 
 _SUBSTITUTE, _SUBSTITUTED = "B08", "B8A"
 _WKB_POINT = np.dtype([("order", "u1"), ("kind", "<u4"), ("x", "<f8"), ("y", "<f8")])
@@ -84,14 +85,19 @@ def calibrate(
 
 
 def sample_ids(rows: pd.DataFrame, *, first_number: int, strict: bool, source_name: str) -> tuple[str, ...]:
-    """Names of the points, made up where there are none.
+    """Names of the points; where there is none, the number of the row.
 
     Raises:
-        InputError: a name stands in two rows, and `strict`; otherwise that is a `DegradedInputWarning`.
+        InputError: a name is a list or bytes, or stands in two rows and `strict`; otherwise that is a
+            `DegradedInputWarning`.
     """
     if "sample_id" not in rows:
         return tuple(str(first_number + i) for i in range(len(rows)))
+    require_names(rows["sample_id"], source_name=source_name)
     ids = rows["sample_id"].astype(str)
+    gone = rows["sample_id"].isna().to_numpy()
+    if gone.any():
+        ids = ids.where(~gone, [str(first_number + i) for i in range(len(rows))])
     if ids.duplicated().any():
         name, count = ids[ids.duplicated()].iloc[0], int(ids.duplicated().sum())
         message = (
@@ -103,15 +109,32 @@ def sample_ids(rows: pd.DataFrame, *, first_number: int, strict: bool, source_na
     return tuple(ids)
 
 
+def require_names(ids: pd.Series, *, source_name: str) -> None:
+    """Refuse names that are lists, tables or bytes.
+
+    Raises:
+        InputError: there is one.
+    """
+    from pandas.api.types import infer_dtype
+
+    if infer_dtype(ids, skipna=True) not in ("mixed", "bytes"):
+        return
+    for row, name in enumerate(ids):
+        if isinstance(name, bytes | list | tuple | dict | set | np.ndarray):
+            raise InputError(
+                f"{source_name}: row {row} has a {type(name).__name__} as sample_id; expected a text or a whole number."
+            )
+
+
 def places(rows: pd.DataFrame, *, source_name: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Longitude and latitude of the points, from columns or from GeoParquet's points; NaN where neither is there.
 
     Raises:
-        InputError: a value is outside of the Earth.
+        InputError: a value is no number, or outside of the Earth.
     """
 
     def column(*names: str) -> NDArray[np.float64] | None:
-        return next((rows[name].to_numpy(dtype=np.float64, na_value=np.nan) for name in names if name in rows), None)
+        return next((_coordinates(rows[name], source_name) for name in names if name in rows), None)
 
     lon, lat = column("lon", "longitude", "lon_deg"), column("lat", "latitude", "lat_deg")
     if lon is None or lat is None:
@@ -124,6 +147,23 @@ def places(rows: pd.DataFrame, *, source_name: str) -> tuple[NDArray[np.float64]
                 f"-{limit:g}..{limit:g} in EPSG:4326. Are the columns lat and lon swapped, or projected?"
             )
     return lon, lat
+
+
+def _coordinates(values: pd.Series, source_name: str) -> NDArray[np.float64]:
+    """(N,) degrees, NaN where there is none.
+
+    Raises:
+        InputError: they are no numbers.
+    """
+    try:
+        if values.dtype.kind in "bmM":
+            raise TypeError(f"they are of type {values.dtype}")
+        return values.to_numpy(dtype=np.float64, na_value=np.nan)
+    except (ValueError, TypeError, OverflowError) as error:
+        raise InputError(
+            f"{source_name}: the column '{values.name}' holds no numbers ({shorten_error(error)}); expected degrees in "
+            "EPSG:4326, such as 50.85."
+        ) from error
 
 
 def _points_of_geometry(rows: pd.DataFrame) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

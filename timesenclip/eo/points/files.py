@@ -1,24 +1,25 @@
-"""The files behind point tables: recognise their form, and read them in bounded pieces."""
+"""The files behind point tables: recognise their form, and read them in pieces of whole points."""
 
 from __future__ import annotations
 
-import itertools
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from timesenclip.bands import BAND_NAMES, canonical_band
-from timesenclip.errors import BandError, DataNotFoundError, InputError, TimeError, TimeSenCLIPError
-from timesenclip.messages import shorten_error
+from timesenclip.eo.points.pieces import column_names, iter_columns, read_frame
+from timesenclip.eo.points.scattered import gathered
+from timesenclip.errors import BandError, InputError, TimeError
+from timesenclip.messages import list_some
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["TableShape", "column_names", "iter_columns", "iter_frames", "read_frame", "table_shape"]
+__all__ = ["TableShape", "attribute_columns", "iter_frames", "table_shape"]
 
 _WIDE = re.compile(r"^(?P<band>.+?)[-_]ts(?P<step>\d+)(?:[-_]\d+m)?$", re.IGNORECASE)
 _LOOKS_LIKE_BAND = re.compile(r"^(?:S2[-_]L2A[-_]|OPTICAL[-_]|SENTINEL2[-_]|S2[-_])?(B\d{1,2}A?|B8A)$", re.IGNORECASE)
@@ -26,9 +27,7 @@ _UNUSED = frozenset({"B01", "B1", "B09", "B9", "B10"})
 _PLACES = ("lat", "lon", "latitude", "longitude", "lat_deg", "lon_deg", "geometry")
 _OTHER = frozenset({"sample_id", "valid_time", "year", "start_date", "timestamp", *_PLACES})
 _ROWS_PER_POINT = 12
-_ROWS = 200_000
-
-_T = TypeVar("_T")
+_STEP_DIGITS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +55,8 @@ def table_shape(columns: Sequence[str], *, source_name: str) -> TableShape:
     long: dict[str, dict[int, str]] = {}
     for column in columns:
         match = _WIDE.match(column)
+        if match and len(match["step"]) > _STEP_DIGITS:
+            raise BandError(f"{source_name}: column '{column[:60]}' names a step above 9999; number the steps from 0.")
         name = match["band"] if match else column
         band = canonical_band(name)
         if band is None:
@@ -80,7 +81,7 @@ def table_shape(columns: Sequence[str], *, source_name: str) -> TableShape:
         )
     raise BandError(
         f"{source_name} has no band columns; expected wide ones such as OPTICAL-B02-ts0-10m, or long ones such as "
-        f"S2-L2A-B02 with 'timestamp'. Found: {', '.join(columns[:12])}."
+        f"S2-L2A-B02 with 'timestamp'. Found: {list_some(columns, 12, separator=', ')}."
     )
 
 
@@ -98,58 +99,12 @@ def attribute_columns(columns: Sequence[str]) -> list[str]:
     return [name for name in columns if canonical_band(name) is None and not _WIDE.match(name)]
 
 
-def column_names(path: Path) -> list[str]:
-    """Column names of a table.
-
-    Raises:
-        DataNotFoundError: no such file, or not a table.
-    """
-    if not path.is_file():
-        raise DataNotFoundError(f"No file '{path}'; give a Parquet, GeoParquet or CSV table of points.")
-
-    def names() -> list[str]:
-        if _is_csv(path):
-            import pandas as pd
-
-            return [str(name) for name in pd.read_csv(path, nrows=0).columns]
-        import pyarrow.parquet as pq
-
-        return [str(name) for name in pq.read_schema(path).names]
-
-    return _guarded(path, names)
-
-
-def read_frame(path: Path, columns: Sequence[str] | None = None) -> pd.DataFrame:
-    """A whole table, or some columns of it.
-
-    Raises:
-        DataNotFoundError: no such file, or not a table.
-    """
-    have = column_names(path)
-
-    def whole() -> pd.DataFrame:
-        import pandas as pd
-
-        if _is_csv(path):
-            wanted = have if columns is None else list(columns)
-            return pd.read_csv(path, usecols=wanted, dtype=_as_text(wanted))
-        import pyarrow.parquet as pq
-
-        table = pq.ParquetFile(path).read(columns=columns if columns is None else list(columns))
-        frame: pd.DataFrame = table.to_pandas(
-            ignore_metadata=True
-        )  # pandas metadata may set an index, or need geopandas
-        return frame
-
-    return _guarded(path, whole)
-
-
 def iter_frames(path: Path, *, batch_size: int) -> Iterator[pd.DataFrame]:
     """Read a table in pieces of whole points: what the series need, and nothing else.
 
     Wide tables are read `batch_size` rows at a time. So are long ones, twelve rows for a point, if the rows of each
-    point follow each other; the names are read first, piece by piece, to see that. A long table whose points are
-    scattered is read whole, but given out in pieces all the same; one without names is given out whole.
+    point follow each other; the names are read first, piece by piece, to see that. The rows of a long table whose
+    points are scattered are sorted in temporary files; a table without names is given out whole.
 
     Raises:
         DataNotFoundError: no such file, or not a table.
@@ -165,64 +120,20 @@ def iter_frames(path: Path, *, batch_size: int) -> Iterator[pd.DataFrame]:
         yield from iter_columns(path, needed, rows=batch_size)
     elif "sample_id" in columns and _contiguous(path):
         yield from _whole_points(iter_columns(path, needed, rows=batch_size * _ROWS_PER_POINT))
+    elif "sample_id" in columns:
+        yield from gathered(path, needed, batch_size=batch_size)
     else:
-        yield from _gathered(read_frame(path, needed), batch_size)
-
-
-def iter_columns(path: Path, columns: Sequence[str], *, rows: int = _ROWS) -> Iterator[pd.DataFrame]:
-    """Some columns of a table, so many rows at a time; at least one piece, even of a table without rows."""
-    pieces = _csv_pieces(path, columns, rows) if _is_csv(path) else _parquet_pieces(path, columns, rows)
-    some = False
-    while (frame := _guarded(path, lambda: next(pieces, None))) is not None:
-        some = True
-        yield frame
-    if not some:
-        yield read_frame(path, columns)
-
-
-def _csv_pieces(path: Path, columns: Sequence[str], rows: int) -> Iterator[pd.DataFrame]:
-    import pandas as pd
-
-    with pd.read_csv(path, usecols=list(columns), chunksize=rows, dtype=_as_text(columns)) as pieces:
-        yield from pieces
-
-
-def _parquet_pieces(path: Path, columns: Sequence[str], rows: int) -> Iterator[pd.DataFrame]:
-    import pyarrow.parquet as pq
-
-    with pq.ParquetFile(path) as file:
-        for batch in file.iter_batches(batch_size=rows, columns=list(columns)):
-            yield batch.to_pandas()
-
-
-def _is_csv(path: Path) -> bool:
-    return path.suffix.lower() == ".csv"
-
-
-def _as_text(columns: Sequence[str]) -> dict[str, type[str]]:
-    """Types to read columns with: names are text, so that `007` does not become 7."""
-    return {"sample_id": str} if "sample_id" in columns else {}
-
-
-def _guarded(path: Path, read: Callable[[], _T]) -> _T:
-    """Run a reader of pandas or pyarrow; its errors become a `DataNotFoundError` that names the file."""
-    try:
-        return read()
-    except TimeSenCLIPError:
-        raise
-    except (OSError, ValueError) as error:  # ArrowInvalid, ParserError and UnicodeDecodeError are ValueErrors
-        raise DataNotFoundError(
-            f"Cannot read '{path}' as a table ({shorten_error(error)}); expected Parquet or CSV."
-        ) from error
+        yield read_frame(path, needed)
 
 
 def _whole_points(pieces: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
-    """Regroup the pieces of a long table so that no point is cut."""
+    """Regroup the pieces of a long table so that no point is cut; at least one piece."""
     import pandas as pd
 
     held: pd.DataFrame | None = None
     for piece in pieces:
-        frame = piece if held is None else pd.concat([held, piece], ignore_index=True)
+        frame = piece if held is None or held.empty else pd.concat([held, piece], ignore_index=True)
+        held = frame
         if frame.empty:
             continue
         last = frame["sample_id"] == frame["sample_id"].iloc[-1]
@@ -231,21 +142,6 @@ def _whole_points(pieces: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
         held = frame[last]
     if held is not None:
         yield held
-
-
-def _gathered(frame: pd.DataFrame, batch_size: int) -> Iterator[pd.DataFrame]:
-    """Pieces of a long table whose points are scattered, in the order in which the points first appear."""
-    import pandas as pd
-
-    if "sample_id" not in frame or frame.empty or frame["sample_id"].isna().any():
-        yield frame
-        return
-    number, names = pd.factorize(frame["sample_id"])
-    order = np.argsort(number, kind="stable")
-    cuts = np.searchsorted(number[order], np.arange(0, len(names) + batch_size, batch_size))
-    for first, last in itertools.pairwise(cuts):
-        if first < last:
-            yield frame.iloc[order[first:last]]
 
 
 def _contiguous(path: Path) -> bool:

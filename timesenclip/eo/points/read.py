@@ -19,14 +19,8 @@ from timesenclip.bands import BAND_NAMES
 from timesenclip.eo.period import Every, Period, as_period
 from timesenclip.eo.pixel_checks import check_dark_level
 from timesenclip.eo.points.columns import calibrate, complete_bands, places, sample_ids
-from timesenclip.eo.points.files import (
-    attribute_columns,
-    column_names,
-    iter_columns,
-    iter_frames,
-    read_frame,
-    table_shape,
-)
+from timesenclip.eo.points.files import attribute_columns, iter_frames, table_shape
+from timesenclip.eo.points.pieces import column_names, iter_columns, read_frame
 from timesenclip.eo.points.wide_long import from_long, from_wide, long_points, timestamps, wide_dates
 from timesenclip.eo.points.window import select_window
 from timesenclip.eo.radiometry import Units
@@ -100,10 +94,11 @@ def iter_points(
 ) -> Iterator[PixelSeries]:
     """Read a table of points piece by piece; arguments and errors as `read_points`.
 
-    Memory is bounded for Parquet and CSV in wide form, and in long form where the rows of a point follow each other. A
-    long table whose points are scattered is held in memory as it is (20 bytes a row and more), and given out in pieces;
-    one without `sample_id` is given out whole. Points without any clear observation are yielded too, with `valid` all
-    False. The number of steps may differ between pieces.
+    Memory is bounded, whatever the size of the table and of its row groups; it grows by the names of the points (some
+    100 bytes each) where the rows of a long table are scattered, since these are sorted in temporary files first, and
+    by the footer of a Parquet file (columns times row groups). A long table without `sample_id` is held in memory as a
+    whole. Points without any clear observation are yielded too, with `valid` all False. The number of steps may differ
+    between pieces.
 
     Yields:
         Series of about `batch_size` points (long tables: of their usual twelve rows), in order.

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from timesenclip.eo.period import Every
+from timesenclip.eo.period import YEARS, Every
+from timesenclip.eo.points.columns import require_names
 from timesenclip.eo.points.files import TableShape
 from timesenclip.errors import InputError, TimeError
 from timesenclip.messages import shorten_error
@@ -70,6 +72,7 @@ def long_points(frame: pd.DataFrame, *, source_name: str) -> tuple[NDArray[np.in
             raise InputError(
                 f"{source_name}: row {int(frame['sample_id'].isna().argmax())} has no sample_id; name each point."
             )
+        require_names(frame["sample_id"], source_name=source_name)
         point, names = pd.factorize(frame["sample_id"].astype(str))
         return np.asarray(point, dtype=np.intp), [str(name) for name in names]
     for place in _PLACE:
@@ -102,22 +105,46 @@ def wide_dates(
         raise TimeError(f"{source_name}: a wide table needs a column 'start_date', the first day of step 0.")
     first = _read_days(frame, "start_date", example="2018-01-01", source_name=source_name)
     number = np.asarray(steps)
-    return np.stack([_begin(first, number, step), _begin(first, number + 1, step)], axis=-1)  # (N, T, 2)
+    begin = _begin(first, number, step)
+    _require_years(begin, "step", source_name)
+    return np.stack([begin, _begin(first, number + 1, step)], axis=-1)  # (N, T, 2)
 
 
 def _read_days(frame: pd.DataFrame, column: str, *, example: str, source_name: str) -> NDArray[np.datetime64]:
     """(rows,) datetime64[D] of a column of dates; those with a time zone are put into UTC first."""
     import pandas as pd
 
+    values = frame[column]
+    if values.dtype.kind in "iufb" and values.notna().any():  # pandas would count them as nanoseconds since 1970
+        raise TimeError(
+            f"{source_name}: column '{column}' holds numbers such as {values.dropna().iloc[0]}; expected dates as "
+            f"{example}."
+        )
     try:
-        when = pd.to_datetime(frame[column], utc=True).dt.tz_localize(None).to_numpy().astype("datetime64[D]")
-    except (ValueError, TypeError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # pandas warns of texts that it then refuses
+            when = pd.to_datetime(values, utc=True).dt.tz_localize(None).to_numpy().astype("datetime64[D]")
+    except (ValueError, TypeError, OverflowError, NotImplementedError) as error:
         raise TimeError(
             f"{source_name}: column '{column}' holds no dates ({shorten_error(error)}); expected {example}."
         ) from error
     if np.isnat(when).any():
         raise TimeError(f"{source_name}: row {int(np.isnat(when).argmax())} has no {column}; give each row a date.")
+    _require_years(when, column, source_name)
     return np.asarray(when)
+
+
+def _require_years(when: NDArray[np.datetime64], what: str, source_name: str) -> None:
+    """Refuse dates outside of the years that a period may have: they are errors, and composites would fill memory.
+
+    Raises:
+        TimeError: there is one; `when` has one row a row of the table.
+    """
+    first, last = YEARS
+    wrong = (when < np.datetime64(f"{first}-01-01")) | (when >= np.datetime64(f"{last + 1}-01-01"))
+    if wrong.any():
+        row = int(np.argwhere(wrong)[0][0])
+        raise TimeError(f"{source_name}: row {row} has the {what} {when[wrong][0]}; expected {first} to {last}.")
 
 
 def _begin(first: NDArray[np.datetime64], number: NDArray[np.integer], step: Every | int) -> NDArray[np.datetime64]:
@@ -155,9 +182,15 @@ def _cadence(point: NDArray[np.intp], when: NDArray[np.datetime64]) -> NDArray[n
 
 def _numbers(frame: pd.DataFrame, columns: Sequence[str], source_name: str) -> NDArray[np.float32]:
     """(rows, columns) float32, NaN where empty."""
+    others = [name for name in columns if frame[name].dtype.kind in "bmM"]
+    if others:
+        raise InputError(
+            f"{source_name}: the band column '{others[0]}' is of type {frame[others[0]].dtype}; expected numbers."
+        )
     try:
-        return frame[list(columns)].to_numpy(dtype=np.float32, na_value=np.nan)
-    except (ValueError, TypeError) as error:
+        with np.errstate(all="ignore"):  # what is too large for float32 becomes infinite, and is then no observation
+            return frame[list(columns)].to_numpy(dtype=np.float32, na_value=np.nan)
+    except (ValueError, TypeError, OverflowError) as error:
         raise InputError(
             f"{source_name}: band columns such as '{columns[0]}' hold no numbers ({shorten_error(error)})."
         ) from error

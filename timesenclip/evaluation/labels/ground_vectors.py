@@ -55,6 +55,7 @@ def read_ground(path: str | Path) -> Ground:
         vectors = np.array(rows, dtype=np.float32)  # (M, D)
     except (TypeError, ValueError) as error:
         raise InputError(f"'{file}': embeddings hold values that are not numbers; expected lists of float.") from error
+    vectors[~np.isfinite(vectors).all(axis=1)] = np.nan  # such a row counts as none; infinity would warn below
     length = np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
     return Ground(tuple(map(str, table["sample_id"].to_pylist())), vectors / length)
 

@@ -7,14 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from timesenclip.eo.points.files import (
-    TableShape,
-    attribute_columns,
-    column_names,
-    iter_frames,
-    read_frame,
-    table_shape,
-)
+from timesenclip.eo.points.files import TableShape, attribute_columns, iter_frames, table_shape
+from timesenclip.eo.points.pieces import column_names, read_frame
 from timesenclip.eo.points.read import iter_points, read_points
 from timesenclip.errors import BandError, InputError, TimeError
 from timesenclip.testing import random_series, write_long_table, write_wide_table

@@ -114,3 +114,50 @@ def test_an_offset_left_in_a_table_is_noticed_and_can_be_removed(tmp_path: Path)
     with pytest.warns(DegradedInputWarning, match="offset of 1000"):
         points_from_frame(late)
     assert np.allclose(points_from_frame(late, offset_dn=1000).reflectance, points_from_frame(frame).reflectance)
+
+
+@pytest.mark.parametrize("form", ["wide", "long"])
+@pytest.mark.parametrize("suffix", [".parquet", ".csv"])
+def test_a_table_without_rows_is_refused(form: str, suffix: str, tmp_path: Path) -> None:
+    write = write_wide_table if form == "wide" else write_long_table
+    frame = pd.read_parquet(write(random_series(3), tmp_path / "a.parquet")).iloc[:0]
+    path = tmp_path / f"b{suffix}"
+    _ = frame.to_csv(path, index=False) if suffix == ".csv" else frame.to_parquet(path)
+    for read in (read_points, lambda path: list(iter_points(path))):
+        with pytest.raises(InputError, match="no points"):
+            read(path)
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "match"),
+    [
+        ("lat", "here", "'lat' holds no numbers"),
+        ("lon", [1.0], "'lon' holds no numbers"),
+        ("lat", True, "'lat' holds no numbers"),
+        ("sample_id", [1, 2], "row 0 has a list as sample_id"),
+        ("sample_id", b"\xff", "row 0 has a bytes as sample_id"),
+        ("start_date", 20180101, "holds numbers such as 20180101"),
+        ("start_date", "1700-01-01", "expected 1972 to 2100"),
+        ("start_date", "9999-12-31", "expected 1972 to 2100"),
+        ("start_date", {"a": 1}, "holds no dates"),
+        ("OPTICAL-B02-ts0-10m", True, "is of type bool"),
+    ],
+)
+def test_values_that_cannot_be_are_named(column: str, value: object, match: str, tmp_path: Path) -> None:
+    frame = pd.read_parquet(write_wide_table(random_series(3), tmp_path / "a.parquet"))
+    with pytest.raises(InputError, match=match):
+        points_from_frame(frame.assign(**{column: [value] * len(frame)}))
+
+
+def test_steps_beyond_the_calendar_are_refused(tmp_path: Path) -> None:
+    frame = pd.read_parquet(write_wide_table(random_series(3), tmp_path / "a.parquet"))
+    for step, error in (("9999", TimeError), ("9" * 5000, BandError)):
+        wide = frame.rename(columns={name: name.replace("-ts11-", f"-ts{step}-") for name in frame})
+        with pytest.raises(error):
+            points_from_frame(wide)
+
+
+def test_a_wide_row_without_a_name_gets_its_number(tmp_path: Path) -> None:
+    frame = pd.read_parquet(write_wide_table(random_series(3), tmp_path / "a.parquet"))
+    frame.loc[1, "sample_id"] = None
+    assert points_from_frame(frame).sample_id[1] == "1"
