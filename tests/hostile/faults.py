@@ -8,7 +8,6 @@ import socket
 import subprocess
 import sys
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -172,7 +171,6 @@ def _crash(_: list[str]) -> None:
 
 
 def _change_class(_: list[str]) -> None:
-    OrderedDict.hostile = 1  # type: ignore[attr-defined]
     import torch
 
     torch.nn.Module.forward = None  # type: ignore[assignment,method-assign]
@@ -229,11 +227,15 @@ def _inputs(place: Place) -> Sequence[Any]:
     return [place.trap]
 
 
+def _unbuildable(_: Place) -> Sequence[Any]:
+    raise ValueError("no such value")
+
+
 def fault_cases() -> list[Case]:
-    """A case for every false application, and two that do what they should."""
+    """A case for every false application, two that do what they should, and one that cannot be built."""
     writing = ("leaves a temporary name", "changes its input", "writes a secret")
     found = [
         Case("fault", f"fault/{name}", _inputs, "works" if name in writing else "refused", app=name) for name in FAULTS
     ]
     good = [Case("fault", f"fault/{name}", _inputs, how, app=name) for name, how in (("refuses", "refused"), ("works", "works"))]
-    return [*found, *good]
+    return [*found, *good, Case("fault", "fault/cannot be built", _unbuildable)]

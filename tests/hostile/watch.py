@@ -174,8 +174,13 @@ class Sentry:
 
     def changed_classes(self) -> list[str]:
         """Names whose attributes are not those at the start."""
-        now = _marks()
-        return sorted(name for name in self._marks if now.get(name) != self._marks[name])
+        now, found = _marks(), []
+        for name, old in self._marks.items():
+            new = now.get(name, {})
+            keys = sorted(key for key in {*old, *new} if old.get(key) != new.get(key))
+            if keys:
+                found.append(f"{name}: {', '.join(keys[:4])}")
+        return found
 
     def _hook(self, event: str, args: tuple[Any, ...]) -> None:
         if event in _CHILD_EVENTS:
@@ -201,8 +206,8 @@ _CHILD_EVENTS = frozenset(
 )
 
 
-def _marks() -> dict[str, int]:
-    """A number for each class and module that a hostile pickle could alter, equal as long as it is unaltered."""
+def _marks() -> dict[str, dict[str, int]]:
+    """The attributes of each class and module that a hostile pickle could alter, by name."""
     names = {
         "torch": ("Tensor", "nn.Module", "nn.Linear", "nn.Parameter", "FloatStorage", "UntypedStorage", "Size"),
         "torch.serialization": ("_get_restore_location", "load"),
@@ -231,11 +236,13 @@ def _marks() -> dict[str, int]:
     return found
 
 
-def _mark(thing: Any) -> int:
-    inside = vars(thing) if hasattr(thing, "__dict__") else {}
-    ignored = ("__warningregistry__", "_", "__annotations__", "__abstractmethods__", "__static_attributes__")
-    parts = sorted((str(key), id(value)) for key, value in dict(inside).items() if key not in ignored)
-    return hash((id(thing), tuple(parts)))
+def _mark(thing: Any) -> dict[str, int]:
+    inside = dict(vars(thing)) if hasattr(thing, "__dict__") else {}
+    return {str(key): id(value) for key, value in inside.items() if key not in _LAZY} | {"itself": id(thing)}
+
+
+_LAZY = ("__warningregistry__", "_", "__annotations__", "__abstractmethods__", "__static_attributes__")
+"""Attributes that Python and libraries fill when they are first used."""
 
 
 def judge(case: Case, seen: Observed, arguments: Sequence[str] = ()) -> list[tuple[str, str]]:
