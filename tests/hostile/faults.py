@@ -237,5 +237,8 @@ def fault_cases() -> list[Case]:
     found = [
         Case("fault", f"fault/{name}", _inputs, "works" if name in writing else "refused", app=name) for name in FAULTS
     ]
-    good = [Case("fault", f"fault/{name}", _inputs, how, app=name) for name, how in (("refuses", "refused"), ("works", "works"))]
+    good = [
+        Case("fault", f"fault/{name}", _inputs, how, app=name)
+        for name, how in (("refuses", "refused"), ("works", "works"))
+    ]
     return [*found, *good, Case("fault", "fault/cannot be built", _unbuildable)]

@@ -287,7 +287,9 @@ def _words(case: Case, seen: Observed) -> list[tuple[str, str]]:
         faults.append(("message", f"noise: {noise[0][:160]}"))
     errors = [line for line in lines if line.startswith("error: ")]
     if seen.exit_code in (1, 2) and len(errors) != 1:
-        faults.append(("message", f"{len(errors)} lines begin with 'error: '; last: {(lines or ['nothing'])[-1][:120]}"))
+        faults.append(
+            ("message", f"{len(errors)} lines begin with 'error: '; last: {(lines or ['nothing'])[-1][:120]}")
+        )
     if seen.exit_code == 2:
         other = [line for line in lines if not line.startswith(("error: ", "warning: "))]
         if other:

@@ -26,6 +26,7 @@ from timesenclip.ground.load import load_tower
 from timesenclip.messages import redact, shorten_error
 from timesenclip.owned import atomic_folder, require_replaceable
 from timesenclip.safe_torch_load import read_tensors
+from timesenclip.weights_files import check_finite
 
 __all__ = ["TOKENIZER", "Activation", "ImportedClip", "import_clip"]
 
@@ -117,6 +118,7 @@ def import_clip(
     if prefix + "logit_scale" in tensors:
         state["logit_scale"] = _scalar(tensors[prefix + "logit_scale"])
         used.append(prefix + "logit_scale")
+    check_finite(state, file=path)
     found = ImportedClip(
         target,
         kind,

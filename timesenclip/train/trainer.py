@@ -22,11 +22,13 @@ from typing import Any, cast
 
 import torch
 import yaml
+from safetensors import SafetensorError
 from torch import Tensor
 
 from timesenclip._version import __version__
-from timesenclip.errors import CheckpointError, TrainingDivergedError
+from timesenclip.errors import CheckpointError, RunStoppedError, TrainingDivergedError
 from timesenclip.files import write_json, write_text
+from timesenclip.messages import shorten_error
 from timesenclip.model.checkpoint_config import CHECKPOINT_FILES, read_config
 from timesenclip.owned import claimed, require_own_names, require_replaceable
 from timesenclip.train.batches import Batch
@@ -311,7 +313,13 @@ class _Run:
 
     def _write_checkpoint(self, name: str, held: HeldOut | None) -> None:
         encoder = copy.deepcopy(self.kept.encoder).cpu()
-        self.source.write_checkpoint(encoder, self.folder / name, scale=self.scale, step=self.step, held=held)
+        try:
+            self.source.write_checkpoint(encoder, self.folder / name, scale=self.scale, step=self.step, held=held)
+        except (OSError, SafetensorError) as error:  # safetensors has an error of its own for a full disk
+            raise RunStoppedError(
+                f"Cannot write '{self.folder / name}' ({shorten_error(error)}); the state saved before is kept. Make "
+                "room and run the same command."
+            ) from error
 
     def _trained(self) -> Trained:
         selects = self.source.validation is not None

@@ -13,7 +13,7 @@ from timesenclip.model.checkpoint import load
 from timesenclip.model.embed import embed
 from timesenclip.tasks.classify import classify
 from timesenclip.tasks.fit_vectors import METHODS
-from timesenclip.tasks.heads import adapted, fit_head, load_head, save_head
+from timesenclip.tasks.heads import Head, adapted, fit_head, load_head, save_head
 from timesenclip.testing import random_series
 
 
@@ -67,3 +67,24 @@ def test_broken_heads_and_foreign_folders_are_refused(tmp_path: Path) -> None:
         load_head(tmp_path / "head")
     with pytest.raises(CheckpointError, match="No head at"):
         load_head(tmp_path / "nothing")
+
+
+@pytest.mark.parametrize("value", ["NaN", "1e999", "-1", "0", "true", '"0.1"'])
+def test_a_head_with_numbers_that_are_none_is_refused(value: str, tmp_path: Path) -> None:
+    model, taxonomy = load(), taxonomy_from_phrases(["water", "forest"])
+    vectors = np.eye(2, model.config.tower.dim, dtype=np.float32)
+    head = Head(taxonomy, vectors, 0.125, model.config.name, model.digest)
+    folder = save_head(head, tmp_path / "head")
+    assert load_head(folder).temperature == 0.125
+    text = (folder / "head.json").read_text()
+    (folder / "head.json").write_text(text.replace("0.125", value))
+    with pytest.raises(CheckpointError, match="head"):
+        load_head(folder)
+
+
+def test_a_head_whose_vectors_are_not_finite_is_refused(tmp_path: Path) -> None:
+    model, taxonomy = load(), taxonomy_from_phrases(["water", "forest"])
+    vectors = np.full((2, model.config.tower.dim), np.nan, dtype=np.float32)
+    folder = save_head(Head(taxonomy, vectors, 0.125, model.config.name, model.digest), tmp_path / "head")
+    with pytest.raises(CheckpointError, match="'vectors' holds NaN"):
+        load_head(folder)

@@ -19,12 +19,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from timesenclip.errors import TowerError
+from timesenclip.errors import CheckpointError, TowerError
 from timesenclip.ground.clip.state_dict import NO_WEIGHTS, Part, Tensors
-from timesenclip.ground.clip.tower import ClipTower
+from timesenclip.ground.clip.tower import ClipTower, check_sizes
 from timesenclip.ground.clip.transformers_package import import_transformers
 from timesenclip.messages import shorten_error
-from timesenclip.read_files import read_json
+from timesenclip.weights_files import check_finite, read_config_json
 
 __all__ = ["MODEL_TYPE", "ModifiedResNet", "ResNetClipTower", "read_resnet"]
 
@@ -155,6 +155,20 @@ def read_resnet(tensors: Tensors) -> Part:
     return Part(sizes, state, dim)
 
 
+def _check_visual(sizes: dict[str, Any]) -> None:
+    """Check the sizes of the image side, before it is built.
+
+    Raises:
+        ValueError: a size is no whole number, or larger than that of any published model by far.
+    """
+    layers, most = sizes["layers"], {"width": 1024, "image_size": 4096, "dim": 16_384}
+    if not isinstance(layers, list) or len(layers) != 4 or not all(type(n) is int and 1 <= n <= 128 for n in layers):
+        raise ValueError("visual.layers are no four numbers of blocks")
+    for name, limit in most.items():
+        if type(sizes[name]) is not int or not 1 <= sizes[name] <= limit:
+            raise ValueError(f"visual.{name} is {ascii(sizes[name])[:40]}, expected 1..{limit:,}")
+
+
 class ResNetClipTower(ClipTower):
     """A frozen CLIP with a modified ResNet as image side."""
 
@@ -174,13 +188,15 @@ class ResNetClipTower(ClipTower):
         self._source, self._revision = str(source), None
         self._device, self._batch, self._kind = device, batch_size, "clip"
         try:
-            config = read_json(Path(source) / "config.json", what="configuration")
+            config = read_config_json(Path(source) / "config.json")
             self._visual = {key: config["visual"][key] for key in ("layers", "width", "image_size", "dim")}
+            _check_visual(self._visual)
             text = self._transformers.CLIPTextConfig(**config["text_config"])
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise TowerError(
                 f"{source}: config.json cannot be read ({shorten_error(error)}); import the weights again."
             ) from error
+        check_sizes(text.to_dict(), source_name=str(source))
         self._config: Any = SimpleNamespace(text_config=text, projection_dim=self._visual["dim"])
 
     @cached_property
@@ -192,12 +208,13 @@ class ResNetClipTower(ClipTower):
             with safe_open(Path(self._source) / "model.safetensors", framework="pt") as file:
                 names = [name for name in file.keys() if name.startswith("visual.")]  # noqa: SIM118 (no mapping)
                 state = {name.removeprefix("visual."): file.get_tensor(name) for name in names}
+            check_finite(state, file=self._source)
             missing = [
                 name for name in model.load_state_dict(state, strict=False).missing_keys if "batches" not in name
             ]
             if missing:  # counts of batches matter in training only and are not in the file
                 raise RuntimeError(f"{len(missing)} tensors are missing, such as 'visual.{missing[0]}'")
-        except (OSError, SafetensorError, RuntimeError) as error:
+        except (OSError, SafetensorError, RuntimeError, CheckpointError) as error:
             raise TowerError(
                 f"{self._source}: the weights cannot be loaded ({shorten_error(error)}); import them again."
             ) from error

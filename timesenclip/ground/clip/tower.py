@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from timesenclip.errors import DegradedInputWarning, TowerError
+from timesenclip.errors import CheckpointError, DegradedInputWarning, TowerError
 from timesenclip.ground.clip.transformers_package import import_transformers, quiet_transformers
 from timesenclip.ground.tower import checked_texts
 from timesenclip.messages import shorten_error
-from timesenclip.read_files import read_json
+from timesenclip.weights_files import check_finite, read_config_json
 
 if TYPE_CHECKING:
     import torch
@@ -24,9 +24,21 @@ if TYPE_CHECKING:
     from timesenclip.ground.clip.preprocess import Preprocessing
     from timesenclip.ground.tower import ImageLike
 
-__all__ = ["ClipTower"]
+__all__ = ["ClipTower", "check_sizes"]
 
 _KINDS = ("clip", "siglip")
+_MOST = {
+    "hidden_size": 16_384,
+    "intermediate_size": 65_536,
+    "num_hidden_layers": 128,
+    "num_attention_heads": 1024,
+    "projection_dim": 16_384,
+    "vocab_size": 2_000_000,
+    "max_position_embeddings": 131_072,
+    "image_size": 4096,
+    "patch_size": 512,
+}
+"""Largest value of each size of one side."""
 
 
 class ClipTower:
@@ -56,6 +68,8 @@ class ClipTower:
             raise TowerError(
                 f"{self._source}: a '{self._kind}' model is no ground tower; expected one of {', '.join(_KINDS)}."
             )
+        for side in ("text_config", "vision_config"):
+            check_sizes(getattr(self._config, side).to_dict(), source_name=self._source)
 
     @property
     def name(self) -> str:
@@ -178,7 +192,7 @@ class ClipTower:
         for file, key in (("preprocessor_config.json", None), ("processor_config.json", "image_processor")):
             path = self._find(file)
             if path is not None:
-                config = read_json(path, what="description of the images", error=TowerError, fix="get the model again")
+                config = read_config_json(Path(path))
                 config = config if key is None else config.get(key)
                 if config:
                     return Preprocessing.from_config(config, source_name=self._source)
@@ -220,6 +234,10 @@ class ClipTower:
             raise TowerError(
                 f"{self._source}: {len(absent)} weights are missing ({absent[0]}, ...); use a complete model."
             )
+        try:
+            check_finite(model.state_dict(), file=self._source)
+        except CheckpointError as error:
+            raise TowerError(str(error)) from error
         return model.eval().requires_grad_(False).to(self._device)
 
     def _load(self, what: str, loader: Callable[..., Any]) -> Any:
@@ -237,6 +255,18 @@ class ClipTower:
             raise TowerError(
                 f"{self._source}: the {what} cannot be loaded ({shorten_error(error)}); {advice}."
             ) from error
+
+
+def check_sizes(sizes: Mapping[str, Any], *, source_name: str) -> None:
+    """Check the sizes in the configuration of one side, before a model is built from them.
+
+    Raises:
+        TowerError: a size is no whole number, or larger than that of any published model by far.
+    """
+    for name, most in _MOST.items():
+        value = sizes.get(name, 1)
+        if type(value) is not int or not 1 <= value <= most:
+            raise TowerError(f"{source_name}: {name} is {ascii(value)[:40]}; expected a whole number, 1..{most:,}.")
 
 
 def _features(output: Any) -> torch.Tensor:

@@ -130,3 +130,32 @@ def test_loading_says_nothing_and_leaves_the_log_level(
     assert capfd.readouterr() == ("", "")
     assert caplog.records == []  # not the report that the other half of the weights is unused
     assert transformers.utils.logging.get_verbosity() == before
+
+
+@pytest.mark.parametrize(
+    ("side", "name", "value"),
+    [
+        ("text_config", "num_hidden_layers", 1_000_000),
+        ("vision_config", "hidden_size", 10**9),
+        ("text_config", "vocab_size", -1),
+    ],
+)
+def test_a_size_in_the_config_is_not_believed(
+    side: str, name: str, value: int, tiny_clip: Path, tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(tiny_clip, tmp_path / "clip"))
+    config = json.loads((folder / "config.json").read_text())
+    config[side][name] = value
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(TowerError, match=f"{name} is {value}; expected a whole number") as caught:
+        ClipTower(folder)
+    assert "\n" not in str(caught.value)
+
+
+def test_weights_that_are_not_finite_are_refused_by_name(tiny_clip: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(tiny_clip, tmp_path / "clip"))
+    tensors = load_file(folder / "model.safetensors")
+    tensors["text_projection.weight"][0, 0] = float("nan")
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(TowerError, match=r"'text_projection\.weight' holds NaN"):
+        ClipTower(folder).encode_text(["a field"])
