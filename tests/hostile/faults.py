@@ -27,7 +27,7 @@ def _timesenclip(_arguments: list[str]) -> None:
 
 
 def _refuse(message: str = "no such file; give another one.") -> None:
-    print(f"error: {message}", file=sys.stderr)
+    sys.stderr.write(f"error: {message}\n")
     sys.exit(2)
 
 
@@ -237,5 +237,8 @@ def fault_cases() -> list[Case]:
     found = [
         Case("fault", f"fault/{name}", _inputs, "works" if name in writing else "refused", app=name) for name in FAULTS
     ]
-    good = [Case("fault", f"fault/{name}", _inputs, how, app=name) for name, how in (("refuses", "refused"), ("works", "works"))]
+    good = [
+        Case("fault", f"fault/{name}", _inputs, how, app=name)
+        for name, how in (("refuses", "refused"), ("works", "works"))
+    ]
     return [*found, *good, Case("fault", "fault/cannot be built", _unbuildable)]

@@ -1,8 +1,8 @@
 """Run cases in one pool of warm processes: each has imported every library, and forks a process for each case.
 
-    with Pool(workers=2, seed=0) as pool:
-        for result in pool.run(cases):
-            print(result.name, result.outcome)
+with Pool(workers=2, seed=0) as pool:
+    for result in pool.run(cases):
+        print(result.name, result.outcome)
 """
 
 from __future__ import annotations

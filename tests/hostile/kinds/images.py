@@ -110,7 +110,13 @@ def _among(name: str, content: Make, expect: Expect) -> Case:
         (place.folder / "photos" / "99990001N.jpg").write_bytes(content(place))
         return ["ground", "embed", "photos", "--tower", place.base / "clip", "-o", "out"]
 
-    return Case("images", f"images/among others/{name}", build, "partial" if expect == "refused" else "no crash", writes=("out", "out.partial"))
+    return Case(
+        "images",
+        f"images/among others/{name}",
+        build,
+        "partial" if expect == "refused" else "no crash",
+        writes=("out", "out.partial"),
+    )
 
 
 def _asked(name: str, content: Make) -> Case:
@@ -128,5 +134,8 @@ def cases() -> list[Case]:
     found += [_alone(f"file: {n}", b, "refused", breakage=True) for n, b in BREAKAGES.items() if n != "cut short"]
     found += [_alone(f"changed bytes {i}", flip, "no crash", breakage=True) for i in range(4)]
     found += [_alone(f"changed header {i}", flip_head, "no crash", breakage=True) for i in range(4)]
-    found += [_among(n, *_PHOTOS[n]) for n in ("PostScript", "PNG of 60000 pixels a side", "an SVG", "PNG without data", "a GIF")]
+    found += [
+        _among(n, *_PHOTOS[n])
+        for n in ("PostScript", "PNG of 60000 pixels a side", "an SVG", "PNG without data", "a GIF")
+    ]
     return [*found, *[_asked(n, _PHOTOS[n][0]) for n in ("a JPEG", "PostScript", "PNG of a bomb")]]

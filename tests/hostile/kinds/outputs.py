@@ -13,13 +13,50 @@ _COMMANDS: dict[str, Callable[[Place, str], Sequence[object]]] = {
     "embed-area": lambda p, o: ["embed-area", p.base / "cube", "-o", o],
     "ask": lambda p, o: ["ask", p.base / "store.zarr", "-p", "maize", "-p", "forest", "-o", o],
     "change": lambda p, o: ["change", p.base / "store.zarr", p.base / "store.zarr", "-o", o],
-    "adapt": lambda p, o: ["adapt", p.base / "labelled.parquet", "--labels", "kind", "-p", "maize", "-p", "forest", "-o", o],
+    "adapt": lambda p, o: [
+        "adapt",
+        p.base / "labelled.parquet",
+        "--labels",
+        "kind",
+        "-p",
+        "maize",
+        "-p",
+        "forest",
+        "-o",
+        o,
+    ],
     "train": lambda p, o: ["train", _recipe(p), "-o", o, "--accelerator", "cpu"],
     "data sen4map": lambda p, o: ["data", "sen4map", p.base / "sen4map.h5", "-o", o],
     "data points": lambda p, o: ["data", "points", p.base / "wide.parquet", "--year", 2021, "-o", o],
-    "data split": lambda p, o: ["data", "split", p.base / "training.zarr", "-o", o, "--split-block-deg", 3, "--validation", 0.3, "--test", 0.2],
+    "data split": lambda p, o: [
+        "data",
+        "split",
+        p.base / "training.zarr",
+        "-o",
+        o,
+        "--split-block-deg",
+        3,
+        "--validation",
+        0.3,
+        "--test",
+        0.2,
+    ],
     "ground embed": lambda p, o: ["ground", "embed", p.base / "photos", "--tower", p.base / "clip", "-o", o],
-    "evaluate suite": lambda p, o: ["evaluate", "suite", p.base / "labelled.parquet", "--labels", "kind", "-p", "maize", "-p", "forest", "--draws", 20, "-o", o],
+    "evaluate suite": lambda p, o: [
+        "evaluate",
+        "suite",
+        p.base / "labelled.parquet",
+        "--labels",
+        "kind",
+        "-p",
+        "maize",
+        "-p",
+        "forest",
+        "--draws",
+        20,
+        "-o",
+        o,
+    ],
     "demo": lambda p, o: ["demo", "-o", o],
 }
 """Commands that write a folder."""
@@ -118,7 +155,13 @@ def _beside(name: str, theirs: str, output: str, expect: Expect) -> Case:
         return _COMMANDS["embed-area"](place, output)
 
     bare = Path(output)
-    allowed = (output, bare.with_suffix(".json").name, bare.with_suffix(".manifest.jsonl").name, f"{output}.json", f"{output}.manifest.jsonl")
+    allowed = (
+        output,
+        bare.with_suffix(".json").name,
+        bare.with_suffix(".manifest.jsonl").name,
+        f"{output}.json",
+        f"{output}.manifest.jsonl",
+    )
     return Case("outputs", f"outputs/beside/{name}", build, expect, writes=allowed)
 
 
@@ -152,7 +195,7 @@ def cases() -> list[Case]:
     for command in _COMMANDS:
         for name, (prepare, expect) in _PLACES.items():
             slow = command in ("demo", "evaluate suite")  # what they do where they may takes too long for a case
-            if slow and expect == "works" or command == "demo" and name != "a foreign folder":
+            if (slow and expect == "works") or (command == "demo" and name != "a foreign folder"):
                 continue
             found.append(_folder_case(command, name, prepare, expect))
     for command in _FILES:

@@ -70,7 +70,18 @@ def _classify(name: str, phrase: str, expect: Expect, command: str) -> Case:
 def _template(name: str, template: str, expect: Expect) -> Case:
     def build(place: Place) -> Sequence[object]:
         shutil.copy(place.base / "wide.parquet", place.folder / "points.parquet")
-        return ["classify", "points.parquet", "-p", "maize", "-p", "forest", "--templates", template, "-o", "out/a.parquet"]
+        return [
+            "classify",
+            "points.parquet",
+            "-p",
+            "maize",
+            "-p",
+            "forest",
+            "--templates",
+            template,
+            "-o",
+            "out/a.parquet",
+        ]
 
     return Case("phrases", f"phrases/template/{name}", build, expect)
 
@@ -86,7 +97,17 @@ def _many(count: int, expect: Expect) -> Case:
 
 def cases() -> list[Case]:
     found = [_classify(n, p, e, "classify") for n, (p, e) in _PHRASES.items()]
-    few = ("valid", "right to left", "escapes", "a surrogate", "a control of Latin-1", "markup of HTML", "markup of rich", "a line feed", "slashes and dots")
+    few = (
+        "valid",
+        "right to left",
+        "escapes",
+        "a surrogate",
+        "a control of Latin-1",
+        "markup of HTML",
+        "markup of rich",
+        "a line feed",
+        "slashes and dots",
+    )
     found += [_classify(n, *_PHRASES[n], command) for command in ("map", "ask") for n in few]
     found += [_template(n, t, e) for n, (t, e) in _TEMPLATES.items()]
     return [*found, _many(60, "works"), _many(255, "refused")]

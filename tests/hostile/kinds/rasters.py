@@ -155,7 +155,10 @@ _STACK: dict[str, tuple[Callable[[Path, Place], None], Expect]] = {
     "one pixel": (_rewritten(values=lambda v, p: v[:, :1, :1]), "refused"),
     "several bands": (_rewritten(values=lambda v, p: np.repeat(v, 3, axis=0)), "refused or works"),
     "complex values": (_rewritten(values=lambda v, p: v.astype("complex64")), "refused"),
-    "nodata not a number": (_rewritten(values=lambda v, p: v.astype("float32"), nodata=float("nan")), "refused or works"),
+    "nodata not a number": (
+        _rewritten(values=lambda v, p: v.astype("float32"), nodata=float("nan")),
+        "refused or works",
+    ),
     "a rotated grid": (_rewritten(transform=(9.0, 3.0, 5e5, 3.0, -9.0, 5.6e6)), "refused"),
     "a grid of no width": (_rewritten(transform=(1e-300, 0.0, 5e5, 0.0, -1e-300, 5.6e6)), "refused"),
     "a grid that is not finite": (_rewritten(transform=(float("nan"), 0.0, 5e5, 0.0, -10.0, 5.6e6)), "refused"),
@@ -163,7 +166,10 @@ _STACK: dict[str, tuple[Callable[[Path, Place], None], Expect]] = {
     "a band that is gone": (lambda f, p: _one(f, p).unlink(), "refused or works"),
     "a name without a date": (_all_renamed(lambda n: n.split("_")[1]), "refused"),
     "a date that is none": (_all_renamed(lambda n: "2021-99-99_" + n.split("_")[1]), "refused"),
-    "one date that is none": (_renamed(lambda n, p: f"2021-{p.random.randint(13, 99)}-77_" + n.split("_")[1]), "refused"),
+    "one date that is none": (
+        _renamed(lambda n, p: f"2021-{p.random.randint(13, 99)}-77_" + n.split("_")[1]),
+        "refused",
+    ),
     "a date in the year 0000": (_renamed(lambda n, p: "0000-00-00_" + n.split("_")[1]), "refused"),
     "escapes in a name": (_renamed(lambda n, p: "2021-01-07_\x1b[31m_" + n.split("_")[1]), "refused or works"),
     "a surrogate in a name": (_renamed(lambda n, p: "2021-01-07_\udcff_" + n.split("_")[1]), "refused or works"),
@@ -172,9 +178,15 @@ _STACK: dict[str, tuple[Callable[[Path, Place], None], Expect]] = {
     "a VRT of an address": (_vrt(lambda p: f"/vsicurl/{p.trap}/a.tif"), "refused"),
     "a VRT of itself": (_vrt(lambda p: "stack/2021-01-07_B04.tif"), "refused"),
     "a raw VRT of a foreign file": (_raw_vrt, "refused"),
-    "a VRT with its own suffix": (_vrt(lambda p: f"/vsicurl/{p.trap}/a.tif", name="2021-01-07_B04.vrt"), "refused or works"),
+    "a VRT with its own suffix": (
+        _vrt(lambda p: f"/vsicurl/{p.trap}/a.tif", name="2021-01-07_B04.vrt"),
+        "refused or works",
+    ),
     "a sidecar that is no XML": (_sidecar(lambda p: "<PAMDataset><"), "no crash"),
-    "a sidecar of entities": (_sidecar(lambda p: '<!DOCTYPE a [<!ENTITY b SYSTEM "file:///etc/passwd">]><PAMDataset>&b;</PAMDataset>'), "no crash"),
+    "a sidecar of entities": (
+        _sidecar(lambda p: '<!DOCTYPE a [<!ENTITY b SYSTEM "file:///etc/passwd">]><PAMDataset>&b;</PAMDataset>'),
+        "no crash",
+    ),
     "a TIFF of 4 billion pixels a side": (_tiff(0xFFFFFFFF, 0xFFFFFFFF), "refused"),
     "a TIFF of 60000 pixels a side": (_tiff(60000, 60000), "refused"),
     "a TIFF without pixels": (_tiff(0, 0), "refused"),
@@ -216,7 +228,9 @@ def _labels(name: str, make: Callable[[np.ndarray, Place], np.ndarray], expect: 
 def cases() -> list[Case]:
     found = [_stack(name, change, expect) for name, (change, expect) in _STACK.items()]
     for name, breakage in BREAKAGES.items():
-        found.append(_stack(f"one file is {name}", _broken(breakage), "refused or works" if name == "gone" else "refused"))
+        found.append(
+            _stack(f"one file is {name}", _broken(breakage), "refused or works" if name == "gone" else "refused")
+        )
     found += [_stack(f"changed bytes {i}", _broken(flip), "no crash") for i in range(6)]
     found += [_stack(f"changed header {i}", _broken(flip_head), "no crash") for i in range(6)]
     found += [

@@ -78,11 +78,20 @@ def _property(name: str, value: Callable[[Place], object]) -> Edit:
 def _vrt(place: Place, old: str) -> str:
     return (
         '<VRTDataset rasterXSize="16" rasterYSize="16"><VRTRasterBand dataType="UInt16" band="1"><SimpleSource>'
-        f'<SourceFilename>{place.canary}/secret.txt</SourceFilename></SimpleSource></VRTRasterBand></VRTDataset>'
+        f"<SourceFilename>{place.canary}/secret.txt</SourceFilename></SimpleSource></VRTRasterBand></VRTDataset>"
     )
 
 
-_JUNK_TIMES = ("yesterday", "2021-99-99T00:00:00Z", "0000-00-00", "99999-01-01", "2021", "", "\x1b[31m", "2021-01-07T99:99:99Z")
+_JUNK_TIMES = (
+    "yesterday",
+    "2021-99-99T00:00:00Z",
+    "0000-00-00",
+    "99999-01-01",
+    "2021",
+    "",
+    "\x1b[31m",
+    "2021-01-07T99:99:99Z",
+)
 
 _ITEMS: dict[str, tuple[Callable[[list[Item], Place], None], Expect]] = {
     "valid": (lambda i, p: None, "works"),
@@ -100,8 +109,8 @@ _ITEMS: dict[str, tuple[Callable[[list[Item], Place], None], Expect]] = {
     "assets are null": (_all(lambda i, p: i.update(assets=None)), "refused"),
     "assets are a list": (_all(lambda i, p: i.update(assets=[1])), "refused"),
     "one asset is null": (_first(lambda i, p: i["assets"].update({p.random.choice(_bands()): None})), "refused or works"),
-    "every asset is null": (_all(lambda i, p: i.update(assets={b: None for b in i["assets"]})), "refused"),
-    "assets are text": (_all(lambda i, p: i.update(assets={b: "x" for b in i["assets"]})), "refused"),
+    "every asset is null": (_all(lambda i, p: i.update(assets=dict.fromkeys(i["assets"]))), "refused"),
+    "assets are text": (_all(lambda i, p: i.update(assets=dict.fromkeys(i["assets"], "x"))), "refused"),
     "addresses are numbers": (_all(_assets(lambda p, h: 12)), "refused"),
     "addresses are lists": (_all(_assets(lambda p, h: [h])), "refused"),
     "addresses are empty": (_all(_assets(lambda p, h: "")), "refused"),
@@ -148,7 +157,10 @@ _HREFS: dict[str, tuple[Callable[[Place, str], object], Expect]] = {
     "a foreign file in a zip": (lambda p, h: f"/vsizip/{p.canary}/secret.txt/a.tif", "refused"),
     "a foreign file by a driver": (lambda p, h: f"GTIFF_RAW:{p.canary}/secret.txt", "refused"),
     "a foreign file in netCDF": (lambda p, h: f'NETCDF:"{p.canary}/secret.txt":x', "refused"),
-    "a foreign file by a derived dataset": (lambda p, h: f"DERIVED_SUBDATASET:LOGAMPLITUDE:{p.canary}/secret.txt", "refused"),
+    "a foreign file by a derived dataset": (
+        lambda p, h: f"DERIVED_SUBDATASET:LOGAMPLITUDE:{p.canary}/secret.txt",
+        "refused",
+    ),
     "another host": (lambda p, h: f"{p.trap}/a.tif", "refused"),
     "another host through /vsicurl": (lambda p, h: f"/vsicurl/{p.trap}/a.tif", "refused"),
     "another host through /vsicurl?": (lambda p, h: f"/vsicurl?url={p.trap}/a.tif", "refused"),
@@ -185,7 +197,10 @@ _CATALOGUES: dict[str, tuple[Callable[[Path, Place], object], Expect]] = {
     "a link to a device": (lambda f, p: _links(f, "/dev/zero"), "refused"),
     "a chain of 3000 catalogues": (lambda f, p: _chain(f, 3000), "refused"),
     "a tree of catalogues": (lambda f, p: _tree(f, 3000), "refused"),
-    "items behind a link": (lambda f, p: (_write_items(f, "items.json", "files/"), _links(f, "items.json", rel="items"))[1], "works"),
+    "items behind a link": (
+        lambda f, p: (_write_items(f, "items.json", "files/"), _links(f, "items.json", rel="items"))[1],
+        "works",
+    ),
 }
 
 
@@ -244,12 +259,19 @@ def _catalogue(name: str, change: Callable[[Path, Place], object], expect: Expec
 def _landing(place: Place) -> Item:
     core = "https://api.stacspec.org/v1.0.0"
     links = [
-        {"rel": rel, "href": place.url + end, **more}
+        {"rel": rel, "href": place.url + end, "type": "application/geo+json" if rel == "search" else "application/json", **more}
         for rel, end, more in (
             ("self", "/", {}), ("root", "/", {}), ("search", "/search", {"method": "GET"}), ("search", "/search", {"method": "POST"}),
         )
     ]  # fmt: skip
-    return {"type": "Catalog", "id": "w", "description": "w", "stac_version": "1.0.0", "conformsTo": [f"{core}/core", f"{core}/item-search"], "links": links}
+    return {
+        "type": "Catalog",
+        "id": "w",
+        "description": "w",
+        "stac_version": "1.0.0",
+        "conformsTo": [f"{core}/core", f"{core}/item-search"],
+        "links": links,
+    }
 
 
 def _serve(place: Place, items: list[Item]) -> Path:
@@ -360,11 +382,18 @@ def _images(name: str, breakage: Callable[[Path, Place], object], expect: Expect
 def _safe(name: str, xml: Callable[[Place], str | bytes], expect: Expect) -> Case:
     def build(place: Place) -> Sequence[object]:
         for date in DATES:
-            product = place.folder / "archive" / f"S2A_MSIL2A_{date.replace('-', '')}T104021_N0301_R008_T31UES_20220601T000000.SAFE"
+            product = (
+                place.folder
+                / "archive"
+                / f"S2A_MSIL2A_{date.replace('-', '')}T104021_N0301_R008_T31UES_20220601T000000.SAFE"
+            )
             images = product / "GRANULE" / "L2A" / "IMG_DATA"
             images.mkdir(parents=True)
             for band in _bands():
-                shutil.copy(place.base / "stack" / f"{date}_{band}.tif", images / f"T31UES_{date.replace('-', '')}T104021_{band}.tif")
+                shutil.copy(
+                    place.base / "stack" / f"{date}_{band}.tif",
+                    images / f"T31UES_{date.replace('-', '')}T104021_{band}.tif",
+                )
             content = xml(place)
             (product / "MTD_MSIL2A.xml").write_bytes(content if isinstance(content, bytes) else content.encode())
         return _command("archive")
@@ -413,7 +442,11 @@ def _addresses() -> list[Case]:
             return _command(text.format(secret=SECRETS[1]))
 
         found.append(Case("STAC", f"STAC/address/{name}", build, expect, own_server=True))  # type: ignore[arg-type]
-    for name, text in (("credentials", "http://me:{secret}@{rest}/"), ("a token", "http://{rest}/?token={secret}"), ("a signature", "http://{rest}/?sig={secret}")):
+    for name, text in (
+        ("credentials", "http://me:{secret}@{rest}/"),
+        ("a token", "http://{rest}/?token={secret}"),
+        ("a signature", "http://{rest}/?sig={secret}"),
+    ):
 
         def ask(place: Place, text: str = text) -> Sequence[object]:
             _serve(place, [_item(date, f"{place.url}/files/") for date in DATES])
@@ -438,9 +471,23 @@ def cases() -> list[Case]:
     found = [_local(name, change, expect) for name, (change, expect) in _ITEMS.items()]
     found += [_local(f"address: {name}", _all(_assets(href)), expect) for name, (href, expect) in _HREFS.items()]
     found += [_remote(f"address: {name}", _all(_assets(href)), expect) for name, (href, expect) in _HREFS.items()]
-    few = ("no items", "junk dates", "one junk date", "properties are a list", "assets are null", "every asset is null", "ids of escapes", "geometry of text", "cloud of text", "items are null")
+    few = (
+        "no items",
+        "junk dates",
+        "one junk date",
+        "properties are a list",
+        "assets are null",
+        "every asset is null",
+        "ids of escapes",
+        "geometry of text",
+        "cloud of text",
+        "items are null",
+    )
     found += [_remote(name, *_ITEMS[name]) for name in few]
-    found += [_remote("signed addresses", _signed, "works"), _remote("signed addresses of nothing", _signed_and_broken, "refused")]
+    found += [
+        _remote("signed addresses", _signed, "works"),
+        _remote("signed addresses of nothing", _signed_and_broken, "refused"),
+    ]
     found += [_catalogue(name, change, expect) for name, (change, expect) in _CATALOGUES.items()]
     found += [_catalogue(f"text: {name}", _text("catalog.json", text), "refused") for name, text in JSON_TEXTS.items()]
     found += [_answers(name, change, expect) for name, (change, expect) in _SERVER.items()]

@@ -99,13 +99,31 @@ _WIDE: dict[str, tuple[Change, Expect]] = {
     "bytes in a band": (_all(None, lambda p: b"12"), "refused"),
     "dates in a band": (_all(None, lambda p: dt.datetime(2020, 5, 5)), "refused"),
     "booleans in a band": (_all(None, lambda p: True), "refused or works"),
-    "infinity in a band": (lambda f, p: _set(None, lambda q: float("inf"))(_bands_to("float64")(f, p), p), "refused or works"),
-    "a huge number in a band": (lambda f, p: _set(None, lambda q: 1e308)(_bands_to("float64")(f, p), p), "refused or works"),
-    "negative DN": (lambda f, p: _set(None, lambda q: -q.random.randint(1, 30000))(_bands_to("int64")(f, p), p), "refused or works"),
-    "all DN negative": (lambda f, p: _bands_to("int64")(f, p).assign(**{c: -500 for c in f if c.startswith("OPTICAL")}), "refused"),
+    "infinity in a band": (
+        lambda f, p: _set(None, lambda q: float("inf"))(_bands_to("float64")(f, p), p),
+        "refused or works",
+    ),
+    "a huge number in a band": (
+        lambda f, p: _set(None, lambda q: 1e308)(_bands_to("float64")(f, p), p),
+        "refused or works",
+    ),
+    "negative DN": (
+        lambda f, p: _set(None, lambda q: -q.random.randint(1, 30000))(_bands_to("int64")(f, p), p),
+        "refused or works",
+    ),
+    "all DN negative": (
+        lambda f, p: _bands_to("int64")(f, p).assign(**{c: -500 for c in f if c.startswith("OPTICAL")}),
+        "refused",
+    ),
     "everything missing": (lambda f, p: f.assign(**{c: 65535 for c in f if c.startswith("OPTICAL")}), "refused"),
-    "int64 bands near the limit": (lambda f, p: _set(None, lambda q: 2**62)(_bands_to("int64")(f, p), p), "refused or works"),
-    "start date is text": (_all("start_date", lambda p: p.random.choice(["soon", "2020-13-45", "", "0000-00-00"])), "refused"),
+    "int64 bands near the limit": (
+        lambda f, p: _set(None, lambda q: 2**62)(_bands_to("int64")(f, p), p),
+        "refused or works",
+    ),
+    "start date is text": (
+        _all("start_date", lambda p: p.random.choice(["soon", "2020-13-45", "", "0000-00-00"])),
+        "refused",
+    ),
     "start date is missing once": (_set("start_date", lambda p: None), "refused or works"),
     "start date is missing everywhere": (_all("start_date", lambda p: None), "refused"),
     "start date is a number": (_all("start_date", lambda p: p.random.choice([2020, -1, 10**18])), "refused or works"),
@@ -130,7 +148,10 @@ _LONG: dict[str, tuple[Change, Expect]] = {
     "junk timestamps": (_all("timestamp", lambda p: p.random.choice(["soon", "", "2020-99-99"])), "refused"),
     "timestamps missing": (_all("timestamp", lambda p: None), "refused"),
     "a timestamp missing": (_set("timestamp", lambda p: None), "refused or works"),
-    "timestamps with zones": (lambda f, _: f.assign(timestamp=f["timestamp"].dt.tz_localize("Asia/Tokyo")), "refused or works"),
+    "timestamps with zones": (
+        lambda f, _: f.assign(timestamp=f["timestamp"].dt.tz_localize("Asia/Tokyo")),
+        "refused or works",
+    ),
     "timestamps as numbers": (lambda f, _: f.assign(timestamp=f["timestamp"].astype("int64")), "refused or works"),
     "timestamps in the far future": (_all("timestamp", lambda p: "9999-01-01"), "refused"),
     "timestamps as lists": (_all("timestamp", lambda p: ["2020-01-01"]), "refused"),
@@ -229,7 +250,15 @@ def cases() -> list[Case]:
     data = ["data", "points", "points.parquet", "--year", "2021", "-o", "out/store.zarr"]
     found = [_case("wide", name, change, expect, classify) for name, (change, expect) in _WIDE.items()]
     found += [_case("long", name, change, expect, classify) for name, (change, expect) in _LONG.items()]
-    few = ("valid", "no rows", "text in lat", "lists as sample ids", "escapes in sample ids", "lists in a band", "infinity in a band")
+    few = (
+        "valid",
+        "no rows",
+        "text in lat",
+        "lists as sample ids",
+        "escapes in sample ids",
+        "lists in a band",
+        "infinity in a band",
+    )
     found += [_case("wide", name, *_WIDE[name], embed) for name in few]
     found += [_case("wide", name, *_WIDE[name], data) for name in (*few, "lon missing everywhere", "lat without lon")]
     found += [_case("long", name, *_LONG[name], data) for name in ("valid", "no rows", "junk timestamps")]

@@ -81,47 +81,101 @@ _TAXONOMY: dict[str, tuple[Text, Expect]] = {
     "a colour that is none": (lambda _: "name: x\nclasses: [{name: a, colour: red}]", "refused"),
     "classes as a dictionary": (lambda _: "name: x\nclasses: {a: b}", "refused"),
     "classes as text": (lambda _: "name: x\nclasses: abc", "refused"),
-    "300 classes": (lambda _: "name: x\nclasses:\n" + "".join(f"- name: c{i}\n" for i in range(300)), "refused or works"),
-    "a name of 100000 characters": (lambda _: "name: x\nclasses: [{name: b}, {name: " + "a" * 100_000 + "}]", "refused or works"),
-    "a prompt of 100000 words": (lambda _: "name: x\nclasses: [{name: b}, {name: c, prompts: [" + "a " * 100_000 + "]}]", "refused or works"),
+    "300 classes": (
+        lambda _: "name: x\nclasses:\n" + "".join(f"- name: c{i}\n" for i in range(300)),
+        "refused or works",
+    ),
+    "a name of 100000 characters": (
+        lambda _: "name: x\nclasses: [{name: b}, {name: " + "a" * 100_000 + "}]",
+        "refused or works",
+    ),
+    "a prompt of 100000 words": (
+        lambda _: "name: x\nclasses: [{name: b}, {name: c, prompts: [" + "a " * 100_000 + "]}]",
+        "refused or works",
+    ),
     "names with slashes": (lambda _: "name: ../../x\nclasses: [{name: ../a}, {name: /etc/b}]", "refused or works"),
-    "markup in a name": (lambda _: "name: x\nclasses: [{name: '<script>alert(1)</script>'}, {name: '[red]b[/red]'}]", "works"),
+    "markup in a name": (
+        lambda _: "name: x\nclasses: [{name: '<script>alert(1)</script>'}, {name: '[red]b[/red]'}]",
+        "works",
+    ),
     "an aliased class": (lambda _: "name: x\nclasses: [&a {name: a}, *a]", "refused"),
 }
 
 _RECIPE: dict[str, tuple[Text, Expect]] = {
     "no kind": (lambda _: "name: x", "refused"),
-    "unknown kind": (lambda _: "recipe: \"\\e[31mx\"", "refused"),
+    "unknown kind": (lambda _: 'recipe: "\\e[31mx"', "refused"),
     "kind is a list": (lambda _: "recipe: [photos]", "refused"),
-    "unknown key": (lambda _: "recipe: photos\nname: x\ndata: {series: a, \"\\e[2J\": 1}", "refused"),
+    "unknown key": (lambda _: 'recipe: photos\nname: x\ndata: {series: a, "\\e[2J": 1}', "refused"),
     "depth of a million": (lambda _: "recipe: field-notes\nname: x\nencoder_options: {depth: 1000000}", "refused"),
     "dim of a billion": (lambda _: "recipe: field-notes\nname: x\nencoder_options: {dim: 1000000000}", "refused"),
-    "unknown encoder option": (lambda _: "recipe: field-notes\nname: x\nencoder_options: {eval: 'os.system'}", "refused"),
+    "unknown encoder option": (
+        lambda _: "recipe: field-notes\nname: x\nencoder_options: {eval: 'os.system'}",
+        "refused",
+    ),
     "negative depth": (lambda _: "recipe: field-notes\nname: x\nencoder_options: {depth: -1}", "refused"),
     "heads of zero": (lambda _: "recipe: field-notes\nname: x\nencoder_options: {heads: 0}", "refused"),
     "dim is text": (lambda _: "recipe: field-notes\nname: x\nencoder_options: {dim: wide}", "refused"),
-    "encoder options with a list as key": (lambda _: "recipe: field-notes\nname: x\nencoder_options: {? [a] : 1}", "refused"),
+    "encoder options with a list as key": (
+        lambda _: "recipe: field-notes\nname: x\nencoder_options: {? [a] : 1}",
+        "refused",
+    ),
     "batch size of 10**18": (lambda _: f"recipe: field-notes\nname: x\nbatch_size: {10**18}", "refused"),
     "steps not finite": (lambda _: "recipe: field-notes\nname: x\nsteps: .inf", "refused"),
-    "learning rate not a number": (lambda _: "recipe: field-notes\nname: x\noptimiser: {learning_rate: .nan}", "refused"),
+    "learning rate not a number": (
+        lambda _: "recipe: field-notes\nname: x\noptimiser: {learning_rate: .nan}",
+        "refused",
+    ),
     "seed of 10**30": (lambda _: f"recipe: field-notes\nname: x\nseed: {10**30}", "refused"),
-    "series that is not there": (lambda _: "recipe: photos\nname: x\ntower: compact\ndata: {series: none.zarr, ground: none.pt}", "refused"),
-    "series of a device": (lambda _: "recipe: photos\nname: x\ntower: compact\ndata: {series: /dev/zero, ground: /dev/zero}", "refused"),
+    "series that is not there": (
+        lambda _: "recipe: photos\nname: x\ntower: compact\ndata: {series: none.zarr, ground: none.pt}",
+        "refused",
+    ),
+    "series of a device": (
+        lambda _: "recipe: photos\nname: x\ntower: compact\ndata: {series: /dev/zero, ground: /dev/zero}",
+        "refused",
+    ),
     "a tower that is not there": (lambda _: "recipe: field-notes\nname: x\ntower: ../canary", "refused"),
-    "a world that is not there": (lambda _: "recipe: field-notes\nname: x\nworld: {real: nowhere, simulated: 64}", "refused"),
-    "simulated places of 10**12": (lambda _: f"recipe: field-notes\nname: x\nworld: {{simulated: {10**12}}}", "refused"),
+    "a world that is not there": (
+        lambda _: "recipe: field-notes\nname: x\nworld: {real: nowhere, simulated: 64}",
+        "refused",
+    ),
+    "simulated places of 10**12": (
+        lambda _: f"recipe: field-notes\nname: x\nworld: {{simulated: {10**12}}}",
+        "refused",
+    ),
 }
 
 _SWEEP: dict[str, tuple[Text, Expect]] = {
     "no data": (lambda _: "name: x\nlabels: kind\ndata: []", "refused"),
     "data that is not there": (lambda _: "name: x\nlabels: kind\ndata: [none.parquet]", "refused"),
-    "months of a thousand": (lambda _: "name: x\nlabels: kind\ndata: [points.parquet]\nprompts: [maize, forest]\nmonths_kept: [1000]", "refused or works"),
-    "negative seeds": (lambda _: "name: x\nlabels: kind\ndata: [points.parquet]\nprompts: [maize, forest]\nseeds: [-5]", "refused"),
-    "unknown checkpoint": (lambda _: 'name: x\nlabels: kind\ndata: [points.parquet]\nprompts: [maize, forest]\ncheckpoints: ["\\e[31m"]', "refused"),
-    "a name with slashes": (lambda _: "name: ../../x\nlabels: kind\ndata: [points.parquet]\nprompts: [maize, forest]\nmonths_kept: [12]", "refused or works"),
-    "labels that are not there": (lambda _: "name: x\nlabels: none\ndata: [points.parquet]\nprompts: [maize, forest]", "refused"),
-    "recipe that is not there": (lambda _: "name: x\nlabels: kind\ndata: [points.parquet]\ntrain: {recipe: none.yaml}", "refused"),
-    "recipe of a foreign file": (lambda _: "name: x\nlabels: kind\ndata: [points.parquet]\ntrain: {recipe: /dev/zero}", "refused"),
+    "months of a thousand": (
+        lambda _: "name: x\nlabels: kind\ndata: [points.parquet]\nprompts: [maize, forest]\nmonths_kept: [1000]",
+        "refused or works",
+    ),
+    "negative seeds": (
+        lambda _: "name: x\nlabels: kind\ndata: [points.parquet]\nprompts: [maize, forest]\nseeds: [-5]",
+        "refused",
+    ),
+    "unknown checkpoint": (
+        lambda _: 'name: x\nlabels: kind\ndata: [points.parquet]\nprompts: [maize, forest]\ncheckpoints: ["\\e[31m"]',
+        "refused",
+    ),
+    "a name with slashes": (
+        lambda _: "name: ../../x\nlabels: kind\ndata: [points.parquet]\nprompts: [maize, forest]\nmonths_kept: [12]",
+        "refused or works",
+    ),
+    "labels that are not there": (
+        lambda _: "name: x\nlabels: none\ndata: [points.parquet]\nprompts: [maize, forest]",
+        "refused",
+    ),
+    "recipe that is not there": (
+        lambda _: "name: x\nlabels: kind\ndata: [points.parquet]\ntrain: {recipe: none.yaml}",
+        "refused",
+    ),
+    "recipe of a foreign file": (
+        lambda _: "name: x\nlabels: kind\ndata: [points.parquet]\ntrain: {recipe: /dev/zero}",
+        "refused",
+    ),
 }
 
 _MAPPING: dict[str, tuple[Text, Expect]] = {
@@ -135,7 +189,9 @@ _MAPPING: dict[str, tuple[Text, Expect]] = {
 }
 
 
-def _case(group: str, name: str, text: Text, expect: Expect, file: str, command: Sequence[object], labelled: bool = False) -> Case:
+def _case(
+    group: str, name: str, text: Text, expect: Expect, file: str, command: Sequence[object], labelled: bool = False
+) -> Case:
     def build(place: Place) -> Sequence[object]:
         content = text(place)
         raw = content if isinstance(content, bytes) else content.encode("utf-8", errors="surrogatepass")
@@ -171,11 +227,31 @@ def cases() -> list[Case]:
     train = ["train", "recipe.yaml", "-o", "out", "--accelerator", "cpu"]
     plan = ["train", "recipe.yaml", "--dry-run"]
     sweep = ["evaluate", "sweep", "sweep.yaml", "-o", "out"]
-    mapping = ["evaluate", "suite", "points.parquet", "--labels", "kind", "-p", "maize", "-p", "forest", "--draws", 20, "--mapping", "map.yaml"]
+    mapping = [
+        "evaluate",
+        "suite",
+        "points.parquet",
+        "--labels",
+        "kind",
+        "-p",
+        "maize",
+        "-p",
+        "forest",
+        "--draws",
+        20,
+        "--mapping",
+        "map.yaml",
+    ]
     found = [_case("taxonomy", n, t, e, "classes.yaml", taxonomy) for n, (t, e) in {**_ANY, **_TAXONOMY}.items()]
-    found += [_case("taxonomy shown", n, *_TAXONOMY[n], "classes.yaml", shown) for n in ("valid", "escapes in a name", "markup in a name")]
+    found += [
+        _case("taxonomy shown", n, *_TAXONOMY[n], "classes.yaml", shown)
+        for n in ("valid", "escapes in a name", "markup in a name")
+    ]
     found += [_case("recipe", n, t, e, "recipe.yaml", train) for n, (t, e) in {**_ANY, **_RECIPE}.items()]
-    found += [_case("recipe planned", n, *_RECIPE[n], "recipe.yaml", plan) for n in ("depth of a million", "negative depth", "series that is not there")]
+    found += [
+        _case("recipe planned", n, *_RECIPE[n], "recipe.yaml", plan)
+        for n in ("depth of a million", "negative depth", "series that is not there")
+    ]
     found += [_case("sweep", n, t, e, "sweep.yaml", sweep, True) for n, (t, e) in {**_ANY, **_SWEEP}.items()]
     found += [_case("label map", n, t, e, "map.yaml", mapping) for n, (t, e) in {**_ANY, **_MAPPING}.items()]
     for name in BREAKAGES:

@@ -33,7 +33,9 @@ def _geometry(geometry: Callable[[Place], Any]) -> Callable[[Place], str]:
 def _edges(place: Place) -> list[list[float]]:
     import math
 
-    return [[3.0007 + 1e-4 * math.cos(i / 1e4), 50.5512 + 1e-4 * math.sin(i / 1e4)] for i in range(62_832)] + [[3.0008, 50.5512]]
+    return [[3.0007 + 1e-4 * math.cos(i / 1e4), 50.5512 + 1e-4 * math.sin(i / 1e4)] for i in range(62_832)] + [
+        [3.0008, 50.5512]
+    ]
 
 
 _JSON: dict[str, tuple[Callable[[Place], str], Expect]] = {
@@ -94,7 +96,21 @@ def _command(place: Place, command: str, file: str) -> Sequence[object]:
     if command == "ask":
         return ["ask", place.base / "store.zarr", "-p", "maize", "-p", "forest", "--zones", file, "-o", "out"]
     (place.folder / "archive").mkdir()
-    return ["map", "--aoi", file, "--period", "2021", "--catalog", "archive", "-p", "maize", "-p", "forest", "-o", "out"]
+    return [
+        "map",
+        "--aoi",
+        file,
+        "--period",
+        "2021",
+        "--catalog",
+        "archive",
+        "-p",
+        "maize",
+        "-p",
+        "forest",
+        "-o",
+        "out",
+    ]
 
 
 def _file(name: str, driver: str, suffix: str, breakage: Callable[[Path, Place], None] | None, expect: Expect) -> Case:
@@ -140,12 +156,18 @@ def _aoi(name: str, text: str, expect: Expect) -> Case:
 
 def cases() -> list[Case]:
     found = [_zones(name, text, expect, "map") for name, (text, expect) in _JSON.items()]
-    found += [_zones(n, *_JSON[n], "ask") for n in ("valid", "no features", "coordinates not numbers", "escapes in a property", "elsewhere")]
+    found += [
+        _zones(n, *_JSON[n], "ask")
+        for n in ("valid", "no features", "coordinates not numbers", "escapes in a property", "elsewhere")
+    ]
     for name, (text, _) in _JSON.items():  # the archive is empty, so that a valid area is refused, too
         found.append(_zones(name, text, "refused", "aoi"))
     for driver, suffix in (("GPKG", ".gpkg"), ("parquet", ".parquet"), ("FlatGeobuf", ".fgb")):
         found.append(_file("valid", driver, suffix, None, "works"))
-        found += [_file(n, driver, suffix, BREAKAGES[n], "refused") for n in ("empty file", "random bytes", "cut short", "a pipe", "a folder")]
+        found += [
+            _file(n, driver, suffix, BREAKAGES[n], "refused")
+            for n in ("empty file", "random bytes", "cut short", "a pipe", "a folder")
+        ]
         found += [_file(f"changed bytes {i}", driver, suffix, flip, "no crash") for i in range(3)]
     found += [
         _file("two layers", "GPKG", ".gpkg", _two_layers, "refused or works"),

@@ -158,7 +158,10 @@ _HEAD: dict[str, tuple[Edit, Expect]] = {
     "escapes in a class": (lambda c: c["taxonomy"]["classes"][0].update(name="\x1b[31mred"), "refused or works"),
     "a class without a name": (lambda c: c["taxonomy"]["classes"][0].pop("name"), "refused"),
     "a colour that is none": (lambda c: c["taxonomy"]["classes"][0].update(colour="red"), "refused or works"),
-    "two classes of one name": (lambda c: c["taxonomy"]["classes"][0].update(c["taxonomy"]["classes"][1]), "refused or works"),
+    "two classes of one name": (
+        lambda c: c["taxonomy"]["classes"][0].update(c["taxonomy"]["classes"][1]),
+        "refused or works",
+    ),
     "another digest": (lambda c: c["checkpoint"].update(digest="\x1b[31m"), "refused"),
     "digest is a list": (lambda c: c["checkpoint"].update(digest=[1]), "refused"),
     "no checkpoint": (lambda c: c.pop("checkpoint"), "refused"),
@@ -178,7 +181,9 @@ def _head(name: str, edit: Edit, expect: Expect) -> Case:
     return Case("JSON", f"JSON/head/{name}", build, expect)
 
 
-def _safetensors(header: Callable[[Place], str | bytes], body: bytes = b"", length: int | None = None) -> Callable[[Path, Place], None]:
+def _safetensors(
+    header: Callable[[Place], str | bytes], body: bytes = b"", length: int | None = None
+) -> Callable[[Path, Place], None]:
     """A file with any header."""
 
     def change(path: Path, place: Place) -> None:
@@ -229,7 +234,10 @@ _WEIGHTS: dict[str, tuple[Callable[[Path, Place], None], Expect]] = {
     "a number missing": (_tensors(_poison(float("nan"))), "refused"),
     "an infinite number": (_tensors(_poison(float("inf"))), "refused"),
     "a tensor missing": (_tensors(lambda t, p: t.pop(p.random.choice(sorted(t)))), "refused"),
-    "a tensor too many": (_tensors(lambda t, p: t.update({"extra\x1b[31m": next(iter(t.values())).clone()})), "refused or works"),
+    "a tensor too many": (
+        _tensors(lambda t, p: t.update({"extra\x1b[31m": next(iter(t.values())).clone()})),
+        "refused or works",
+    ),
     "a tensor of another shape": (_tensors(_reshape), "refused"),
     "a tensor of integers": (_tensors(_to_int), "refused or works"),
     "no tensors": (_tensors(lambda t, p: t.clear()), "refused"),
@@ -245,7 +253,12 @@ _WEIGHTS: dict[str, tuple[Callable[[Path, Place], None], Expect]] = {
     "a negative shape": (_safetensors(_entry(shape=[-1]), bytes(4)), "refused"),
     "offsets beyond the file": (_safetensors(_entry(data_offsets=[0, 1 << 40]), bytes(4)), "refused"),
     "offsets reversed": (_safetensors(_entry(data_offsets=[4, 0]), bytes(4)), "refused"),
-    "an overlap": (_safetensors(lambda _: json.dumps({n: {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]} for n in "ab"}), bytes(4)), "refused"),
+    "an overlap": (
+        _safetensors(
+            lambda _: json.dumps({n: {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]} for n in "ab"}), bytes(4)
+        ),
+        "refused",
+    ),
     "a pickle of that name": (lambda path, p: path.write_bytes(pickle.dumps({"a": 1})), "refused"),
 }
 
@@ -277,8 +290,6 @@ class _Call:
         return self.function, self.arguments
 
 
-
-
 def _build_on(module: str, name: str, state: bytes) -> bytes:
     """GLOBAL module name, a dictionary, BUILD: alters the class itself where an unpickler hands it out."""
     return b"\x80\x02c" + f"{module}\n{name}\n".encode() + state + b"b."
@@ -291,7 +302,14 @@ def _raw(data: Callable[[Place], bytes], *, legacy: bool = True) -> Callable[[Pl
     def write(place: Place, path: Path) -> None:
         raw = data(place)
         if legacy:  # the format of torch before 1.6: magic number, protocol, system, content
-            head = [pickle.dumps(part, 2) for part in (0x1950A86A20F9469CFC6C, 1001, {"protocol_version": 1001, "little_endian": True, "type_sizes": {}})]
+            head = [
+                pickle.dumps(part, 2)
+                for part in (
+                    0x1950A86A20F9469CFC6C,
+                    1001,
+                    {"protocol_version": 1001, "little_endian": True, "type_sizes": {}},
+                )
+            ]
             path.write_bytes(b"".join(head) + raw + pickle.dumps([], 2))
             return
         with zipfile.ZipFile(path, "w") as archive:
@@ -325,14 +343,18 @@ _PICKLES: dict[str, Callable[[Place], bytes]] = {
     "items of OrderedDict": lambda p: b"\x80\x02ccollections\nOrderedDict\nK\x01K\x02s.",
     "a getattr chain": lambda p: b"\x80\x02cbuiltins\ngetattr\n(cos\nsystem\nX\x08\x00\x00\x00__call__tR.",
     "a dotted name": lambda p: b"\x80\x04\x8c\x05torch\x8c\x0fstorage.os.path\x93.",
-    "a memo bomb": lambda p: b"\x80\x02]q\x00" + b"".join(b"(h%c h%ce" % (0, 0) for _ in range(3)).replace(b" ", b"") + b".",
+    "a memo bomb": lambda p: (
+        b"\x80\x02]q\x00" + b"".join(b"(h%c h%ce" % (0, 0) for _ in range(3)).replace(b" ", b"") + b"."
+    ),
     "nested tuples": lambda p: b"\x80\x02" + b"(" * 100_000 + b"t" * 100_000 + b".",
     "nested lists": lambda p: b"\x80\x02" + b"]" * 100_000 + b"a" * 99_999 + b".",
     "an integer of 2**31 bytes": lambda p: b"\x80\x02\x8b\xff\xff\xff\x7f",
     "text of 2**63 bytes": lambda p: b"\x80\x04\x8d\xff\xff\xff\xff\xff\xff\xff\x7f",
     "a frame of 2**63 bytes": lambda p: b"\x80\x04\x95\xff\xff\xff\xff\xff\xff\xff\x7f",
     "a persistent id of text": lambda p: b"\x80\x02X\x01\x00\x00\x00aQ.",
-    "a persistent id of a foreign file": lambda p: b"\x80\x02(X\x06\x00\x00\x00modulecbuiltins\nobject\nX\x0b\x00\x00\x00/etc/passwdX\x01\x00\x00\x00xtQ.",
+    "a persistent id of a foreign file": lambda p: (
+        b"\x80\x02(X\x06\x00\x00\x00modulecbuiltins\nobject\nX\x0b\x00\x00\x00/etc/passwdX\x01\x00\x00\x00xtQ."
+    ),
     "an extension": lambda p: b"\x80\x02\x82\x01.",
     "an unknown opcode": lambda p: b"\x80\x02\xff.",
     "nothing": lambda p: b".",
@@ -404,7 +426,10 @@ _OBJECTS: dict[str, tuple[Callable[[Any, Place], object], Expect]] = {
 
 def cases() -> list[Case]:
     found = [_config(name, edit, expect) for name, (edit, expect) in _CONFIG.items()]
-    found += [_config(n, *_CONFIG[n], command="info") for n in ("valid", "a name of escapes", "unknown tower", "depth of a million")]  # type: ignore[misc]
+    found += [
+        _config(n, *_CONFIG[n], command="info")
+        for n in ("valid", "a name of escapes", "unknown tower", "depth of a million")
+    ]  # type: ignore[misc]
     found += [_config_text(name, text) for name, text in JSON_TEXTS.items()]
     found += [_head(name, edit, expect) for name, (edit, expect) in _HEAD.items()]
     found += [_head_text(name, text) for name, text in JSON_TEXTS.items()]
@@ -412,7 +437,14 @@ def cases() -> list[Case]:
     found += [_weights(f"file: {name}", breakage, "refused") for name, breakage in BREAKAGES.items()]
     found += [_weights(f"changed bytes {i}", flip, "no crash") for i in range(4)]
     found += [_weights(f"changed header {i}", flip_head, "no crash") for i in range(4)]
-    few = ("a number missing", "an infinite number", "no tensors", "a tensor of another shape", "header longer than the file", "a pickle of that name")
+    few = (
+        "a number missing",
+        "an infinite number",
+        "no tensors",
+        "a tensor of another shape",
+        "header longer than the file",
+        "a pickle of that name",
+    )
     found += [_head_weights(name, *_WEIGHTS[name]) for name in few]
     found += [_head_weights(name, BREAKAGES[name], "refused") for name in ("empty file", "gone", "a pipe", "cut short")]
     for legacy in (True, False):
@@ -420,6 +452,11 @@ def cases() -> list[Case]:
     for command in ("official", "clip", "ground"):
         found += [_torch_file(name, content, expect, command) for name, (content, expect) in _OBJECTS.items()]
     for command in ("official", "clip"):
-        found += [_file(name, breakage, command=command) for name, breakage in {**BREAKAGES, "a bomb": _zip_bomb, "paths in a zip": _zip_path}.items()]
-    found += [_file(name, BREAKAGES[name], ".safetensors") for name in ("cut short", "a pipe", "random bytes", "empty file")]
+        found += [
+            _file(name, breakage, command=command)
+            for name, breakage in {**BREAKAGES, "a bomb": _zip_bomb, "paths in a zip": _zip_path}.items()
+        ]
+    found += [
+        _file(name, BREAKAGES[name], ".safetensors") for name in ("cut short", "a pipe", "random bytes", "empty file")
+    ]
     return found
