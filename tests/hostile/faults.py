@@ -27,7 +27,7 @@ def _timesenclip(_arguments: list[str]) -> None:
 
 
 def _refuse(message: str = "no such file; give another one.") -> None:
-    print(f"error: {message}", file=sys.stderr)
+    sys.stderr.write(f"error: {message}\n")
     sys.exit(2)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
+import itertools
 import json
 import os
 import re
@@ -51,6 +52,8 @@ SECONDS = 10.0
 _RAW = re.compile(rb"[\x00-\x08\x0b-\x1f\x7f]|\xc2[\x80-\x9f]")
 """Control characters, also those of Latin-1 in UTF-8; line feeds and tabs are none."""
 _NOISE = re.compile(r"\.py:\d+: \w*Warning|^ERROR \d+:|^Warning \d+:|HDF5-DIAG|^\s*#\d{3}:|libpng|^\S*Warning: ")
+_PROGRESS = re.compile(r": [\d,]+ scenes?, [\d,]+ days?, |^left out: |^step [\d,]+/")
+"""Lines of ours that may precede an error."""
 _TRACEBACK = "Traceback (most recent call last)"
 _STRANGE = (".timesenclip-part",)
 
@@ -241,7 +244,15 @@ def _mark(thing: Any) -> dict[str, int]:
     return {str(key): id(value) for key, value in inside.items() if key not in _LAZY} | {"itself": id(thing)}
 
 
-_LAZY = ("__warningregistry__", "_", "__annotations__", "__abstractmethods__", "__static_attributes__")
+_LAZY = (
+    "__warningregistry__",
+    "_",
+    "__annotations__",
+    "__abstractmethods__",
+    "__static_attributes__",
+    "__slotnames__",
+    "smart_apply",
+)
 """Attributes that Python and libraries fill when they are first used."""
 
 
@@ -291,7 +302,7 @@ def _words(case: Case, seen: Observed) -> list[tuple[str, str]]:
             ("message", f"{len(errors)} lines begin with 'error: '; last: {(lines or ['nothing'])[-1][:120]}")
         )
     if seen.exit_code == 2:
-        other = [line for line in lines if not line.startswith(("error: ", "warning: "))]
+        other = [line for line in lines if not line.startswith(("error: ", "warning: ")) and not _PROGRESS.search(line)]
         if other:
             faults.append(("message", f"beside the error: {other[0][:160]}"))
         if seen.stdout and case.quiet:
@@ -303,7 +314,7 @@ def _traces(case: Case, seen: Observed, arguments: Sequence[str]) -> list[tuple[
     """What it left, changed, started and told."""
     worked = seen.exit_code in (0, 1)
     allowed = case.writes if worked else ()
-    outputs = [b for a, b in zip(arguments, arguments[1:], strict=False) if a in ("-o", "--output")]
+    outputs = [b for a, b in itertools.pairwise(arguments) if a in ("-o", "--output")]
     # Missing folders above an output are made early, and an empty one is no output.
     parents = {"/".join(name.split("/")[:i]) + "/" for name in outputs for i in range(1, name.count("/") + 1)}
     left = [name for name in seen.new if not _below(name, allowed) and name not in parents]

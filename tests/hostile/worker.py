@@ -255,6 +255,7 @@ class _Run:
             self._environment()
             os.chdir(self.work)
             sys.argv = ["timesenclip", *arguments]
+            sys.modules["__main__"].__package__ = None  # from which click would guess another name of the program
             sentry = watch.Sentry(notes, ports)
             sentry.start()
             code = _called(APPS[self.case.app], arguments)

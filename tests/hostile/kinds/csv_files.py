@@ -120,7 +120,7 @@ _PHOTOS: dict[str, tuple[Callable[[Place], str], Expect]] = {
     "no rows": (lambda p: "photo\n", "refused"),
     "a path that is missing": (lambda p: "photo\n\n\n", "refused"),
     "files that are not there": (lambda p: "photo\nnone.jpg\n", "refused"),
-    "a foreign file": (lambda p: f"photo\n{p.canary}/secret.txt\n", "refused"),
+    "a text file": (lambda p: "photo\ntable.csv\n", "refused"),
     "a device": (lambda p: "photo\n/dev/zero\n", "refused"),
     "an address": (lambda p: f"photo\n{p.trap}/a.jpg\n", "refused"),
     "escapes": (lambda p: "photo\n\x1b[31m.jpg\n", "refused"),

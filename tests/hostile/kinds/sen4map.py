@@ -79,9 +79,9 @@ _BOTH: dict[str, Change] = {
     "SCL of another length": _replace("SCL", lambda v, p: v[:-1]),
     "names missing": lambda g, p: g.attrs.__delitem__("Image_ID"),
     "names of numbers": _attribute("Image_ID", lambda p: [1, 2, 3]),
-    "names without dates": _attribute("Image_ID", lambda p: ["x"] * 30),
-    "names of dates that are none": _attribute("Image_ID", lambda p: ["20189999T105031_x"] * 30),
-    "names of escapes": _attribute("Image_ID", lambda p: ["\x1b[31m"] * 30),
+    "names without dates": lambda g, p: g.attrs.__setitem__("Image_ID", ["x"] * len(g["B4"])),
+    "names of dates that are none": lambda g, p: g.attrs.__setitem__("Image_ID", ["20189999T105031_x"] * len(g["B4"])),
+    "names of escapes": lambda g, p: g.attrs.__setitem__("Image_ID", ["\x1b[31m"] * len(g["B4"])),
     "coordinates missing": lambda g, p: g.attrs.__delitem__("Coordinates"),
     "coordinates of text": _attribute("Coordinates", lambda p: "x"),
     "coordinates not numbers": _attribute("Coordinates", lambda p: [float("nan"), float("nan")]),
@@ -95,6 +95,7 @@ _BOTH: dict[str, Change] = {
 """Of one point or of all of them."""
 
 _HONEST = (
+    "a dataset of terabytes",
     "values of floats not finite",
     "coordinates not numbers",
     "coordinates beyond the world",

@@ -259,7 +259,7 @@ def _catalogue(name: str, change: Callable[[Path, Place], object], expect: Expec
 def _landing(place: Place) -> Item:
     core = "https://api.stacspec.org/v1.0.0"
     links = [
-        {"rel": rel, "href": place.url + end, **more}
+        {"rel": rel, "href": place.url + end, "type": "application/geo+json" if rel == "search" else "application/json", **more}
         for rel, end, more in (
             ("self", "/", {}), ("root", "/", {}), ("search", "/search", {"method": "GET"}), ("search", "/search", {"method": "POST"}),
         )
