@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timesenclip.bands import BAND_NAMES, SCL_NAME, canonical_band
-from timesenclip.eo.cube.layers import Opened, place_layers
+from timesenclip.eo.cube.layers import Opened, check_numbers, place_layers
 from timesenclip.errors import BandError, DataNotFoundError, GridError, TimeError
 from timesenclip.grid import Grid, Window
 from timesenclip.messages import list_some, shorten_error
@@ -147,6 +147,7 @@ def _baselines(by_date: dict[np.datetime64, _Source], dates: list[np.datetime64]
 def _first(sources: tuple[_Source, ...]) -> _Files:
     path, number = sources[0]
     with _opened(path) as file:
+        check_numbers(np.dtype(file.dtypes[number - 1]), f"'{path}'")
         nodata = file.nodatavals[number - 1]
         return _Files(
             sources=sources,
@@ -159,7 +160,7 @@ def _first(sources: tuple[_Source, ...]) -> _Files:
 
 def _read_grid(file: Any, path: Path) -> Grid:
     at = file.transform
-    if at.b != 0 or at.d != 0 or at.a <= 0 or at.e >= 0:
+    if at.b != 0 or at.d != 0 or not at.a > 0 or not at.e < 0 or not np.isfinite([at.a, at.c, at.e, at.f]).all():
         raise GridError(f"'{path}' is rotated or not north-up; warp it first: gdalwarp -t_srs EPSG:32631 IN OUT.")
     return Grid(at.c, at.f, at.a, at.e, (int(file.height), int(file.width)))
 
@@ -184,7 +185,8 @@ def _opened(path: Path) -> Iterator[Any]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", NotGeoreferencedWarning)  # a missing CRS is reported as a GridError
-            with rasterio.open(path) as file:
+            # Never a VRT or another format that names other files, whatever the file's content is.
+            with rasterio.open(path, driver="JP2OpenJPEG" if path.suffix.lower() == ".jp2" else "GTiff") as file:
                 yield file
     except RasterioError as error:
         raise DataNotFoundError(f"Cannot read '{path}' ({shorten_error(error)}); the file may be cut short.") from error

@@ -24,6 +24,8 @@ _MOST_VALUES = 10_000_000
 100,000 km from north to south."""
 _MOST_CHUNK_BYTES = 2 << 30
 """A chunk is unpacked whole, whatever window is read."""
+_MOST_VARIABLES = 2_000
+"""xarray takes minutes to open a file of 10,000."""
 _MOST_METADATA_BYTES = 64 << 20
 _CODECS = {
     *("bytes", "transpose", "blosc", "gzip", "zstd", "crc32c", "sharding_indexed", "vlen-utf8", "vlen-bytes"),
@@ -54,6 +56,10 @@ def check_hdf5(file: Path) -> None:
             raise InputError(
                 f"'{file}': {list_some([_shown(name) for name in outside])} is a link to another file, which is not "
                 "followed; copy the data into one file (h5repack, or ncks)."
+            )
+        if len(names) > _MOST_VARIABLES:
+            raise InputError(
+                f"'{file}' holds {len(names):,} variables; at most {_MOST_VARIABLES:,} are read. Keep the bands only."
             )
         for name in names:
             if opened.get(name, getlink=True, getclass=True) is h5py.HardLink:

@@ -10,10 +10,14 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from timesenclip.errors import GridError
+from timesenclip.errors import BandError, GridError
 from timesenclip.grid import ALIGNED_PX, Grid, Window
 
-__all__ = ["Layer", "Opened", "Stack", "place_layers"]
+__all__ = ["Layer", "Opened", "Stack", "check_numbers", "place_layers"]
+
+
+_MOST_PIXELS = 200_000_000_000
+"""More than all land of Europe at 10 m; the list of blocks of a larger area would not fit into memory."""
 
 
 class Stack(Protocol):
@@ -114,6 +118,16 @@ class Opened:
     """Files that are read, and folders of Zarr arrays."""
 
 
+def check_numbers(dtype: np.dtype[Any], name: str) -> None:
+    """Refuse a band of anything but whole or real numbers.
+
+    Raises:
+        BandError: it holds text, dates, complex numbers, records or truth values.
+    """
+    if dtype.kind not in "iuf":
+        raise BandError(f"{name} holds values of the type {str(dtype)[:40]}; expected whole or real numbers.")
+
+
 def place_layers(found: Mapping[str, tuple[Stack, Grid, str]], *, source_name: str) -> tuple[dict[str, Layer], Grid]:
     """Place every stack on the finest grid, by coordinates.
 
@@ -124,6 +138,12 @@ def place_layers(found: Mapping[str, tuple[Stack, Grid, str]], *, source_name: s
     Raises:
         GridError: a grid's pixels do not nest in those of the finest, or it lies beside it.
     """
+    for band, (_, grid, name) in found.items():
+        if grid.shape[0] * grid.shape[1] > _MOST_PIXELS:
+            raise GridError(
+                f"{source_name}: {band} in '{name}' declares {grid.shape[0]:,} x {grid.shape[1]:,} pixels; at most "
+                f"{_MOST_PIXELS:,} can be read as one cube. Cut it into parts."
+            )
     finest = min((grid for _, grid, _ in found.values()), key=lambda grid: abs(grid.dx))
     layers: dict[str, Layer] = {}
     for band, (stack, grid, name) in found.items():

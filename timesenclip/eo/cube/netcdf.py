@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from timesenclip.bands import BAND_NAMES, SCL_NAME, canonical_band
 from timesenclip.eo.cube.files_read import check_regular
 from timesenclip.eo.cube.headers import check_hdf5, check_zarr
-from timesenclip.eo.cube.layers import Opened, place_layers
+from timesenclip.eo.cube.layers import Opened, check_numbers, place_layers
 from timesenclip.errors import BandError, DataNotFoundError, GridError, InputError, TimeError, UnitsError
 from timesenclip.extras import require
 from timesenclip.grid import Grid, Window
@@ -172,6 +172,7 @@ def _combine(datasets: list[tuple[str, xr.Dataset]], *, source_name: str) -> Ope
                 raise BandError(
                     f"{source_name}: {band} stands in both '{found[band][2]}' and '{name}'; keep one of them."
                 )
+            check_numbers(dataset[variable].dtype, f"{name}: {variable}")
             stored = dataset[variable].dims
             data = dataset[variable].transpose(time, y, x)
             data.encoding = {**dataset[variable].encoding, "stored_dims": stored}
@@ -207,7 +208,7 @@ def _read_nodata(data: Any, source_name: str) -> float | None:
     A scale of 1/10000 is what DN mean, and an added offset is not trusted: providers declare one that is no longer in
     the pixels (Element84/earth-search#9). An offset is subtracted only if `provider` or `offset_dn` is given.
     """
-    scale = float(data.attrs.get("scale_factor", 1.0))
+    scale = _number(data.attrs.get("scale_factor", 1.0), "scale_factor", source_name)
     if not (np.isclose(scale, 1e-4, rtol=1e-3) or scale == 1.0):
         raise UnitsError(
             f"{source_name} is scaled by {scale:g}; expected reflectance, or digital numbers of 1/10000 "
@@ -215,9 +216,17 @@ def _read_nodata(data: Any, source_name: str) -> float | None:
         )
     for key in _NODATA:
         if key in data.attrs:
-            value = float(np.asarray(data.attrs[key]).ravel()[0])
+            value = _number(data.attrs[key], key, source_name)
             return None if np.isnan(value) else value
     return None
+
+
+def _number(value: Any, key: str, source_name: str) -> float:
+    """The number that an attribute holds, or the first of several."""
+    given = np.asarray(value).ravel()
+    if given.size == 0 or given.dtype.kind not in "biuf":
+        raise InputError(f"{source_name} has {key} = {str(value)[:40]!r}; expected a number. Correct the attribute.")
+    return float(given[0])
 
 
 def _dimension(dataset: xr.Dataset, names: tuple[str, ...], what: str, source_name: str) -> str:
@@ -243,6 +252,13 @@ def _stamps(dataset: xr.Dataset, time: str, source_name: str) -> NDArray[np.date
 
 def _north_up(dataset: xr.Dataset, y: str, x: str, source_name: str) -> tuple[xr.Dataset, Grid]:
     """The dataset with rows running south and columns east, and its grid."""
+    for name in (y, x):
+        values = dataset[name].values
+        if values.ndim != 1 or values.dtype.kind not in "iuf" or not np.isfinite(values).all():
+            raise GridError(
+                f"{source_name}: the coordinate '{name}' holds {values.dtype} or values that are no numbers; expected "
+                "the place of each pixel's centre."
+            )
     ys, xs = (np.asarray(dataset[name].values, dtype=np.float64) for name in (y, x))
     if len(ys) < 2 or len(xs) < 2:
         raise GridError(
@@ -253,6 +269,8 @@ def _north_up(dataset: xr.Dataset, y: str, x: str, source_name: str) -> tuple[xr
     if xs[-1] < xs[0]:
         dataset, xs = dataset.isel({x: slice(None, None, -1)}), xs[::-1]
     dx, dy = float(xs[-1] - xs[0]) / (len(xs) - 1), float(ys[-1] - ys[0]) / (len(ys) - 1)
+    if dx == 0 or dy == 0:
+        raise GridError(f"{source_name}: all values of '{x if dx == 0 else y}' are the same; expected a regular grid.")
     if np.abs(np.diff(xs) - dx).max() > abs(dx) * 0.01 or np.abs(np.diff(ys) - dy).max() > abs(dy) * 0.01:
         raise GridError(f"{source_name}: '{y}' or '{x}' is not evenly spaced; expected a regular grid.")
     return dataset, Grid(float(xs[0]) - dx / 2, float(ys[0]) - dy / 2, dx, dy, (len(ys), len(xs)))

@@ -2,13 +2,17 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 import xarray as xr
 
 from timesenclip.eo.cube.open import open_cube
 from timesenclip.errors import (
+    GridError,
+    InputError,
     MissingExtraError,
     UnitsError,
 )
@@ -68,3 +72,42 @@ def test_zarr_that_is_not_installed_is_said(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setitem(sys.modules, "zarr", None)
     with pytest.raises(MissingExtraError, match=r"timesenclip\[zarr\]"):
         open_cube(folder)
+
+
+@pytest.mark.parametrize("value", ["x", "", "\x1b[31m", np.array([], dtype="f8")])
+@pytest.mark.parametrize("key", ["_FillValue", "missing_value", "scale_factor"])
+def test_an_attribute_that_is_no_number_is_refused(key: str, value: Any, tmp_path: Path) -> None:
+    path = write_netcdf_cube(random_cube(), tmp_path / "cube")
+    with h5py.File(path / "S2_10m.nc", "a") as opened:
+        opened["B02"].attrs.pop(key, None)
+        opened["B02"].attrs[key] = value
+    with pytest.raises(InputError, match=r"S2_10m\.nc: B02 has .*; expected a number") as caught:
+        open_cube(path)
+    assert "\x1b" not in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", ["the same", "NaN", "infinite", "text", "complex"])
+def test_coordinates_that_are_no_regular_numbers_are_refused(kind: str, tmp_path: Path) -> None:
+    def change(dataset: Any) -> Any:
+        x = dataset.x.values
+        made = {
+            "the same": x * 0,
+            "NaN": np.where(np.arange(len(x)) == 2, np.nan, x),
+            "infinite": np.where(np.arange(len(x)) == 0, np.inf, x),
+            "text": np.array([f"a{i}" for i in range(len(x))]),
+            "complex": x + 1j,
+        }
+        return dataset.assign_coords(x=("x", made[kind]))
+
+    with pytest.raises(GridError, match=r"'x' (holds|are the same)"):
+        open_cube(rewritten_netcdf(tmp_path, change))
+
+
+@pytest.mark.parametrize("value", ["ab", True, np.datetime64("2020-01-01", "ns"), 1j])
+def test_a_band_that_holds_no_numbers_is_refused(value: Any, tmp_path: Path) -> None:
+    def change(dataset: Any) -> Any:
+        band = next(name for name in dataset.data_vars if str(name).startswith("B"))
+        return dataset.assign({band: (dataset[band].dims, np.full(dataset[band].shape, value))})
+
+    with pytest.raises(InputError, match=r"expected whole or real numbers|as netCDF"):
+        open_cube(rewritten_netcdf(tmp_path, change))
