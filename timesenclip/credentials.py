@@ -31,7 +31,7 @@ _ADDRESS = re.compile(r"(?P<scheme>[a-zA-Z][a-zA-Z0-9+.-]{0,30}://)(?P<rest>[^\s
 _USER = re.compile(r"^(?:[^/@?#:]*:(?!\d+(?:[/?#]|$))[^@]*(?:@[^@/]*)*@|[^/?#@]*@)")
 # A comma or bracket at the end belongs to the sentence; and what is hidden already stays as it is.
 _QUERY = re.compile(r"\?(?P<query>[^#]*[^#,;:.)\]}])")
-_FRAGMENT = re.compile(r"#[^#]*=.*$")
+_FRAGMENT = re.compile(r"#[^#]*=(?:.*[^,;:.)\]}])?")
 _VIRTUAL = re.compile(r"(/vsi[a-z0-9_]+\?)[^\s'\"<>`]*[^\s'\"<>`,;:.)\]}]")
 
 _HEADER = re.compile(
