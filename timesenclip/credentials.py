@@ -30,9 +30,9 @@ _ADDRESS = re.compile(r"(?P<scheme>[a-zA-Z][a-zA-Z0-9+.-]{0,30}://)(?P<rest>[^\s
 # With a colon the user name ends at the last @, since passwords hold slashes; a colon before digits begins a port.
 _USER = re.compile(r"^(?:[^/@?#:]*:(?!\d+(?:[/?#]|$))[^@]*(?:@[^@/]*)*@|[^/?#@]*@)")
 # A comma or bracket at the end belongs to the sentence; and what is hidden already stays as it is.
-_QUERY = re.compile(r"\?(?P<query>[^#]*[^#,;:.)\]}])")
-_FRAGMENT = re.compile(r"#[^#]*=(?:.*[^,;:.)\]}])?")
-_VIRTUAL = re.compile(r"(/vsi[a-z0-9_]+\?)[^\s'\"<>`]*[^\s'\"<>`,;:.)\]}]")
+_QUERY = re.compile(r"\?(?P<query>[^#]*[^#,;:.)}])")
+_FRAGMENT = re.compile(r"#[^#]*=(?:.*[^,;:.)}])?")
+_VIRTUAL = re.compile(r"(/vsi[a-z0-9_]+\?)[^\s'\"<>`]*[^\s'\"<>`,;:.)}]")
 
 _HEADER = re.compile(
     r"(?i)((?:proxy-)?authorization|(?:set-)?cookie|x-[a-z-]{0,30}(?:key|token)|ocp-apim-subscription-key)"
