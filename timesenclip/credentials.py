@@ -29,9 +29,10 @@ _HARMLESS = frozenset({"bbox", "collections", "datetime", "doi", "format", "id",
 _ADDRESS = re.compile(r"(?P<scheme>[a-zA-Z][a-zA-Z0-9+.-]{0,30}://)(?P<rest>[^\s'\"<>`]+)")
 # With a colon the user name ends at the last @, since passwords hold slashes; a colon before digits begins a port.
 _USER = re.compile(r"^(?:[^/@?#:]*:(?!\d+(?:[/?#]|$))[^@]*(?:@[^@/]*)*@|[^/?#@]*@)")
-_QUERY = re.compile(r"\?(?P<query>[^#]+)")
-_FRAGMENT = re.compile(r"#[^#]*=.*$")
-_VIRTUAL = re.compile(r"(/vsi[a-z0-9_]+\?)[^\s'\"<>`]+")
+# A comma or bracket at the end belongs to the sentence; and what is hidden already stays as it is.
+_QUERY = re.compile(r"\?(?P<query>[^#]*[^#,;:.)}])")
+_FRAGMENT = re.compile(r"#[^#]*=(?:.*[^,;:.)}])?")
+_VIRTUAL = re.compile(r"(/vsi[a-z0-9_]+\?)[^\s'\"<>`]*[^\s'\"<>`,;:.)}]")
 
 _HEADER = re.compile(
     r"(?i)((?:proxy-)?authorization|(?:set-)?cookie|x-[a-z-]{0,30}(?:key|token)|ocp-apim-subscription-key)"
@@ -51,7 +52,7 @@ _SHAPES = re.compile(
 
 def secret_values() -> dict[str, str]:
     """Values of the environment variables whose name says that they are secret, each with its name in brackets."""
-    found = {}
+    found: dict[str, str] = {}
     for name, value in os.environ.items():
         if len(value) >= _SHORTEST and _is_secret(name):
             forms = {value, quote(value, safe=""), quote(value), quote_plus(value), escape(value)}

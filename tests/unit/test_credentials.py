@@ -35,6 +35,8 @@ from timesenclip.credentials import redact
 )
 def test_a_credential_is_taken_out(text: str, left: str) -> None:
     assert redact(text) == left
+    assert redact(f"{text}, then") == f"{left}, then"
+    assert redact(redact(f"{text}, then")) == redact(f"{text}, then")
 
 
 @pytest.mark.parametrize(

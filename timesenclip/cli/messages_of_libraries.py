@@ -41,7 +41,7 @@ def library_messages_as_lines(show: Callable[[str], None]) -> Iterator[None]:
         show: prints one line.
     """
     last, factory = logging.lastResort, logging.getLogRecordFactory()
-    logging.lastResort = _Once(show)  # type: ignore[assignment]
+    logging.lastResort = _Once(show)
     logging.setLogRecordFactory(_Record)
     try:
         yield
