@@ -11,6 +11,7 @@ Source: Sen4Map (Sharma et al. 2024) and its public readers; the authors' datase
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
@@ -41,7 +42,8 @@ from timesenclip.data.sen4map_groups import (
 from timesenclip.data.store import SeriesStore
 from timesenclip.data.store_writer import StoreWriter, check_store_folder
 from timesenclip.eo.radiometry import MISSING_DN
-from timesenclip.errors import InputError
+from timesenclip.errors import InputError, TimeSenCLIPError
+from timesenclip.messages import show_value
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -119,8 +121,12 @@ def convert_sen4map(
         overwrite=overwrite,
     )
     tasks = list(_tasks(chosen, writer.part_size(patch_size), patch_size, compositing, dilate_10m_px))
-    failed = _convert(tasks, writer, total, workers=workers, progress=progress)
-    return Converted(writer.finish(), failed)
+    try:
+        failed = _convert(tasks, writer, total, workers=workers, progress=progress)
+        return Converted(writer.finish(), failed)
+    except TimeSenCLIPError:
+        writer.discard_nothing()
+        raise
 
 
 def _convert(
@@ -164,6 +170,12 @@ def _choose(files: Sequence[Path], only: Sequence[str] | None) -> list[tuple[Pat
     chosen = [(file, [k for k in sen4map_keys(file) if wanted is None or k in wanted]) for file in files]
     if not any(keys for _, keys in chosen):
         raise InputError(f"None of the {len(wanted or ())} ids asked for is in {', '.join(map(str, files))}.")
+    count = Counter(key for _, keys in chosen for key in keys)
+    if count.total() > len(count):
+        raise InputError(
+            f"{count.total() - len(count)} places are given twice, such as {show_value(count.most_common(1)[0][0])}; "
+            "give each file once, or choose with a list of ids."
+        )
     return [(file, keys) for file, keys in chosen if keys]
 
 

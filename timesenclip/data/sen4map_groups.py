@@ -19,7 +19,8 @@ from timesenclip.bands import BAND_NAMES, SCL_NAME, canonical_band
 from timesenclip.data.monthly import Compositing
 from timesenclip.data.places import POINT_PREFIX, numbers_in
 from timesenclip.eo.radiometry import MISSING_DN
-from timesenclip.errors import DataNotFoundError, InputError
+from timesenclip.errors import DataNotFoundError, InputError, TimeSenCLIPError
+from timesenclip.messages import shorten_error, show_value
 
 __all__ = [
     "LABEL_COLUMNS",
@@ -43,6 +44,7 @@ MONTHS = 12
 _MOST_IMAGES = 2000
 """Images of a place in a year; the most frequently seen places have some 150."""
 
+_ANY_DATE = re.compile(r"(19|20)\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])")
 _DATE = re.compile(rf"{YEAR}(0[1-9]|1[0-2])")
 _USUAL_NAMES = {name: name.replace("B0", "B").encode() for name in (*BAND_NAMES, SCL_NAME)}
 _LABELS = {
@@ -84,8 +86,13 @@ def sen4map_keys(file: str | Path) -> list[str]:
         DataNotFoundError: the file is not there, cut short, or not HDF5.
         InputError: it has no group `Lucas_Point_<id>`.
     """
-    with open_sen4map(Path(file)) as source:
-        keys = sorted(key for key in source if key.startswith(POINT_PREFIX))
+    try:
+        with open_sen4map(Path(file)) as source:
+            keys = sorted(key for key in source if key.startswith(POINT_PREFIX))
+    except (RuntimeError, ValueError, KeyError, OSError) as error:  # h5py's, of a damaged file
+        if isinstance(error, TimeSenCLIPError):
+            raise
+        raise DataNotFoundError(f"'{file}' is a damaged HDF5 file ({shorten_error(error)}); fetch it again.") from error
     if not keys:
         raise InputError(f"'{file}' has no group named {POINT_PREFIX}<id>; expected a Sen4Map file.")
     return keys
@@ -252,6 +259,8 @@ def _read_months(key: str, group: Any, count: int) -> NDArray[np.int64]:
     if len(texts) != count:
         raise InputError(f"{key}: {len(texts)} Image_IDs for {count} images.")
     found = [_DATE.search(text) for text in texts]
+    if not any(_ANY_DATE.search(text) for text in texts):
+        raise InputError(f"{key}: no Image_ID holds a day as YYYYMMDD ({show_value(texts[:1], 60)}).")
     return np.array([int(match[1]) - 1 if match else -1 for match in found], dtype=np.int64)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from timesenclip.data.store import FORMAT_VERSION, SeriesStore, import_zarr
 from timesenclip.eo.radiometry import MISSING_DN, QUANTIFICATION
 from timesenclip.errors import InputError
 from timesenclip.files import atomic_path, json_text, plain, write_json
+from timesenclip.messages import show_value
 from timesenclip.owned import remove_known
 from timesenclip.read_files import read_json
 from timesenclip.series import PixelSeries, concatenate
@@ -181,6 +183,13 @@ class StoreWriter:
         self.scratch.rename(self.folder)
         return SeriesStore.open(self.folder)
 
+    def discard_nothing(self) -> None:
+        """Remove what was begun if no place was read, so that there is nothing to continue from."""
+        import pyarrow.parquet as pq
+
+        if not any(pq.read_metadata(file).num_rows for file in self._parts.glob("part-*.parquet")):
+            remove_known(self.scratch, _is_store_file)
+
     def _part_file(self, part: int) -> Path:
         return self._parts / f"part-{part:06d}.parquet"
 
@@ -259,6 +268,12 @@ def store_points(
     if len({piece.reflectance.shape[1:] for piece in pieces}) != 1:
         shapes = sorted({str(piece.reflectance.shape[1:]) for piece in pieces})
         raise InputError(f"Series differ in shape: {', '.join(shapes)}; read them over one period, in months.")
+    count = Counter(name for piece in pieces for name in piece.sample_id)
+    if count and count.most_common(1)[0][1] > 1:
+        raise InputError(
+            f"{source}: {count.total() - len(count)} places are given twice, such as "
+            f"{show_value(count.most_common(1)[0][0])}; name each place of a store."
+        )
     steps, patch = pieces[0].steps, 1 if pieces[0].reflectance.ndim == 3 else pieces[0].reflectance.shape[-1]
     total = sum(map(len, pieces))
     writer = StoreWriter(

@@ -154,6 +154,14 @@ def test_bad_files_are_refused_in_one_line(tmp_path: Path, patches: Path) -> Non
         convert_sen4map([patches], tmp_path / "o", only=["7"])
     with pytest.raises(InputError, match="given twice"):
         convert_sen4map([patches, patches], tmp_path / "o")
+    undated = tmp_path / "undated.h5"
+    undated.write_bytes(patches.read_bytes())
+    with h5py.File(undated, "a") as file:
+        for group in file.values():
+            group.attrs["Image_ID"] = ["20189999T105031"] * len(group["SCL"])
+    with pytest.raises(InputError, match="Nothing could be read"):
+        convert_sen4map([undated], tmp_path / "o")
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith("o.")]
     convert_sen4map([patches], tmp_path / "there")
     with pytest.raises(InputError, match="exists already"):
         convert_sen4map([patches], tmp_path / "there")

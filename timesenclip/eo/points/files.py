@@ -28,6 +28,8 @@ _PLACES = ("lat", "lon", "latitude", "longitude", "lat_deg", "lon_deg", "geometr
 _OTHER = frozenset({"sample_id", "valid_time", "year", "start_date", "timestamp", *_PLACES})
 _ROWS_PER_POINT = 12
 _STEP_DIGITS = 4
+_MOST_STEPS = 4_000_000
+"""Points times dates of the longest series in a piece whose other series are shorter: some 160 MB of values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,9 +121,11 @@ def iter_frames(path: Path, *, batch_size: int) -> Iterator[pd.DataFrame]:
     if shape.wide:
         yield from iter_columns(path, needed, rows=batch_size)
     elif "sample_id" in columns and _contiguous(path):
-        yield from _whole_points(iter_columns(path, needed, rows=batch_size * _ROWS_PER_POINT))
+        for frame in _whole_points(iter_columns(path, needed, rows=batch_size * _ROWS_PER_POINT)):
+            yield from _without_padding(frame)
     elif "sample_id" in columns:
-        yield from gathered(path, needed, batch_size=batch_size)
+        for frame in gathered(path, needed, batch_size=batch_size):
+            yield from _without_padding(frame)
     else:
         yield read_frame(path, needed)
 
@@ -142,6 +146,30 @@ def _whole_points(pieces: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
         held = frame[last]
     if held is not None:
         yield held
+
+
+def _without_padding(frame: pd.DataFrame) -> Iterator[pd.DataFrame]:
+    """Split a piece of a long table where a few points have very many dates.
+
+    All series of a piece are as long as its longest one, so that one point of 40,000 dates would make 20,000 others
+    as long.
+    """
+    import pandas as pd
+
+    number = pd.factorize(frame["sample_id"])[0]
+    dates = np.bincount(number[number >= 0])
+    if len(dates) * dates.max(initial=0) <= max(_MOST_STEPS, 2 * len(frame)):
+        yield frame
+        return
+    piece = np.zeros(len(dates) + 1, dtype=np.intp)  # the last for rows without a name, which are refused later
+    points = longest = 0
+    for i, count in enumerate(dates):
+        points, longest = points + 1, max(longest, int(count))
+        if points > 1 and points * longest > _MOST_STEPS:
+            points, longest = 1, int(count)
+            piece[i:] += 1
+    for k in range(int(piece[-1]) + 1):
+        yield frame[piece[number] == k]
 
 
 def _contiguous(path: Path) -> bool:

@@ -65,6 +65,7 @@ def read_frame(path: Path, columns: Sequence[str] | None = None) -> pd.DataFrame
         import pandas as pd
 
         if _is_csv(path):
+            _check_header(path, wanted)
             return pd.read_csv(path, usecols=wanted, dtype=_as_text(wanted))
         import pyarrow as pa
 
@@ -93,8 +94,27 @@ def iter_columns(path: Path, columns: Sequence[str], *, rows: int = _ROWS) -> It
 def _csv_pieces(path: Path, columns: Sequence[str], rows: int) -> Iterator[pd.DataFrame]:
     import pandas as pd
 
+    _check_header(path, columns)
     with pd.read_csv(path, usecols=list(columns), chunksize=rows, dtype=_as_text(columns)) as pieces:
         yield from pieces
+
+
+def _check_header(path: Path, columns: Sequence[str]) -> None:
+    """Refuse a column that is there twice; pandas would call the second one `lat.1` and take the first.
+
+    Raises:
+        InputError: there is one.
+    """
+    import pandas as pd
+
+    first = pd.read_csv(path, nrows=1, header=None, dtype=str, na_filter=False)
+    _refuse_double(path, [] if first.empty else [str(name) for name in first.iloc[0]], columns)
+
+
+def _refuse_double(path: Path, names: Sequence[str], columns: Sequence[str]) -> None:
+    twice = [name for name, count in Counter(names).items() if count > 1 and name in set(columns)]
+    if twice:
+        raise InputError(f"{path}: the column '{list_some(twice)}' is there more than once; keep one.")
 
 
 def _parquet_pieces(path: Path, columns: Sequence[str], rows: int) -> Iterator[pd.DataFrame]:
@@ -165,9 +185,7 @@ def _check_columns(path: Path, schema: pa.Schema, columns: Sequence[str]) -> Non
     """
     import pyarrow as pa
 
-    twice = [name for name, count in Counter(schema.names).items() if count > 1 and name in set(columns)]
-    if twice:
-        raise InputError(f"{path}: the column '{list_some(twice)}' is there more than once; keep one.")
+    _refuse_double(path, schema.names, columns)
     for name in columns:
         kind = schema.field(name).type
         inner = kind.value_type if pa.types.is_dictionary(kind) else kind

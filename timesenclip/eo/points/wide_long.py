@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -13,7 +14,7 @@ from timesenclip.eo.period import YEARS, Every
 from timesenclip.eo.points.columns import require_names
 from timesenclip.eo.points.files import TableShape
 from timesenclip.errors import InputError, TimeError
-from timesenclip.messages import shorten_error
+from timesenclip.messages import shorten_error, show_value
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,6 +24,11 @@ __all__ = ["from_long", "from_wide", "long_points", "timestamps", "wide_dates"]
 Form = tuple[NDArray[np.float32], NDArray[np.datetime64], "pd.DataFrame"]
 """Values (N, T, bands) as in the table, NaN where there is none; dates (N, T, 2), first day of a step and first day
 after it, NaT where a point has fewer steps; one row a point."""
+
+_MOST_STEPS = 20_000_000
+"""Points times dates of the longest series, where most of them would be empty: some 800 MB of values."""
+_FIXED_DATE = re.compile(r"\d{4}|\d[./-]\d\d?[./-]\d|\d[./-][A-Za-z]{3,9}[./-]\d")
+"""A text with a year, or of three parts; pandas also reads `now` and `10:30`, which mean another day every day."""
 
 _PLACE = (("lat", "lon"), ("latitude", "longitude"), ("lat_deg", "lon_deg"))
 
@@ -48,6 +54,11 @@ def from_long(frame: pd.DataFrame, shape: TableShape, *, source_name: str) -> Fo
     begins = np.flatnonzero(np.diff(point, prepend=-1))
     position = np.arange(len(point)) - begins[point]
     n, t = len(begins), int(position.max()) + 1
+    if n * t > max(_MOST_STEPS, 4 * len(point)):
+        raise InputError(
+            f"{source_name}: point {show_value(names[point[position.argmax()]])} has {t:,} dates, and {n:,} points "
+            "would have as many empty ones; put points with so many dates into a table of their own."
+        )
     raw = np.full((n, t, len(shape.bands)), np.nan, dtype=np.float32)
     raw[point, position] = _numbers(frame, [columns[0] for columns in shape.columns], source_name)[order]
     dates = np.full((n, t, 2), np.datetime64("NaT"), dtype="datetime64[D]")
@@ -120,6 +131,8 @@ def _read_days(frame: pd.DataFrame, column: str, *, example: str, source_name: s
             f"{source_name}: column '{column}' holds numbers such as {values.dropna().iloc[0]}; expected dates as "
             f"{example}."
         )
+    if values.dtype.kind not in "mM":
+        _refuse_relative(values, column, example, source_name)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # pandas warns of texts that it then refuses
@@ -132,6 +145,19 @@ def _read_days(frame: pd.DataFrame, column: str, *, example: str, source_name: s
         raise TimeError(f"{source_name}: row {int(np.isnat(when).argmax())} has no {column}; give each row a date.")
     _require_years(when, column, source_name)
     return np.asarray(when)
+
+
+def _refuse_relative(values: pd.Series, column: str, example: str, source_name: str) -> None:
+    """Refuse texts such as `today`, whose date depends on when they are read.
+
+    Raises:
+        TimeError: there is one.
+    """
+    for text in {value for value in values if isinstance(value, str)}:
+        if text.strip() and not _FIXED_DATE.search(text):
+            raise TimeError(
+                f"{source_name}: column '{column}' holds no dates ({show_value(text)}); expected {example}."
+            )
 
 
 def _require_years(when: NDArray[np.datetime64], what: str, source_name: str) -> None:

@@ -69,3 +69,17 @@ def test_what_is_no_table_is_named(tmp_path: Path) -> None:
     for name in ("a.parquet", "a.csv", "none.csv"):
         with pytest.raises(DataNotFoundError, match=name):
             column_names(tmp_path / name)
+
+
+def test_a_column_of_a_csv_that_is_there_twice_is_refused_if_it_is_needed(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("lat,lat,note,note\n1,2,3,4\n")
+    for read in (
+        lambda: read_frame(path),
+        lambda: read_frame(path, ["lat"]),
+        lambda: list(iter_columns(path, ["lat"])),
+    ):
+        with pytest.raises(InputError, match=r"the column 'lat.* is there more than once"):
+            read()
+    path.write_text("lat,note,note\n1,3,4\n")
+    assert read_frame(path, ["lat"])["lat"].tolist() == [1]

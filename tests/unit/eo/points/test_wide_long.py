@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from timesenclip.eo.points.read import points_from_frame, read_attributes, read_points
+from timesenclip.eo.points.read import iter_points, points_from_frame, read_attributes, read_points
 from timesenclip.errors import (
     InputError,
     TimeError,
@@ -58,3 +58,33 @@ def test_text_in_a_band_and_rows_without_name_or_date_are_named(tmp_path: Path) 
         points_from_frame(long.assign(sample_id=[None, *long["sample_id"][1:]]))
     with pytest.raises(TimeError, match="row 3 has no timestamp"):
         points_from_frame(long.assign(timestamp=long["timestamp"].where(long.index != 3)))
+
+
+@pytest.mark.parametrize("text", ["now", "today", "NOW ", "Monday", "10:30", "5"])
+def test_a_date_that_depends_on_the_day_of_reading_is_refused(text: str, tmp_path: Path) -> None:
+    with pytest.raises(TimeError, match="holds no dates"):
+        points_from_frame(wide_frame(tmp_path).assign(start_date=text))
+
+
+@pytest.mark.parametrize("text", ["2021-01-01", "20210101", "1 Jan 2021", "01/01/21", "1-Jan-21", "2021"])
+def test_dates_of_usual_forms_are_read(text: str, tmp_path: Path) -> None:
+    series = points_from_frame(wide_frame(tmp_path).assign(start_date=text))
+    assert series.start[:, 0].astype(str).tolist() == ["2021-01-01"] * 3
+
+
+def test_one_series_of_very_many_dates_does_not_lengthen_all_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("timesenclip.eo.points.wide_long._MOST_STEPS", 100)
+    monkeypatch.setattr("timesenclip.eo.points.files._MOST_STEPS", 100)
+    frame = pd.read_parquet(write_long_table(random_series(30), tmp_path / "a.parquet"))
+    ids = frame["sample_id"].unique()
+    frame = frame[(frame["sample_id"] == ids[3]) | (frame.index % 12 == 0)]  # one point of twelve dates, others of one
+    with pytest.raises(InputError, match=r"has 12 dates, and 30 points would have as many empty ones"):
+        points_from_frame(frame)
+    for rows in (frame, frame.sample(frac=1, random_state=0)):
+        rows.to_parquet(tmp_path / "b.parquet")
+        pieces = list(iter_points(tmp_path / "b.parquet"))
+        found = [name for piece in pieces for name in piece.sample_id]
+        assert found == list(rows["sample_id"].unique())
+        assert max(len(piece) * piece.steps for piece in pieces) <= 100
