@@ -176,6 +176,7 @@ class WorkOptions:
             metavar="N",
             help="Blocks computed at the same time; default: one a core.",
             min=1,
+            max=256,
             rich_help_panel=opt.WORK,
         ),
     ] = None

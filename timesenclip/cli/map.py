@@ -11,6 +11,7 @@ from timesenclip.cli import area_options as src
 from timesenclip.cli import options as opt
 from timesenclip.cli.console import print_json, print_table, progress_bar, say
 from timesenclip.cli.groups import with_groups
+from timesenclip.errors import InputError
 
 if TYPE_CHECKING:
     from timesenclip.mapping.output.result import MapResult
@@ -44,6 +45,8 @@ def map_(
 
     src.require_one_source(context, cube, area)
     work.check()
+    if cube is not None and cube.is_dir() and cube.resolve() == output.resolve():
+        raise InputError(f"'{output}' is the cube that is read; maps in it would change it. Give another output.")
     check_map_folder(output, "map", MAP_FILES)
     classes = query.classes()
     source = src.open_area(cube, area, read)

@@ -256,7 +256,9 @@ def join_pairs(
     if not len(known):
         raise InputError(f"No place of '{store.folder}' has coordinates; pair by id instead.")
     index = store.index.iloc[known]
-    lon, lat = (photos[c].to_numpy(dtype=np.float64) for c in ("lon", "lat"))
+    if photos.empty:
+        raise InputError("The table of photographs has no rows; give one row a photograph.")
+    lon, lat = (_degrees(photos[c]) for c in ("lon", "lat"))
     here = np.isfinite(lon) & np.isfinite(lat)
     distance, nearest = np.full(len(photos), np.inf), np.zeros(len(photos), dtype=np.intp)
     distance[here], nearest[here] = nearest_m(
@@ -285,6 +287,16 @@ def join_pairs(
     if "date" in photos:
         table["date"] = pd.to_datetime(photos["date"]).to_numpy()
     return table[keep].sort_values(["series_id", "distance_m", "photo_id"], ignore_index=True)
+
+
+def _degrees(values: pd.Series) -> NDArray[np.float64]:
+    try:
+        return values.to_numpy(dtype=np.float64, na_value=np.nan)
+    except (ValueError, TypeError) as error:
+        raise InputError(
+            f"The column '{values.name}' of the table of photographs holds no numbers ({shorten_error(error)}); "
+            "expected degrees."
+        ) from error
 
 
 def read_photo_table(path: str | Path) -> pd.DataFrame:

@@ -13,16 +13,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from timesenclip.bands import BAND_NAMES
+from timesenclip.eo.cube.files_read import check_regular, zarr_entries
 from timesenclip.eo.radiometry import QUANTIFICATION
 from timesenclip.errors import DataNotFoundError, InputError
 from timesenclip.extras import require
-from timesenclip.messages import shorten_error
+from timesenclip.messages import shorten_error, show_value
+from timesenclip.read_files import read_json
 from timesenclip.series import PixelSeries
 
 if TYPE_CHECKING:
@@ -60,7 +64,7 @@ class SeriesStore:
 
         Raises:
             DataNotFoundError: there is no store, or it is not complete.
-            InputError: it was written by another version.
+            InputError: it was written by another version, or its index cannot be.
             MissingExtraError: zarr is not installed.
         """
         import pandas as pd
@@ -75,6 +79,8 @@ class SeriesStore:
             )
         zarr = import_zarr()
         try:
+            read_json(root / "zarr.json", what="zarr.json of a store")
+            check_regular(root / "index.parquet")
             attributes = dict(zarr.open_group(str(root), mode="r").attrs)
             index = pd.read_parquet(root / "index.parquet")
         # What zarr and pyarrow raise of files that are cut short or hold something else.
@@ -92,6 +98,8 @@ class SeriesStore:
             raise InputError(
                 f"'{root}': index.parquet has no column {', '.join(sorted(lacking))}; convert the data again."
             )
+        _check_index(index, root)
+        _check_attributes(attributes, root)
         return cls(root, index, attributes)
 
     def __len__(self) -> int:
@@ -104,15 +112,59 @@ class SeriesStore:
         return int(self.attributes["patch_size"])
 
     def arrays(self, rows: NDArray[np.integer] | slice | None = None) -> tuple[NDArray[np.uint16], NDArray[np.uint8]]:
-        """DN (n, T, C[, Y, X]) and observations (n, T) of places, by position in `index`; default: all, in memory."""
-        group = import_zarr().open_group(str(self.folder), mode="r")
+        """DN (n, T, C[, Y, X]) and observations (n, T) of places, by position in `index`; default: all, in memory.
+
+        Raises:
+            InputError: the arrays are damaged, or not those of such a store.
+        """
+        _ = self._are_checked
         row = self.index["row"].to_numpy()[slice(None) if rows is None else rows]
+        try:
+            return self._read(row, whole=rows is None)
+        # What Zarr and its codecs raise of a chunk that is cut short or holds something else.
+        except (ValueError, RuntimeError, LookupError, TypeError) as error:
+            raise InputError(
+                f"The training store '{self.folder}' has a damaged chunk ({shorten_error(error)}); convert the data "
+                "again."
+            ) from error
+
+    def _read(self, row: NDArray[np.integer], *, whole: bool) -> tuple[NDArray[np.uint16], NDArray[np.uint8]]:
+        group = import_zarr().open_group(str(self.folder), mode="r")
         if len(row) and np.array_equal(row, np.arange(row[0], row[0] + len(row))):
             span = slice(int(row[0]), int(row[-1]) + 1)
             return np.asarray(group["dn"][span]), np.asarray(group["observations"][span])
-        if rows is None:  # a few failed rows are left out: reading all and choosing in memory is faster
-            return np.asarray(group["dn"][:])[row], np.asarray(group["observations"][:])[row]
+        end = int(row.max()) + 1
+        if whole and end <= 4 * len(row):  # a few rows are left out: reading all and choosing in memory is faster
+            return np.asarray(group["dn"][:end])[row], np.asarray(group["observations"][:end])[row]
         return np.asarray(group["dn"].oindex[row]), np.asarray(group["observations"].oindex[row])
+
+    @cached_property
+    def _are_checked(self) -> bool:
+        """True; checked once, before anything is read.
+
+        Raises:
+            InputError: an array is missing, of another shape or type, or a chunk is no regular file.
+        """
+        patch = (self.patch_size,) * 2 if self.patch_size > 1 else ()
+        steps, last = int(self.attributes["steps"]), int(self.index["row"].max())
+        for name, kind, tail in (("dn", "uint16", (len(BAND_NAMES), *patch)), ("observations", "uint8", ())):
+            try:
+                for _ in zarr_entries(str(self.folder / name)):
+                    pass
+                array = import_zarr().open_array(str(self.folder / name), mode="r")
+                found = f"{array.dtype} of shape {tuple(array.shape)}"
+                right = array.dtype == kind and array.shape[1:] == (steps, *tail) and array.shape[0] > last
+            except InputError:
+                raise
+            # What Zarr raises of an array that is missing, or whose metadata are of no kind that it knows.
+            except (OSError, ValueError, TypeError, LookupError, RuntimeError) as error:
+                found, right = shorten_error(error), False
+            if not right:
+                raise InputError(
+                    f"'{self.folder / name}' ({found}) is no array of {kind} with more than {last} rows of "
+                    f"{(steps, *tail)}; convert the data again."
+                )
+        return True
 
     def first_month(self) -> NDArray[np.datetime64]:
         """(N,) datetime64[M], month of the first step of each place."""
@@ -134,6 +186,51 @@ class SeriesStore:
             lon_deg=chosen["lon"].to_numpy(dtype=np.float64),
             lat_deg=chosen["lat"].to_numpy(dtype=np.float64),
             provenance={"source": str(self.folder), **{k: v for k, v in self.attributes.items() if k != "bands"}},
+        )
+
+
+def _check_index(index: pd.DataFrame, root: Path) -> None:
+    """Refuse an index whose columns are not of their types.
+
+    Raises:
+        InputError: it has no row, or a column is of another type or has impossible values.
+    """
+    row = index["row"]
+    whole = row.dtype.kind in "iu" and len(row) > 0 and int(row.min()) >= 0
+    wrong = {
+        "row": not whole,
+        "sample_id": not index["sample_id"].map(lambda name: isinstance(name, str | int | np.integer)).all(),
+        "lon": index["lon"].dtype.kind not in "iuf",
+        "lat": index["lat"].dtype.kind not in "iuf",
+        "first_month": index["first_month"].dtype.kind != "M" or bool(index["first_month"].isna().any()),
+    }
+    if not len(index):
+        raise InputError(f"'{root}': index.parquet names no place; convert the data again.")
+    bad = [name for name, is_wrong in wrong.items() if is_wrong]
+    if bad:
+        raise InputError(
+            f"'{root}': the column {bad[0]} of index.parquet is of type {index[bad[0]].dtype}, or has values that "
+            "cannot be; convert the data again."
+        )
+
+
+def _check_attributes(attributes: Mapping[str, Any], root: Path) -> None:
+    """Refuse a store of other bands, or whose steps or patches have no size.
+
+    Raises:
+        InputError: it is one.
+    """
+    sizes = {"steps": 10_000, "patch_size": 1_000}
+    for name, most in sizes.items():
+        value = attributes.get(name)
+        if type(value) is not int or not 1 <= value <= most:
+            raise InputError(
+                f"'{root}' has the {name} {show_value(value)}, expected 1..{most:,}; convert the data again."
+            )
+    if attributes.get("bands") != list(BAND_NAMES):
+        raise InputError(
+            f"'{root}' has the bands {show_value(attributes.get('bands'))}, expected {', '.join(BAND_NAMES)}; convert "
+            "the data again."
         )
 
 

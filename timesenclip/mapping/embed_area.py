@@ -115,6 +115,8 @@ def embed_area(
     info = _info(source, plain, span, every, dims, fitting_block(source.shape, block_side(source, block)))
     with _only_writer(path), one_torch_thread(), open_executor(workers, dask) as executor:
         check_store_output(path)
+        if _is_empty(path):
+            path.rmdir()
         known = EmbeddingStore.open(path) if path.exists() else None
         if known is not None and known.info.tower_revision == "":  # an early store, whose manifest does not say it
             info = info.model_copy(update={"tower_revision": ""})
@@ -147,11 +149,15 @@ def check_store_output(out: str | Path) -> None:
     path = Path(out)
     if path.is_symlink() and not path.exists():
         raise InputError(f"'{path}' is a link that leads nowhere; remove it, or give another output.")
-    if path.exists():
+    if path.exists() and not _is_empty(path):
         if not (path / "zarr.json").is_file():
             raise InputError(f"'{path}' exists and is no embedding store; give another output, or remove it.")
         EmbeddingStore.open(path)
     require_own_sidecars(path.resolve())
+
+
+def _is_empty(path: Path) -> bool:
+    return path.is_dir() and not any(path.iterdir())
 
 
 @contextmanager

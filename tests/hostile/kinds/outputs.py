@@ -127,7 +127,18 @@ _PLACES: dict[str, tuple[Callable[[Path], None], Expect]] = {
 }
 
 
+_ADDING = ("map", "ask", "change", "train", "data split", "ground embed", "evaluate suite", "demo")
+"""Commands that add files of their own names to a folder: the files of others stay, and only a name of theirs that is
+taken is refused. The other commands write a folder as a whole."""
+
+_COLLIDING = ("map", "ask", "change", "evaluate suite")
+"""Those of them that would write one of the names of `_foreign_config`."""
+
+
 def _folder_case(command: str, name: str, prepare: Callable[[Path], None], expect: Expect) -> Case:
+    if command in _ADDING and not (name == "a foreign file" or (prepare is _foreign_config and command in _COLLIDING)):
+        expect = "works"  # that no file of others changes is watched in every case
+
     def build(place: Place) -> Sequence[object]:
         out = place.folder / ("out.zarr" if command in ("embed-area", "data sen4map", "data points") else "out")
         prepare(out)
@@ -136,7 +147,10 @@ def _folder_case(command: str, name: str, prepare: Callable[[Path], None], expec
     return Case("outputs", f"outputs/{command}/{name}", build, expect, writes=_WRITES, changes=())
 
 
-_WRITES = ("out", "out.zarr", "out.json", "out.manifest.jsonl", "out.zarr.json", "out.zarr.manifest.jsonl")
+_WRITES = (
+    *("out", "out.zarr", "out.json", "out.manifest.jsonl", "out.zarr.json", "out.zarr.manifest.jsonl"),
+    *("out.zarr.item.json", "elsewhere"),  # `out` may be a link to `elsewhere`
+)
 
 
 def _file_case(command: str, name: str, output: str, expect: Expect) -> Case:
@@ -161,6 +175,7 @@ def _beside(name: str, theirs: str, output: str, expect: Expect) -> Case:
         bare.with_suffix(".manifest.jsonl").name,
         f"{output}.json",
         f"{output}.manifest.jsonl",
+        f"{output}.item.json",
     )
     return Case("outputs", f"outputs/beside/{name}", build, expect, writes=allowed)
 
@@ -194,8 +209,8 @@ def cases() -> list[Case]:
     found = []
     for command in _COMMANDS:
         for name, (prepare, expect) in _PLACES.items():
-            slow = command in ("demo", "evaluate suite")  # what they do where they may takes too long for a case
-            if (slow and expect == "works") or (command == "demo" and name != "a foreign folder"):
+            # What these two do where they may takes long, so that few cases let them.
+            if command in ("demo", "evaluate suite") and name not in ("a foreign folder", "a foreign file"):
                 continue
             found.append(_folder_case(command, name, prepare, expect))
     for command in _FILES:

@@ -113,3 +113,11 @@ def test_a_table_of_photographs_that_cannot_be_read_is_named(tmp_path: Path) -> 
     (tmp_path / "t.parquet").write_bytes(b"x")
     with pytest.raises(DataNotFoundError, match="no table that can be read"):
         read_photo_table(tmp_path / "t.parquet")
+
+
+def test_tables_of_photographs_without_rows_or_numbers_are_refused(store: SeriesStore) -> None:
+    photos = pd.DataFrame({"photo_id": ["a"], "lon": ["east"], "lat": [50.0]})
+    with pytest.raises(InputError, match="column 'lon' of the table of photographs holds no numbers"):
+        join_pairs(store, photos)
+    with pytest.raises(InputError, match="has no rows"):
+        join_pairs(store, photos.iloc[:0])

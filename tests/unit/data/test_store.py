@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -69,4 +70,43 @@ def test_a_store_with_a_broken_file_is_refused(name: str, junk: bytes, store: Se
 def test_an_index_without_its_columns_is_refused(store: SeriesStore) -> None:
     store.index.drop(columns=["row", "lon"]).to_parquet(store.folder / "index.parquet")
     with pytest.raises(InputError, match="no column lon, row"):
+        SeriesStore.open(store.folder)
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [("row", -1), ("row", "x"), ("sample_id", [1]), ("lon", "east"), ("lat", b"x"), ("first_month", "soon")],
+)
+def test_an_index_whose_columns_cannot_be_is_refused(column: str, value: object, store: SeriesStore) -> None:
+    table = store.index.assign(**{column: [value] * len(store.index)})
+    table.to_parquet(store.folder / "index.parquet")
+    with pytest.raises(InputError, match=f"column {column} of index.parquet"):
+        SeriesStore.open(store.folder)
+    store.index.iloc[:0].to_parquet(store.folder / "index.parquet")
+    with pytest.raises(InputError, match="names no place"):
+        SeriesStore.open(store.folder)
+
+
+def test_arrays_that_are_not_those_of_the_store_are_refused_before_they_are_read(store: SeriesStore) -> None:
+    far = SeriesStore(store.folder, store.index.assign(row=10**9), store.attributes)
+    with pytest.raises(InputError, match="with more than 1000000000 rows"):
+        far.arrays()
+    longer = SeriesStore(store.folder, store.index, {**store.attributes, "steps": 13})
+    with pytest.raises(InputError, match=r"no array of uint16 .* of \(13, 10\)"):
+        longer.arrays()
+    chunk = next(path for path in (store.folder / "dn" / "c").rglob("*") if path.is_file())
+    whole = chunk.read_bytes()
+    chunk.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(InputError, match="damaged chunk"):
+        SeriesStore.open(store.folder).arrays()
+    chunk.unlink()
+    os.mkfifo(chunk)
+    with pytest.raises(InputError, match="symbolic link, pipe, socket or device"):
+        SeriesStore.open(store.folder).arrays()
+
+
+@pytest.mark.parametrize(("name", "value"), [("bands", []), ("steps", 10**6), ("patch_size", "x")])
+def test_attributes_that_cannot_be_are_refused(name: str, value: object, store: SeriesStore) -> None:
+    zarr.open_group(str(store.folder), mode="r+").attrs[name] = value
+    with pytest.raises(InputError, match=f"has the {name}"):
         SeriesStore.open(store.folder)

@@ -51,6 +51,7 @@ def test_another_job_is_refused(embedded: StoreResult, area, model: Model, tmp_p
     with pytest.raises(InputError, match=r"was made with dims 64, this is 32; give another output"):
         embed_area(area, path, model=model, dims=32, block=16)
     (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "mine.txt").write_text("x")
     with pytest.raises(InputError, match="exists and is no embedding store"):
         embed_area(area, tmp_path / "folder", model=model, block=16)
     with pytest.raises(InputError, match="300 dimensions were asked for"):
@@ -58,3 +59,8 @@ def test_another_job_is_refused(embedded: StoreResult, area, model: Model, tmp_p
     with pytest.raises(InputError, match="0 workers"):
         embed_area(area, tmp_path / "x.zarr", model=model, workers=0, block=16)
     assert [each.name for each in tmp_path.iterdir()] == ["folder"]
+
+
+def test_an_empty_folder_becomes_the_store(area, model: Model, tmp_path: Path) -> None:
+    (tmp_path / "made.zarr").mkdir()
+    embed_area(area, tmp_path / "made.zarr", model=model, dims=64, block=16).store.require_complete()

@@ -8,11 +8,12 @@ from typing import Annotated
 import numpy as np
 from affine import Affine
 from numpy.typing import NDArray
-from pydantic import BaseModel, BeforeValidator, ConfigDict, InstanceOf, PlainSerializer
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, InstanceOf, PlainSerializer
 
 from timesenclip.errors import InputError
 from timesenclip.grid import as_affine, six_numbers
 from timesenclip.mapping.store.quantise import dequantise
+from timesenclip.messages import show_value
 from timesenclip.model.checkpoint_config import Calibration
 
 __all__ = ["BLOCK_ARRAYS", "FORMAT_VERSION", "BlockData", "StoreInfo", "chunk_side"]
@@ -24,7 +25,27 @@ BLOCK_ARRAYS = ("vectors", "colour", "clear", "scale")
 """Arrays that every block writes one shard or chunk of."""
 
 
-_Transform = Annotated[InstanceOf[Affine], BeforeValidator(as_affine), PlainSerializer(six_numbers)]
+def _usable(transform: Affine) -> Affine:
+    if not np.isfinite(six_numbers(transform)).all() or transform.determinant == 0:
+        raise ValueError("six finite numbers are expected, of pixels that have a size")
+    return transform
+
+
+def _known_crs(text: str) -> str:
+    from rasterio.crs import CRS
+    from rasterio.errors import CRSError
+
+    try:
+        CRS.from_user_input(text)
+    except CRSError as error:
+        raise ValueError(f"{show_value(text)} is no CRS") from error
+    return text
+
+
+_Count = Annotated[int, Field(ge=1, le=10_000_000)]
+_Transform = Annotated[
+    InstanceOf[Affine], BeforeValidator(as_affine), AfterValidator(_usable), PlainSerializer(six_numbers)
+]
 """Six numbers in the file."""
 
 
@@ -43,9 +64,9 @@ class StoreInfo(BaseModel):
     """Name of the tower that embeds words and photographs."""
     tower_revision: str | None = ""
     """Revision of the tower on the hub; None: it has none. Empty in early stores, which do not record it."""
-    full_dims: int
+    full_dims: _Count
     """D, dimensions of the tower."""
-    dims: int
+    dims: _Count
     """d, dimensions kept."""
     kept: float = 1.0
     """Share of the squared length that the projection keeps, on the sample it was fitted on."""
@@ -57,15 +78,15 @@ class StoreInfo(BaseModel):
     """First and last day, or `all`."""
     every: str
     """Composite length."""
-    shape: tuple[int, int]
+    shape: tuple[_Count, _Count]
     """(Y, X)"""
-    crs: str
+    crs: Annotated[str, AfterValidator(_known_crs)]
     """Authority string or WKT."""
     transform: _Transform
     """From (column, row) of a pixel's upper left corner to CRS units; written as six numbers (a, b, c, d, e, f)."""
-    block: int
+    block: _Count
     """Side of a block, which is one shard, in pixels."""
-    chunk: int
+    chunk: _Count
     """Side of a chunk within a shard."""
 
     @property

@@ -37,10 +37,12 @@ from timesenclip.errors import DataNotFoundError, InputError
 from timesenclip.extras import require
 from timesenclip.files import plain, temporary_path
 from timesenclip.grid import Window
+from timesenclip.mapping.store.arrays import check_files, open_arrays, open_basis, read_window
 from timesenclip.mapping.store.info import BLOCK_ARRAYS, FORMAT_VERSION, BlockData, StoreInfo
 from timesenclip.mapping.store.layout import write_layout
 from timesenclip.mapping.store.quantise import Projection, score_rows
 from timesenclip.messages import shorten_error
+from timesenclip.read_files import read_json
 
 __all__ = ["EmbeddingStore", "foreign_in_store"]
 
@@ -86,6 +88,7 @@ class EmbeddingStore:
         place = Path(path)
         if not (place / "zarr.json").is_file():
             raise DataNotFoundError(f"No embedding store at '{place}'; make one with `timesenclip embed-area`.")
+        read_json(place / "zarr.json", what="zarr.json of a store", fix="give what `embed-area` wrote")
         try:
             attributes = dict(_zarr().open_group(place, mode="r").attrs)
         except (ValueError, TypeError, LookupError) as error:  # what Zarr raises for a broken zarr.json
@@ -104,7 +107,8 @@ class EmbeddingStore:
             return cls(place, StoreInfo.model_validate(content))
         except ValidationError as error:
             first = error.errors()[0]
-            raise InputError(f"'{place}': '{'.'.join(map(str, first['loc']))}': {first['msg']}.") from error
+            said = str(first["msg"]).removeprefix("Value error, ")
+            raise InputError(f"'{place}': '{'.'.join(map(str, first['loc']))}': {said}.") from error
 
     @classmethod
     def create(cls, path: str | Path, info: StoreInfo, projection: Projection | None) -> EmbeddingStore:
@@ -144,20 +148,25 @@ class EmbeddingStore:
     @property
     def status(self) -> dict[str, Any]:
         """`complete`, and once it is, `provenance`."""
-        found: Any = _zarr().open_group(self.path, mode="r").attrs[_STATUS]
+        found: Any = _zarr().open_group(self.path, mode="r").attrs.get(_STATUS)
+        if not isinstance(found, dict) or (found.get("complete") and not _has_input(found.get("provenance"))):
+            raise InputError(f"'{self.path}' does not say how it was made ('{_STATUS}'); embed the area again.")
         return dict(found)
 
     def require_complete(self) -> None:
-        """Refuse a store with missing blocks.
+        """Refuse a store with missing blocks, or with arrays that are not those of a store.
 
         Raises:
-            InputError: it is not complete.
+            InputError: it is not complete, or damaged.
+            DataNotFoundError: an array is missing.
         """
         if not self.status.get("complete"):
             raise InputError(
                 f"The store '{self.path}' is not complete; run the same `embed-area` command "
                 "again, which computes the missing blocks."
             )
+        check_files(self._folder)
+        _ = self._arrays, self.projection  # opened now, before a command writes anything
 
     def finish(self, provenance: dict[str, Any]) -> None:
         """Mark the store as complete."""
@@ -169,13 +178,15 @@ class EmbeddingStore:
         """Projects vectors to the store's dimensions; None where all dimensions are kept."""
         if self.info.dims == self.info.full_dims:
             return None
-        array: Any = _zarr().open_array(self.path / "basis", mode="r")
-        return Projection(np.asarray(array[:], dtype=np.float32), self.info.kept)
+        return Projection(open_basis(self.path, self.info), self.info.kept)
 
     @cached_property
     def _arrays(self) -> dict[str, Any]:
-        folder = self.path if self.level == 0 else self.path / f"level{self.level}"
-        return {name: _zarr().open_array(folder / name, mode="r+") for name in BLOCK_ARRAYS}
+        return open_arrays(self._folder, self.info, self.shape)
+
+    @property
+    def _folder(self) -> Path:
+        return self.path if self.level == 0 else self.path / f"level{self.level}"
 
     def at_level(self, level: int) -> EmbeddingStore:
         """The same store at a coarser level."""
@@ -187,9 +198,8 @@ class EmbeddingStore:
 
     def has(self, window: Window) -> bool:
         """Whether the last file of a block is there; a block in which nothing was seen has none."""
-        folder = self.path if self.level == 0 else self.path / f"level{self.level}"
         row, _, column, _ = (edge // self.info.block for edge in window)
-        return (folder / "scale" / "c" / str(row) / str(column)).is_file()
+        return (self._folder / "scale" / "c" / str(row) / str(column)).is_file()
 
     def write(self, window: Window, data: BlockData) -> None:
         """Write one whole block; every file appears under its name complete, `scale`, which says what is seen, last."""
@@ -199,15 +209,15 @@ class EmbeddingStore:
 
     def read(self, window: Window | None = None) -> BlockData:
         """Read a window: first and last row, first and last column, the last ones exclusive; default: all."""
-        row, row_end, column, column_end = window or Window.whole(self.shape)
-        values = {name: np.asarray(array[row:row_end, column:column_end]) for name, array in self._arrays.items()}
-        return BlockData(**values)
+        place = window or Window.whole(self.shape)
+        return BlockData(**{name: self._read(name, place) for name in BLOCK_ARRAYS})
+
+    def _read(self, name: str, window: Window) -> NDArray[Any]:
+        return read_window(self._arrays[name], self._folder / name, window)
 
     def scores(self, window: Window, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
         """Scores (Y * X, K) of a window for vectors (K, d); NaN where not seen. Reads nothing but vectors and scale."""
-        row, row_end, column, column_end = window
-        values = np.asarray(self._arrays["vectors"][row:row_end, column:column_end])
-        scale = np.asarray(self._arrays["scale"][row:row_end, column:column_end])
+        values, scale = self._read("vectors", window), self._read("scale", window)
         return score_rows(values.reshape(-1, self.info.dims), scale.reshape(-1), vectors)
 
     def project(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -222,6 +232,10 @@ class EmbeddingStore:
                 f"{self.info.full_dims}; ask with its tower, '{self.info.tower}'."
             )
         return vectors if self.projection is None else self.projection(vectors)
+
+
+def _has_input(provenance: object) -> bool:
+    return isinstance(provenance, dict) and isinstance(provenance.get("input"), dict)
 
 
 def _zarr() -> Any:

@@ -42,3 +42,16 @@ def test_unpacked_vectors_are_nan_where_not_seen() -> None:
     unpacked = BlockData(vectors, scale, zeros, np.zeros((2, 2, 3), dtype=np.uint8)).unpacked()
     assert np.isnan(unpacked[0, 1]).all()
     assert unpacked[0, 0].tolist() == [-3.0, -2.5, -2.0]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *[("shape", (-16, 16)), ("shape", (1 << 40, 16)), ("dims", 0), ("block", 0), ("chunk", -1)],
+        *[("crs", "nowhere"), ("transform", [0.0] * 6), ("transform", [float("nan")] * 6), ("transform", [1, 2])],
+    ],
+)
+def test_sizes_grids_and_crs_that_cannot_be_are_refused(name: str, value: object, embedded: StoreResult) -> None:
+    content = embedded.store.info.model_dump(mode="json")
+    with pytest.raises(ValidationError, match=name):
+        StoreInfo.model_validate(content | {name: value})
