@@ -23,7 +23,7 @@ __all__ = ["Manifest", "ManifestEntry", "is_manifest", "read_manifest"]
 
 FORMAT_VERSION = 1
 _LONGEST_LINE = 4_000_000
-"""Bytes of a first line that are read to find out what a file is."""
+"""Bytes of the longest line that is read: a file of another kind may be a single line of gigabytes."""
 
 
 class ManifestEntry(BaseModel):
@@ -66,7 +66,9 @@ class Manifest:
                 raise InputError(f"Another process is writing '{path}'; wait for it, or give another output.")
             if fresh:
                 self._file.truncate(0)
-            entries = _parse(path, _cut_incomplete_line(self._file))
+            self._file.seek(0)
+            entries, size = _parse(path, self._file)
+            self._file.truncate(size)  # without an incomplete last line
             mine = {"format_version": FORMAT_VERSION, **plain(job)}
             if restart and entries and entries[0].key == kind and entries[0].facts != mine:
                 self._file.truncate(0)
@@ -118,10 +120,10 @@ def read_manifest(path: Path) -> list[ManifestEntry]:
         InputError: it is not a manifest.
     """
     try:
-        content = path.read_bytes()
+        with path.open("rb") as file:
+            return _parse(path, file)[0]
     except FileNotFoundError as error:
         raise DataNotFoundError(f"No manifest '{path}'; give the one beside the store.") from error
-    return _parse(path, content[: content.rfind(b"\n") + 1])
 
 
 def is_manifest(path: Path, kind: str, **facts: Any) -> bool:
@@ -144,28 +146,33 @@ def _done(entries: list[ManifestEntry]) -> dict[str, dict[str, Any]]:
     return done
 
 
-def _cut_incomplete_line(file: BinaryIO) -> bytes:
-    file.seek(0)
-    content = file.read()
-    whole = content[: content.rfind(b"\n") + 1]
-    if len(whole) < len(content):
-        file.truncate(len(whole))
-    return whole
+def _parse(path: Path, file: BinaryIO) -> tuple[list[ManifestEntry], int]:
+    """The entries, and the number of bytes that they take; an incomplete last line is left out.
 
-
-def _parse(path: Path, content: bytes) -> list[ManifestEntry]:
-    entries = []
-    for number, line in enumerate(content.splitlines(), start=1):
+    Raises:
+        InputError: a line is no entry, or too long for one.
+    """
+    entries: list[ManifestEntry] = []
+    size = 0
+    while line := file.readline(_LONGEST_LINE):
+        if not line.endswith(b"\n"):
+            if len(line) < _LONGEST_LINE:
+                break
+            raise InputError(
+                f"{path}, line {len(entries) + 1}: longer than {_LONGEST_LINE / 1e6:g} MB, so it is no entry of a "
+                "manifest; give another output."
+            )
         try:
             entries.append(ManifestEntry.model_validate_json(line))
         except ValidationError as error:
             raise InputError(
-                f"{path}, line {number}: not an entry of a manifest ({error.errors()[0]['msg']}); remove the file to "
-                "begin again."
+                f"{path}, line {len(entries) + 1}: not an entry of a manifest ({error.errors()[0]['msg']}); remove the "
+                "file to begin again."
             ) from error
+        size += len(line)
     if entries and entries[0].kind != "job":
         raise InputError(f"{path}: its first line names no job; remove the file to begin again.")
-    return entries
+    return entries, size
 
 
 def _check_same(path: Path, first: ManifestEntry, kind: str, mine: Mapping[str, Any]) -> None:

@@ -277,6 +277,9 @@ def _require_folder(root: Path) -> None:
         raise InputError(f"'{root}' is a link that leads nowhere; remove it, or give another output.")
     if root.exists() and not root.is_dir():
         raise InputError(f"'{root}' is a file, and a folder is to be written; give another output.")
+    above = next((parent for parent in root.parents if os.path.lexists(parent)), None)
+    if above is not None and not above.is_dir():
+        raise InputError(f"'{above}' is no folder, so '{root}' cannot be written; give another output.")
 
 
 def _entries(root: Path) -> set[str]:

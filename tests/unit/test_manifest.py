@@ -121,3 +121,13 @@ def test_a_job_is_continued_with_another_token_and_none_is_written(tmp_path: Pat
     with Manifest(path, "map", {"source": "https://u:CANARY2@h/x?token=CANARY2"}) as manifest:
         assert set(manifest.done) == {"a"}
     assert "CANARY" not in path.read_text()
+
+
+def test_a_file_of_one_endless_line_is_refused_without_reading_it_all(tmp_path: Path) -> None:
+    path = tmp_path / "m.jsonl"
+    with path.open("wb") as file:
+        file.truncate(3 << 30)  # a sparse file
+    for begin in (read_manifest, lambda place: Manifest(place, "map", {})):
+        with pytest.raises(InputError, match="line 1: longer than 4 MB"):
+            begin(path)
+    assert path.stat().st_size == 3 << 30

@@ -239,3 +239,9 @@ def test_only_known_files_are_removed(tmp_path: Path) -> None:
     assert folder.is_dir()
     remove_known(folder, lambda _: True)
     assert not folder.exists()
+
+
+def test_a_folder_below_a_file_is_refused_before_any_work(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(InputError, match=r"file' is no folder, so '.*/out' cannot be written"):
+        require_own_names(tmp_path / "file" / "a" / "out", "map", ["classes.tif"])

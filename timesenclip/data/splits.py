@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from timesenclip.data.places import POINT_PREFIX
 from timesenclip.errors import DataNotFoundError, DegradedInputWarning, InputError, LeakageError
 from timesenclip.messages import shorten_error
-from timesenclip.read_files import read_json
+from timesenclip.read_files import JSON_BYTES, read_json, read_text
 from timesenclip.spatial import nearest_m
 
 __all__ = ["check_apart", "named_split", "read_ids"]
@@ -106,12 +106,14 @@ def read_ids(path: str | Path) -> list[str]:
         raise DataNotFoundError(f"No list of ids at '{file}'; correct the path.")
     try:
         if file.suffix == ".npy":
+            if file.stat().st_size > JSON_BYTES:
+                raise ValueError(f"it has {file.stat().st_size:,} bytes, and at most {JSON_BYTES:,} are read")
             # Mapped, so that the file must be as long as its header says before anything is allocated.
             ids = np.load(file, mmap_mode="r", allow_pickle=False).ravel().tolist()
         elif file.suffix == ".json":
             ids = list(read_json(file, what="list of ids"))
         else:
-            ids = file.read_text(encoding="utf-8").split()
+            ids = read_text(file, what="list of ids", most_bytes=JSON_BYTES, fix="give one id a line").split()
     except (ValueError, TypeError, EOFError) as error:
         pickled = "pickle" in str(error) or "Python objects" in str(error)
         hint = " It holds pickled objects, which are never read: save it as text." if pickled else ""

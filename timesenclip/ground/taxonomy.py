@@ -27,6 +27,7 @@ __all__ = [
     "list_taxonomies",
     "load_taxonomy",
     "loose_name",
+    "taxonomy_from_content",
     "taxonomy_from_phrases",
 ]
 
@@ -206,14 +207,26 @@ def colour_cycle(count: int) -> tuple[str, ...]:
 
 
 def _read(path: Path) -> Taxonomy:
-    content = read_yaml(path, what="taxonomy file", error=TaxonomyError)
+    return taxonomy_from_content(read_yaml(path, what="taxonomy file", error=TaxonomyError), name=str(path))
+
+
+def taxonomy_from_content(content: object, *, name: str) -> Taxonomy:
+    """Check the content of a file, and make a taxonomy of it.
+
+    Args:
+        content: what was read.
+        name: name of the file, for messages.
+
+    Raises:
+        TaxonomyError: class, field and problem.
+    """
     if not isinstance(content, dict):
-        raise TaxonomyError(f"{path}: holds {_describe(content)}; expected the keys name, title, source and classes.")
+        raise TaxonomyError(f"{name}: holds {_describe(content)}; expected the keys name, title, source and classes.")
     try:
         parsed = _TaxonomyFile.model_validate(content)
     except ValidationError as error:
-        raise TaxonomyError(f"{path}: {_explain(error, content)}") from error
-    _refuse_duplicates(path, parsed.classes)
+        raise TaxonomyError(f"{name}: {_explain(error, content)}") from error
+    _refuse_duplicates(name, parsed.classes)
     colours = colour_cycle(len(parsed.classes))
     classes = tuple(
         TaxonClass(entry.name, entry.synonyms, entry.prompts, entry.code, entry.colour or colour)
@@ -222,11 +235,11 @@ def _read(path: Path) -> Taxonomy:
     return Taxonomy(parsed.name, parsed.title or parsed.name, parsed.source, classes)
 
 
-def _refuse_duplicates(path: Path, classes: Sequence[_ClassEntry]) -> None:
+def _refuse_duplicates(name: str, classes: Sequence[_ClassEntry]) -> None:
     double = _first_duplicate([entry.name.casefold() for entry in classes])
     if double is not None:
         raise TaxonomyError(
-            f"{path}: class {show_value(classes[double].name)} is given more than once; keep one, or rename it."
+            f"{name}: class {show_value(classes[double].name)} is given more than once; keep one, or rename it."
         )
     owner = {entry.name.casefold(): entry.name for entry in classes}
     for entry in classes:
@@ -234,7 +247,7 @@ def _refuse_duplicates(path: Path, classes: Sequence[_ClassEntry]) -> None:
             other = owner.setdefault(synonym.casefold(), entry.name)
             if other != entry.name:
                 raise TaxonomyError(
-                    f"{path}: class {show_value(entry.name)}: synonym {show_value(synonym)} already belongs to "
+                    f"{name}: class {show_value(entry.name)}: synonym {show_value(synonym)} already belongs to "
                     f"class {show_value(other)}; keep one."
                 )
 

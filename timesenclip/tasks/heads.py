@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from timesenclip.errors import CheckpointError, InputError, PromptError, TowerError
 from timesenclip.files import write_json
 from timesenclip.ground.prompts import class_vectors
-from timesenclip.ground.taxonomy import TaxonClass, Taxonomy
+from timesenclip.ground.taxonomy import Taxonomy, taxonomy_from_content
 from timesenclip.messages import shorten_error
 from timesenclip.model.checkpoint import Model
 from timesenclip.owned import atomic_folder
@@ -163,11 +163,8 @@ def load_head(folder: str | Path) -> Head:
             raise CheckpointError(
                 f"'{root / _ABOUT}' has format_version {content.get('format_version')!r}; this version reads {_FORMAT}."
             )
-        listed = content["taxonomy"]
-        classes = tuple(
-            TaxonClass(c["name"], tuple(c["synonyms"]), tuple(c["prompts"]), c["code"], c["colour"])
-            for c in listed["classes"]
-        )
+        taxonomy = taxonomy_from_content(content["taxonomy"], name=str(root / _ABOUT))
+        classes = taxonomy.classes
         shape = read_safetensors_header(root / _VECTORS)["vectors"]
         if len(shape) != 2 or shape[0] != len(classes) or not shape[1]:
             raise CheckpointError(f"'{root}' has vectors of {shape} for {len(classes)} classes; make it again.")
@@ -177,7 +174,7 @@ def load_head(folder: str | Path) -> Head:
         if type(temperature) not in (int, float) or not 1e-6 < temperature <= 1e6:
             raise CheckpointError(f"'{root / _ABOUT}' has the temperature {temperature!r:.40}; make the head again.")
         return Head(
-            taxonomy=Taxonomy(listed["name"], listed["title"], listed["source"], classes),
+            taxonomy=taxonomy,
             weights=np.asarray(vectors, np.float32),
             temperature=float(temperature),
             checkpoint=str(content["checkpoint"]["name"]),

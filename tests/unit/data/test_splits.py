@@ -53,3 +53,11 @@ def test_a_header_that_promises_more_than_the_file_holds_is_refused(tmp_path: Pa
     for name in ("a.npy", "b.npy"):
         with pytest.raises(InputError, match="is not a list of ids"):
             read_ids(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["ids.txt", "ids.npy", "ids.json"])
+def test_a_list_of_gigabytes_is_refused_before_it_is_read(name: str, tmp_path: Path) -> None:
+    with (tmp_path / name).open("wb") as file:
+        file.truncate(3 << 30)  # a sparse file
+    with pytest.raises(InputError, match=r"too large|at most"):
+        read_ids(tmp_path / name)

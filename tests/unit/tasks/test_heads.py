@@ -88,3 +88,18 @@ def test_a_head_whose_vectors_are_not_finite_is_refused(tmp_path: Path) -> None:
     folder = save_head(Head(taxonomy, vectors, 0.125, model.config.name, model.digest), tmp_path / "head")
     with pytest.raises(CheckpointError, match="'vectors' holds NaN"):
         load_head(folder)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("name", "\x1b[31mwater"), ("name", ""), ("name", "forest"), ("name", 7), ("colour", "red")]
+)
+def test_a_head_with_names_or_colours_that_cannot_be_is_refused(key: str, value: object, tmp_path: Path) -> None:
+    model, taxonomy = load(), taxonomy_from_phrases(["water", "forest"])
+    vectors = np.eye(2, model.config.tower.dim, dtype=np.float32)
+    folder = save_head(Head(taxonomy, vectors, 0.125, model.config.name, model.digest), tmp_path / "head")
+    assert load_head(folder).taxonomy == taxonomy
+    content = json.loads((folder / "head.json").read_text())
+    content["taxonomy"]["classes"][0][key] = value
+    (folder / "head.json").write_text(json.dumps(content))
+    with pytest.raises(CheckpointError, match="class"):
+        load_head(folder)
