@@ -1,7 +1,7 @@
 """What a STAC item says, checked: catalogues hold items with no time, no id, or text where a number belongs.
 
-Each function gives the value, or raises `BrokenItemError` with a message that names the field and the value. `open_stac`
-leaves a broken item out, with a warning that names it.
+Each function gives the value, or raises `BrokenItemError` with a message that names the field and the value.
+`open_stac` leaves a broken item out, with a warning that names it.
 """
 
 from __future__ import annotations
