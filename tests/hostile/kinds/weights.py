@@ -231,6 +231,8 @@ def _entry(**entry: object) -> Callable[[Place], str]:
 
 
 _WEIGHTS: dict[str, tuple[Callable[[Path, Place], None], Expect]] = {
+    "valid": (lambda path, p: None, "works"),
+    "valid, written again": (_tensors(lambda t, p: None), "works"),
     "a number missing": (_tensors(_poison(float("nan"))), "refused"),
     "an infinite number": (_tensors(_poison(float("inf"))), "refused"),
     "a tensor missing": (_tensors(lambda t, p: t.pop(p.random.choice(sorted(t)))), "refused"),
@@ -374,6 +376,21 @@ def _pickle(name: str, data: Callable[[Place], bytes], legacy: bool) -> Case:
     return Case("pickle", f"pickle/{'legacy' if legacy else 'zip'}/{name}", build, "refused")
 
 
+def _official(torch: Any, _: Place) -> object:
+    """The authors' encoder, untrained."""
+    from timesenclip.model.encoder import SeriesEncoder
+
+    return SeriesEncoder().state_dict()
+
+
+def _lightning(torch: Any, place: Place) -> object:
+    """A file of Lightning, with settings that are no tensors."""
+    import argparse
+
+    tensors = {f"learner.ts_encoder.{name}": value for name, value in _official(torch, place).items()}  # type: ignore[attr-defined]
+    return {"state_dict": tensors, "hyper_parameters": argparse.Namespace(lr=0.1), "epoch": 3}
+
+
 def _torch_file(name: str, content: Callable[[Any, Place], object], expect: Expect, command: str = "official") -> Case:
     def build(place: Place) -> Sequence[object]:
         import torch
@@ -450,6 +467,9 @@ def cases() -> list[Case]:
     for legacy in (True, False):
         found += [_pickle(name, data, legacy) for name, data in _PICKLES.items()]
     for command in ("official", "clip", "ground"):
+        if command == "official":
+            found.append(_torch_file("valid", _official, "works"))
+            found.append(_torch_file("valid, of Lightning", _lightning, "refused or works"))
         found += [_torch_file(name, content, expect, command) for name, (content, expect) in _OBJECTS.items()]
     for command in ("official", "clip"):
         found += [
