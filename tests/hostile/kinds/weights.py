@@ -297,6 +297,7 @@ def _build_on(module: str, name: str, state: bytes) -> bytes:
     return b"\x80\x02c" + f"{module}\n{name}\n".encode() + state + b"b."
 
 
+_SLOTS = b"N}X\x07\x00\x00\x00hostileK\x01s\x86"  # (None, {"hostile": 1}): set with setattr, which classes take, too
 _STATE = b"}X\x07\x00\x00\x00hostileK\x01s"  # {"hostile": 1}
 
 
@@ -342,6 +343,12 @@ _PICKLES: dict[str, Callable[[Place], bytes]] = {
     "state of OrderedDict": lambda p: _build_on("collections", "OrderedDict", _STATE),
     "state of the rebuilder": lambda p: _build_on("torch._utils", "_rebuild_tensor_v2", _STATE),
     "state of a dtype": lambda p: _build_on("torch", "float32", _STATE),
+    "slots of torch.nn.Module": lambda p: _build_on("torch.nn.modules.module", "Module", _SLOTS),
+    "slots of torch.FloatStorage": lambda p: _build_on("torch", "FloatStorage", _SLOTS),
+    "slots of torch.UntypedStorage": lambda p: _build_on("torch.storage", "UntypedStorage", _SLOTS),
+    "slots of torch.Size": lambda p: _build_on("torch", "Size", _SLOTS),
+    "slots of OrderedDict": lambda p: _build_on("collections", "OrderedDict", _SLOTS),
+    "slots of the rebuilder": lambda p: _build_on("torch._utils", "_rebuild_tensor_v2", _SLOTS),
     "items of OrderedDict": lambda p: b"\x80\x02ccollections\nOrderedDict\nK\x01K\x02s.",
     "a getattr chain": lambda p: b"\x80\x02cbuiltins\ngetattr\n(cos\nsystem\nX\x08\x00\x00\x00__call__tR.",
     "a dotted name": lambda p: b"\x80\x04\x8c\x05torch\x8c\x0fstorage.os.path\x93.",
@@ -444,9 +451,9 @@ _OBJECTS: dict[str, tuple[Callable[[Any, Place], object], Expect]] = {
 def cases() -> list[Case]:
     found = [_config(name, edit, expect) for name, (edit, expect) in _CONFIG.items()]
     found += [
-        _config(n, *_CONFIG[n], command="info")
-        for n in ("valid", "a name of escapes", "unknown tower", "depth of a million")
-    ]  # type: ignore[misc]
+        _config(n, *_CONFIG[n], command="info")  # type: ignore[misc]
+        for n in ("valid", "a name of escapes", "unknown normalisation", "depth of a million")
+    ]
     found += [_config_text(name, text) for name, text in JSON_TEXTS.items()]
     found += [_head(name, edit, expect) for name, (edit, expect) in _HEAD.items()]
     found += [_head_text(name, text) for name, text in JSON_TEXTS.items()]
