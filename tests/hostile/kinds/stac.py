@@ -126,7 +126,7 @@ _ITEMS: dict[str, tuple[Callable[[list[Item], Place], None], Expect]] = {
     "geometry not finite": (_all(lambda i, p: i["geometry"].update(coordinates=[[[float("nan")] * 2] * 5])), "refused"),
     "geometry of one point": (_all(lambda i, p: i["geometry"].update(coordinates=[[[3, 50]]])), "refused"),
     "geometry nested": (_all(lambda i, p: i["geometry"].update(coordinates=[[[[[1]]]]])), "refused"),
-    "geometry crosses itself": (_all(lambda i, p: i["geometry"].update(coordinates=[[[2, 50], [4, 51], [4, 50], [2, 51], [2, 50]]])), "works"),
+    "geometry crosses itself": (_all(lambda i, p: i["geometry"].update(coordinates=[[[2, 50], [4, 51], [4, 50], [2, 51], [2, 50]]])), "refused or works"),
     "cloud of text": (_all(_property("eo:cloud_cover", lambda p: "some")), "refused"),
     "cloud not a number": (_all(_property("eo:cloud_cover", lambda p: float("nan"))), "refused or works"),
     "cloud of a list": (_all(_property("eo:cloud_cover", lambda p: [5])), "refused"),
@@ -424,36 +424,31 @@ _XML: dict[str, tuple[Callable[[Place], str | bytes], Expect]] = {
 
 
 def _addresses() -> list[Case]:
-    found = []
-    for name, text, expect in (
-        ("credentials of nobody", "http://me:{secret}@127.0.0.1:9/", "refused"),
-        ("a token of nobody", "http://127.0.0.1:9/?token={secret}", "refused"),
-        ("a signature of nobody", "http://127.0.0.1:9/?sig={secret}&se=2021", "refused"),
-        ("an address that is none", "http://[::1", "refused"),
-        ("a port that is none", "http://127.0.0.1:99999/", "refused"),
-        ("a scheme that is none", "gopher://127.0.0.1/", "refused"),
-        ("a file address", "file:///etc/passwd", "refused"),
-        ("escapes", "http://\x1b[31m/", "refused"),
-        ("a surrogate", "http://\udcff/", "refused"),
-        ("100000 characters", "http://127.0.0.1:9/" + "a" * 100_000, "refused"),
-    ):
+    """Addresses of catalogues; `{rest}` is the case's own server, where only `/` is a catalogue."""
+    table = {
+        "credentials of nobody": ("http://me:{secret}@{rest}/none/", "refused"),
+        "a token of nobody": ("http://{rest}/none/?token={secret}", "refused"),
+        "a signature of nobody": ("http://{rest}/none/?sig={secret}&se=2021", "refused"),
+        "an address that is none": ("http://[::1", "refused"),
+        "a port that is none": ("http://127.0.0.1:99999/", "refused"),
+        "a scheme that is none": ("gopher://127.0.0.1/", "refused"),
+        "a file address": ("file:///etc/passwd", "refused"),
+        "escapes": ("http://\x1b[31m/", "refused"),
+        "a surrogate": ("http://\udcff/", "refused"),
+        "100000 characters": ("http://{rest}/" + "a" * 100_000, "refused"),
+        "credentials": ("http://me:{secret}@{rest}/", "refused or works"),
+        "a token": ("http://{rest}/?token={secret}", "refused or works"),
+        "a signature": ("http://{rest}/?sig={secret}", "refused or works"),
+    }
+    return [_address(name, text, expect) for name, (text, expect) in table.items()]  # type: ignore[arg-type]
 
-        def build(place: Place, text: str = text) -> Sequence[object]:
-            return _command(text.format(secret=SECRETS[1]))
 
-        found.append(Case("STAC", f"STAC/address/{name}", build, expect, own_server=True))  # type: ignore[arg-type]
-    for name, text in (
-        ("credentials", "http://me:{secret}@{rest}/"),
-        ("a token", "http://{rest}/?token={secret}"),
-        ("a signature", "http://{rest}/?sig={secret}"),
-    ):
+def _address(name: str, text: str, expect: Expect) -> Case:
+    def build(place: Place) -> Sequence[object]:
+        _serve(place, [_item(date, f"{place.url}/files/") for date in DATES])
+        return _command(text.format(secret=SECRETS[1], rest=place.url.removeprefix("http://")))
 
-        def ask(place: Place, text: str = text) -> Sequence[object]:
-            _serve(place, [_item(date, f"{place.url}/files/") for date in DATES])
-            return _command(text.format(secret=SECRETS[1], rest=place.url.removeprefix("http://")))
-
-        found.append(Case("STAC", f"STAC/address/{name}", ask, "refused or works", own_server=True))
-    return found
+    return Case("STAC", f"STAC/address/{name}", build, expect, own_server=True)
 
 
 def _signed(items: list[Item], place: Place) -> None:

@@ -21,7 +21,6 @@ from timesenclip.eo.masking import DILATE_PX
 from timesenclip.eo.period import Period, as_period
 from timesenclip.eo.stac.addresses import Origin, judge_address
 from timesenclip.eo.stac.aoi import Aoi, open_aoi
-from timesenclip.eo.stac.item_checks import BrokenItem
 from timesenclip.eo.stac.items import Scene, drop_duplicates, scene_from_item
 from timesenclip.eo.stac.mgrs import is_tile_id
 from timesenclip.eo.stac.providers import PROVIDERS, Signer, provider_for, signer_for
@@ -29,7 +28,7 @@ from timesenclip.eo.stac.reader import Failure, SceneReader
 from timesenclip.eo.stac.resample import Resampling
 from timesenclip.eo.stac.search import find_items
 from timesenclip.eo.stac.source import StacSource
-from timesenclip.errors import DataNotFoundError, DegradedInputWarning, InputError
+from timesenclip.errors import BrokenItemError, DataNotFoundError, DegradedInputWarning, InputError
 from timesenclip.messages import list_some, redact
 
 __all__ = ["Aoi", "Failure", "Scene", "StacSource", "open_aoi", "open_stac"]
@@ -128,7 +127,7 @@ def _scenes(items: Iterable[Any], source_name: str, **facts: Any) -> list[Scene]
     for item in items:
         try:
             scenes.append(scene_from_item(item, **facts))
-        except BrokenItem as error:
+        except BrokenItemError as error:
             broken.append(str(error))
     if broken and not scenes:
         raise DataNotFoundError(

@@ -16,7 +16,7 @@ SHIPPED = Path(command.__file__).parents[2] / "weights" / "default"
 def test_a_checkpoint_is_measured_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.copytree(SHIPPED, tmp_path / "model")
     before = (tmp_path / "model" / "model.safetensors").read_bytes()
-    (tmp_path / "model" / "README.md").write_text("old")
+    (tmp_path / "model" / "README.md").write_text("---\nlibrary_name: timesenclip\n---\nold")
     monkeypatch.setattr("sys.argv", ["field_notes", str(tmp_path / "model")])
     assert command.main() == 0
     assert "LUCAS land cover, simulated places" in (tmp_path / "model" / "README.md").read_text()
