@@ -28,8 +28,8 @@ _PLACES = ("lat", "lon", "latitude", "longitude", "lat_deg", "lon_deg", "geometr
 _OTHER = frozenset({"sample_id", "valid_time", "year", "start_date", "timestamp", *_PLACES})
 _ROWS_PER_POINT = 12
 _STEP_DIGITS = 4
-_MOST_STEPS = 4_000_000
-"""Points times dates of the longest series in a piece whose other series are shorter: some 160 MB of values."""
+_MOST_STEPS = 2_000_000
+"""Points times dates of the longest series in a piece whose other series are shorter: some 80 MB of values."""
 
 
 @dataclass(frozen=True, slots=True)
