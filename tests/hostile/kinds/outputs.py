@@ -211,7 +211,9 @@ def cases() -> list[Case]:
         for name, (prepare, expect) in _PLACES.items():
             # What these two do where they may takes long, so that few cases let them.
             allowed = name in ("an empty folder", "a link to a foreign folder", "a folder of hidden files")
-            if command in ("demo", "evaluate suite") and (allowed or (command == "demo" and prepare is _foreign_config)):
+            if command in ("demo", "evaluate suite") and (
+                allowed or (command == "demo" and prepare is _foreign_config)
+            ):
                 continue
             found.append(_folder_case(command, name, prepare, expect))
     for command in _FILES:
