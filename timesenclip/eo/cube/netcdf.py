@@ -18,7 +18,7 @@ from timesenclip.eo.cube.layers import Opened, check_numbers, place_layers
 from timesenclip.errors import BandError, DataNotFoundError, GridError, InputError, TimeError, UnitsError
 from timesenclip.extras import require
 from timesenclip.grid import Grid, Window
-from timesenclip.messages import shorten_error
+from timesenclip.messages import list_some, shorten_error
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -174,6 +174,10 @@ def _combine(datasets: list[tuple[str, xr.Dataset]], *, source_name: str) -> Ope
                 )
             check_numbers(dataset[variable].dtype, f"{name}: {variable}")
             stored = dataset[variable].dims
+            if set(stored) != {time, y, x}:
+                raise GridError(
+                    f"{name}: {variable} has the axes {', '.join(map(str, stored))}; expected {time}, {y} and {x}."
+                )
             data = dataset[variable].transpose(time, y, x)
             data.encoding = {**dataset[variable].encoding, "stored_dims": stored}
             found[band] = (_Variable(data, _read_nodata(data, f"{name}: {variable}"), name), grid, name)
@@ -237,7 +241,7 @@ def _dimension(dataset: xr.Dataset, names: tuple[str, ...], what: str, source_na
                     f"{source_name}: dimension '{name}' has no coordinate values; expected them on '{what}'."
                 )
             return name
-    have = ", ".join(map(str, dataset.dims))
+    have = list_some(list(map(str, dataset.dims)), separator=", ")
     raise GridError(f"{source_name} has the dimensions {have}; expected one for {what} ({', '.join(names)}).")
 
 

@@ -104,6 +104,9 @@ def is_web(address: str) -> bool:
 def resolve_href(href: str, base: str) -> str:
     """An href as it is meant: a relative one belongs to its item's own address or file. Nothing is judged here.
 
+    In an item of a server `/data/B04.tif` means a file of that server, as in a page of the web (RFC 3986), never one of
+    this machine: where the server has none, its answer (404) is what the message says.
+
     Args:
         href: as it stands in the catalogue.
         base: address of the item (http) or path of the file in which it stands.
