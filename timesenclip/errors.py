@@ -7,6 +7,7 @@
     |  |- TimeError                       dates missing, unsorted, duplicate, or outside the period
     |  |- GridError                       no CRS, or rasters that do not share a grid
     |  |- LeakageError                    training and held-out places closer than they may be
+    |  |- BrokenItemError                 a STAC item cannot be used; the other items of the catalogue are
     |  |- PromptError                     an empty prompt or a broken prompt file
     |  '- TaxonomyError                   an unknown taxonomy, or a taxonomy file that is broken
     |- DataNotFoundError (FileNotFoundError)   a file or folder does not exist, or cannot be read
@@ -31,6 +32,7 @@ from __future__ import annotations
 
 __all__ = [
     "BandError",
+    "BrokenItemError",
     "CalibrationWarning",
     "CheckpointError",
     "DataNotFoundError",
@@ -79,6 +81,10 @@ class GridError(InputError):
 
 class LeakageError(InputError):
     """Training and held-out places are closer than they may be."""
+
+
+class BrokenItemError(InputError):
+    """A STAC item cannot be used; it is left out where others can."""
 
 
 class PromptError(InputError):

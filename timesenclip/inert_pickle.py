@@ -15,7 +15,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["LONGEST_PICKLE", "Placeholder", "RefusedPickleError", "StorageNote", "TensorNote", "read_inert_pickle"]
+from timesenclip.errors import CheckpointError
+
+__all__ = ["LONGEST_PICKLE", "Placeholder", "StorageNote", "TensorNote", "read_inert_pickle"]
 
 LONGEST_PICKLE = 32 * 2**20
 """Bytes that are read of a pickle; tensors stand beside it, so that one of 10,000 tensors has about 1 MB."""
@@ -40,10 +42,6 @@ _ACTING_BUILTINS = frozenset(
     )
 )
 _BUILTINS = ("builtins", "__builtin__")
-
-
-class RefusedPickleError(ValueError):
-    """The pickle is broken, too large, or asks for something that no weights need; the caller adds the file's name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +105,7 @@ def read_inert_pickle(file: io.BytesIO, *, storages: dict[str, StorageNote] | No
         Plain values, notes and placeholders. Dictionaries hold the items whose keys are text; sets are placeholders.
 
     Raises:
-        RefusedPickleError: the pickle is broken or too large, or names what no weights need.
+        CheckpointError: the pickle is broken or too large, or names what no weights need. The message lacks the file.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # Python's, of odd escapes in texts of protocol 0
@@ -119,18 +117,18 @@ def _run(machine: _Machine, file: io.BytesIO) -> Any:
     try:
         for number, (opcode, argument, _) in enumerate(pickletools.genops(file)):
             if number >= _MOST_STEPS:
-                raise RefusedPickleError(f"its pickle has over {_MOST_STEPS:,} steps")
+                raise CheckpointError(f"its pickle has over {_MOST_STEPS:,} steps")
             if opcode.name == "STOP":
                 return machine.stack.pop()
             step = _STEPS.get(opcode.name)
             if step is None:
-                raise RefusedPickleError(f"its pickle has the step {opcode.name}, which torch.save does not write")
+                raise CheckpointError(f"its pickle has the step {opcode.name}, which torch.save does not write")
             step(machine, argument)
-    except RefusedPickleError:
+    except CheckpointError:
         raise
     except (ValueError, IndexError, KeyError, TypeError, AttributeError, OverflowError) as error:
-        raise RefusedPickleError("its pickle is damaged; fetch it again") from error
-    raise RefusedPickleError("its pickle has no end; fetch it again")
+        raise CheckpointError("its pickle is damaged; fetch it again") from error
+    raise CheckpointError("its pickle has no end; fetch it again")
 
 
 class _Machine:
@@ -172,6 +170,15 @@ class _Machine:
         items = self.since_mark() if count is None else [self.stack.pop() for _ in range(count)][::-1]
         self.push(tuple(items))
 
+    def make_frozenset(self) -> None:
+        self.since_mark()
+        self.push(Placeholder("frozenset"))
+
+    def make_dict(self) -> None:
+        items = self.since_mark()
+        self.push({})
+        self.set_items(items)
+
     def append(self, items: list[Any]) -> None:
         if isinstance(self.stack[-1], list):
             self.stack[-1].extend(items)
@@ -210,10 +217,10 @@ def _allowed(module: Any, name: Any) -> Name:
     """The name.
 
     Raises:
-        RefusedPickleError: it belongs to something that acts, or is no name.
+        CheckpointError: it belongs to something that acts, or is no name.
     """
     if type(module) is not str or type(name) is not str or not (module + name).isprintable():
-        raise RefusedPickleError("its pickle names a function with characters that no name has")
+        raise CheckpointError("its pickle names a function with characters that no name has")
     full = Name(module, name)
     inside, root = name.split("."), module.split(".")[0]
     acts = (
@@ -224,7 +231,7 @@ def _allowed(module: Any, name: Any) -> Name:
         or (root == "torch" and "from_file" in name)
     )
     if acts:
-        raise RefusedPickleError(
+        raise CheckpointError(
             f"its pickle names '{full}', which no weights need; the file is hostile, and nothing of it was run"
         )
     return full
@@ -260,11 +267,11 @@ def _checked_tensor(
     storage: Any, offset: Any, size: Any, stride: Any, dtype: str | None, metadata: Any = None
 ) -> TensorNote:
     if type(storage) is not StorageNote or metadata:
-        raise RefusedPickleError("a tensor in it is no view of a storage")
+        raise CheckpointError("a tensor in it is no view of a storage")
     if type(size) is not tuple or type(stride) is not tuple or not len(size) == len(stride) <= 16:
         raise ValueError
     if not all(type(number) is int and 0 <= number < _MOST_NUMBERS for number in (offset, *size, *stride)):
-        raise RefusedPickleError("a tensor in it has an impossible size or position")
+        raise CheckpointError("a tensor in it has an impossible size or position")
     return TensorNote(storage, offset, size, stride, dtype)
 
 
@@ -275,7 +282,7 @@ def _storage(identity: Any) -> StorageNote:
     if mark != "storage" or not plain or type(kind) is not Name or not kind.module.startswith("torch"):
         raise ValueError
     if type(key) is not str or type(count) is not int or not 0 <= count < _MOST_NUMBERS:
-        raise RefusedPickleError("a storage in it has an impossible name or size")
+        raise CheckpointError("a storage in it has an impossible name or size")
     return StorageNote(kind.name, key, count)
 
 
@@ -304,10 +311,10 @@ _STEPS: dict[str, Callable[[_Machine, Any], object]] = {
     "EMPTY_LIST": lambda m, _: m.push([]),
     "EMPTY_DICT": lambda m, _: m.push({}),
     "EMPTY_SET": lambda m, _: m.push(Placeholder("set")),
-    "FROZENSET": lambda m, _: (m.since_mark(), m.push(Placeholder("frozenset"))),
+    "FROZENSET": lambda m, _: m.make_frozenset(),
     "ADDITEMS": lambda m, _: m.since_mark(),
     "LIST": lambda m, _: m.push(m.since_mark()),
-    "DICT": lambda m, _: (items := m.since_mark(), m.push({}), m.set_items(items)),
+    "DICT": lambda m, _: m.make_dict(),
     "TUPLE": lambda m, _: m.make_tuple(None),
     "TUPLE1": lambda m, _: m.make_tuple(1),
     "TUPLE2": lambda m, _: m.make_tuple(2),

@@ -27,7 +27,6 @@ from timesenclip.errors import CheckpointError, DataNotFoundError
 from timesenclip.inert_pickle import (
     LONGEST_PICKLE,
     Placeholder,
-    RefusedPickleError,
     StorageNote,
     TensorNote,
     read_inert_pickle,
@@ -81,11 +80,11 @@ def read_tensors(path: str | Path) -> dict[str, Tensor]:
             source = _Zip(stream, file) if stream.read(4) == b"PK\x03\x04" else _Legacy(stream, file)
             notes = _tensor_notes(source.content, file)
             return _build(notes, source, file)
-    except RefusedPickleError as error:
-        raise CheckpointError(f"'{file}' cannot be read: {error}.") from error
-    except (zipfile.BadZipFile, NotImplementedError, OSError, EOFError, ValueError, KeyError, struct.error) as error:
-        if isinstance(error, CheckpointError):
+    except CheckpointError as error:
+        if str(file) in str(error):
             raise
+        raise CheckpointError(f"'{file}' cannot be read: {error}.") from error  # of the pickle, which has no name
+    except (zipfile.BadZipFile, NotImplementedError, OSError, EOFError, ValueError, KeyError, struct.error) as error:
         raise CheckpointError(f"'{file}' cannot be read ({shorten_error(error)}); fetch it again.") from error
 
 
@@ -126,7 +125,7 @@ class _Zip:
 
     def __init__(self, stream: BinaryIO, file: Path) -> None:
         self._bytes = np.memmap(file, dtype=np.uint8, mode="c")
-        with zipfile.ZipFile(_Bounded(stream)) as archive:  # type: ignore[arg-type]
+        with zipfile.ZipFile(_Bounded(stream)) as archive:
             listed = archive.infolist()
         self._members = {member.filename: member for member in listed}
         if any(name.endswith("/constants.pkl") for name in self._members):

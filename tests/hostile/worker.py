@@ -34,58 +34,15 @@ from .faults import APPS, fault_cases
 from .kinds import all_cases
 from .server import Servers
 
-_LIBRARIES = [
-    "torch",
-    "pandas",
-    "pyarrow.parquet",
-    "pyarrow.dataset",
-    "rasterio",
-    "rasterio.features",
-    "rasterio.warp",
-    "xarray",
-    "zarr",
-    "h5py",
-    "h5netcdf",
-    "model2vec",
-    "sklearn.linear_model",
-    "sklearn.ensemble",
-    "matplotlib.pyplot",
-    "matplotlib.backends.backend_agg",
-    "matplotlib.backends.backend_svg",
-    "geopandas",
-    "pyogrio",
-    "shapely",
-    "pyproj",
-    "numba",
-    "lightning",
-    "transformers",
-    "transformers.models.auto",
-    "PIL.Image",
-    "pystac_client",
-    "dask.array",
-    "pydantic",
-    "tokenizers",
-    "scipy.interpolate",
-    "requests",
-    "yaml",
-    "safetensors.torch",
-    "safetensors.numpy",
-    "rich.console",
-    "rich.table",
-    "rich.progress",
-    "filelock",
-    "tensorboard",
-    "concurrent.futures.thread",
-    "concurrent.futures.process",
-    "multiprocessing.pool",
-    "xml.etree.ElementTree",
-    "pystac",
-    "torch.utils.tensorboard",
-    "encodings.idna",
-    "encodings.latin_1",
-    "encodings.utf_16",
-    "planetary_computer",
-]
+_LIBRARIES = """
+    torch pandas pyarrow.parquet pyarrow.dataset rasterio rasterio.features rasterio.warp xarray zarr h5py h5netcdf
+    model2vec sklearn.linear_model sklearn.ensemble matplotlib.pyplot matplotlib.backends.backend_agg
+    matplotlib.backends.backend_svg geopandas pyogrio shapely pyproj numba lightning transformers
+    transformers.models.auto PIL.Image pystac_client dask.array pydantic tokenizers scipy.interpolate requests yaml
+    safetensors.torch safetensors.numpy rich.console rich.table rich.progress filelock tensorboard
+    concurrent.futures.thread concurrent.futures.process multiprocessing.pool xml.etree.ElementTree pystac
+    torch.utils.tensorboard encodings.idna encodings.latin_1 encodings.utf_16 planetary_computer
+"""
 
 
 def main() -> None:
@@ -117,7 +74,7 @@ def _import_everything() -> None:
     for module in pkgutil.walk_packages(timesenclip.__path__, "timesenclip."):
         if not module.name.endswith("__main__"):
             importlib.import_module(module.name)
-    for name in _LIBRARIES:
+    for name in _LIBRARIES.split():
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
     threads = [thread.name for thread in threading.enumerate()]
@@ -273,9 +230,9 @@ class _Run:
         os.dup2(nothing, 0)
         os.dup2(handles[0], 1)
         os.dup2(handles[1], 2)
-        sys.stdout = io.TextIOWrapper(open(1, "wb", closefd=False), encoding="utf-8")
+        sys.stdout = io.TextIOWrapper(io.BufferedWriter(io.FileIO(1, "w", closefd=False)), encoding="utf-8")
         sys.stderr = io.TextIOWrapper(
-            open(2, "wb", 0, closefd=False), encoding="utf-8", errors="backslashreplace", write_through=True
+            io.FileIO(2, "w", closefd=False), encoding="utf-8", errors="backslashreplace", write_through=True
         )
         return handles[2]
 

@@ -13,6 +13,7 @@ from timesenclip import errors
 def test_public_names_are_exactly_these():
     assert errors.__all__ == [
         "BandError",
+        "BrokenItemError",
         "CalibrationWarning",
         "CheckpointError",
         "DataNotFoundError",

@@ -74,16 +74,16 @@ def scenic(
         ugly=ugly or UGLY,
         seed=seed,
     )
-    files = {} if output is None else write_scenicness(found, series, output)
+    written = {} if output is None else write_scenicness(found, series, output)
     if place is not None and output is not None:
         from timesenclip.mapping.score_map import map_scores
 
         with progress_bar("map, pixels") as progress:
-            drawn = map_scores(
+            maps = map_scores(
                 place, found.scores, model=model, out=output, period=read.span, every=read.every, progress=progress
             )
-        files |= {f"map_{name}": path for name, path in drawn.items()}
-    _report_scenic(found, files, output, as_json=as_json)
+        written |= {f"map_{name}": path for name, path in maps.items()}
+    _report_scenic(found, written, output, as_json=as_json)
 
 
 def _report_scenic(found: Scenicness, files: dict[str, Path], output: Path | None, *, as_json: bool) -> None:

@@ -30,8 +30,14 @@ def make_fabric(accelerator: str, devices: int, precision: str) -> Any:
     strategy = "ddp" if devices > 1 else "auto"
     if accelerator == "cpu" or (accelerator == "auto" and not torch.accelerator.is_available()):
         precision = precision_on_cpu(precision)
-    fabric = fabric_module.Fabric(accelerator=accelerator, devices=devices, strategy=strategy, precision=precision)
-    fabric.launch()
+    said = logging.getLogger("lightning.fabric")  # which names the precision; it stands in the run's configuration
+    level = said.level
+    said.setLevel(logging.WARNING)
+    try:
+        fabric = fabric_module.Fabric(accelerator=accelerator, devices=devices, strategy=strategy, precision=precision)
+        fabric.launch()
+    finally:
+        said.setLevel(level)
     return fabric
 
 

@@ -22,7 +22,7 @@ _BAD_PERIODS = (
     "\x1b[31m",
     "2018..2019..2020",
     "\udcff",
-    "２０１８",
+    "\uff12\uff10\uff11\uff18",
 )
 
 _POINTS: dict[str, tuple[Sequence[str], Expect]] = {

@@ -50,7 +50,7 @@ _JSON: dict[str, tuple[Callable[[Place], str], Expect]] = {
     "a ring of one point": (_geometry(lambda p: {"type": "Polygon", "coordinates": [[[3, 50]]]}), "refused"),
     "an open ring": (_geometry(lambda p: {"type": "Polygon", "coordinates": [_square(p)[:4]]}), "refused or works"),
     "a bow tie": (_geometry(lambda p: {"type": "Polygon", "coordinates": [[_square(p)[i] for i in (0, 2, 1, 3, 0)]]}), "refused or works"),
-    "no width": (_geometry(lambda p: {"type": "Polygon", "coordinates": [[[3.0005, 50.5512]] * 5]}), "refused"),
+    "no width": (_geometry(lambda p: {"type": "Polygon", "coordinates": [[[3.0005, 50.5512]] * 5]}), "refused or works"),
     "coordinates not numbers": (_geometry(lambda p: {"type": "Polygon", "coordinates": [[[float("nan")] * 2] * 5]}), "refused"),
     "coordinates of text": (_geometry(lambda p: {"type": "Polygon", "coordinates": [[["3", "50"]] * 5]}), "refused"),
     "coordinates nested": (_geometry(lambda p: {"type": "Polygon", "coordinates": [[[[[[1]]]]]]}), "refused"),

@@ -231,6 +231,8 @@ def _entry(**entry: object) -> Callable[[Place], str]:
 
 
 _WEIGHTS: dict[str, tuple[Callable[[Path, Place], None], Expect]] = {
+    "valid": (lambda path, p: None, "works"),
+    "valid, written again": (_tensors(lambda t, p: None), "works"),
     "a number missing": (_tensors(_poison(float("nan"))), "refused"),
     "an infinite number": (_tensors(_poison(float("inf"))), "refused"),
     "a tensor missing": (_tensors(lambda t, p: t.pop(p.random.choice(sorted(t)))), "refused"),
@@ -295,6 +297,7 @@ def _build_on(module: str, name: str, state: bytes) -> bytes:
     return b"\x80\x02c" + f"{module}\n{name}\n".encode() + state + b"b."
 
 
+_SLOTS = b"N}X\x07\x00\x00\x00hostileK\x01s\x86"  # (None, {"hostile": 1}): set with setattr, which classes take, too
 _STATE = b"}X\x07\x00\x00\x00hostileK\x01s"  # {"hostile": 1}
 
 
@@ -340,6 +343,12 @@ _PICKLES: dict[str, Callable[[Place], bytes]] = {
     "state of OrderedDict": lambda p: _build_on("collections", "OrderedDict", _STATE),
     "state of the rebuilder": lambda p: _build_on("torch._utils", "_rebuild_tensor_v2", _STATE),
     "state of a dtype": lambda p: _build_on("torch", "float32", _STATE),
+    "slots of torch.nn.Module": lambda p: _build_on("torch.nn.modules.module", "Module", _SLOTS),
+    "slots of torch.FloatStorage": lambda p: _build_on("torch", "FloatStorage", _SLOTS),
+    "slots of torch.UntypedStorage": lambda p: _build_on("torch.storage", "UntypedStorage", _SLOTS),
+    "slots of torch.Size": lambda p: _build_on("torch", "Size", _SLOTS),
+    "slots of OrderedDict": lambda p: _build_on("collections", "OrderedDict", _SLOTS),
+    "slots of the rebuilder": lambda p: _build_on("torch._utils", "_rebuild_tensor_v2", _SLOTS),
     "items of OrderedDict": lambda p: b"\x80\x02ccollections\nOrderedDict\nK\x01K\x02s.",
     "a getattr chain": lambda p: b"\x80\x02cbuiltins\ngetattr\n(cos\nsystem\nX\x08\x00\x00\x00__call__tR.",
     "a dotted name": lambda p: b"\x80\x04\x8c\x05torch\x8c\x0fstorage.os.path\x93.",
@@ -372,6 +381,21 @@ def _pickle(name: str, data: Callable[[Place], bytes], legacy: bool) -> Case:
         return ["import", "official", "model.pt", "-o", "out"]
 
     return Case("pickle", f"pickle/{'legacy' if legacy else 'zip'}/{name}", build, "refused")
+
+
+def _official(torch: Any, _: Place) -> object:
+    """The authors' encoder, untrained."""
+    from timesenclip.model.encoder import SeriesEncoder
+
+    return SeriesEncoder().state_dict()
+
+
+def _lightning(torch: Any, place: Place) -> object:
+    """A file of Lightning, with settings that are no tensors."""
+    import argparse
+
+    tensors = {f"learner.ts_encoder.{name}": value for name, value in _official(torch, place).items()}  # type: ignore[attr-defined]
+    return {"state_dict": tensors, "hyper_parameters": argparse.Namespace(lr=0.1), "epoch": 3}
 
 
 def _torch_file(name: str, content: Callable[[Any, Place], object], expect: Expect, command: str = "official") -> Case:
@@ -427,9 +451,9 @@ _OBJECTS: dict[str, tuple[Callable[[Any, Place], object], Expect]] = {
 def cases() -> list[Case]:
     found = [_config(name, edit, expect) for name, (edit, expect) in _CONFIG.items()]
     found += [
-        _config(n, *_CONFIG[n], command="info")
-        for n in ("valid", "a name of escapes", "unknown tower", "depth of a million")
-    ]  # type: ignore[misc]
+        _config(n, *_CONFIG[n], command="info")  # type: ignore[misc]
+        for n in ("valid", "a name of escapes", "unknown normalisation", "depth of a million")
+    ]
     found += [_config_text(name, text) for name, text in JSON_TEXTS.items()]
     found += [_head(name, edit, expect) for name, (edit, expect) in _HEAD.items()]
     found += [_head_text(name, text) for name, text in JSON_TEXTS.items()]
@@ -450,6 +474,9 @@ def cases() -> list[Case]:
     for legacy in (True, False):
         found += [_pickle(name, data, legacy) for name, data in _PICKLES.items()]
     for command in ("official", "clip", "ground"):
+        if command == "official":
+            found.append(_torch_file("valid", _official, "works"))
+            found.append(_torch_file("valid, of Lightning", _lightning, "refused or works"))
         found += [_torch_file(name, content, expect, command) for name, (content, expect) in _OBJECTS.items()]
     for command in ("official", "clip"):
         found += [

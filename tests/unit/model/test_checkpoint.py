@@ -85,7 +85,7 @@ def _broken(folder: Path, what: str) -> None:
         ("dim", "must be equal"),
         ("cut", "cut short"),
         ("no weights", r"has no model\.safetensors"),
-        ("json", "is not JSON"),
+        ("json", "is not readable as JSON"),
     ],
 )
 def test_broken_checkpoints_are_named(what: str, match: str, tmp_path: Path) -> None:

@@ -208,7 +208,9 @@ class CubeSource:
         for piece in parts:
             cube = composite_of_window(self, piece, stacks(piece), edges=edges, every=every, period=span)
             place = piece.shifted(-box.row, -box.column).slices
-            reflectance[:, :, *place], observations[:, *place] = cube.reflectance, cube.observations
+            reflectance[:, :, *place] = cube.reflectance
+            assert cube.observations is not None  # composites count them
+            observations[:, *place] = cube.observations
         return replace(
             cube,
             reflectance=reflectance,

@@ -94,10 +94,12 @@ def sample_ids(rows: pd.DataFrame, *, first_number: int, strict: bool, source_na
     if "sample_id" not in rows:
         return tuple(str(first_number + i) for i in range(len(rows)))
     require_names(rows["sample_id"], source_name=source_name)
+    import pandas as pd
+
     ids = rows["sample_id"].astype(str)
     gone = rows["sample_id"].isna().to_numpy()
     if gone.any():
-        ids = ids.where(~gone, [str(first_number + i) for i in range(len(rows))])
+        ids = ids.where(~gone, pd.Series([str(first_number + i) for i in range(len(rows))], index=rows.index))
     if ids.duplicated().any():
         name, count = ids[ids.duplicated()].iloc[0], int(ids.duplicated().sum())
         message = (

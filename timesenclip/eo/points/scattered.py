@@ -71,7 +71,7 @@ def _spill(
     for _ in range(-(-len(names) // size)):
         files.append(stack.enter_context(tempfile.TemporaryFile()))  # noqa: SIM115 (the stack closes it)
     for frame in iter_columns(path, columns):
-        number = row.get_indexer(frame.pop("sample_id"))
+        number = row.get_indexer(pd.Index(frame.pop("sample_id")))
         group = number // size
         order = np.argsort(group, kind="stable")
         for rows in np.split(order, np.flatnonzero(np.diff(group[order])) + 1):

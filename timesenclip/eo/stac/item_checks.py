@@ -1,7 +1,7 @@
 """What a STAC item says, checked: catalogues hold items with no time, no id, or text where a number belongs.
 
-Each function gives the value, or raises `BrokenItem` with a message that names the field and the value. `open_stac`
-leaves a broken item out, with a warning that names it.
+Each function gives the value, or raises `BrokenItemError` with a message that names the field and the value.
+`open_stac` leaves a broken item out, with a warning that names it.
 """
 
 from __future__ import annotations
@@ -15,10 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from timesenclip.errors import InputError
+from timesenclip.errors import BrokenItemError
 
 __all__ = [
-    "BrokenItem",
     "footprint",
     "item_assets",
     "item_id",
@@ -38,10 +37,6 @@ _VERSION_KEYS = ("updated", "version", "s2:generation_time", "s2:processing_base
 _VERSION_ASSET_KEYS = ("file:checksum", "file:size")
 
 
-class BrokenItem(InputError):
-    """An item cannot be used; `open_stac` leaves it out."""
-
-
 def show(value: object, most: int = 60) -> str:
     """A value as Python writes it, cut short."""
     text = repr(value[: most + 1] if isinstance(value, str) else value)
@@ -52,17 +47,19 @@ def item_id(item: object) -> str:
     """Id of an item; a number is taken as text.
 
     Raises:
-        BrokenItem: it is no item, or has no id that can be shown.
+        BrokenItemError: it is no item, or has no id that can be shown.
     """
     if not isinstance(item, Mapping):
-        raise BrokenItem(f"an entry is no item but {show(item)}")
+        raise BrokenItemError(f"an entry is no item but {show(item)}")
     found = item.get("id")
     if isinstance(found, int) and not isinstance(found, bool):
         found = str(found)
     if not isinstance(found, str) or not found:
-        raise BrokenItem(f"an item has the id {show(found)}, expected text")
+        raise BrokenItemError(f"an item has the id {show(found)}, expected text")
     if len(found) > _MOST_CHARACTERS or not found.isprintable():
-        raise BrokenItem(f"an item has the id {show(found)}, expected at most {_MOST_CHARACTERS} printable characters")
+        raise BrokenItemError(
+            f"an item has the id {show(found)}, expected at most {_MOST_CHARACTERS} printable characters"
+        )
     return found
 
 
@@ -70,13 +67,13 @@ def item_properties(item: Mapping[str, Any]) -> Mapping[str, Any]:
     """Properties of an item; none where they are null.
 
     Raises:
-        BrokenItem: they are no object.
+        BrokenItemError: they are no object.
     """
     found = item.get("properties")
     if found is None:
         return {}
     if not isinstance(found, Mapping):
-        raise BrokenItem(f"has properties {show(found)}, expected an object")
+        raise BrokenItemError(f"has properties {show(found)}, expected an object")
     return found
 
 
@@ -84,13 +81,13 @@ def item_assets(item: Mapping[str, Any]) -> dict[str, str]:
     """Key -> address of the assets that have one.
 
     Raises:
-        BrokenItem: the assets are no object.
+        BrokenItemError: the assets are no object.
     """
     found = item.get("assets")
     if found is None:
         return {}
     if not isinstance(found, Mapping):
-        raise BrokenItem(f"has assets {show(found)}, expected an object")
+        raise BrokenItemError(f"has assets {show(found)}, expected an object")
     return {
         str(key): asset["href"]
         for key, asset in found.items()
@@ -102,7 +99,7 @@ def optional_number(properties: Mapping[str, Any], key: str, low: float, high: f
     """A number that may be missing; text that is a number is taken.
 
     Raises:
-        BrokenItem: it is something else, or outside low..high.
+        BrokenItemError: it is something else, or outside low..high.
     """
     value = properties.get(key)
     if value is None:
@@ -112,7 +109,7 @@ def optional_number(properties: Mapping[str, Any], key: str, low: float, high: f
     except (TypeError, ValueError, OverflowError):
         number = math.nan
     if not low - _ROUNDING <= number <= high + _ROUNDING:  # False for NaN
-        raise BrokenItem(f"has {key} {show(value)}, expected a number from {low:g} to {high:g}")
+        raise BrokenItemError(f"has {key} {show(value)}, expected a number from {low:g} to {high:g}")
     return number
 
 
@@ -135,7 +132,7 @@ def footprint(geometry: object) -> Any:
     Footprints that cross themselves, as at the antimeridian, are repaired; heights are dropped.
 
     Raises:
-        BrokenItem: it is no geometry in degrees.
+        BrokenItemError: it is no geometry in degrees.
     """
     from shapely import force_2d, make_valid
     from shapely.errors import ShapelyError
@@ -150,9 +147,9 @@ def footprint(geometry: object) -> Any:
         usable = bounds.shape == (4,) and bool((np.abs(bounds) <= (*_FARTHEST_DEG, *_FARTHEST_DEG)).all())
         outline = make_valid(found).buffer(_MARGIN_DEG) if usable and np.isfinite(_corners(found)).all() else None
     except (ShapelyError, AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
-        raise BrokenItem(f"has geometry {show(geometry)}, expected GeoJSON ({type(error).__name__})") from error
+        raise BrokenItemError(f"has geometry {show(geometry)}, expected GeoJSON ({type(error).__name__})") from error
     if outline is None or outline.is_empty:
-        raise BrokenItem(f"has geometry {show(geometry)}, expected coordinates in degrees")
+        raise BrokenItemError(f"has geometry {show(geometry)}, expected coordinates in degrees")
     return outline
 
 

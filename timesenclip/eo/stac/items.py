@@ -11,7 +11,6 @@ import numpy as np
 
 from timesenclip.eo.radiometry import OffsetDecision, decide_offset
 from timesenclip.eo.stac.item_checks import (
-    BrokenItem,
     footprint,
     item_assets,
     item_id,
@@ -22,6 +21,7 @@ from timesenclip.eo.stac.item_checks import (
     show,
 )
 from timesenclip.eo.stac.providers import Provider, band_assets
+from timesenclip.errors import BrokenItemError
 
 __all__ = ["Scene", "drop_duplicates", "scene_from_item", "solar_day"]
 
@@ -104,7 +104,7 @@ def scene_from_item(
         baseline: used where the item names none.
 
     Raises:
-        BrokenItem: the item has no time, or something else than is expected where a value is used; names item and
+        BrokenItemError: the item has no time, or something else than is expected where a value is used; names item and
             field.
         InputError: the offset cannot be decided.
     """
@@ -112,8 +112,8 @@ def scene_from_item(
     facts: dict[str, Any] = {"provider": provider, "collection": collection, "lon_deg": lon_deg}
     try:
         return _scene(name, item, offset_dn=offset_dn, baseline=baseline, **facts)
-    except BrokenItem as error:
-        raise BrokenItem(f"item '{name}' {error}") from error
+    except BrokenItemError as error:
+        raise BrokenItemError(f"item '{name}' {error}") from error
 
 
 def _scene(
@@ -134,7 +134,7 @@ def _scene(
     sensed = parse_moment(take[1] if take else when) or parse_moment(said)
     if sensed is None:
         what = f"has datetime {show(said)}" if said else "has no datetime"
-        raise BrokenItem(f"{what}, expected one such as 2023-05-06T10:50:31Z")
+        raise BrokenItemError(f"{what}, expected one such as 2023-05-06T10:50:31Z")
     strip = _STRIP.search(str(properties.get("s2:datastrip_id", "")))
     own = properties.get("s2:processing_baseline") or properties.get("processing:version")
     own = own if re.fullmatch(r"\d{1,2}\.\d{1,2}", str(own)) else None

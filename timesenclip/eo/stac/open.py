@@ -21,7 +21,6 @@ from timesenclip.eo.masking import DILATE_PX
 from timesenclip.eo.period import Period, as_period
 from timesenclip.eo.stac.addresses import Origin, judge_address
 from timesenclip.eo.stac.aoi import Aoi, open_aoi
-from timesenclip.eo.stac.item_checks import BrokenItem
 from timesenclip.eo.stac.items import Scene, drop_duplicates, scene_from_item
 from timesenclip.eo.stac.mgrs import is_tile_id
 from timesenclip.eo.stac.providers import PROVIDERS, Signer, provider_for, signer_for
@@ -29,7 +28,7 @@ from timesenclip.eo.stac.reader import Failure, SceneReader
 from timesenclip.eo.stac.resample import Resampling
 from timesenclip.eo.stac.search import find_items
 from timesenclip.eo.stac.source import StacSource
-from timesenclip.errors import DataNotFoundError, DegradedInputWarning, InputError
+from timesenclip.errors import BrokenItemError, DataNotFoundError, DegradedInputWarning, InputError
 from timesenclip.messages import list_some, redact
 
 __all__ = ["Aoi", "Failure", "Scene", "StacSource", "open_aoi", "open_stac"]
@@ -91,11 +90,11 @@ def open_stac(
     span = as_period(period)
     if span is None:
         raise InputError("A search needs a period; give a year (2023) or a stretch (2022-11..2023-10).")
-    whose = provider_for(str(catalog), provider)
     address = _address(str(catalog))
+    origin = Origin.of(address, allow_elsewhere=allow_elsewhere)
+    whose = provider_for(str(catalog), provider)
     lon = (area.bounds[0] + area.bounds[2]) / 2
     facts: dict[str, Any] = {"provider": whose, "lon_deg": lon, "offset_dn": offset_dn, "baseline": baseline}
-    origin = Origin.of(address, allow_elsewhere=allow_elsewhere)
     items = find_items(address, collection=collection, aoi=area, period=span, wait_s=wait_s, origin=origin)
     found = _scenes(items, f"{catalog}/{collection}", collection=collection, **facts)
     scenes, notes = _chosen(found, span, max_cloud, f"{catalog}/{collection}", area)
@@ -128,7 +127,7 @@ def _scenes(items: Iterable[Any], source_name: str, **facts: Any) -> list[Scene]
     for item in items:
         try:
             scenes.append(scene_from_item(item, **facts))
-        except BrokenItem as error:
+        except BrokenItemError as error:
             broken.append(str(error))
     if broken and not scenes:
         raise DataNotFoundError(

@@ -18,9 +18,9 @@ from timesenclip.eo.stac.addresses import Origin, is_web
 from timesenclip.eo.stac.aoi import Aoi
 from timesenclip.eo.stac.api import search_api
 from timesenclip.eo.stac.crawl import crawl
-from timesenclip.eo.stac.item_checks import BrokenItem, footprint
+from timesenclip.eo.stac.item_checks import footprint
 from timesenclip.eo.stac.local import local_items
-from timesenclip.errors import DataNotFoundError, InputError
+from timesenclip.errors import BrokenItemError, DataNotFoundError, InputError
 
 __all__ = ["find_items"]
 
@@ -110,6 +110,6 @@ def _in_area(item: Any, aoi: Aoi) -> bool:
     """Whether an item is in the area; also where that cannot be told."""
     try:
         outline = footprint(item.get("geometry")) if isinstance(item, dict) else None
-    except BrokenItem:
+    except BrokenItemError:
         return True
     return outline is None or bool(outline.intersects(aoi.geometry))

@@ -192,8 +192,8 @@ class ClipTower:
         for file, key in (("preprocessor_config.json", None), ("processor_config.json", "image_processor")):
             path = self._find(file)
             if path is not None:
-                config = read_config_json(Path(path))
-                config = config if key is None else config.get(key)
+                about = read_config_json(Path(path))
+                config: Any = about if key is None else about.get(key)
                 if config:
                     return Preprocessing.from_config(config, source_name=self._source)
         raise TowerError(

@@ -11,7 +11,6 @@ import pytest
 
 from timesenclip.bands import BAND_NAMES, SCL_NAME
 from timesenclip.eo.stac.item_checks import (
-    BrokenItem,
     footprint,
     item_assets,
     item_id,
@@ -22,7 +21,7 @@ from timesenclip.eo.stac.item_checks import (
     show,
 )
 from timesenclip.eo.stac.open import open_stac
-from timesenclip.errors import DataNotFoundError, DegradedInputWarning, TimeSenCLIPError
+from timesenclip.errors import BrokenItemError, DataNotFoundError, DegradedInputWarning, TimeSenCLIPError
 
 BOX = [4.99, 50.99, 5.01, 51.01]
 RING = [[4.5, 50.5], [5.5, 50.5], [5.5, 51.5], [4.5, 51.5], [4.5, 50.5]]
@@ -157,7 +156,7 @@ def test_values_that_are_as_expected() -> None:
     assert parse_moment("2023-05-06T10:50:31+02:00") == np.datetime64("2023-05-06T08:50:31")
     assert parse_moment("0001-01-01T00:00:00+23:00") is None
     assert footprint({"type": "Point", "coordinates": [4, 50]}).area > 0
-    with pytest.raises(BrokenItem, match="has x 11, expected a number from 0 to 10"):
+    with pytest.raises(BrokenItemError, match="has x 11, expected a number from 0 to 10"):
         optional_number({"x": 11}, "x", 0, 10)
 
 
