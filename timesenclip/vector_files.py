@@ -7,6 +7,8 @@ text (OGR VRT), and GDAL recognises them by the content of any file.
 
 from __future__ import annotations
 
+import json
+import re
 import stat
 import zipfile
 from pathlib import Path
@@ -41,6 +43,8 @@ _SHAPEFILE_PARTS = {".shp", ".shx", ".dbf", ".prj", ".cpg", ".qix", ".qpj", ".sb
 _SHAPEFILE_MAGIC = b"\x00\x00\x27\x0a"
 _VRT = b"<OGRVRTDataSource"
 _HEAD = 65_536
+_CRS_MEMBER = re.compile(rb"crs|\\u00", re.IGNORECASE)
+"""`crs`, or letters written as escapes, which it could be; files without either need no second look."""
 _MOST_BYTES = 4 << 30
 
 
@@ -98,6 +102,8 @@ def _checked_kind(file: Path, what: str) -> str:
         )
     if kind == "zip":
         _check_zip(file, what)
+    if kind == "GeoJSON":
+        _check_crs_members(file, what)
     return kind
 
 
@@ -108,6 +114,37 @@ def _begins_as(kind: str, head: bytes) -> bool:
         return head.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"{")
     starts = {"ESRI Shapefile": _SHAPEFILE_MAGIC, "zip": b"PK\x03\x04", "FlatGeobuf": b"fgb\x03fgb", "Parquet": b"PAR1"}
     return head.startswith(starts[kind])
+
+
+def _check_crs_members(file: Path, what: str) -> None:
+    """Refuse GeoJSON that gives a CRS by its address (`"crs": {"type": "link"}`), which GDAL would fetch.
+
+    Raises:
+        InputError: it does, at any place of the file.
+        DataNotFoundError: it is no JSON.
+    """
+    content = file.read_bytes()
+    if not _CRS_MEMBER.search(content):
+        return
+
+    def types(pairs: list[tuple[str, Any]]) -> set[str]:
+        """Of an object only its types are kept, to save memory."""
+        for name, value in pairs:
+            if name.lower() == "crs" and isinstance(value, set) and value != {"name"}:
+                raise InputError(
+                    f"'{file}' does not give its CRS by name but as {', '.join(sorted(value))[:40] or 'an object'}; "
+                    "expected none, or a name such as EPSG:32631."
+                )
+        return {str(value)[:40].lower() for name, value in pairs if name.lower() == "type"}
+
+    try:
+        json.loads(content.removeprefix(b"\xef\xbb\xbf"), object_pairs_hook=types)
+    except InputError:
+        raise
+    except (RecursionError, ValueError) as error:  # GDAL is less strict, and could find a CRS in it
+        raise DataNotFoundError(
+            f"Cannot read {what} from '{file}' ({shorten_error(error)}); expected {VECTOR_FORMATS}."
+        ) from error
 
 
 def _check_zip(file: Path, what: str) -> None:

@@ -124,3 +124,30 @@ def test_text_that_is_no_unicode_is_read(tmp_path: Path) -> None:
     (tmp_path / "a.geojson").write_text(json.dumps({"type": "FeatureCollection", "features": [feature]}))
     text = read_vector(tmp_path / "a.geojson", what="zones")["name"][0]
     assert text.encode("utf-8")
+
+
+LINK = {"type": "link", "properties": {"href": "http://127.0.0.1:9/crs"}}
+
+
+@pytest.mark.parametrize("place", ["collection", "geometry", "escapes", "capitals"])
+def test_a_crs_by_address_is_refused_wherever_it_stands(
+    place: str, frame: geopandas.GeoDataFrame, tmp_path: Path
+) -> None:
+    content = json.loads(frame.to_json())
+    (content["features"][1]["geometry"] if place == "geometry" else content)["crs"] = LINK
+    text = json.dumps(content)
+    if place == "escapes":
+        text = text.replace('"crs"', '"\\u0063rs"')
+    if place == "capitals":
+        text = text.replace('"crs"', '"CRS"').replace('"link"', '"Link"')
+    (tmp_path / "a.geojson").write_text(text)
+    with pytest.raises(InputError, match="does not give its CRS by name but as link"):
+        read_vector(tmp_path / "a.geojson", what="zones")
+
+
+def test_a_crs_by_name_and_properties_called_so_are_read(frame: geopandas.GeoDataFrame, tmp_path: Path) -> None:
+    content = json.loads(frame.assign(crs="EPSG:1", name="\xe9").to_json())
+    content["crs"] = {"type": "name", "properties": {"name": "urn:ogc:def:crs:EPSG::32631"}}
+    (tmp_path / "a.geojson").write_text(json.dumps(content))
+    found = read_vector(tmp_path / "a.geojson", what="zones")
+    assert found.crs.to_epsg() == 32631

@@ -135,7 +135,7 @@ class Composite:
     reflectance: NDArray[np.float32]
     """(K, C, Y, X), 0 where nothing was seen."""
     observations: NDArray[np.uint16]
-    """(K, Y, X) valid dates behind each value."""
+    """(K, Y, X) valid dates behind each value; 65,535 stands for any larger number, too."""
     start: NDArray[np.datetime64]
     """(K,) first day of each interval."""
     end: NDArray[np.datetime64]

@@ -35,25 +35,27 @@ def medians(
         scale: divisor, 10000 for digital numbers.
 
     Returns:
-        (C, P) float32, 0 where nothing is valid, and the number of valid dates (P,) uint16.
+        (C, P) float32, 0 where nothing is valid, and the number of valid dates (P,) uint16, at most 65,535: the median
+        is of all dates also where there are more.
     """
     rows = np.arange(len(stack), dtype=np.intp) if dates is None else np.asarray(dates, dtype=np.intp)
     out = np.zeros(stack.shape[1:], dtype=np.float32)
-    count = valid[rows].sum(axis=0).astype(np.uint16)
+    count = valid[rows].sum(axis=0)
+    told = np.minimum(count, np.iinfo(np.uint16).max).astype(np.uint16)
     if not len(rows):
-        return out, count
+        return out, told
     floats = stack.dtype.kind == "f"
     lowest, missing = (stack.dtype.type(v) for v in ((-np.inf, np.inf) if floats else (0, np.iinfo(stack.dtype).max)))
     kernel = compiled() if len(rows) * stack[0].size >= _WORTH_COMPILING else None
     if kernel is not None:
         kernel(stack, valid, rows, network(len(rows)), lowest, missing, np.float32(scale), count, out)
-        return out, count
-    first, second = np.maximum(count.astype(np.intp) - 1, 0) // 2, np.minimum(count // 2, len(rows) - 1).astype(np.intp)
+        return out, told
+    first, second = np.maximum(count - 1, 0) // 2, np.minimum(count // 2, len(rows) - 1)
     for band in range(stack.shape[1]):  # band by band: the sort needs a copy, and a tenth of it is enough
         ordered = np.sort(np.where(valid[rows], stack[rows, band], missing), axis=0)
         low, high = (np.take_along_axis(ordered, place[None], 0)[0].astype(np.float32) for place in (first, second))
         out[band] = np.where(count > 0, (low / np.float32(scale) + high / np.float32(scale)) / np.float32(2), 0.0)
-    return out, count
+    return out, told
 
 
 @functools.cache
@@ -94,7 +96,7 @@ def _kernel(
     lowest: Any,
     missing: Any,
     scale: np.float32,
-    count: NDArray[np.uint16],
+    count: NDArray[np.intp],
     out: NDArray[np.float32],
 ) -> None:
     """Plain loops, for numba: the innermost ones run over pixels, choose by minimum and maximum, and become vectors.

@@ -30,8 +30,17 @@ def make_fabric(accelerator: str, devices: int, precision: str) -> Any:
     strategy = "ddp" if devices > 1 else "auto"
     if accelerator == "cpu" or (accelerator == "auto" and not torch.accelerator.is_available()):
         precision = precision_on_cpu(precision)
-    fabric = fabric_module.Fabric(accelerator=accelerator, devices=devices, strategy=strategy, precision=precision)
-    fabric.launch()
+    # They name the precision on stderr; it stands in the run's configuration.
+    said = [logging.getLogger(name) for name in ("lightning.fabric", "lightning.pytorch")]
+    levels = [logger.level for logger in said]
+    for logger in said:
+        logger.setLevel(logging.WARNING)
+    try:
+        fabric = fabric_module.Fabric(accelerator=accelerator, devices=devices, strategy=strategy, precision=precision)
+        fabric.launch()
+    finally:
+        for logger, level in zip(said, levels, strict=True):
+            logger.setLevel(level)
     return fabric
 
 

@@ -180,7 +180,7 @@ def _command(command: str, name: str) -> list[object]:
     return ["embed-area", name, "-o", "out.zarr"]
 
 
-_OUT = ("out", "out.zarr", "out.json", "out.manifest.jsonl", "out.zarr.json", "out.zarr.manifest.jsonl")
+_OUT = ("out", "out.zarr", "out.json", "out.manifest.jsonl", "out.zarr.item.json", "out.zarr.manifest.jsonl")
 
 
 def _case(kind: str, command: str, name: str, change: Change, expect: Expect) -> Case:

@@ -237,7 +237,8 @@ def cases() -> list[Case]:
         _labels("valid", lambda v, p: v, "works"),
         _labels("another size", lambda v, p: v[:, :8], "refused"),
         _labels("another CRS", lambda v, p: v, "refused", crs="EPSG:32632"),
-        _labels("no CRS", lambda v, p: v, "refused or works", crs=None),
+        # Without a CRS its coordinates are taken to be the cube's: they are the same.
+        _labels("no CRS", lambda v, p: v, "works", crs=None),
         _labels("floats", lambda v, p: v + np.float32(0.5), "refused"),
         _labels("not numbers", lambda v, p: v * np.float32("nan"), "refused"),
         _labels("unknown labels", lambda v, p: v + np.uint8(p.random.randint(50, 200)), "refused"),

@@ -97,10 +97,11 @@ _ITEMS: dict[str, tuple[Callable[[list[Item], Place], None], Expect]] = {
     "valid": (lambda i, p: None, "works"),
     "no items": (lambda i, p: i.clear(), "refused"),
     "one junk date": (_first(_property("datetime", lambda p: p.random.choice(_JUNK_TIMES[:5]))), "refused or works"),
-    "junk dates": (_all(_property("datetime", lambda p: p.random.choice(_JUNK_TIMES))), "refused"),
+    # The items are named as ESA names its products, with the time in it, which is then used.
+    "junk dates": (_all(_property("datetime", lambda p: p.random.choice(_JUNK_TIMES))), "refused or works"),
     "dates missing": (_all(_property("datetime", lambda p: None)), "refused or works"),
-    "dates of numbers": (_all(_property("datetime", lambda p: 20210107)), "refused"),
-    "dates of lists": (_all(_property("datetime", lambda p: ["2021-01-07"])), "refused"),
+    "dates of numbers": (_all(_property("datetime", lambda p: 20210107)), "refused or works"),
+    "dates of lists": (_all(_property("datetime", lambda p: ["2021-01-07"])), "refused or works"),
     "dates with zones": (_all(_property("datetime", lambda p: "2021-01-07T10:40:21+14:00")), "refused or works"),
     "properties missing": (_all(lambda i, p: i.pop("properties")), "refused or works"),
     "properties are a list": (_all(lambda i, p: i.update(properties=[1])), "refused"),
@@ -148,6 +149,12 @@ _ITEMS: dict[str, tuple[Callable[[list[Item], Place], None], Expect]] = {
 }  # fmt: skip
 """Changes of items, for catalogues on disk and for an API."""
 
+
+def _elsewhere(place: Place) -> str:
+    """The trap under another host: the catalogue's own host may be asked at any port."""
+    return place.trap.replace("127.0.0.1", "127.0.0.2")
+
+
 _HREFS: dict[str, tuple[Callable[[Place, str], object], Expect]] = {
     "a foreign file": (lambda p, h: f"{p.canary}/secret.txt", "refused"),
     "a foreign file by URL": (lambda p, h: f"file://{p.canary}/secret.txt", "refused"),
@@ -161,7 +168,7 @@ _HREFS: dict[str, tuple[Callable[[Place, str], object], Expect]] = {
         lambda p, h: f"DERIVED_SUBDATASET:LOGAMPLITUDE:{p.canary}/secret.txt",
         "refused",
     ),
-    "another host": (lambda p, h: f"{p.trap}/a.tif", "refused"),
+    "another host": (lambda p, h: f"{_elsewhere(p)}/a.tif", "refused"),
     "another host through /vsicurl": (lambda p, h: f"/vsicurl/{p.trap}/a.tif", "refused"),
     "another host through /vsicurl?": (lambda p, h: f"/vsicurl?url={p.trap}/a.tif", "refused"),
     "another host over FTP": (lambda p, h: "ftp://127.0.0.1:9/a.tif", "refused"),
@@ -332,7 +339,7 @@ def _search_elsewhere(served: Path, place: Place) -> None:
     landing = _landing(place)
     for link in landing["links"]:
         if link["rel"] == "search":
-            link["href"] = f"{place.trap}/search"
+            link["href"] = f"{_elsewhere(place)}/search"
     _write(served, landing, "index.json")
 
 
@@ -344,7 +351,7 @@ _SERVER: dict[str, tuple[Callable[[Path, Place], object], Expect]] = {
     "nested": (_text("index.json", JSON_TEXTS["nested"]), "refused"),
     "refused with escapes": (lambda s, p: (_text("index.json", lambda q: "\x1b[31m no \x9b2J")(s, p), _special("index.json", status=403)(s, p))[1], "refused"),
     "refused with a megabyte": (lambda s, p: (_text("index.json", lambda q: "x" * 1_000_000)(s, p), _special("index.json", status=400)(s, p))[1], "refused"),
-    "sent elsewhere": (_redirect("index.json", lambda p: f"{p.trap}/"), "refused"),
+    "sent elsewhere": (_redirect("index.json", lambda p: f"{_elsewhere(p)}/"), "refused"),
     "sent to a file": (_redirect("index.json", lambda p: f"file://{p.canary}/secret.json"), "refused"),
     "sent in circles": (_redirect("index.json", lambda p: f"{p.url}/"), "refused"),
     "searched elsewhere": (_search_elsewhere, "refused"),
@@ -357,10 +364,10 @@ _SERVER: dict[str, tuple[Callable[[Path, Place], object], Expect]] = {
     "an answer to a search that is cut": (_special("search.json", cut=100), "refused"),
     "a search that is refused with escapes": (lambda s, p: (_text("search.json", lambda q: "\x1b[31m no")(s, p), _special("search.json", status=400)(s, p))[1], "refused"),
     "the next page is this page": (_search_links(lambda p: {"rel": "next", "href": f"{p.url}/search"}), "no crash"),
-    "the next page is elsewhere": (_search_links(lambda p: {"rel": "next", "href": f"{p.trap}/search"}), "no crash"),
+    "the next page is elsewhere": (_search_links(lambda p: {"rel": "next", "href": f"{_elsewhere(p)}/search"}), "no crash"),
     "the next page is a number": (_search_links(lambda p: {"rel": "next", "href": 7}), "refused"),
     "images are refused": (lambda s, p: [_special(f"files/{f.name}", status=403)(s, p) for f in sorted((s / "files").glob("*.tif"))], "refused"),
-    "images are sent elsewhere": (lambda s, p: [_redirect(f"files/{f.name}", lambda q: f"{q.trap}/a.tif")(s, p) for f in sorted((s / "files").glob("*.tif"))], "refused"),
+    "images are sent elsewhere": (lambda s, p: [_redirect(f"files/{f.name}", lambda q: f"{_elsewhere(q)}/a.tif")(s, p) for f in sorted((s / "files").glob("*.tif"))], "refused"),
     "images are pages": (lambda s, p: [f.write_text("<html>\x1b[31m") for f in sorted((s / "files").glob("*.tif"))], "refused"),
     "images are cut": (lambda s, p: [_special(f"files/{f.name}", cut=50)(s, p) for f in sorted((s / "files").glob("*.tif"))], "refused"),
 }  # fmt: skip
@@ -414,7 +421,8 @@ _XML: dict[str, tuple[Callable[[Place], str | bytes], Expect]] = {
     "a bomb of entities": (lambda p: _laughs(), "refused or works"),
     "a foreign entity": (lambda p: f'<!DOCTYPE x [<!ENTITY a SYSTEM "file://{p.canary}/secret.txt">]><x><PROCESSING_BASELINE>&a;</PROCESSING_BASELINE></x>', "refused or works"),
     "nested": (lambda p: "<a>" * 100_000 + "</a>" * 100_000, "refused or works"),
-    "a junk time": (lambda p: "<x><PRODUCT_START_TIME>soon</PRODUCT_START_TIME></x>", "refused"),
+    # The product's name says when, too.
+    "a junk time": (lambda p: "<x><PRODUCT_START_TIME>soon</PRODUCT_START_TIME></x>", "refused or works"),
     "cloud of text": (lambda p: "<x><Cloud_Coverage_Assessment>some</Cloud_Coverage_Assessment></x>", "refused"),
     "an offset of text": (lambda p: "<x><BOA_ADD_OFFSET>-1e9x</BOA_ADD_OFFSET></x>", "refused"),
     "an offset of 10**30": (lambda p: f"<x><BOA_ADD_OFFSET>{10**30}</BOA_ADD_OFFSET></x>", "refused or works"),

@@ -53,6 +53,13 @@ def test_no_date_at_all_is_missing(kernel: str) -> None:
     assert not count.any()
 
 
+def test_more_dates_than_a_count_can_say_are_all_in_the_median() -> None:
+    values = np.arange(70_001, dtype=np.float32)[:, None, None]  # (T, 1, 1); few enough values for NumPy's way
+    found, count = medians(values, np.ones((70_001, 1), np.bool_))
+    assert found[0, 0] == 35_000
+    assert count[0] == 65_535
+
+
 @pytest.mark.parametrize("every", ["dekad", "month", "quarter", "year"])
 def test_whole_numbers_give_the_bits_of_reflectance(kernel: str, every: Any) -> None:
     cube = random_cube((20, 26), dates=30, cloudy=0.5)

@@ -22,3 +22,13 @@ def test_one_process_is_the_first() -> None:
     fabric = make_fabric("cpu", 1, "32-true")
     assert (fabric.global_rank, fabric.world_size) == (0, 1)
     assert str(fabric.strategy.precision.precision) == "32-true"
+
+
+def test_nothing_is_said_of_the_precision(capfd: pytest.CaptureFixture[str]) -> None:
+    import lightning.fabric  # which sets the level
+
+    logger = logging.getLogger(lightning.fabric.__name__)
+    level = logger.level
+    make_fabric("cpu", 1, "bf16-mixed")
+    assert "Precision" not in capfd.readouterr().err
+    assert logger.level == level

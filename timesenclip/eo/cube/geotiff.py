@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from timesenclip.bands import BAND_NAMES, SCL_NAME, canonical_band
 from timesenclip.eo.cube.layers import Opened, check_numbers, place_layers
+from timesenclip.eo.rasters import open_raster
 from timesenclip.errors import BandError, DataNotFoundError, GridError, TimeError
 from timesenclip.grid import Grid, Window
 from timesenclip.messages import list_some, shorten_error
@@ -54,11 +55,19 @@ class _Files:
 
         Raises:
             GridError: the file of a date is on another grid than the first.
+            BandError: it holds other values than whole or real numbers, or real ones where the first has whole ones.
         """
         out = np.zeros((len(dates), *window.shape), dtype=self.dtype)
         for i, index in enumerate(dates):
             path, number = self.sources[index]
             with _opened(path) as file:
+                kind = np.dtype(file.dtypes[number - 1])
+                check_numbers(kind, f"'{path}'")
+                if kind.kind == "f" and self.dtype.kind != "f":
+                    raise BandError(
+                        f"'{path}' holds {kind} values, '{self.sources[0][0].name}' {self.dtype}; write all dates in "
+                        "one type."
+                    )
                 if not self.grid.matches(_read_grid(file, path)) or file.crs != self.crs:
                     raise GridError(
                         f"'{path}' is on another grid ({_read_grid(file, path)}, {file.crs}) than "
@@ -179,14 +188,12 @@ def _common_crs(folder: Path, found: dict[str, tuple[_Files, Grid, str]]) -> str
 @contextmanager
 def _opened(path: Path) -> Iterator[Any]:
     """Open a raster; an error names the file."""
-    import rasterio
     from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", NotGeoreferencedWarning)  # a missing CRS is reported as a GridError
-            # Never a VRT or another format that names other files, whatever the file's content is.
-            with rasterio.open(path, driver="JP2OpenJPEG" if path.suffix.lower() == ".jp2" else "GTiff") as file:
+            with open_raster(path) as file:
                 yield file
     except RasterioError as error:
         raise DataNotFoundError(f"Cannot read '{path}' ({shorten_error(error)}); the file may be cut short.") from error

@@ -17,7 +17,7 @@ from timesenclip.eo.cube.files_read import zarr_entries
 from timesenclip.errors import DataNotFoundError, InputError
 from timesenclip.messages import list_some
 
-__all__ = ["check_hdf5", "check_zarr"]
+__all__ = ["check_hdf5", "check_zarr", "declared_chunks"]
 
 _MOST_VALUES = 10_000_000
 """Values of a variable with fewer than three axes: such variables are loaded whole, and 10 million are a cube of
@@ -111,6 +111,31 @@ def check_zarr(store: Path) -> None:
         if (store / name).is_dir():
             for _ in zarr_entries(str(store / name)):
                 pass  # raises where an entry is no plain file
+
+
+def declared_chunks(store: Path) -> dict[str, tuple[str, int]]:
+    """Array of a checked store -> the outermost codec and the bytes of a chunk; those of no fixed size are left out.
+
+    Args:
+        store: what `check_zarr` has accepted.
+    """
+    found = {}
+    for name, about in _zarr_arrays(store):
+        kind, chunk = str(about.get("data_type", about.get("dtype", ""))), _chunk_shape(about)
+        last = about.get("compressor") or ([None, *_innermost(about.get("codecs"))])[-1]
+        if chunk and last and any(map(str.isdigit, kind)):
+            codec = next(_codecs([last])).removeprefix("numcodecs.")
+            wide = 4 if "U" in kind else 1  # four bytes a character
+            found[name] = codec, math.prod(chunk) * _item_bytes(about) * wide
+    return found
+
+
+def _innermost(codecs: Any) -> list[Any]:
+    """The codecs of an array, or of the chunks within its shards."""
+    for codec in _listed(codecs):
+        if isinstance(codec, dict) and codec.get("name") == "sharding_indexed":
+            return _innermost((codec.get("configuration") or {}).get("codecs"))
+    return _listed(codecs)
 
 
 def _zarr_arrays(store: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:

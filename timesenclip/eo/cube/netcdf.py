@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 
 from timesenclip.bands import BAND_NAMES, SCL_NAME, canonical_band
 from timesenclip.eo.cube.files_read import check_regular
-from timesenclip.eo.cube.headers import check_hdf5, check_zarr
+from timesenclip.eo.cube.headers import check_hdf5, check_zarr, declared_chunks
 from timesenclip.eo.cube.layers import Opened, check_numbers, place_layers
 from timesenclip.errors import BandError, DataNotFoundError, GridError, InputError, TimeError, UnitsError
 from timesenclip.extras import require
 from timesenclip.grid import Grid, Window
-from timesenclip.messages import shorten_error
+from timesenclip.messages import list_some, shorten_error
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -100,7 +100,9 @@ def open_zarr(path: Path) -> Opened:
         check_zarr(path)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message=".* is not recognized as a component of a Zarr hierarchy")
-            dataset = xr.open_zarr(path, mask_and_scale=False, chunks=None, consolidated=_is_consolidated(path))
+            dataset = xr.open_zarr(
+                _bounded_store(path), mask_and_scale=False, chunks=None, consolidated=_is_consolidated(path)
+            )
     except (InputError, DataNotFoundError):
         raise
     except Exception as error:  # zarr raises many kinds; all mean that it cannot be read
@@ -112,6 +114,14 @@ def open_zarr(path: Path) -> Opened:
     kept = {layer.stack.data.name for layer in opened.layers.values() if isinstance(layer.stack, _Variable)}
     kept |= {name for name, variable in dataset.variables.items() if variable.ndim < 3}
     return replace(opened, places=(path, *(path / name for name in sorted(map(str, kept)))))
+
+
+def _bounded_store(path: Path) -> Any:
+    from zarr.storage import LocalStore
+
+    from timesenclip.eo.cube.packed import BoundedStore
+
+    return BoundedStore(LocalStore(path, read_only=True), declared_chunks(path))
 
 
 def open_netcdf(file: Path) -> xr.Dataset:
@@ -174,6 +184,10 @@ def _combine(datasets: list[tuple[str, xr.Dataset]], *, source_name: str) -> Ope
                 )
             check_numbers(dataset[variable].dtype, f"{name}: {variable}")
             stored = dataset[variable].dims
+            if set(stored) != {time, y, x}:
+                raise GridError(
+                    f"{name}: {variable} has the axes {', '.join(map(str, stored))}; expected {time}, {y} and {x}."
+                )
             data = dataset[variable].transpose(time, y, x)
             data.encoding = {**dataset[variable].encoding, "stored_dims": stored}
             found[band] = (_Variable(data, _read_nodata(data, f"{name}: {variable}"), name), grid, name)
@@ -237,7 +251,7 @@ def _dimension(dataset: xr.Dataset, names: tuple[str, ...], what: str, source_na
                     f"{source_name}: dimension '{name}' has no coordinate values; expected them on '{what}'."
                 )
             return name
-    have = ", ".join(map(str, dataset.dims))
+    have = list_some(list(map(str, dataset.dims)), separator=", ")
     raise GridError(f"{source_name} has the dimensions {have}; expected one for {what} ({', '.join(names)}).")
 
 

@@ -26,7 +26,7 @@ from timesenclip.eo.cube.files_read import check_regular
 from timesenclip.eo.cube.layers import Opened
 from timesenclip.eo.cube.source import CubeSource
 from timesenclip.eo.masking import DILATE_PX
-from timesenclip.eo.period import Every, Period, as_period
+from timesenclip.eo.period import YEARS, Every, Period, as_period
 from timesenclip.eo.radiometry import Units, offsets_for
 from timesenclip.errors import DataNotFoundError, DegradedInputWarning, InputError, NoClearObservationError, TimeError
 from timesenclip.grid import WindowLike
@@ -167,6 +167,13 @@ def _order_of_dates(dates: NDArray[np.datetime64], source_name: str) -> NDArray[
     """Indices that sort the dates."""
     if len(dates) == 0:
         raise TimeError(f"{source_name} has no dates; expected at least one image.")
+    years = dates.astype("datetime64[Y]").astype(int) + 1970
+    outside = (years < YEARS[0]) | (years > YEARS[1])
+    if outside.any():
+        raise TimeError(
+            f"{source_name} has the date {dates[int(outside.argmax())].astype('datetime64[D]')}; expected years "
+            f"{YEARS[0]} to {YEARS[1]}. Correct the units of its time axis."
+        )
     order = np.argsort(dates, kind="stable")
     same = np.diff(dates[order]) == np.timedelta64(0)
     if same.any():

@@ -29,6 +29,7 @@ from pathlib import Path
 from urllib.parse import unquote, urljoin, urlsplit
 
 from timesenclip.errors import InputError
+from timesenclip.messages import show_value
 
 __all__ = ["BUCKETS", "MOST_CHARACTERS", "Origin", "is_web", "judge_address", "resolve_href"]
 
@@ -63,7 +64,19 @@ class Origin:
 
     @classmethod
     def of(cls, catalog: str, *, allow_elsewhere: bool = False) -> Origin:
-        """The origin of the items of an API's address, a catalogue's file, or a folder."""
+        """The origin of the items of an API's address, a catalogue's file, or a folder.
+
+        Raises:
+            InputError: it begins as an address, but is none.
+        """
+        if is_web(catalog):
+            try:
+                urlsplit(catalog)
+            except ValueError as error:
+                raise InputError(
+                    f"{show_value(catalog)} is no address of a catalogue ({error}); expected one such as "
+                    "https://earth-search.aws.element84.com/v1."
+                ) from error
         try:
             whole = is_web(catalog) or Path(catalog).is_dir()
         except OSError:  # a name that is too long; refused by name when the catalogue is opened
@@ -103,6 +116,9 @@ def is_web(address: str) -> bool:
 
 def resolve_href(href: str, base: str) -> str:
     """An href as it is meant: a relative one belongs to its item's own address or file. Nothing is judged here.
+
+    In an item of a server `/data/B04.tif` means a file of that server, as in a page of the web (RFC 3986), never one of
+    this machine: where the server has none, its answer (404) is what the message says.
 
     Args:
         href: as it stands in the catalogue.

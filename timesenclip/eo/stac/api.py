@@ -21,7 +21,7 @@ from timesenclip.eo.stac.addresses import Origin, is_web, judge_address, resolve
 from timesenclip.eo.stac.remote import ask, new_session, within
 from timesenclip.errors import DataNotFoundError, InputError, TimeSenCLIPError
 from timesenclip.extras import require
-from timesenclip.messages import shorten_error
+from timesenclip.messages import shorten_error, show_value
 
 __all__ = ["search_api"]
 
@@ -217,6 +217,10 @@ def _pages(read_json: Any, url: str, method: str, parameters: Mapping[str, Any])
         following = _next_link(page.get("links"))
         if following is None:
             return
+        if not isinstance(following["href"], str):  # to stop here would leave scenes out unseen
+            raise DataNotFoundError(
+                f"{url[:100]} names {show_value(following['href'])} as its next page; expected an address."
+            )
         method = str(following.get("method") or "GET").upper()
         body = following.get("body")
         content = dict(body) if method == "POST" and isinstance(body, dict) else {}
@@ -230,7 +234,7 @@ def _pages(read_json: Any, url: str, method: str, parameters: Mapping[str, Any])
 
 def _next_link(links: Any) -> dict[str, Any] | None:
     for link in links if isinstance(links, list) else ():
-        if isinstance(link, dict) and link.get("rel") == "next" and isinstance(link.get("href"), str):
+        if isinstance(link, dict) and link.get("rel") == "next" and link.get("href") is not None:
             found: dict[str, Any] = link
             return found
     return None

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import warnings
 from pathlib import Path
 from typing import Any
 
 from timesenclip.eo.rasters import require_regular_file
 from timesenclip.eo.stac.addresses import Origin, is_web, judge_address, resolve_href
-from timesenclip.errors import DataNotFoundError, InputError
-from timesenclip.messages import shorten_error
+from timesenclip.errors import DataNotFoundError, DegradedInputWarning, InputError
+from timesenclip.messages import list_some, shorten_error
 
 __all__ = ["crawl"]
 
@@ -27,17 +28,25 @@ def crawl(path: Path, origin: Origin) -> list[Any]:
         origin: the folder beneath which linked files must lie.
 
     Raises:
-        DataNotFoundError: a file is not there, or no STAC; there are more files than can be meant.
+        DataNotFoundError: the file is not there, or all that it links to; a file is no STAC; there are more files than
+            can be meant.
         InputError: a link leads to where the catalogue may not.
+
+    Warns:
+        DegradedInputWarning: linked files are not there; they are named and left out.
     """
     left = [(path.resolve(), 0)]
     seen: set[Path] = set()
     items: list[Any] = []
+    gone: list[str] = []
     while left:
         file, depth = left.pop()
         if file in seen:
             continue
         seen.add(file)
+        if depth and not file.exists():
+            gone.append(file.name)
+            continue
         if len(seen) > _MOST_FILES or depth > _MOST_DEPTH:
             raise DataNotFoundError(
                 f"'{path}' links to more than {_MOST_FILES:,} files, or {_MOST_DEPTH} deep; give a part of it."
@@ -60,6 +69,15 @@ def crawl(path: Path, origin: Origin) -> list[Any]:
             raise DataNotFoundError(
                 f"'{file}' is no STAC (its type is {str(kind)[:60]!r}); expected a catalogue or items."
             )
+    if gone and not items:
+        raise DataNotFoundError(f"Cannot read what '{path}' links to: {list_some(gone)} not there; restore the files.")
+    if gone:
+        warnings.warn(
+            f"'{path}' links to files that are not there ({len(gone)}), and their scenes are left out: "
+            f"{list_some(gone)}.",
+            DegradedInputWarning,
+            stacklevel=3,
+        )
     return items
 
 

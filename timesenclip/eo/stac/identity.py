@@ -23,7 +23,7 @@ from timesenclip.eo.stac.reader import SceneReader
 from timesenclip.eo.stac.remote import answers_of_files, ask_file
 from timesenclip.errors import InputError
 
-__all__ = ["file_versions", "scene_facts"]
+__all__ = ["disk_versions", "file_versions", "scene_facts"]
 
 _UNKNOWN = "unknown"
 _MOST_FILES = 5_000
@@ -48,13 +48,18 @@ def file_versions(scenes: Sequence[Scene], reader: SceneReader) -> list[tuple[st
         scenes: whose files.
         reader: how they are reached.
     """
-    local = {at for scene in scenes for at in scene.assets.values() if "://" not in at}
-    found = [(at, _version_on_disk(Path(at))) for at in local]
+    found = disk_versions(scenes)
     asked = _to_ask(scenes, SCL_NAME, *(band.name for band in BANDS))
     if len(asked) > _MOST_FILES:
         asked = _to_ask(scenes, *_FEW)
     answers = answers_of_files(asked, _Server(reader).version, threads=_THREADS, limit_s=_LIMIT_S)
     return sorted([*found, *((at.split("?")[0], answers.get(at) or _UNKNOWN) for at in asked)])
+
+
+def disk_versions(scenes: Sequence[Scene]) -> list[tuple[str, str]]:
+    """Path and version of the files that are read from disk."""
+    local = {at for scene in scenes for at in scene.assets.values() if "://" not in at}
+    return [(at, _version_on_disk(Path(at))) for at in sorted(local)]
 
 
 class _Server:

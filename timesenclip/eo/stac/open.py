@@ -90,11 +90,11 @@ def open_stac(
     span = as_period(period)
     if span is None:
         raise InputError("A search needs a period; give a year (2023) or a stretch (2022-11..2023-10).")
-    whose = provider_for(str(catalog), provider)
     address = _address(str(catalog))
+    origin = Origin.of(address, allow_elsewhere=allow_elsewhere)
+    whose = provider_for(str(catalog), provider)
     lon = (area.bounds[0] + area.bounds[2]) / 2
     facts: dict[str, Any] = {"provider": whose, "lon_deg": lon, "offset_dn": offset_dn, "baseline": baseline}
-    origin = Origin.of(address, allow_elsewhere=allow_elsewhere)
     items = find_items(address, collection=collection, aoi=area, period=span, wait_s=wait_s, origin=origin)
     found = _scenes(items, f"{catalog}/{collection}", collection=collection, **facts)
     scenes, notes = _chosen(found, span, max_cloud, f"{catalog}/{collection}", area)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from timesenclip.errors import InputError
 from timesenclip.grid import Grid, Window
+from timesenclip.messages import shorten_error
 
 __all__ = ["PixelPlaces", "Resampling", "look_up_nearest", "read_around", "sample"]
 
@@ -40,8 +41,12 @@ class PixelPlaces:
         if crs.to_epsg() == self.epsg:
             return self.x[None, :], self.y[:, None]
         from pyproj import Transformer
+        from pyproj.exceptions import ProjError
 
-        to_file = Transformer.from_crs(self.epsg, crs.to_epsg() or crs.to_wkt(), always_xy=True)
+        try:
+            to_file = Transformer.from_crs(self.epsg, crs.to_epsg() or crs.to_wkt(), always_xy=True)
+        except ProjError as error:  # also what PROJ knows but cannot reach, such as the CRS of another planet
+            raise InputError(f"no way from EPSG:{self.epsg} to its CRS ({shorten_error(error)})") from error
         x, y = to_file.transform(*np.meshgrid(self.x, self.y))  # (y, x) both
         return np.asarray(x), np.asarray(y)
 

@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -30,12 +31,13 @@ from timesenclip.eo.masking import describe_mask
 from timesenclip.eo.notices import MaskNotice
 from timesenclip.eo.period import Every, Period, as_period
 from timesenclip.eo.stac.aoi import Aoi
-from timesenclip.eo.stac.identity import file_versions, scene_facts
+from timesenclip.eo.stac.identity import disk_versions, file_versions, scene_facts
 from timesenclip.eo.stac.items import Scene
 from timesenclip.eo.stac.reader import Failure, SceneReader, SceneWindow
 from timesenclip.eo.stac.report import ReadingReport, WarnedOnce
-from timesenclip.errors import TimeError
+from timesenclip.errors import InputError, TimeError
 from timesenclip.grid import Window, WindowLike, six_numbers
+from timesenclip.messages import list_some
 from timesenclip.series import Cube
 
 __all__ = ["StacSource"]
@@ -99,12 +101,36 @@ class StacSource:
         """Name, number of scenes, and a digest of the scenes, the version of their files, the area, and how pixels are
         read. It looks at every file on disk, and asks servers for theirs (`identity.py`).
         """
+        _ = self._on_disk  # before any pixel is read
         scenes = [scene_facts(scene) for scene in self.scenes]
         files = file_versions(self.scenes, self.reader)
         how = (str(self.period), self.crs, six_numbers(self.transform), self.shape, self.clip)
         digest = hashlib.sha256(repr((scenes, files, how, self.reader.resampling, self.reader.dilate_px)).encode())
         digest.update(self.aoi.geometry.wkb)
         return f"{self.source_name}, {len(self.scenes)} scenes ({digest.hexdigest()[:12]})"
+
+    @cached_property
+    def _on_disk(self) -> list[tuple[str, str]]:
+        """Files on disk, and their versions when they were first asked for."""
+        return disk_versions(self.scenes)
+
+    def check_unchanged(self) -> None:
+        """Compare the files on disk with what they were when `identity` was first asked for.
+
+        Files of servers are not asked again: what they answered for `identity` says which version a run began with.
+
+        Raises:
+            InputError: a file was changed or removed since then.
+        """
+        before = self._on_disk
+        now = disk_versions(self.scenes)
+        changed = [at for (at, version), (_, later) in zip(before, now, strict=True) if version != later]
+        if changed:
+            raise InputError(
+                f"{list_some([Path(at).name for at in changed])} of '{self.source_name}' changed while it was read, so "
+                "the result would mix two inputs; nothing was finished. Wait until nobody writes to it, remove what "
+                "was begun, and run again."
+            )
 
     def read(
         self,

@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from timesenclip.eo.cube.netcdf import open_netcdf
 from timesenclip.eo.points.read import read_attributes, read_points
-from timesenclip.errors import DataNotFoundError, GridError, InputError
+from timesenclip.errors import GridError, InputError
+from timesenclip.evaluation.labels.label_raster import read_labels
 from timesenclip.ground.labels import class_index
 from timesenclip.ground.taxonomy import Taxonomy
-from timesenclip.messages import shorten_error
 from timesenclip.read_files import read_json, read_yaml
 from timesenclip.series import Cube, PixelSeries, concatenate
 from timesenclip.spatial import BLOCK_DEG, spatial_blocks, spatial_folds
@@ -245,40 +244,6 @@ def parse_mapping(text: str) -> dict[str, str]:
         f"Cannot read the mapping '{text}'; expected '1200=maize,5100=grassland', or a YAML or JSON file of "
         "label: class."
     )
-
-
-def read_labels(text: str) -> NDArray[np.int64]:
-    """Read a label raster: `FILE.tif`, or `FILE.nc:VARIABLE`.
-
-    Raises:
-        DataNotFoundError: the file does not exist or cannot be read.
-        InputError: the file has no such variable.
-    """
-    name, _, variable = text.rpartition(":") if ".nc:" in text else (text, "", "")
-    file = Path(name)
-    if not file.is_file():
-        raise DataNotFoundError(f"No label raster at '{file}'; give FILE.tif or FILE.nc:VARIABLE.")
-    try:
-        return _label_values(file, variable)
-    except InputError:
-        raise
-    except Exception as error:  # rasterio, h5py and h5netcdf raise many types; all mean that the file cannot be read
-        reason = shorten_error(error.__cause__ or error)
-        raise DataNotFoundError(
-            f"Cannot read labels from '{file}' ({reason}); give FILE.tif or FILE.nc:VARIABLE."
-        ) from error
-
-
-def _label_values(file: Path, variable: str) -> NDArray[np.int64]:
-    if file.suffix.lower() in (".tif", ".tiff"):
-        import rasterio
-
-        with rasterio.open(file) as raster:
-            return np.asarray(raster.read(1), dtype=np.int64)
-    with open_netcdf(file) as dataset:
-        if variable not in dataset:
-            raise InputError(f"'{file}' has no variable '{variable}'; it has {', '.join(map(str, dataset.data_vars))}.")
-        return np.asarray(dataset[variable].values, dtype=np.int64)
 
 
 def _mapping_file(file: Path) -> Any:

@@ -87,7 +87,7 @@ def read_labelled(
         _refuse_others(read_options, _OF_CUBES, f"the cube '{first}'")
         options = {name: value for name, value in read_options.items() if name != "strict"}
         cube = read_cube(first, **options)
-        found = labelled_cube(cube, read_labels(labels), taxonomy=taxonomy, mapping=mapping, title=first.name)
+        found = labelled_cube(cube, read_labels(labels, on=cube), taxonomy=taxonomy, mapping=mapping, title=first.name)
         return LabelledData(found, "pixels", cube)
     _refuse_others(read_options, _OF_POINTS, f"the table of points '{first}'")
     found = labelled_points(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError, model_validator
 
 from timesenclip.errors import DataNotFoundError, InputError
 from timesenclip.messages import first_validation_error
@@ -69,7 +69,7 @@ class SweepConfig(_Strict):
     """Length of a step."""
     months_kept: tuple[int, ...] = (12,)
     """Steps kept of each series, chosen at random."""
-    seeds: tuple[int, ...] = (0,)
+    seeds: tuple[NonNegativeInt, ...] = (0,)
     """Seeds of the choice of steps."""
 
     @model_validator(mode="before")

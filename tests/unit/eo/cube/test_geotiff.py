@@ -41,6 +41,49 @@ def test_bad_geotiffs_are_named(tmp_path: Path) -> None:
         open_cube(folder)
 
 
+@pytest.mark.parametrize(
+    ("kind", "match"), [("complex64", "expected whole or real numbers"), ("float32", "in one type")]
+)
+def test_a_date_of_another_type_than_the_first_is_refused(kind: str, match: str, tmp_path: Path) -> None:
+    import rasterio
+
+    folder = _tiffs(tmp_path)
+    file = sorted(folder.glob("*_B04.tif"))[1]
+    with rasterio.open(file) as raster:
+        profile, values = raster.profile | {"dtype": kind}, raster.read()
+    with rasterio.open(file, "w", **profile) as raster:
+        raster.write(values.astype(kind))
+    with pytest.raises(BandError, match=f"{file.name}.*{match}"):
+        open_cube(folder).read()
+
+
+@pytest.mark.parametrize("text", [b"<VRTDataset></VRTDataset>", b"<?xml version='1.0'?><x/>", b"date,b02\n1,2\n", b""])
+def test_a_text_under_the_name_of_a_geotiff_is_refused(text: bytes, tmp_path: Path) -> None:
+    folder = _tiffs(tmp_path)
+    file = sorted(folder.glob("*_B04.tif"))[0]
+    file.write_bytes(text)
+    with pytest.raises(DataNotFoundError, match=f"Cannot read '.*{file.name}'") as caught:
+        open_cube(folder).read()
+    assert "\n" not in str(caught.value)
+
+
+def test_an_image_placed_by_control_points_alone_is_refused(tmp_path: Path) -> None:
+    import rasterio
+    from rasterio.control import GroundControlPoint
+
+    folder = _tiffs(tmp_path)
+    points = [GroundControlPoint(row, col, 5e5 + 10 * col, 5.6e6 - 10 * row) for row, col in ((0, 0), (0, 8), (8, 0))]
+    for file in folder.glob("*_B04.tif"):
+        with rasterio.open(file) as raster:
+            profile, values = raster.profile, raster.read()
+        del profile["transform"], profile["crs"]
+        file.unlink()
+        with rasterio.open(file, "w", **profile, gcps=points, crs="EPSG:32631") as raster:
+            raster.write(values)
+    with pytest.raises(GridError, match="is rotated or not north-up"):
+        open_cube(folder)
+
+
 def test_geotiffs_without_crs_are_refused(tmp_path: Path) -> None:
     import rasterio
 

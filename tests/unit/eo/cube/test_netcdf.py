@@ -111,3 +111,12 @@ def test_a_band_that_holds_no_numbers_is_refused(value: Any, tmp_path: Path) -> 
 
     with pytest.raises(InputError, match=r"expected whole or real numbers|as netCDF"):
         open_cube(rewritten_netcdf(tmp_path, change))
+
+
+def test_a_band_on_other_axes_than_the_coordinates_is_refused(tmp_path: Path) -> None:
+    def change(dataset: Any) -> Any:
+        return dataset.assign(B04=(("time", "a", "b"), dataset.B04.values)) if "B04" in dataset else dataset
+
+    folder = rewritten_netcdf(tmp_path, change)
+    with pytest.raises(GridError, match=r"S2_10m\.nc: B04 has the axes .*; expected time, y and x"):
+        open_cube(folder)

@@ -52,10 +52,17 @@ def _without_crs(dataset):
     return dataset
 
 
+def _later(dataset, days: int):
+    """The dates so many days later, as numbers."""
+    numbers = (dataset.time.values - np.datetime64("1970-01-01")).astype("timedelta64[D]").astype(int) + days
+    return ("time", numbers, {"units": "days since 1970-01-01", "calendar": "proleptic_gregorian"})
+
+
 @pytest.mark.parametrize(
     ("change", "error", "match"),
     [
         (lambda d: d.drop_vars("B04", errors="ignore"), BandError, "missing band B04"),
+        (lambda d: d.assign_coords(time=_later(d, -40_000)), TimeError, r"the date .*expected years 1972 to 2100"),
         (_without_crs, GridError, "no CRS"),
         (lambda d: d.assign_coords(time=d.time.values[[0, 0, *range(2, 6)]]), TimeError, "more than once"),
         (lambda d: d.assign_coords(x=d.x + 5) if "SCL" in d else d, GridError, "does not nest"),

@@ -220,3 +220,9 @@ def test_hrefs_belong_to_the_address_of_their_item() -> None:
         assert resolve_href(href, base) == href
     assert is_web("HTTP://x")
     assert not is_web("/http://x")
+
+
+@pytest.mark.parametrize("address", ["http://[::1", "https://\x1b[31m/", "http://[x]/"])
+def test_a_catalogue_whose_address_is_none_is_refused(address: str) -> None:
+    with pytest.raises(InputError, match="is no address of a catalogue"):
+        Origin.of(address)

@@ -44,9 +44,15 @@ def test_an_empty_page_ends_the_search() -> None:
     assert pages({"features": [], "links": [{"rel": "next", "href": "x"}]})[0] == []
 
 
-@pytest.mark.parametrize("links", [None, 5, {}, [None, 5, {"rel": "next"}, {"rel": "next", "href": 5}]])
+@pytest.mark.parametrize("links", [None, 5, {}, [None, 5, {"rel": "next"}, {"rel": "next", "href": None}]])
 def test_links_that_are_none_end_the_search(links: Any) -> None:
     assert len(pages({"features": [{}], "links": links})[0]) == 1
+
+
+@pytest.mark.parametrize("href", [5, True, [], {"a": 1}])
+def test_a_next_page_without_an_address_is_refused_since_scenes_would_be_missing(href: Any) -> None:
+    with pytest.raises(DataNotFoundError, match="as its next page; expected an address"):
+        pages({"features": [{}], "links": [{"rel": "next", "href": href}]})
 
 
 @pytest.mark.parametrize("answer", [[], 5, None, {}, {"features": None}, {"features": {}}])

@@ -12,7 +12,7 @@ import pytest
 from timesenclip.eo.stac import crawl as module
 from timesenclip.eo.stac.addresses import Origin
 from timesenclip.eo.stac.crawl import crawl
-from timesenclip.errors import DataNotFoundError, InputError
+from timesenclip.errors import DataNotFoundError, DegradedInputWarning, InputError
 
 
 def written(path: Path, content: Any) -> Path:
@@ -107,3 +107,10 @@ def test_pipes_are_refused_at_once(root: Path) -> None:
         items(root / "pipe.json")
     with pytest.raises(InputError, match="no regular file"):
         items(written(root / "catalog.json", catalog("./pipe.json")))
+
+
+def test_a_linked_file_that_is_not_there_is_named_and_left_out(root: Path) -> None:
+    written(root / "one.json", {"type": "Feature", "id": "one"})
+    path = written(root / "catalog.json", catalog("./one.json", "./gone.json"))
+    with pytest.warns(DegradedInputWarning, match=r"not there \(1\).*: gone\.json"):
+        assert [item["id"] for item in items(path)] == ["one"]

@@ -14,11 +14,13 @@ import pytest
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
+from timesenclip.eo.area import check_unchanged
 from timesenclip.eo.stac import identity as module
 from timesenclip.eo.stac.identity import file_versions, scene_facts
 from timesenclip.eo.stac.open import open_stac
 from timesenclip.eo.stac.reader import SceneReader
 from timesenclip.eo.stac.source import StacSource
+from timesenclip.errors import InputError
 
 from .scenes import EPSG, GRID, pixels_of_scene, unsigned, write_scene
 
@@ -60,6 +62,16 @@ def test_a_changed_file_changes_the_identity(folder: Path, band: str) -> None:
     assert source(folder).identity != before
     path.unlink()
     assert source(folder).identity != before
+
+
+def test_a_file_that_changes_while_it_is_read_is_noticed_at_the_end(folder: Path) -> None:
+    opened = source(folder)
+    assert opened.identity
+    check_unchanged(opened)
+    with (folder / "one" / "B04.tif").open("ab") as file:
+        file.write(b"x")
+    with pytest.raises(InputError, match=r"^B04\.tif of '.*' changed while it was read"):
+        check_unchanged(opened)
 
 
 def test_what_is_not_read_does_not_change_it(folder: Path) -> None:

@@ -104,3 +104,14 @@ def test_a_rotated_file_is_refused(tmp_path: Path) -> None:
     for raster in opened(tmp_path, VALUES, Affine(20, 1, 500_000, 1, -20, 5_600_000)):
         with pytest.raises(InputError, match="is rotated; expected a north-up image"):
             PixelPlaces(GRID, 32631, Window.whole(GRID.shape)).in_file(raster)
+
+
+def test_a_crs_to_which_there_is_no_way_is_refused() -> None:
+    moon = 'GEOGCS["Moon",DATUM["D_Moon",SPHEROID["Moon",1737400,0]],PRIMEM["Greenwich",0],UNIT["degree",0.0174532925]]'
+
+    class Raster:
+        crs = rasterio.crs.CRS.from_wkt(moon)
+        transform = Affine(20, 0, 500_000, 0, -20, 5_600_000)
+
+    with pytest.raises(InputError, match="no way from EPSG:32631 to its CRS"):
+        PixelPlaces(GRID, 32631, Window.whole(GRID.shape)).in_file(Raster())

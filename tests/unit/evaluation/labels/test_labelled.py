@@ -8,13 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from timesenclip.errors import DataNotFoundError, GridError, InputError
+from timesenclip.errors import GridError, InputError
 from timesenclip.evaluation.labels.labelled import (
     labelled_cube,
     labelled_points,
     labelled_series,
     parse_mapping,
-    read_labels,
 )
 from timesenclip.ground.taxonomy import taxonomy_from_phrases
 from timesenclip.series import concatenate
@@ -115,14 +114,6 @@ def test_series_of_other_lengths_end_in_missing_steps() -> None:
     assert both.valid.shape == (5, 12)
     assert not both.valid[3:, 5:].any()
     assert np.array_equal(both.reflectance[3:, :5], short.reflectance)
-
-
-@pytest.mark.parametrize("name", ["labels.tif", "labels.nc", "points.parquet"])
-def test_a_label_raster_that_cannot_be_read_is_named(name: str, tmp_path: Path) -> None:
-    file = tmp_path / name
-    file.write_text("no raster")
-    with pytest.raises(DataNotFoundError, match=rf"Cannot read labels from '.*{name}' \("):
-        read_labels(f"{file}:CT" if name.endswith(".nc") else str(file))
 
 
 def test_one_sample_that_was_never_seen_is_said_as_one() -> None:

@@ -66,3 +66,9 @@ def test_a_file_without_settings_is_refused(sweep_file: Path) -> None:
     sweep_file.write_text("- a list\n")
     with pytest.raises(InputError, match="holds no settings"):
         read_sweep(sweep_file)
+
+
+def test_a_negative_seed_is_refused(sweep_file: Path) -> None:
+    sweep_file.write_text(sweep_file.read_text().replace("seeds: [0, 1]", "seeds: [-5]"))
+    with pytest.raises(InputError, match="seeds"):
+        read_sweep(sweep_file)
