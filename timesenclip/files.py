@@ -1,9 +1,10 @@
 """Files and folders that appear under their name when they are complete, and the one form in which JSON is written.
 
 The functions here write under a temporary name beside the target (`.NAME.timesenclip-part`), sync it and
-rename it. A killed process can leave such a file behind; the next write to the same target replaces it, but for targets
-that several processes may write at once (`shared`), whose temporary names are unique. A job that can be resumed keeps
-its finished parts elsewhere, in a folder that it names itself (`STORE.partial`, `.map.partial`).
+rename it. A killed process can leave such a file behind; the next write to the same target replaces it. Targets that
+several processes may write at once (`shared`) have unique temporary names; those that are left behind are removed by a
+write that comes a minute later. A job that can be resumed keeps its finished parts elsewhere, in a folder that it names
+itself (`STORE.partial`, `.map.partial`).
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -37,6 +40,8 @@ __all__ = [
 
 TEMPORARY_SUFFIX = ".timesenclip-part"
 """How the name of every temporary file and folder of ours ends; it begins with a dot."""
+_LEFT_S = 60.0
+"""A temporary file that `write_bytes` has not touched for this long was left by a killed process: it writes at once."""
 
 
 def temporary_path(target: Path, *, shared: bool = False) -> Path:
@@ -54,6 +59,16 @@ def remove_temporary_files(folder: Path) -> None:
     """Remove the temporary files that killed processes left in a folder in which nobody writes at the moment."""
     for file in folder.glob(f".*{TEMPORARY_SUFFIX}"):
         file.unlink(missing_ok=True)
+
+
+def _remove_left(target: Path) -> None:
+    """Remove the unique temporary files that killed processes left beside a target."""
+    own = re.compile(rf"\.{re.escape(target.name)}\.[0-9a-f]{{12}}{re.escape(TEMPORARY_SUFFIX)}")
+    with suppress(OSError):  # no such folder yet, or another process removes them, too
+        for name in filter(own.fullmatch, os.listdir(target.parent)):
+            file = target.with_name(name)
+            if time.time() - file.stat().st_mtime > _LEFT_S:
+                file.unlink(missing_ok=True)
 
 
 def publish(scratch: Path, target: Path) -> None:
@@ -90,6 +105,8 @@ def atomic_file(target: Path, *, shared: bool = False) -> Iterator[BinaryIO]:
 
 def write_bytes(path: Path, content: bytes, *, shared: bool = False) -> Path:
     """Write a file; arguments as `atomic_path`. Returns its path."""
+    if shared:
+        _remove_left(path)
     with atomic_file(path, shared=shared) as file:
         file.write(content)
     return path

@@ -21,7 +21,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -29,7 +28,7 @@ from typing import Any
 
 from timesenclip._version import __version__
 from timesenclip.errors import InputError
-from timesenclip.files import TEMPORARY_SUFFIX, file_lock, sync_file, write_json
+from timesenclip.files import file_lock, sync_file, temporary_path, write_json
 
 __all__ = [
     "MARK",
@@ -190,23 +189,32 @@ def atomic_folder(target: Path, kind: str, *, overwrite: bool = False) -> Iterat
         overwrite: as for `require_replaceable`.
 
     Raises:
-        InputError: as `require_replaceable`, before the folder is yielded and again before it is replaced.
+        InputError: as `require_replaceable`, before the folder is yielded and again before it is replaced; or another
+            process is writing it.
     """
-    require_replaceable(target, kind, overwrite=overwrite)
     place = target.resolve()
+    require_replaceable(target, kind, overwrite=overwrite)
     place.parent.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix=f".{place.name}.", suffix=TEMPORARY_SUFFIX, dir=place.parent))
-    try:
-        yield scratch
-        _write_mark(scratch, {kind: _entries(scratch)})
-        scratch.chmod(0o755)  # a temporary folder, and what some libraries write, is for its owner alone
-        for file in scratch.iterdir():
-            file.chmod(0o755 if file.is_dir() else 0o644)
-            if file.is_file():
-                sync_file(file)
-        _take_place(scratch, place, kind, overwrite)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+    stage = temporary_path(place)
+    scratch, old = stage / "new", stage / "old"
+    with file_lock(place.with_name(f".{place.name}.lock")) as free:
+        if not free:
+            raise InputError(f"Another process is writing '{target}'; wait for it, or give another output.")
+        _clear_stage(stage, place)
+        require_replaceable(target, kind, overwrite=overwrite)  # again: an older folder may have come back
+        stage.mkdir(mode=0o700)
+        try:
+            scratch.mkdir()
+            yield scratch
+            _write_mark(scratch, {kind: _entries(scratch)})
+            scratch.chmod(0o755)  # what some libraries write is for its owner alone
+            for file in scratch.iterdir():
+                file.chmod(0o755 if file.is_dir() else 0o644)
+                if file.is_file():
+                    sync_file(file)
+            _take_place(scratch, place, old, kind, overwrite)
+        finally:
+            _clear_stage(stage, place)
 
 
 def require_own_file(
@@ -374,23 +382,26 @@ def _write_mark(root: Path, outputs: Mapping[str, Iterable[str]]) -> None:
     write_json(root / MARK, {"timesenclip": __version__, "outputs": listed}, shared=True)
 
 
-def _take_place(scratch: Path, target: Path, kind: str, overwrite: bool) -> None:
+def _take_place(scratch: Path, target: Path, old: Path, kind: str, overwrite: bool) -> None:
     """Give a complete folder its name; an older folder is set aside first, since no system replaces one in a step."""
-    if not target.exists():
-        scratch.rename(target)
-        return
-    old = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=TEMPORARY_SUFFIX, dir=target.parent)) / "old"
-    try:
+    if target.exists():
         target.rename(old)
-        try:
-            require_replaceable(old, kind, overwrite=overwrite)
-            scratch.rename(target)
-        except BaseException:
-            old.rename(target)
-            raise
-        shutil.rmtree(old, ignore_errors=True)
-    finally:
-        _remove_if_empty(old.parent)
+        require_replaceable(old, kind, overwrite=overwrite)
+    scratch.rename(target)
+
+
+def _clear_stage(stage: Path, target: Path) -> None:
+    """Remove the folder in which another is made, also that of a killed process.
+
+    An older folder that was set aside in it comes back, unless the new one has taken its place.
+    """
+    old = stage / "old"
+    if not stage.is_symlink() and old.is_dir() and not os.path.lexists(target):
+        old.rename(target)
+    if stage.is_dir() and not stage.is_symlink():
+        shutil.rmtree(stage, ignore_errors=True)
+    else:
+        stage.unlink(missing_ok=True)
 
 
 def _remove_if_empty(folder: Path) -> None:

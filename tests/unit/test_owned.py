@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -60,6 +62,49 @@ def test_an_error_leaves_what_was_there(tmp_path: Path) -> None:
         half()
     assert names_in(tmp_path) == ["b"]
     assert names_in(target) == [MARK, "one"]
+
+
+KILLED = """
+import os, sys
+from pathlib import Path
+from timesenclip.owned import atomic_folder
+moment, rename = sys.argv[2], Path.rename
+def dies(self, target):
+    if moment == "before" or Path(target).name == "b":
+        os._exit(9)
+    return rename(self, target)
+Path.rename = dies
+with atomic_folder(Path(sys.argv[1]), "checkpoint") as scratch:
+    (scratch / "two").touch()
+    if moment == "while":
+        os._exit(9)
+"""
+
+
+@pytest.mark.parametrize("moment", ["while", "before", "between"])
+def test_what_a_killed_process_left_is_removed_by_the_next_run(moment: str, tmp_path: Path) -> None:
+    target = tmp_path / "b"
+    write(target)
+    killed = subprocess.run([sys.executable, "-c", KILLED, str(target), moment], check=False)
+    assert killed.returncode == 9
+    assert target.exists() == (moment != "between")  # in between, the old folder has no name
+    with pytest.raises(ValueError, match="no"), atomic_folder(target, "checkpoint"):
+        raise ValueError("no")
+    assert names_in(target) == [MARK, "one"]
+    assert names_in(tmp_path) == ["b"]
+    write(target, name="three")
+    assert names_in(target) == [MARK, "three"]
+    assert names_in(tmp_path) == ["b"]
+
+
+def test_a_folder_has_one_writer(tmp_path: Path) -> None:
+    with (
+        atomic_folder(tmp_path / "b", "checkpoint"),
+        pytest.raises(InputError, match="Another process is writing"),
+        atomic_folder(tmp_path / "b", "checkpoint"),
+    ):
+        pass
+    assert names_in(tmp_path) == ["b"]
 
 
 def test_a_folder_of_somebody_else_is_not_replaced(tmp_path: Path) -> None:

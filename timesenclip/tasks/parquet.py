@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from timesenclip.errors import InputError
-from timesenclip.files import json_text, publish, temporary_path
+from timesenclip.files import file_lock, json_text, publish, temporary_path
 from timesenclip.owned import require_own_file
 from timesenclip.series import PixelSeries
 
@@ -92,12 +92,12 @@ def is_own_table(path: Path) -> bool:
 
 
 class TableWriter:
-    """Append batches to a Parquet file, which gets its final name when it is complete."""
+    """Append batches to a Parquet file, which gets its final name when it is complete; one process at a time."""
 
     def __init__(self, path: Path, schema: pa.Schema) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._path, self._schema = path, schema
-        self._part = temporary_path(path, shared=True)
+        self._part = temporary_path(path)
         self._writer = pq.ParquetWriter(self._part, schema, compression="zstd")
 
     def write(self, series: PixelSeries, columns: Mapping[str, Any]) -> None:
@@ -126,12 +126,19 @@ class TableWriter:
 
 @contextlib.contextmanager
 def open_table(path: Path | None, schema: pa.Schema) -> Iterator[TableWriter | None]:
-    """Yield a `TableWriter`, or None for a `path` of None; without `finish` its file is removed at the end."""
+    """Yield a `TableWriter`, or None for a `path` of None; without `finish` its file is removed at the end.
+
+    Raises:
+        InputError: another process is writing the file.
+    """
     if path is None:
         yield None
         return
-    writer = TableWriter(path, schema)
-    try:
-        yield writer
-    finally:
-        writer.discard()
+    with file_lock(path.with_name(f".{path.name}.lock")) as free:
+        if not free:
+            raise InputError(f"Another process is writing '{path}'; wait for it, or give another output.")
+        writer = TableWriter(path, schema)
+        try:
+            yield writer
+        finally:
+            writer.discard()

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from timesenclip.errors import InputError
+from timesenclip.files import temporary_path
 from timesenclip.tasks.classify import classify
 from timesenclip.tasks.parquet import (
     PROVENANCE_KEY,
@@ -61,6 +64,36 @@ def test_failed_work_leaves_no_file(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
     with open_table(None, embed_schema()) as table:
         assert table is None
+
+
+def test_what_a_killed_process_left_is_replaced_by_the_next_run(tmp_path: Path) -> None:
+    code = (
+        "import os, sys\nfrom pathlib import Path\n"
+        "from timesenclip.tasks.parquet import embed_schema, open_table\n"
+        "with open_table(Path(sys.argv[1]), embed_schema()):\n    os._exit(9)\n"
+    )
+    file = tmp_path / "e.parquet"
+    assert subprocess.run([sys.executable, "-c", code, str(file)], check=False).returncode == 9
+    assert temporary_path(file).is_file()
+    with open_table(file, embed_schema()) as table:
+        assert table is not None
+        table.finish({})
+    assert [each.name for each in tmp_path.iterdir()] == ["e.parquet"]
+
+
+def test_a_second_writer_of_a_file_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "e.parquet"
+    with open_table(file, embed_schema()) as table:
+        with (
+            pytest.raises(InputError, match=r"Another process is writing '.*e\.parquet'"),
+            open_table(file, embed_schema()),
+        ):
+            pass
+        with open_table(tmp_path / "other.parquet", embed_schema()):
+            pass
+        assert table is not None
+        table.finish({})
+    assert [each.name for each in tmp_path.iterdir()] == ["e.parquet"]
 
 
 def test_names_of_outputs_are_checked(tmp_path: Path) -> None:
