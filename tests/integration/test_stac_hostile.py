@@ -219,7 +219,7 @@ def test_redirects_of_files_are_judged(
 ) -> None:
     for to in (f"http://127.0.0.2:{trap.server_port}/x.tif", f"file://{canary}"):
         hostile.special = {f"/files/{SHOT.id}/SCL.tif": redirect(to, status)}
-        assert "redirects to" in refused()
+        assert "which is refused" in refused()
 
 
 def test_redirects_in_a_circle_end(hostile: Server, refused: Callable[..., str]) -> None:

@@ -248,7 +248,7 @@ def test_killed_at_random_moments_and_run_again_the_bytes_are_the_same(source, s
     assert int(done.stdout) >= 3  # kills that hit a run which was not over yet
     names = {path.name for path in tmp_path.iterdir()}
     assert names == {"small.zarr", "small.zarr.manifest.jsonl", "small.zarr.item.json"}
-    assert (tmp_path / "small.json").read_bytes() == small.item.read_bytes()
+    assert (tmp_path / "small.zarr.item.json").read_bytes() == small.item.read_bytes()
 
 
 def test_a_small_block_needs_no_shards_so_that_gdal_reads_its_vectors(full, source, model, tmp_path: Path) -> None:

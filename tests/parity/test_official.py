@@ -133,11 +133,12 @@ class _Evil:
 
 
 @pytest.mark.parametrize("legacy", [False, True])
-def test_pickled_code_never_runs_and_the_tensors_are_read_all_the_same(tmp_path: Path, legacy: bool) -> None:
+def test_pickled_code_never_runs_and_the_file_is_refused(tmp_path: Path, legacy: bool) -> None:
     state = _theirs().state_dict()
     content = {"state_dict": {f"learner.ts_encoder.{k}": v for k, v in state.items()}, "hook": _Evil(tmp_path / "ran")}
     torch.save(content, tmp_path / "evil.ckpt", _use_new_zipfile_serialization=not legacy)
-    assert len(import_official(tmp_path / "evil.ckpt").used) == 80
+    with pytest.raises(CheckpointError, match="system', which no weights need; the file is hostile"):
+        import_official(tmp_path / "evil.ckpt")
     assert not (tmp_path / "ran").exists()
 
 

@@ -213,8 +213,10 @@ class _Evil:
 
 def test_what_is_no_presto_is_refused_in_one_line(tmp_path: Path) -> None:
     state = {f"encoder.{key}": value for key, value in _theirs().state_dict().items()}
+    torch.save(state, tmp_path / "good.pt")
     torch.save(state | {"hook": _Evil(tmp_path / "ran")}, tmp_path / "evil.pt")
-    assert load_presto(tmp_path / "evil.pt").ignored == {}
+    with pytest.raises(CheckpointError, match="the file is hostile"):
+        load_presto(tmp_path / "evil.pt")
     assert not (tmp_path / "ran").exists()
     broken = {
         "none": ({"fc.weight": torch.ones(2, 2)}, "holds no Presto"),
@@ -232,4 +234,4 @@ def test_what_is_no_presto_is_refused_in_one_line(tmp_path: Path) -> None:
             load_presto(tmp_path / f"{name}.pt")
         assert "\n" not in str(caught.value)
     with pytest.raises(CheckpointError, match="12 heads"):
-        load_presto(tmp_path / "evil.pt", heads=12)
+        load_presto(tmp_path / "good.pt", heads=12)
