@@ -10,14 +10,15 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from contextlib import ExitStack
+from io import FileIO
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from timesenclip.errors import DataNotFoundError, InputError
-from timesenclip.files import file_lock, plain
+from timesenclip.files import file_lock, naming, plain
 
 __all__ = ["Manifest", "ManifestEntry", "is_manifest", "read_manifest"]
 
@@ -60,7 +61,8 @@ class Manifest:
         self.path = path
         path.parent.mkdir(parents=True, exist_ok=True)
         self._open = ExitStack()
-        self._file: BinaryIO = self._open.enter_context(path.open("a+b"))
+        # Without a buffer: what a full disk refused would be written again, and refused again, when the file is closed.
+        self._file = self._open.enter_context(path.open("a+b", buffering=0))
         try:
             if not self._open.enter_context(file_lock(path.with_name(f".{path.name}.lock"))):
                 raise InputError(f"Another process is writing '{path}'; wait for it, or give another output.")
@@ -105,9 +107,11 @@ class Manifest:
         self.close()
 
     def _append(self, entry: ManifestEntry) -> None:
-        self._file.write(entry.model_dump_json().encode("utf-8") + b"\n")
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        line = memoryview(entry.model_dump_json().encode("utf-8") + b"\n")
+        with naming(self.path):
+            while line:
+                line = line[self._file.write(line) :]
+            os.fsync(self._file.fileno())
 
 
 def read_manifest(path: Path) -> list[ManifestEntry]:
@@ -144,9 +148,9 @@ def _done(entries: list[ManifestEntry]) -> dict[str, dict[str, Any]]:
     return done
 
 
-def _cut_incomplete_line(file: BinaryIO) -> bytes:
+def _cut_incomplete_line(file: FileIO) -> bytes:
     file.seek(0)
-    content = file.read()
+    content = file.readall()
     whole = content[: content.rfind(b"\n") + 1]
     if len(whole) < len(content):
         file.truncate(len(whole))
