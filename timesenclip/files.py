@@ -28,6 +28,7 @@ __all__ = [
     "atomic_path",
     "file_lock",
     "json_text",
+    "naming",
     "plain",
     "publish",
     "remove_temporary_files",
@@ -61,6 +62,17 @@ def remove_temporary_files(folder: Path) -> None:
         file.unlink(missing_ok=True)
 
 
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Name a file in errors of the system that name none, as those of writing to a full disk."""
+    try:
+        yield
+    except OSError as error:
+        if type(error) is OSError and error.errno is not None and error.strerror and error.filename is None:
+            error.filename = str(path)
+        raise
+
+
 def _remove_left(target: Path) -> None:
     """Remove the unique temporary files that killed processes left beside a target."""
     own = re.compile(rf"\.{re.escape(target.name)}\.[0-9a-f]{{12}}{re.escape(TEMPORARY_SUFFIX)}")
@@ -88,8 +100,9 @@ def atomic_path(target: Path, *, shared: bool = False) -> Iterator[Path]:
     target.parent.mkdir(parents=True, exist_ok=True)
     scratch = temporary_path(target, shared=shared)
     try:
-        yield scratch
-        publish(scratch, target)
+        with naming(target):
+            yield scratch
+            publish(scratch, target)
     except BaseException:
         with suppress(OSError):
             scratch.unlink(missing_ok=True)

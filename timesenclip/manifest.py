@@ -17,7 +17,7 @@ from typing import Any, BinaryIO, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from timesenclip.errors import DataNotFoundError, InputError
-from timesenclip.files import file_lock, plain
+from timesenclip.files import file_lock, naming, plain
 
 __all__ = ["Manifest", "ManifestEntry", "is_manifest", "read_manifest"]
 
@@ -60,14 +60,15 @@ class Manifest:
         self.path = path
         path.parent.mkdir(parents=True, exist_ok=True)
         self._open = ExitStack()
-        self._file: BinaryIO = self._open.enter_context(path.open("a+b"))
+        # Without a buffer: what a full disk refused would be written again, and refused again, when the file is closed.
+        self._file = self._open.enter_context(path.open("a+b", buffering=0))
         try:
             if not self._open.enter_context(file_lock(path.with_name(f".{path.name}.lock"))):
                 raise InputError(f"Another process is writing '{path}'; wait for it, or give another output.")
             if fresh:
                 self._file.truncate(0)
-            self._file.seek(0)
-            entries, size = _parse(path, self._file)
+            with path.open("rb") as reader:  # with a buffer, which reads lines many times faster
+                entries, size = _parse(path, reader)
             self._file.truncate(size)  # without an incomplete last line
             mine = {"format_version": FORMAT_VERSION, **plain(job)}
             if restart and entries and entries[0].key == kind and entries[0].facts != mine:
@@ -107,9 +108,11 @@ class Manifest:
         self.close()
 
     def _append(self, entry: ManifestEntry) -> None:
-        self._file.write(entry.model_dump_json().encode("utf-8") + b"\n")
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        line = memoryview(entry.model_dump_json().encode("utf-8") + b"\n")
+        with naming(self.path):
+            while line:
+                line = line[self._file.write(line) :]
+            os.fsync(self._file.fileno())
 
 
 def read_manifest(path: Path) -> list[ManifestEntry]:

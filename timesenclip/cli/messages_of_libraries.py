@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import threading
 from collections.abc import Callable, Iterator
 
 from timesenclip.messages import one_line
@@ -40,11 +41,20 @@ def library_messages_as_lines(show: Callable[[str], None]) -> Iterator[None]:
     Args:
         show: prints one line.
     """
-    last, factory = logging.lastResort, logging.getLogRecordFactory()
+    last, factory, hook = logging.lastResort, logging.getLogRecordFactory(), threading.excepthook
+
+    def thread_ended(error: threading.ExceptHookArgs) -> None:
+        if isinstance(error.exc_value, OSError):  # such as a full disk for TensorBoard, whose next call raises it, too
+            show(one_line(str(error.exc_value)))
+        else:
+            hook(error)
+
+    threading.excepthook = thread_ended
     logging.lastResort = _Once(show)
     logging.setLogRecordFactory(_Record)
     try:
         yield
     finally:
+        threading.excepthook = hook
         logging.lastResort = last
         logging.setLogRecordFactory(factory)

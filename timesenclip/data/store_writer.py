@@ -79,6 +79,7 @@ class StoreWriter:
             "patch_size": patch_size,
         }
         described = plain({"plan": plan, "count": count} | self._attributes)
+        self._remove_unplanned()
         if self.scratch.is_dir() and not self._is_dropped(described):
             self._check_plan(described)
             self._group = import_zarr().open_group(str(self.scratch), mode="r+")
@@ -100,6 +101,11 @@ class StoreWriter:
             dtype=dtype,
             fill_value=fill,
         )
+
+    def _remove_unplanned(self) -> None:
+        """Remove what a process left that was killed before it wrote its plan, or after it removed it at the end."""
+        if not (self.scratch / "plan.json").is_file() and not any(self._parts.glob("part-*")):
+            remove_known(self.scratch, _is_store_file)
 
     def _check_plan(self, described: Mapping[str, Any]) -> None:
         file = self.scratch / "plan.json"

@@ -126,7 +126,7 @@ def embed_area(
         adopt_older_manifest(path)
         identity = {"store": path.name, **_identity(info)}
         fresh = known is None  # a manifest without a store belongs to a store that was removed
-        with Manifest(manifest_path(path), "embed-area", identity, fresh=fresh) as manifest:
+        with _without_orphan(path), Manifest(manifest_path(path), "embed-area", identity, fresh=fresh) as manifest:
             store = known or _create(path, info, source, plain, span, every)
             _remove_torn_files(path)
             windows = list(store.blocks())
@@ -167,6 +167,16 @@ def _only_writer(path: Path) -> Iterator[None]:
         if not free:
             raise InputError(f"Another process is writing '{path}'; wait for it, or give another output.")
         yield
+
+
+@contextmanager
+def _without_orphan(path: Path) -> Iterator[None]:
+    """Remove the manifest of a store that could not be made."""
+    try:
+        yield
+    finally:
+        if not path.exists():
+            manifest_path(path).unlink(missing_ok=True)
 
 
 def _remove_store(path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import io
 import os
 import pickle
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,7 +14,7 @@ from typing import Any
 import torch
 
 from timesenclip.errors import InputError, RunStoppedError
-from timesenclip.files import atomic_file, file_lock
+from timesenclip.files import atomic_file, file_lock, naming, write_bytes
 from timesenclip.messages import shorten_error
 
 __all__ = ["RunLog", "load_state", "locked", "save_state"]
@@ -107,30 +108,34 @@ class RunLog:
         self._fields = (*self._FIELDS, *terms)
         self._file = folder / "metrics.csv"
         rows = self._rows_until(step)
-        with self._file.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, self._fields)
-            writer.writeheader()
-            writer.writerows(rows)
+        text = io.StringIO(newline="")
+        writer = csv.DictWriter(text, self._fields)
+        writer.writeheader()
+        writer.writerows(rows)
+        write_bytes(self._file, text.getvalue().encode())
         self._board = _tensorboard(folder / "tensorboard", step)
 
     def _rows_until(self, step: int) -> list[dict[str, str]]:
         if not self._file.is_file():
             return []
         with self._file.open(newline="", encoding="utf-8") as file:
-            return [row for row in csv.DictReader(file) if row["step"].isdigit() and int(row["step"]) <= step]
+            rows = [row for row in csv.DictReader(file) if None not in row.values()]  # a killed process cuts its line
+        return [row for row in rows if row["step"].isdigit() and int(row["step"]) <= step]
 
     def add(self, step: int, epoch: int, values: Mapping[str, float]) -> None:
         """Append one line."""
-        with self._file.open("a", newline="", encoding="utf-8") as file:
+        with naming(self._file), self._file.open("a", newline="", encoding="utf-8") as file:
             csv.DictWriter(file, self._fields).writerow({"step": step, "epoch": epoch, **values})
         if self._board is not None:
-            for name, value in values.items():
-                self._board.add_scalar(name, value, step)
+            with naming(self._file.with_name("tensorboard")):
+                for name, value in values.items():
+                    self._board.add_scalar(name, value, step)
 
     def close(self) -> None:
         """Close the log of TensorBoard."""
         if self._board is not None:
-            self._board.close()
+            with naming(self._file.with_name("tensorboard")):
+                self._board.close()
 
 
 def _tensorboard(folder: Path, step: int) -> Any:

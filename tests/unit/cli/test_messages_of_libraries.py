@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 
 import pytest
 
@@ -31,3 +32,24 @@ def test_lines_of_other_handlers_hold_nothing_raw(capsys: pytest.CaptureFixture[
     assert line.startswith("a\\x1b\\u202exxx")
     assert line.isprintable()
     assert len(line) <= 400
+
+
+def test_a_full_disk_in_a_thread_of_a_library_is_one_line_and_a_bug_is_not() -> None:
+    said: list[str] = []
+    others: list[object] = []
+    hook, threading.excepthook = threading.excepthook, others.append
+
+    def end(error: Exception) -> None:
+        raise error
+
+    try:
+        with library_messages_as_lines(said.append):
+            for error in (OSError(28, "No space left on device"), ValueError("bug")):
+                thread = threading.Thread(target=end, args=(error,))
+                thread.start()
+                thread.join()
+        assert threading.excepthook == others.append
+    finally:
+        threading.excepthook = hook
+    assert said == ["[Errno 28] No space left on device"]
+    assert len(others) == 1

@@ -52,6 +52,36 @@ def test_labels_go_into_the_index(tmp_path: Path) -> None:
     assert store.index["lc1"].tolist() == labels["lc1"].tolist()
 
 
+@pytest.mark.parametrize("moment", ["begun", "ended"])
+def test_a_folder_that_was_killed_without_a_plan_is_begun_anew(
+    moment: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The plan is written after the arrays, and removed before the folder takes its name."""
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        if moment == "begun":
+            patch.setattr("timesenclip.data.store_writer.write_json", killed)
+        else:
+            patch.setattr(Path, "rename", killed)
+        with pytest.raises(KeyboardInterrupt):
+            store_points([random_series(6)], tmp_path / "s", source="x")
+    assert (tmp_path / "s.partial").is_dir()
+    assert not (tmp_path / "s.partial" / "plan.json").exists()
+    assert len(store_points([random_series(6)], tmp_path / "s", source="x")) == 6
+    assert [path.name for path in tmp_path.iterdir()] == ["s"]
+
+
+def test_a_folder_without_a_plan_that_holds_a_file_of_somebody_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "s.partial").mkdir()
+    (tmp_path / "s.partial" / "notes.txt").write_text("mine")
+    with pytest.raises(InputError, match="holds no plan"):
+        store_points([random_series(6)], tmp_path / "s", source="x")
+    assert (tmp_path / "s.partial" / "notes.txt").read_text() == "mine"
+
+
 def test_a_stopped_writer_continues_and_refuses_another_plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("timesenclip.data.store_writer._SHARD", 4)
     monkeypatch.setattr("timesenclip.data.store_writer._CHUNK", 4)

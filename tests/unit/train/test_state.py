@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import torch
 
 from timesenclip.errors import InputError, RunStoppedError
 from timesenclip.files import TEMPORARY_SUFFIX
-from timesenclip.train.state import locked, save_state
+from timesenclip.train.state import RunLog, locked, save_state
 
 
 def test_two_runs_cannot_share_a_folder(tmp_path: Path) -> None:
@@ -64,3 +65,34 @@ def test_a_run_that_is_refused_leaves_no_folder(tmp_path: Path) -> None:
     with locked(tmp_path / "own"):
         pass
     assert [path.name for path in tmp_path.iterdir()] == ["own"]
+
+
+def test_a_line_that_a_killed_process_cut_is_left_out(tmp_path: Path) -> None:
+    log = RunLog(tmp_path, step=0)
+    log.add(10, 0, {"loss": 1.0})
+    log.close()
+    with (tmp_path / "metrics.csv").open("a") as file:
+        file.write("1")  # of 120
+    RunLog(tmp_path, step=20).close()
+    lines = (tmp_path / "metrics.csv").read_text().splitlines()
+    assert [line.split(",")[0] for line in lines] == ["step", "10"]
+
+
+def test_a_full_disk_for_the_log_is_named_and_keeps_its_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = RunLog(tmp_path, step=0)
+    log.add(10, 0, {"loss": 1.0})
+    before = (tmp_path / "metrics.csv").read_bytes()
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("csv.DictWriter.writerow", full)
+        with pytest.raises(OSError, match=r"No space left on device: '.*metrics\.csv'"):
+            log.add(20, 0, {"loss": 1.0})
+    log.close()
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(OSError, match=r"metrics\.csv"):
+            RunLog(tmp_path, step=20)
+    assert (tmp_path / "metrics.csv").read_bytes() == before

@@ -7,11 +7,13 @@ blocks when it closes a file, without raising an error.
 
 from __future__ import annotations
 
+import os
 import shutil
+import threading
 import warnings
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +53,37 @@ def output_folder(path: str | Path) -> Path:
     return folder
 
 
+class _QuietStderr:
+    """Sends what C code prints to the null device: libtiff prints the errors that GDAL raises, and GDAL cannot stop it.
+
+    The file descriptor belongs to the whole process, so that several threads that write maps share one redirection.
+    """
+
+    def __init__(self) -> None:
+        self._lock, self._inside, self._saved = threading.Lock(), 0, -1
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self._inside += 1
+            if self._inside == 1:
+                with suppress(OSError):  # a service may have closed it
+                    self._saved = os.dup(2)
+                    null = os.open(os.devnull, os.O_WRONLY)
+                    os.dup2(null, 2)
+                    os.close(null)
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if self._inside == 0 and self._saved >= 0:
+                os.dup2(self._saved, 2)
+                os.close(self._saved)
+                self._saved = -1
+
+
+_QUIET = _QuietStderr()
+
+
 class CogWriter:
     """Collects the blocks of one raster and writes them as one COG."""
 
@@ -62,7 +95,11 @@ class CogWriter:
         self._scratch = temporary_path(self.path.with_name(f"{layer.name}.blocks.tif"))
         self._complete = temporary_path(self.path)
         self._sums: dict[Window, int] = {}
-        self._file = rasterio.open(
+        with self._named():
+            self._file = self._opened(layer, grid)
+
+    def _opened(self, layer: Layer, grid: AreaGrid) -> Any:
+        file = rasterio.open(
             self._scratch,
             "w",
             driver="GTiff",
@@ -80,10 +117,11 @@ class CogWriter:
             BIGTIFF="IF_SAFER",
         )
         for band, text in enumerate(layer.descriptions, start=1):
-            self._file.set_band_description(band, text)
-        self._file.update_tags(**{key: redact(str(value)) for key, value in layer.tags.items()})
+            file.set_band_description(band, text)
+        file.update_tags(**{key: redact(str(value)) for key, value in layer.tags.items()})
         if layer.colours:
-            self._file.write_colormap(1, {value: (*rgb, 255) for value, rgb in layer.colours.items()})
+            file.write_colormap(1, {value: (*rgb, 255) for value, rgb in layer.colours.items()})
+        return file
 
     def write(self, values: NDArray[Any], window: Window) -> None:
         """Write a block (C, Y, X) into its window.
@@ -137,7 +175,8 @@ class CogWriter:
     def _named(self) -> Iterator[None]:
         """Name the file that cannot be written, and the free space of its disk; GDAL raises classes of its own."""
         try:
-            yield
+            with _QUIET:
+                yield
         except Exception as error:
             reason = shorten_error(error.__cause__ or error)
             free = shutil.disk_usage(self.path.parent).free / 1e6
@@ -148,7 +187,11 @@ class CogWriter:
 
     def discard(self) -> None:
         """Remove the temporary files; without effect after `publish`."""
-        self._file.close()
+        with (
+            _QUIET,
+            suppress(rasterio.errors.RasterioError),
+        ):  # on a full disk the rest cannot be written, which is no loss
+            self._file.close()
         self._scratch.unlink(missing_ok=True)
         self._complete.unlink(missing_ok=True)
 

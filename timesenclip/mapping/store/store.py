@@ -35,7 +35,7 @@ from pydantic import ValidationError
 from timesenclip.eo.area import block_windows
 from timesenclip.errors import DataNotFoundError, InputError
 from timesenclip.extras import require
-from timesenclip.files import plain, temporary_path
+from timesenclip.files import naming, plain, temporary_path
 from timesenclip.grid import Window
 from timesenclip.mapping.store.arrays import check_files, open_arrays, open_basis, read_window
 from timesenclip.mapping.store.info import BLOCK_ARRAYS, FORMAT_VERSION, BlockData, StoreInfo
@@ -119,10 +119,15 @@ class EmbeddingStore:
             raise InputError(f"'{part}' holds what timesenclip did not write; move it, or give another output.")
         shutil.rmtree(part, ignore_errors=True)  # left by a killed process
         part.parent.mkdir(parents=True, exist_ok=True)
-        group = _zarr().open_group(part, mode="w", zarr_format=3)
-        group.attrs.put({_KEY: plain(info.model_dump(mode="json")), _STATUS: {"complete": False}})
-        write_layout(group, info, projection)
-        part.rename(place)
+        try:
+            with naming(place):
+                group = _zarr().open_group(part, mode="w", zarr_format=3)
+                group.attrs.put({_KEY: plain(info.model_dump(mode="json")), _STATUS: {"complete": False}})
+                write_layout(group, info, projection)
+                part.rename(place)
+        except BaseException:
+            shutil.rmtree(part, ignore_errors=True)
+            raise
         return cls(place, info)
 
     @property
@@ -170,8 +175,9 @@ class EmbeddingStore:
 
     def finish(self, provenance: dict[str, Any]) -> None:
         """Mark the store as complete."""
-        group = _zarr().open_group(self.path, mode="r+")
-        group.attrs.update({_STATUS: {"complete": True, "provenance": plain(provenance)}})
+        with naming(self.path / "zarr.json"):
+            group = _zarr().open_group(self.path, mode="r+")
+            group.attrs.update({_STATUS: {"complete": True, "provenance": plain(provenance)}})
 
     @cached_property
     def projection(self) -> Projection | None:
@@ -204,8 +210,9 @@ class EmbeddingStore:
     def write(self, window: Window, data: BlockData) -> None:
         """Write one whole block; every file appears under its name complete, `scale`, which says what is seen, last."""
         row, row_end, column, column_end = window
-        for name in BLOCK_ARRAYS:
-            self._arrays[name][row:row_end, column:column_end] = getattr(data, name)
+        for name, array in self._arrays.items():
+            with naming(self.path / name):
+                array[row:row_end, column:column_end] = getattr(data, name)
 
     def read(self, window: Window | None = None) -> BlockData:
         """Read a window: first and last row, first and last column, the last ones exclusive; default: all."""
