@@ -83,6 +83,8 @@ class OneLineGroup(TyperGroup):
                 code = super().main(args, prog_name, complete_var, False, windows_expand_args, **extra) or 0
             except tuple(EXIT_CODES) as error:
                 code = _report(error)
+            except KeyboardInterrupt:  # before the command itself begins, where typer does not catch it
+                code = INTERRUPTED
         if code == INTERRUPTED:
             note("interrupted; files that were not finished were not written")
         if standalone_mode:

@@ -63,6 +63,12 @@ def test_interrupt_says_so_and_ends_with_130():
     assert result.stderr.strip().startswith("interrupted")
 
 
+def test_an_interrupt_before_the_command_begins_ends_with_130(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("typer.core.TyperGroup.main", lambda *_, **__: raising(KeyboardInterrupt())())
+    result = run(lambda: None)
+    assert (result.exit_code, result.stderr) == (130, "interrupted; files that were not finished were not written\n")
+
+
 def test_a_bug_keeps_its_traceback():
     result = run(raising(ZeroDivisionError("a bug")))
     assert isinstance(result.exception, ZeroDivisionError)
