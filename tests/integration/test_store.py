@@ -381,6 +381,7 @@ def test_a_store_of_another_job_is_refused_in_one_line(source, full, model, tmp_
             embed_area(source, full.store.path, **{"model": model, "block": 48, **how})
         assert "\n" not in str(caught.value)
     (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "notes.txt").write_text("mine")
     with pytest.raises(InputError, match="is no embedding store"):
         embed_area(source, tmp_path / "folder", model=model)
     with pytest.raises(InputError, match=r"300 dimensions were asked for; the embeddings .* have 256"):
