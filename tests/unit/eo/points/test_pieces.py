@@ -83,3 +83,10 @@ def test_a_column_of_a_csv_that_is_there_twice_is_refused_if_it_is_needed(tmp_pa
             read()
     path.write_text("lat,note,note\n1,3,4\n")
     assert read_frame(path, ["lat"])["lat"].tolist() == [1]
+
+
+def test_a_text_that_is_no_utf_8_is_one_line(tmp_path: Path) -> None:
+    content = pa.array([b"a\xd1", b"b"], pa.binary()).view(pa.string())
+    pq.write_table(pa.table({"sample_id": content, "lat": [1.0, 2.0]}), tmp_path / "t.parquet")
+    with pytest.raises(DataNotFoundError, match=r"Cannot read .*UTF8"):
+        list(iter_columns(tmp_path / "t.parquet", ["sample_id", "lat"]))
