@@ -13,6 +13,7 @@ import json
 import math
 import os
 import re
+import stat
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -21,6 +22,7 @@ from typing import Any, BinaryIO
 from uuid import uuid4
 
 from timesenclip.credentials import redact, secret_values
+from timesenclip.errors import InputError
 
 __all__ = [
     "TEMPORARY_SUFFIX",
@@ -32,6 +34,7 @@ __all__ = [
     "plain",
     "publish",
     "remove_temporary_files",
+    "require_regular_file",
     "sync_file",
     "temporary_path",
     "write_bytes",
@@ -194,3 +197,21 @@ def file_lock(path: Path) -> Iterator[bool]:
         with suppress(OSError):  # Windows removes it on release
             path.unlink(missing_ok=True)
         lock.release()
+
+
+def require_regular_file(path: Path, *, give: str = "a file") -> None:
+    """Check, before it is opened, that a path is a regular file; one that does not exist is left to the reader.
+
+    Args:
+        path: the file, or a link to it.
+        give: what the user is asked for, at the end of the message.
+
+    Raises:
+        InputError: it is a pipe or device, for which a reader would wait for ever, or a socket or folder.
+    """
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError):  # ValueError: a NUL character in the name
+        return
+    if not stat.S_ISREG(mode):
+        raise InputError(f"'{path}' is no regular file but a folder, pipe, socket or device; give {give}.")

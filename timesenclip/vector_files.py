@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import json
 import re
-import stat
 import zipfile
 from pathlib import Path
 from typing import Any
 
 from timesenclip.errors import DataNotFoundError, InputError
 from timesenclip.extras import require
+from timesenclip.files import require_regular_file
 from timesenclip.messages import list_some, shorten_error
 
 __all__ = ["MOST_FEATURES", "VECTOR_FORMATS", "VECTOR_SUFFIXES", "read_vector"]
@@ -81,11 +81,10 @@ def read_vector(path: str | Path, *, what: str) -> Any:
 def _checked_kind(file: Path, what: str) -> str:
     """Format of the file, if its name and its first bytes agree."""
     try:
-        mode = file.stat().st_mode
+        file.stat()
     except (OSError, ValueError) as error:  # ValueError: a NUL character in the name
         raise DataNotFoundError(f"No {what} at '{file}' ({shorten_error(error)}); give {VECTOR_FORMATS}.") from error
-    if not stat.S_ISREG(mode):
-        raise InputError(f"'{file}' is no regular file; give {what} as {VECTOR_FORMATS}.")
+    require_regular_file(file, give=f"{what} as {VECTOR_FORMATS}")
     kind = _KIND_OF_SUFFIX.get(file.suffix.lower())
     if kind is None:
         raise InputError(f"'{file.name}' has the ending '{file.suffix}'; give {what} as {VECTOR_FORMATS}.")

@@ -6,13 +6,12 @@ addresses that it then reads. With a list of drivers these are not tried.
 
 from __future__ import annotations
 
-import stat
 from pathlib import Path
 from typing import Any
 
-from timesenclip.errors import InputError
+from timesenclip.files import require_regular_file
 
-__all__ = ["RASTER_DRIVERS", "open_raster", "require_regular_file"]
+__all__ = ["RASTER_DRIVERS", "open_raster"]
 
 RASTER_DRIVERS = ("GTiff", "JP2OpenJPEG", "JP2KAK", "JP2ECW", "JP2MrSID", "JP2Lura")
 """GDAL's drivers that may open a raster. COG files are GTiff; rasterio's wheels have only JP2OpenJPEG for JPEG 2000,
@@ -43,17 +42,3 @@ def _open(path: str) -> Any:
     from rasterio.io import DatasetReader
 
     return DatasetReader(path, driver=list(RASTER_DRIVERS))
-
-
-def require_regular_file(path: Path) -> None:
-    """Check, before it is opened, that a path is a regular file; one that does not exist is left to the reader.
-
-    Raises:
-        InputError: it is a pipe, device, socket or folder.
-    """
-    try:
-        mode = path.stat().st_mode
-    except (OSError, ValueError):
-        return
-    if not stat.S_ISREG(mode):
-        raise InputError(f"'{path}' is no regular file but a folder, pipe, socket or device; give a file.")

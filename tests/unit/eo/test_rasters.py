@@ -11,8 +11,9 @@ import rasterio
 from affine import Affine
 from rasterio.errors import RasterioIOError
 
-from timesenclip.eo.rasters import open_raster, require_regular_file
+from timesenclip.eo.rasters import open_raster
 from timesenclip.errors import InputError
+from timesenclip.files import require_regular_file
 
 PLACE = {"crs": "EPSG:32631", "transform": Affine(10, 0, 500_000, 0, -10, 5_600_000)}
 VRT = (

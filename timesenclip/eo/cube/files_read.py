@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import os
 import re
-import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from timesenclip.errors import DataNotFoundError, InputError
+from timesenclip.files import require_regular_file
 from timesenclip.messages import shorten_error
 
 __all__ = ["check_regular", "file_states", "zarr_entries"]
@@ -31,11 +31,10 @@ def check_regular(file: Path) -> None:
         InputError: it is a folder, a pipe, a socket or a device.
     """
     try:
-        mode = file.stat().st_mode
+        file.stat()
     except (OSError, ValueError) as error:  # ValueError: a NUL character in the name
         raise DataNotFoundError(f"Cannot read '{file}' ({shorten_error(error)}); remove it or repair it.") from error
-    if not stat.S_ISREG(mode):
-        raise InputError(f"'{file}' is no regular file but a folder, pipe, socket or device; give files with pixels.")
+    require_regular_file(file, give="files with pixels")
 
 
 def zarr_entries(folder: str, *, deep: bool = True) -> Iterator[os.DirEntry[str]]:

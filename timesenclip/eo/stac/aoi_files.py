@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from timesenclip.eo.rasters import require_regular_file
 from timesenclip.errors import DataNotFoundError, GridError, InputError
+from timesenclip.files import require_regular_file
 from timesenclip.messages import shorten_error
 
 __all__ = ["FORMS", "VECTOR_FILES", "read_polygons"]

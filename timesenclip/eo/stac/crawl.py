@@ -7,9 +7,9 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from timesenclip.eo.rasters import require_regular_file
 from timesenclip.eo.stac.addresses import Origin, is_web, judge_address, resolve_href
 from timesenclip.errors import DataNotFoundError, DegradedInputWarning, InputError
+from timesenclip.files import require_regular_file
 from timesenclip.messages import list_some, shorten_error
 
 __all__ = ["crawl"]

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from timesenclip.errors import BrokenItemError
+from timesenclip.messages import show_value
 
 __all__ = [
     "footprint",
@@ -25,7 +26,6 @@ __all__ = [
     "item_version",
     "optional_number",
     "parse_moment",
-    "show",
 ]
 
 _MOST_CHARACTERS = 500
@@ -37,12 +37,6 @@ _VERSION_KEYS = ("updated", "version", "s2:generation_time", "s2:processing_base
 _VERSION_ASSET_KEYS = ("file:checksum", "file:size")
 
 
-def show(value: object, most: int = 60) -> str:
-    """A value as Python writes it, cut short."""
-    text = repr(value[: most + 1] if isinstance(value, str) else value)
-    return text if len(text) <= most else f"{text[:most]} ..."
-
-
 def item_id(item: object) -> str:
     """Id of an item; a number is taken as text.
 
@@ -50,15 +44,15 @@ def item_id(item: object) -> str:
         BrokenItemError: it is no item, or has no id that can be shown.
     """
     if not isinstance(item, Mapping):
-        raise BrokenItemError(f"an entry is no item but {show(item)}")
+        raise BrokenItemError(f"an entry is no item but {show_value(item)}")
     found = item.get("id")
     if isinstance(found, int) and not isinstance(found, bool):
         found = str(found)
     if not isinstance(found, str) or not found:
-        raise BrokenItemError(f"an item has the id {show(found)}, expected text")
+        raise BrokenItemError(f"an item has the id {show_value(found)}, expected text")
     if len(found) > _MOST_CHARACTERS or not found.isprintable():
         raise BrokenItemError(
-            f"an item has the id {show(found)}, expected at most {_MOST_CHARACTERS} printable characters"
+            f"an item has the id {show_value(found)}, expected at most {_MOST_CHARACTERS} printable characters"
         )
     return found
 
@@ -73,7 +67,7 @@ def item_properties(item: Mapping[str, Any]) -> Mapping[str, Any]:
     if found is None:
         return {}
     if not isinstance(found, Mapping):
-        raise BrokenItemError(f"has properties {show(found)}, expected an object")
+        raise BrokenItemError(f"has properties {show_value(found)}, expected an object")
     return found
 
 
@@ -87,7 +81,7 @@ def item_assets(item: Mapping[str, Any]) -> dict[str, str]:
     if found is None:
         return {}
     if not isinstance(found, Mapping):
-        raise BrokenItemError(f"has assets {show(found)}, expected an object")
+        raise BrokenItemError(f"has assets {show_value(found)}, expected an object")
     return {
         str(key): asset["href"]
         for key, asset in found.items()
@@ -109,7 +103,7 @@ def optional_number(properties: Mapping[str, Any], key: str, low: float, high: f
     except (TypeError, ValueError, OverflowError):
         number = math.nan
     if not low - _ROUNDING <= number <= high + _ROUNDING:  # False for NaN
-        raise BrokenItemError(f"has {key} {show(value)}, expected a number from {low:g} to {high:g}")
+        raise BrokenItemError(f"has {key} {show_value(value)}, expected a number from {low:g} to {high:g}")
     return number
 
 
@@ -147,9 +141,11 @@ def footprint(geometry: object) -> Any:
         usable = bounds.shape == (4,) and bool((np.abs(bounds) <= (*_FARTHEST_DEG, *_FARTHEST_DEG)).all())
         outline = make_valid(found).buffer(_MARGIN_DEG) if usable and np.isfinite(_corners(found)).all() else None
     except (ShapelyError, AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
-        raise BrokenItemError(f"has geometry {show(geometry)}, expected GeoJSON ({type(error).__name__})") from error
+        raise BrokenItemError(
+            f"has geometry {show_value(geometry)}, expected GeoJSON ({type(error).__name__})"
+        ) from error
     if outline is None or outline.is_empty:
-        raise BrokenItemError(f"has geometry {show(geometry)}, expected coordinates in degrees")
+        raise BrokenItemError(f"has geometry {show_value(geometry)}, expected coordinates in degrees")
     return outline
 
 

@@ -18,10 +18,10 @@ from timesenclip.eo.stac.item_checks import (
     item_version,
     optional_number,
     parse_moment,
-    show,
 )
 from timesenclip.eo.stac.providers import Provider, band_assets
 from timesenclip.errors import BrokenItemError
+from timesenclip.messages import show_value
 
 __all__ = ["Scene", "drop_duplicates", "scene_from_item", "solar_day"]
 
@@ -133,7 +133,7 @@ def _scene(
     said = properties.get("datetime") or properties.get("start_datetime")
     sensed = parse_moment(take[1] if take else when) or parse_moment(said)
     if sensed is None:
-        what = f"has datetime {show(said)}" if said else "has no datetime"
+        what = f"has datetime {show_value(said)}" if said else "has no datetime"
         raise BrokenItemError(f"{what}, expected one such as 2023-05-06T10:50:31Z")
     strip = _STRIP.search(str(properties.get("s2:datastrip_id", "")))
     own = properties.get("s2:processing_baseline") or properties.get("processing:version")

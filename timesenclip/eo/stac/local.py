@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from timesenclip.bands import BANDS, SCL_NAME, canonical_band
-from timesenclip.eo.rasters import open_raster, require_regular_file
+from timesenclip.eo.rasters import open_raster
 from timesenclip.eo.stac.addresses import Origin, judge_address
 from timesenclip.errors import DataNotFoundError, InputError, TimeError
+from timesenclip.files import require_regular_file
 
 __all__ = ["local_items"]
 

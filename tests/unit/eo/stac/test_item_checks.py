@@ -18,10 +18,10 @@ from timesenclip.eo.stac.item_checks import (
     item_version,
     optional_number,
     parse_moment,
-    show,
 )
 from timesenclip.eo.stac.open import open_stac
 from timesenclip.errors import BrokenItemError, DataNotFoundError, DegradedInputWarning, TimeSenCLIPError
+from timesenclip.messages import show_value
 
 BOX = [4.99, 50.99, 5.01, 51.01]
 RING = [[4.5, 50.5], [5.5, 50.5], [5.5, 51.5], [4.5, 51.5], [4.5, 50.5]]
@@ -46,12 +46,12 @@ def polygon(coordinates: Any) -> dict[str, Any]:
 
 JUNK: dict[str, tuple[dict[str, Any], str]] = {
     **{
-        f"datetime {show(value)}": ({"more": {"datetime": value}}, "datetime")
+        f"datetime {show_value(value)}": ({"more": {"datetime": value}}, "datetime")
         for value in ("", "yesterday", "today", "now", float("inf"), None, "0000-00-00", "99999-01-01T00:00:00Z", [],
                       {}, 20230601, "2023-13-01T00:00:00Z", "2023-06-01T99:00:00Z", True)
     },
     **{
-        f"id {show(value)}": ({"id": value}, "id")
+        f"id {show_value(value)}": ({"id": value}, "id")
         for value in (None, [], {}, "", True, 1.5, "x" * 1_000_000, "a\x1b[31mb", "a\nb", "a\u202eb", "\udc80")
     },
     "properties null": ({"properties": None}, "datetime"),
