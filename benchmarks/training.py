@@ -30,6 +30,7 @@ from timesenclip.data.pairs import pair_by_id
 from timesenclip.data.sen4map import convert_sen4map
 from timesenclip.model.augment import TSMixAug
 from timesenclip.model.encoder import PRESETS
+from timesenclip.model.inputs import EncoderInput
 from timesenclip.testing.training import write_lucas_embeddings, write_sen4map, write_sen4map_crops
 from timesenclip.train.batches import Batch, Batches
 from timesenclip.train.devices import precision_on_cpu
@@ -199,7 +200,8 @@ def training(batch_size: int, rounds: int) -> None:
         augment = TSMixAug()
 
         def ours() -> int:
-            batch = Batch(*augment(x, calendar, valid, generator), views, valid[:, :4], torch.arange(batch_size))
+            given = augment(EncoderInput(x, calendar, valid), generator)
+            batch = Batch(*given[:3], views, valid[:, :4], torch.arange(batch_size))
             with torch.autocast("cpu", dtype=precision or torch.bfloat16, enabled=precision is not None):
                 loss, keys, *_ = learner(*batch.inputs())
             optimiser.zero_grad()

@@ -24,6 +24,7 @@ __all__ = [
     "NORMALISATIONS",
     "SCL_CLASSES",
     "SCL_NAME",
+    "SENSORS",
     "Band",
     "Normalisation",
     "band_index",
@@ -69,6 +70,16 @@ BAND_SETS: dict[str, tuple[str, ...]] = {
     "rgb": ("B04", "B03", "B02"),
 }
 """Sets of bands that experiments compare, to measure what the other bands add."""
+
+SENSORS: dict[str, tuple[str, ...]] = {
+    "sentinel-2": BAND_NAMES,
+    "sentinel-2-10m": BAND_SETS["10m"],
+    "landsat": ("B02", "B03", "B04", "B8A", "B11", "B12"),
+    "brazil-data-cube": ("B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B11", "B12"),
+    "rgb": ("B02", "B03", "B04"),
+}
+"""Bands of sensors and products by name, as bands of Sentinel-2. Landsat 8/9 and HLS: the near infrared of OLI
+(851-879 nm) stands as B8A (855-875 nm). Source: USGS, Landsat 8-9 OLI/TIRS; NASA, HLS user guide."""
 
 SCL_NAME = "SCL"
 """Name of the scene classification layer that comes with every L2A product."""

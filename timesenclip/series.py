@@ -57,7 +57,7 @@ class PixelSeries:
     reflectance: NDArray[np.float32]
     """(N, T, C) or (N, T, C, Y, X), surface reflectance 0..1, C in `BAND_NAMES` order; 0 where not valid."""
     valid: NDArray[np.bool_]
-    """(N, T), True = use. What is missing stays missing: nothing is ever filled in."""
+    """(N, T), True = use: at least one band was seen. What is missing stays missing: nothing is ever filled in."""
     start: NDArray[np.datetime64]
     """(N, T) datetime64[D], first day of the interval that a step stands for."""
     end: NDArray[np.datetime64]
@@ -70,6 +70,9 @@ class PixelSeries:
     """(N,) latitude, EPSG:4326; NaN where unknown."""
     provenance: Mapping[str, Any] = field(default_factory=dict)
     """Where it came from and what was done: source, units, offset, mask, compositing, substitutions. JSON-able."""
+    band_valid: NDArray[np.bool_] | None = None
+    """(N, T, C), True = this band was seen at this step; None: all ten bands at every valid step. A sensor without red
+    edge has False there at all steps; at steps that are not valid it carries no meaning."""
 
     def __post_init__(self) -> None:
         """Check shapes and units once, so that functions that take a series need not."""
@@ -91,6 +94,18 @@ class PixelSeries:
         if (self.end <= self.start).any():
             raise TimeError("A step ends before it starts; `end` is the first day after the interval.")
         self._check_reflectance()
+        self._check_bands()
+
+    def _check_bands(self) -> None:
+        if self.band_valid is None:
+            return
+        if self.band_valid.shape != self.reflectance.shape[:3]:
+            raise InputError(
+                f"`band_valid` has shape {self.band_valid.shape}; expected {self.reflectance.shape[:3]}, that of "
+                "(N, T, C)."
+            )
+        if (self.valid & ~self.band_valid.any(axis=2)).any():
+            raise InputError("A step is marked valid but has no band; mark it missing in `valid`.")
 
     def _check_reflectance(self) -> None:
         if not np.isfinite(self.reflectance).all():
@@ -123,7 +138,14 @@ class PixelSeries:
             sample_id=tuple(self.sample_id[i] for i in chosen),
             lon_deg=self.lon_deg[chosen],
             lat_deg=self.lat_deg[chosen],
+            band_valid=None if self.band_valid is None else self.band_valid[chosen],
         )
+
+    def bands_seen(self) -> NDArray[np.bool_]:
+        """(N, T, C) whether each band was seen at each step; False at steps that are not valid."""
+        if self.band_valid is None:
+            return np.repeat(self.valid[..., None], self.reflectance.shape[2], axis=2)
+        return self.band_valid & self.valid[..., None]
 
     def calendar(self) -> NDArray[np.float32]:
         """(N, T, 2) float32: start and end of each step in years, as `calendar_intervals`."""
@@ -187,6 +209,7 @@ def concatenate(parts: Sequence[PixelSeries], *, provenance: Mapping[str, Any] |
     if len(parts) == 1:
         return parts[0] if provenance is None else replace(parts[0], provenance=provenance)
     steps = max(part.steps for part in parts)
+    every_band = all(part.band_valid is None for part in parts)
 
     def stack(arrays: Sequence[NDArray[Any]], mode: Any) -> NDArray[Any]:
         return np.concatenate(
@@ -202,6 +225,7 @@ def concatenate(parts: Sequence[PixelSeries], *, provenance: Mapping[str, Any] |
         lon_deg=np.concatenate([part.lon_deg for part in parts]),
         lat_deg=np.concatenate([part.lat_deg for part in parts]),
         provenance={"joined": [dict(part.provenance) for part in parts]} if provenance is None else provenance,
+        band_valid=None if every_band else stack([part.bands_seen() for part in parts], "constant"),
     )
 
 
@@ -225,6 +249,8 @@ class Cube:
     """Where it came from and what was done. JSON-able."""
     observations: NDArray[np.uint16] | None = None
     """(T, Y, X) clear observations behind each step of a composite; None where it is not known."""
+    band_valid: NDArray[np.bool_] | None = None
+    """(T, C, Y, X), as `PixelSeries.band_valid`; often a broadcast view, since a sensor lacks a band everywhere."""
 
     def __post_init__(self) -> None:
         """Check shapes once, and make an affine of six numbers."""
@@ -238,6 +264,8 @@ class Cube:
             raise InputError(f"Cube `start` and `end` must have shape {shape[:1]}.")
         if self.observations is not None and self.observations.shape != self.valid.shape:
             raise InputError(f"Cube `observations` has shape {self.observations.shape}; expected {self.valid.shape}.")
+        if self.band_valid is not None and self.band_valid.shape != shape:
+            raise InputError(f"Cube `band_valid` has shape {self.band_valid.shape}; expected {shape}.")
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -263,4 +291,12 @@ class Cube:
             lon_deg=lon[chosen],
             lat_deg=lat[chosen],
             provenance=self.provenance,
+            band_valid=self._bands_of(chosen),
         )
+
+    def _bands_of(self, pixels: NDArray[np.integer]) -> NDArray[np.bool_] | None:
+        """(N, T, C) of pixels counted row by row; None where all bands were seen."""
+        if self.band_valid is None:
+            return None
+        row, column = np.divmod(pixels, self.shape[1])
+        return np.ascontiguousarray(self.band_valid[:, :, row, column].transpose(2, 0, 1))

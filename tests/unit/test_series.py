@@ -136,3 +136,19 @@ def test_pixels_of_a_cube_come_row_by_row() -> None:
     assert len(series) == 24
     assert np.array_equal(series.reflectance[7], cube.reflectance[:, :, 1, 1])
     assert np.array_equal(series.valid[7], cube.valid[:, 1, 1])
+
+
+def test_a_mask_by_band_goes_with_its_series() -> None:
+    series = monthly(4)
+    assert np.array_equal(series.bands_seen(), np.repeat(series.valid[..., None], 10, axis=2))
+    mask = np.ones((4, series.steps, 10), dtype=np.bool_)
+    mask[:, :, 3] = False
+    partial = replace(series, band_valid=mask)
+    assert not partial.take(slice(1, 3)).bands_seen()[..., 3].any()
+    both = concatenate([series, partial])
+    assert both.band_valid is not None
+    assert np.array_equal(both.bands_seen(), np.concatenate([series.bands_seen(), partial.bands_seen()]))
+    with pytest.raises(InputError, match="band_valid"):
+        replace(series, band_valid=mask[:, :, :4])
+    with pytest.raises(InputError, match="no band"):
+        replace(series, band_valid=np.zeros_like(mask))

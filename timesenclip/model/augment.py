@@ -1,30 +1,40 @@
 """Random augmentations of pixel series for training, drawn for each sample on its own.
 
-Each takes and returns `(x, calendar, valid)`: x (B, T, C[, p, p]) normalised, calendar (B, T, 2), valid (B, T). Steps
-are dropped by marking them missing, so that every step keeps its own dates (in an older version of the authors' encoder
-the steps that stay get the positions January to n), and no sample loses its last valid step.
+Each takes and returns an `EncoderInput`: x (B, T, C[, p, p]) normalised, calendar (B, T, 2), valid (B, T), and bands
+(B, T, C) where bands may be missing. Steps are dropped by marking them missing, so that every step keeps its own dates
+(in an older version of the authors' encoder the steps that stay get the positions January to n), and no sample loses
+its last valid step.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
+from timesenclip.bands import BAND_NAMES, SENSORS
 from timesenclip.errors import InputError
+from timesenclip.model.inputs import EncoderInput
 
-__all__ = ["AUGMENTATIONS", "Augmentation", "Compose", "MonthDropout", "RandomTS", "SpectralDropout", "TSMixAug"]
-
-Batch: TypeAlias = tuple[Tensor, Tensor, Tensor]
+__all__ = [
+    "AUGMENTATIONS",
+    "Augmentation",
+    "BandDropout",
+    "Compose",
+    "MonthDropout",
+    "RandomTS",
+    "SpectralDropout",
+    "TSMixAug",
+]
 
 
 class Augmentation(Protocol):
     """A random change of a batch, drawn for each sample on its own."""
 
-    def __call__(self, x: Tensor, calendar: Tensor, valid: Tensor, generator: torch.Generator) -> Batch:
+    def __call__(self, batch: EncoderInput, generator: torch.Generator) -> EncoderInput:
         """Augment; the inputs are left as they are."""
 
 
@@ -41,16 +51,16 @@ class TSMixAug:
     span: int = 3
     """Consecutive months dropped."""
 
-    def __call__(self, x: Tensor, calendar: Tensor, valid: Tensor, generator: torch.Generator) -> Batch:
+    def __call__(self, batch: EncoderInput, generator: torch.Generator) -> EncoderInput:
         """Augment."""
-        b, t = valid.shape
+        b, t = batch.valid.shape
         active = _chance(b, self.p, generator)
         annual = active & _chance(b, 0.5, generator)
         first = (torch.rand(b, 1, generator=generator) * max(t - self.span + 1, 1)).long()
         month = torch.arange(t)
         inside = (month >= first) & (month < first + self.span)
-        valid = _drop(valid, inside & (active & ~annual)[:, None])
-        return _annual(x, calendar, valid, annual)
+        valid = _drop(batch.valid, inside & (active & ~annual)[:, None])
+        return _annual(batch._replace(valid=valid), annual)
 
 
 @dataclass(frozen=True)
@@ -60,13 +70,14 @@ class RandomTS:
     p: float = 0.5
     """Probability that a sample is changed at all."""
 
-    def __call__(self, x: Tensor, calendar: Tensor, valid: Tensor, generator: torch.Generator) -> Batch:
+    def __call__(self, batch: EncoderInput, generator: torch.Generator) -> EncoderInput:
         """Augment."""
+        valid = batch.valid
         b, t = valid.shape
         keep = 1 + (torch.rand(b, 1, generator=generator) * max(t - 1, 1)).long()
         order = torch.rand(b, t, generator=generator).masked_fill(~valid, 2.0)
         rank = order.argsort(dim=1).argsort(dim=1)
-        return x, calendar, _drop(valid, (rank >= keep) & _chance(b, self.p, generator)[:, None])
+        return batch._replace(valid=_drop(valid, (rank >= keep) & _chance(b, self.p, generator)[:, None]))
 
 
 @dataclass(frozen=True)
@@ -78,11 +89,11 @@ class MonthDropout:
     most: float = 0.7
     """Highest rate, 0..1."""
 
-    def __call__(self, x: Tensor, calendar: Tensor, valid: Tensor, generator: torch.Generator) -> Batch:
+    def __call__(self, batch: EncoderInput, generator: torch.Generator) -> EncoderInput:
         """Augment."""
-        b, t = valid.shape
+        b, t = batch.valid.shape
         rate = torch.rand(b, 1, generator=generator) * self.most * _chance(b, self.p, generator)[:, None]
-        return x, calendar, _drop(valid, torch.rand(b, t, generator=generator) < rate)
+        return batch._replace(valid=_drop(batch.valid, torch.rand(b, t, generator=generator) < rate))
 
 
 @dataclass(frozen=True)
@@ -99,15 +110,50 @@ class SpectralDropout:
     least: int = 3
     """Fewest bands kept."""
 
-    def __call__(self, x: Tensor, calendar: Tensor, valid: Tensor, generator: torch.Generator) -> Batch:
+    def __call__(self, batch: EncoderInput, generator: torch.Generator) -> EncoderInput:
         """Augment."""
+        x = batch.x
         b, c = x.shape[0], x.shape[2]
         if not 1 <= self.least <= c:
             raise InputError(f"SpectralDropout keeps at least {self.least} bands, but the series have {c}.")
         keep = self.least + (torch.rand(b, 1, generator=generator) * max(c - self.least, 1)).long()
         rank = torch.rand(b, c, generator=generator).argsort(dim=1)
         gone = (rank >= keep) & _chance(b, self.p, generator)[:, None]  # (B, C)
-        return x.masked_fill(gone.view(b, 1, c, *(1,) * (x.ndim - 3)), 0.0), calendar, valid
+        return batch._replace(x=x.masked_fill(gone.view(b, 1, c, *(1,) * (x.ndim - 3)), 0.0))
+
+
+@dataclass(frozen=True)
+class BandDropout:
+    """With probability `p`: mark bands as missing at all steps, for encoders with `band_mask`.
+
+    Half of the time a sample keeps the bands of a sensor (`timesenclip.bands.SENSORS`), drawn evenly; else it keeps n
+    random bands, n uniform in `least`..C - 1. A band that was missing before stays missing, and a sample that would
+    lose its last band of a step keeps its bands.
+    """
+
+    p: float = 0.3
+    """Probability that a sample is changed at all."""
+    least: int = 3
+    """Fewest bands kept where they are drawn one by one."""
+
+    def __call__(self, batch: EncoderInput, generator: torch.Generator) -> EncoderInput:
+        """Augment."""
+        x, valid = batch.x, batch.valid
+        b, t, c = x.shape[:3]
+        if c != len(BAND_NAMES):
+            raise InputError(f"BandDropout knows the sensors of {len(BAND_NAMES)} bands, but the series have {c}.")
+        sensors = torch.tensor([[name in kept for name in BAND_NAMES] for kept in SENSORS.values()])  # (S, C)
+        of_sensor = sensors[torch.randint(len(sensors), (b,), generator=generator)]  # (B, C)
+        keep = self.least + (torch.rand(b, 1, generator=generator) * max(c - self.least, 1)).long()
+        drawn = torch.rand(b, c, generator=generator).argsort(dim=1) < keep
+        kept = torch.where(_chance(b, 0.5, generator)[:, None], of_sensor, drawn)
+        kept = kept | ~_chance(b, self.p, generator)[:, None]
+        before = valid[..., None].expand(b, t, c) if batch.bands is None else batch.bands & valid[..., None]
+        after = before & kept[:, None]  # (B, T, C)
+        loses = (before.any(dim=2) & ~after.any(dim=2)).any(dim=1)  # (B,)
+        after = torch.where(loses[:, None, None], before, after)
+        gone = (~after).view(b, t, c, *(1,) * (x.ndim - 3))
+        return batch._replace(x=x.masked_fill(gone, 0.0), bands=after)
 
 
 @dataclass(frozen=True)
@@ -117,11 +163,11 @@ class Compose:
     parts: Sequence[Augmentation]
     """In order."""
 
-    def __call__(self, x: Tensor, calendar: Tensor, valid: Tensor, generator: torch.Generator) -> Batch:
+    def __call__(self, batch: EncoderInput, generator: torch.Generator) -> EncoderInput:
         """Augment."""
         for part in self.parts:
-            x, calendar, valid = part(x, calendar, valid, generator)
-        return x, calendar, valid
+            batch = part(batch, generator)
+        return batch
 
 
 AUGMENTATIONS: dict[str, Augmentation] = {
@@ -129,6 +175,7 @@ AUGMENTATIONS: dict[str, Augmentation] = {
     "random-ts": RandomTS(),
     "month-dropout": MonthDropout(),
     "spectral-dropout": SpectralDropout(),
+    "band-dropout": BandDropout(),
 }
 """Augmentations by the names that recipes use."""
 
@@ -143,22 +190,28 @@ def _drop(valid: Tensor, gone: Tensor) -> Tensor:
     return torch.where(left.any(dim=1, keepdim=True), left, valid)
 
 
-def _annual(x: Tensor, calendar: Tensor, valid: Tensor, which: Tensor) -> Batch:
-    """Replace the series of `which` by one step: the median of their valid steps, dated from first to last."""
-    which = which & valid.any(dim=1)
+def _annual(batch: EncoderInput, which: Tensor) -> EncoderInput:
+    """Replace the series of `which` by one step: by band the median of their valid steps, dated from first to last."""
+    which = which & batch.valid.any(dim=1)
     if not bool(which.any()):
-        return x, calendar, valid
-    x, calendar, valid = x.clone(), calendar.clone(), valid.clone()
+        return batch
+    x, calendar, valid = batch.x.clone(), batch.calendar.clone(), batch.valid.clone()
     mask = valid[which]
-    values = x[which].masked_fill(~mask.view(*mask.shape, *(1,) * (x.ndim - 2)), torch.nan)
+    seen = mask[..., None].expand(*mask.shape, x.shape[2]) if batch.bands is None else batch.bands[which]
+    seen = seen & mask[..., None]  # (B', T, C)
+    values = x[which].masked_fill(~seen.view(*seen.shape, *(1,) * (x.ndim - 3)), torch.nan)
     dates = calendar[which]
     # `start` wraps at New Year; a step that begins earlier in the year than the one before it is a year on.
     wraps = (dates[:, :, 0].diff(dim=1) < -1e-6).cumsum(dim=1).to(dates.dtype)
     start = dates[:, :, 0] + torch.cat([torch.zeros(len(dates), 1), wraps], dim=1)  # (B, T)
     end = start + (dates[..., 1] - dates[..., 0])
-    x[which, 0] = values.nanmedian(dim=1).values
+    x[which, 0] = values.nanmedian(dim=1).values.nan_to_num()
     first = start.masked_fill(~mask, torch.inf).amin(dim=1)
     calendar[which, 0, 0] = first
     calendar[which, 0, 1] = end.masked_fill(~mask, -torch.inf).amax(dim=1)
     valid[which] = torch.arange(valid.shape[1]) == 0
-    return x, calendar, valid
+    if batch.bands is None:
+        return EncoderInput(x, calendar, valid)
+    bands = batch.bands.clone()
+    bands[which, 0] = seen.any(dim=1)
+    return EncoderInput(x, calendar, valid, bands)

@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from timesenclip.errors import InputError, NoClearObservationError
+from timesenclip.bands import BAND_NAMES
+from timesenclip.errors import BandError, InputError, NoClearObservationError
 from timesenclip.grid import pixel_lonlat
 from timesenclip.model.checkpoint import Model, as_model
 from timesenclip.model.inputs import encoder_input
@@ -41,13 +42,15 @@ def embed(
 
     Raises:
         NoClearObservationError: a series has no valid step and `missing` is "error".
+        BandError: the encoder needs all of its bands, and no step has them.
         InputError: `batch_size` is below 1, the encoder reads larger patches, or the series have too many steps.
         CheckpointError: as `timesenclip.model.checkpoint.load`.
     """
     chosen = as_model(model)
     if batch_size < 1:
         raise InputError(f"batch_size is {batch_size}; expected 1 or more.")
-    clear = series.valid.any(axis=1)
+    require_bands_of(chosen, series.band_valid)
+    clear = _readable(series, chosen)
     if missing == "error" and not clear.all():
         names = [series.sample_id[i] for i in np.flatnonzero(~clear)[:5]]
         raise NoClearObservationError(
@@ -82,6 +85,11 @@ def embed_cube(cube: Cube, *, model: Model, batch_size: int = 1024) -> NDArray[n
         raise InputError(f"batch_size is {batch_size}; expected 1 or more.")
     t, c, y, x = cube.reflectance.shape
     reflectance, valid = cube.reflectance.reshape(t, c, y * x), cube.valid.reshape(t, y * x)
+    if cube.band_valid is not None and not model.encoder.config.band_mask:
+        index = [BAND_NAMES.index(name) for name in model.config.band_names or BAND_NAMES]
+        valid = valid & cube.band_valid[:, index].all(axis=1).reshape(t, y * x)
+    if cube.band_valid is not None:
+        require_bands_of(model, np.asarray(np.any(cube.band_valid, axis=(2, 3)))[None])
     _, lat_deg = pixel_lonlat(cube.crs, cube.transform, (y, x))
     calendar = calendar_intervals(cube.start, cube.end)  # (T, 2)
     out = np.full((y * x, model.encoder.config.embed_dim), np.nan, dtype=np.float32)
@@ -93,15 +101,58 @@ def embed_cube(cube: Cube, *, model: Model, batch_size: int = 1024) -> NDArray[n
             np.ascontiguousarray(valid[:, batch].T),  # (N, T)
             np.broadcast_to(calendar, (len(batch), t, 2)),
             lat_deg[batch],
+            _bands_of_pixels(cube, batch),
             model,
         )
     return out
 
 
+def require_bands_of(model: Model, band_valid: NDArray[np.bool_] | None) -> None:
+    """Check that an encoder which needs all of its bands gets them at some step.
+
+    Args:
+        model: the model.
+        band_valid: (N, T, C) as `PixelSeries.band_valid`.
+
+    Raises:
+        BandError: no step has all the bands that the encoder reads; the message names those that are missing.
+    """
+    if band_valid is None or model.encoder.config.band_mask or not band_valid.size:
+        return
+    names = model.config.band_names or BAND_NAMES
+    seen = band_valid[..., [BAND_NAMES.index(name) for name in names]]  # (N, T, C')
+    if seen.all(axis=2).any():
+        return
+    absent = [name for name, here in zip(names, np.asarray(np.any(seen, axis=(0, 1))), strict=True) if not here]
+    raise BandError(
+        f"Checkpoint '{model.config.name}' needs all of its {len(names)} bands, and no step has them"
+        + (f": {', '.join(absent)} never there" if absent else "")
+        + ". Use a checkpoint that reads any bands, such as the shipped one (leave out --checkpoint)."
+    )
+
+
+def _bands_of_pixels(cube: Cube, pixels: NDArray[np.intp]) -> NDArray[np.bool_] | None:
+    """(N, T, C) of pixels counted row by row."""
+    if cube.band_valid is None:
+        return None
+    row, column = np.divmod(pixels, cube.shape[1])
+    return np.ascontiguousarray(cube.band_valid[:, :, row, column].transpose(2, 0, 1))
+
+
+def _readable(series: PixelSeries, model: Model) -> NDArray[np.bool_]:
+    """(N,) whether the encoder can read at least one step."""
+    if series.band_valid is None or (model.encoder.config.band_mask and model.config.band_names is None):
+        return np.asarray(series.valid.any(axis=1))
+    names = model.config.band_names or BAND_NAMES
+    seen = series.bands_seen()[..., [BAND_NAMES.index(name) for name in names]]  # (N, T, C')
+    readable = np.any(seen, axis=2) if model.encoder.config.band_mask else np.all(seen, axis=2)  # (N, T)
+    return np.asarray(np.any(readable, axis=1))
+
+
 def _embed_batch(series: PixelSeries, rows: NDArray[np.intp], model: Model) -> NDArray[np.float32]:
     contiguous = rows[-1] - rows[0] + 1 == len(rows)
     part = series.take(slice(int(rows[0]), int(rows[-1]) + 1) if contiguous else rows)
-    return _encode(part.reflectance, part.valid, part.calendar(), part.lat_deg, model)
+    return _encode(part.reflectance, part.valid, part.calendar(), part.lat_deg, part.band_valid, model)
 
 
 def _encode(
@@ -109,6 +160,7 @@ def _encode(
     valid: NDArray[np.bool_],
     calendar: NDArray[np.float32],
     lat_deg: NDArray[np.float64],
+    band_valid: NDArray[np.bool_] | None,
     model: Model,
 ) -> NDArray[np.float32]:
     """Vectors (N, D) of one batch; arguments as `encoder_input`."""
@@ -122,6 +174,8 @@ def _encode(
         band_names=model.config.band_names,
         patch_size=model.encoder.config.patch_size,
         hemisphere_shift=model.config.hemisphere_shift,
+        band_mask=model.encoder.config.band_mask,
+        band_valid=None if band_valid is None else band_valid[:, steps],
     )
     with torch.inference_mode():
         vectors = model.encoder(*given)

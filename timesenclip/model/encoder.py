@@ -3,7 +3,8 @@
     x (B, T, C[, p, p])  normalised reflectance, one step per calendar interval
     calendar (B, T, 2)   start and end of each interval in years (`PixelSeries.calendar`)
     valid (B, T)         False = missing; a missing step takes no part at all
-        |  spectral embedding: Linear(C p p -> D)
+    bands (B, T, C)      with `band_mask`: False = this band is missing at this step
+        |  spectral embedding: Linear(C p p -> D), or Linear(C p p + C -> D) of the values and the mask
         |  + position from the calendar, never from the index
         |  class token first
         |  post-norm transformer layers
@@ -11,7 +12,8 @@
     embedding (B, E)     not normalised
 
 Source: TimeSenCLIP (arXiv 2508.11919) and the authors' TimeSpectralViT; preset `paper` has their parameter names, so
-that weights go both ways. Differs: positions follow dates, missing steps are masked, and presets `small` and `tiny`.
+that weights go both ways. Differs: positions follow dates, missing steps are masked, missing bands may be told, and
+presets `small` and `tiny`.
 """
 
 from __future__ import annotations
@@ -73,6 +75,8 @@ class EncoderConfig:
     """Fourier harmonics of the year (`calendar` only)."""
     max_steps: int = 36
     """Largest number of steps that a series may have."""
+    band_mask: bool = False
+    """Whether the encoder is told which bands are there, so that it reads any of them; else all are needed."""
 
     def __post_init__(self) -> None:
         """Check the fields.
@@ -87,6 +91,8 @@ class EncoderConfig:
                 raise InputError(f"{name} is {_shown(value)}; expected a whole number, 1..{most:,}.")
         if type(self.dropout) not in (int, float) or not 0 <= self.dropout < 1:
             raise InputError(f"dropout is {_shown(self.dropout)}; expected a number from 0 to below 1.")
+        if type(self.band_mask) is not bool:
+            raise InputError(f"band_mask is {_shown(self.band_mask)}; expected true or false.")
         if self.dim % self.heads:
             raise InputError(f"dim {self.dim} is not a multiple of heads {self.heads}; change one of them.")
         if self.positions not in ("monthly", "calendar", "official"):
@@ -130,7 +136,7 @@ class SeriesEncoder(nn.Module):
         """Build with random weights; nothing is downloaded."""
         super().__init__()
         self.config = config
-        inputs = config.bands * config.patch_size**2
+        inputs = config.bands * config.patch_size**2 + (config.bands if config.band_mask else 0)
         # Index 0 is the authors' parameter-free rearrangement, kept so that the names match.
         self.spectral_embedding = nn.Sequential(nn.Identity(), nn.Linear(inputs, config.dim))
         self.time_token = nn.Parameter(torch.zeros(1, 1, config.dim))
@@ -141,13 +147,15 @@ class SeriesEncoder(nn.Module):
         self.transformer = _Layers(config)
         self.mlp_head = nn.Sequential(nn.LayerNorm(config.dim), nn.Linear(config.dim, config.embed_dim))
 
-    def forward(self, x: Tensor, calendar: Tensor, valid: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor, calendar: Tensor, valid: Tensor | None = None, bands: Tensor | None = None) -> Tensor:
         """Embed a batch.
 
         Args:
             x: (B, T, C) or (B, T, C, p, p) normalised reflectance; what stands at missing steps is ignored.
             calendar: (B, T, 2) start and end of each step in years.
             valid: (B, T) bool, True = use; default: all.
+            bands: (B, T, C) bool, True = seen, for an encoder with `band_mask`; default: all bands of valid steps.
+                What stands in x at missing bands is ignored.
 
         Returns:
             (B, E). A series without any valid step is encoded as the class token alone, the same for all such series.
@@ -155,13 +163,22 @@ class SeriesEncoder(nn.Module):
         Raises:
             InputError: the shapes do not fit the configuration.
         """
-        self._check(x, calendar, valid)
+        self._check(x, calendar, valid, bands)
         if valid is None:
             valid = torch.ones(x.shape[:2], dtype=torch.bool, device=x.device)
+        x = self._spectra(x, valid, bands)
         # In evaluation mode all steps are encoded and the missing ones masked. So the work has the same shape whatever
         # is missing, and the embedding of a series does not depend on what the others in a batch of that shape hold.
         # A batch of another size or number of steps may differ in the last bits: matrix products sum in another order.
         return self._encode_by_length(x, calendar, valid) if self.training else self._encode(x, calendar, valid)
+
+    def _spectra(self, x: Tensor, valid: Tensor, bands: Tensor | None) -> Tensor:
+        """(B, T, inputs) of the spectral embedding: values, 0 where missing, and with `band_mask` the mask by band."""
+        if not self.config.band_mask:
+            return x.flatten(2).masked_fill(~valid[..., None], 0.0)
+        seen = valid[..., None].expand(-1, -1, self.config.bands) if bands is None else bands & valid[..., None]
+        values = x.masked_fill(~seen.view(*seen.shape, *(1,) * (x.ndim - 3)), 0.0)  # (B, T, C[, p, p])
+        return torch.cat([values.flatten(2), seen.to(x.dtype)], dim=2)
 
     def _encode_by_length(self, x: Tensor, calendar: Tensor, valid: Tensor) -> Tensor:
         """(B, E); series with about the same number of valid steps are encoded together, so missing steps cost nothing.
@@ -180,14 +197,13 @@ class SeriesEncoder(nn.Module):
         return torch.cat(parts)[torch.cat(rows).argsort()]  # (B, E)
 
     def _encode(self, x: Tensor, calendar: Tensor, valid: Tensor) -> Tensor:
-        """(B, E); missing steps are masked in the attention."""
-        flat = x.flatten(2).masked_fill(~valid[..., None], 0.0)  # (B, T, C p p)
-        tokens = self.spectral_embedding(flat) + self._positions(calendar)  # (B, T, D)
+        """(B, E) of spectra (B, T, inputs); missing steps are masked in the attention."""
+        tokens = self.spectral_embedding(x) + self._positions(calendar)  # (B, T, D)
         tokens = torch.cat([self.time_token.expand(len(x), -1, -1), tokens], dim=1)  # (B, 1 + T, D)
         valid = torch.cat([valid.new_ones(len(x), 1), valid], dim=1)  # (B, 1 + T)
         return self.mlp_head(self.transformer(tokens, valid))  # type: ignore[no-any-return]
 
-    def _check(self, x: Tensor, calendar: Tensor, valid: Tensor | None) -> None:
+    def _check(self, x: Tensor, calendar: Tensor, valid: Tensor | None, bands: Tensor | None) -> None:
         c, p = self.config.bands, self.config.patch_size
         expected = (c,) if x.ndim == 3 else (c, p, p)
         if tuple(x.shape[2:]) != expected or (x.ndim == 3 and p != 1):
@@ -199,6 +215,10 @@ class SeriesEncoder(nn.Module):
             raise InputError(f"`calendar` has shape {tuple(calendar.shape)}; expected {(*x.shape[:2], 2)}.")
         if valid is not None and valid.shape != x.shape[:2]:
             raise InputError(f"`valid` has shape {tuple(valid.shape)}; expected {tuple(x.shape[:2])}, as the series.")
+        if bands is not None and not self.config.band_mask:
+            raise InputError("This encoder needs all of its bands at every step; it was trained without `band_mask`.")
+        if bands is not None and bands.shape != x.shape[:3]:
+            raise InputError(f"`bands` has shape {tuple(bands.shape)}; expected {tuple(x.shape[:3])}, as the series.")
         if not 1 <= x.shape[1] <= self.config.max_steps:
             raise InputError(
                 f"Series have {x.shape[1]} steps; expected 1..{self.config.max_steps}. Composite them to months first."

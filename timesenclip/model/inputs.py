@@ -32,6 +32,8 @@ class EncoderInput(NamedTuple):
     """(N, T, 2) float32, start and end of each step in years; half a year later in the south where so configured."""
     valid: Tensor
     """(N, T) bool, True = use."""
+    bands: Tensor | None = None
+    """(N, T, C') bool, True = the band was seen at this step; None: all of them at every valid step."""
 
 
 def encoder_input(
@@ -44,6 +46,8 @@ def encoder_input(
     band_names: Sequence[str] | None,
     patch_size: int,
     hemisphere_shift: bool,
+    band_mask: bool,
+    band_valid: NDArray[np.bool_] | None,
 ) -> EncoderInput:
     """Turn series into what an encoder reads: its bands, its patch, normalised, with their dates.
 
@@ -58,16 +62,32 @@ def encoder_input(
         band_names: bands that the encoder reads, in its order; None: all ten, in table order.
         patch_size: p, side of the patch that the encoder reads; 1 for single pixels.
         hemisphere_shift: add half a year to the calendar south of the equator, so that a date tells the season.
+        band_mask: whether the encoder is told which bands are there; if not, it reads only steps that have all of its
+            bands.
+        band_valid: (N, T, C) as `PixelSeries.band_valid`; None: all bands at every valid step. It is not changed.
 
     Raises:
         InputError: the patches are smaller than what the encoder reads.
     """
     seen = cut(reflectance, band_names=band_names, patch_size=patch_size)
     x = NORMALISATIONS[normalisation].of(band_names)(seen)  # (N, T, C'[, p, p])
-    x[~valid] = 0.0
+    bands = None
+    if band_valid is not None:
+        bands = band_valid if band_names is None else band_valid[:, :, [band_index(name) for name in band_names]]
+        valid = valid & (bands.any(axis=2) if band_mask else bands.all(axis=2))
+        bands = bands & valid[..., None]  # (N, T, C')
+    if bands is None or not band_mask:
+        x[~valid] = 0.0
+    else:
+        x[~bands] = 0.0
     if hemisphere_shift:
         calendar = calendar + np.where(lat_deg < 0, _HALF_A_YEAR, np.float32(0))[:, None, None]  # (N, T, 2)
-    return EncoderInput(torch.from_numpy(x), torch.from_numpy(calendar), torch.from_numpy(np.ascontiguousarray(valid)))
+    return EncoderInput(
+        torch.from_numpy(x),
+        torch.from_numpy(calendar),
+        torch.from_numpy(np.ascontiguousarray(valid)),
+        torch.from_numpy(np.ascontiguousarray(bands)) if bands is not None and band_mask else None,
+    )
 
 
 def cut(array: NDArray[Any], *, band_names: Sequence[str] | None = None, patch_size: int) -> NDArray[Any]:

@@ -51,6 +51,8 @@ class Batch:
     vectors of the same number can be left out of the negatives."""
     questions: tuple[Question, ...] = ()
     """Class lists for `question_loss`; empty with photographs."""
+    bands: Tensor | None = None
+    """(B, T, C) bool, which bands were seen, for encoders with `band_mask`; None: all of them at every valid step."""
 
     def to(self, device: torch.device) -> Batch:
         """The batch on another device."""
@@ -66,11 +68,12 @@ class Batch:
             has_view=moved(self.has_view),
             place=moved(self.place),
             questions=tuple(Question(moved(asked.vectors), moved(asked.true)) for asked in self.questions),
+            bands=None if self.bands is None else moved(self.bands),
         )
 
     def inputs(self) -> tuple[Any, ...]:
         """The fields in the order of the arguments of `Learner.forward`."""
-        return (self.x, self.calendar, self.valid, self.views, self.has_view, self.place, self.questions)
+        return (self.x, self.calendar, self.valid, self.views, self.has_view, self.place, self.questions, self.bands)
 
 
 class Batches:
@@ -87,6 +90,7 @@ class Batches:
         unit_views: scale views to unit length.
         bands: names of the bands to give; default: all.
         patch_size: side in pixels of the central part of the patches to give; default: the whole patch.
+        band_mask: whether the encoder is told which bands are there.
         rank, world: number of this process and number of processes; each gets an equal share of a batch.
 
     Raises:
@@ -106,6 +110,7 @@ class Batches:
         unit_views: bool = True,
         bands: tuple[str, ...] | None = None,
         patch_size: int | None = None,
+        band_mask: bool = False,
         rank: int = 0,
         world: int = 1,
     ) -> None:
@@ -121,7 +126,7 @@ class Batches:
         self.places, self.batch_size, self.seed = places, batch_size, seed
         self._rank, self._world, self._augmentation = rank, world, augmentation
         self._normalisation, self._bands, self._hemisphere_shift = normalisation, bands, hemisphere_shift
-        self._patch_size = patch_size or store.patch_size
+        self._patch_size, self._band_mask = patch_size or store.patch_size, band_mask
         dn, observations = store.arrays(places.rows)
         # Patches are cut here to save memory only: the encoder input takes the middle of a larger patch as well.
         self._dn, self._valid = np.ascontiguousarray(cut(dn, patch_size=self._patch_size)), observations > 0
@@ -140,7 +145,7 @@ class Batches:
     def get(self, index: NDArray[np.integer], *, generator: torch.Generator | None = None) -> Batch:
         """The places at `index`, augmented if a generator is given."""
         seen = self._valid[index]
-        x, calendar, valid = encoder_input(
+        given = encoder_input(
             stored_reflectance(self._dn[index], seen),
             valid=seen,
             calendar=self._calendar[self._calendar_of[index]],
@@ -149,15 +154,18 @@ class Batches:
             band_names=self._bands,
             patch_size=self._patch_size,
             hemisphere_shift=self._hemisphere_shift,
+            band_mask=self._band_mask,
+            band_valid=None,
         )
         if self._augmentation is not None and generator is not None:
-            x, calendar, valid = self._augmentation(x, calendar, valid, generator)
+            given = self._augmentation(given, generator)
         rows = self.places.views[index]
         views = torch.from_numpy(self.places.vectors[np.maximum(rows, 0)]).to(torch.float32)  # (B, P, D)
         if self._unit:
             views = torch.nn.functional.normalize(views, dim=-1)
         has_view = torch.from_numpy(rows >= 0)
-        return Batch(x, calendar, valid, views, has_view, torch.from_numpy(self.places.rows[index]))
+        place = torch.from_numpy(self.places.rows[index])
+        return Batch(given.x, given.calendar, given.valid, views, has_view, place, bands=given.bands)
 
     def stream(self, first: int) -> Iterator[Batch]:
         """Yield batches without end from number `first` on (this rank's share); a thread prepares the next one."""

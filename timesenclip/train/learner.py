@@ -47,6 +47,7 @@ class Learner(nn.Module):
         has_view: Tensor,
         place: Tensor,
         questions: Sequence[Question] = (),
+        bands: Tensor | None = None,
     ) -> tuple[Tensor, Tensor, Tensor, dict[str, Tensor]]:
         """Compute the loss of the whole batch, keys (B, D) and places (B,) to add to the bank, and the loss's terms.
 
@@ -55,7 +56,7 @@ class Learner(nn.Module):
         If negatives come from the bank alone and it is still empty, the first batch has no negatives: its loss is zero,
         and it only fills the bank. Differs: the authors' bank starts with random vectors, which are negatives at once.
         """
-        satellite = gather(F.normalize(self.encoder(x, calendar, valid).float(), dim=-1))  # (B, D)
+        satellite = gather(F.normalize(self.encoder(x, calendar, valid, bands).float(), dim=-1))  # (B, D)
         ground = gather(F.normalize(self.pooling(views, has_view).float(), dim=-1))  # (B, D)
         place = gather(place)
         same = self.objective.ignore_same_place
@@ -80,7 +81,7 @@ class Learner(nn.Module):
 
     def sides(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Unit vectors (B, D) of the satellite and of the ground side."""
-        satellite = F.normalize(self.encoder(batch.x, batch.calendar, batch.valid).float(), dim=-1)
+        satellite = F.normalize(self.encoder(batch.x, batch.calendar, batch.valid, batch.bands).float(), dim=-1)
         return satellite, F.normalize(self.pooling(batch.views, batch.has_view).float(), dim=-1)
 
 

@@ -137,6 +137,7 @@ def make_batches(
         unit_views=recipe.data.unit_views,
         bands=recipe.data.bands,
         patch_size=recipe.data.patch_size,
+        band_mask=bool(recipe.encoder_options.get("band_mask", False)),
         rank=0 if held_out else rank,
         world=1 if held_out else world,
     )

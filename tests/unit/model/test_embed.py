@@ -7,7 +7,7 @@ import pytest
 import torch
 from affine import Affine
 
-from timesenclip.errors import InputError, NoClearObservationError
+from timesenclip.errors import BandError, InputError, NoClearObservationError
 from timesenclip.model.checkpoint import Model
 from timesenclip.model.checkpoint_config import CheckpointConfig, TowerRef, encoder_fields
 from timesenclip.model.embed import embed, embed_cube
@@ -69,3 +69,34 @@ def test_the_pixels_of_a_cube_get_the_bits_of_their_series(northing: float, band
     assert np.array_equal(embed_cube(cube, model=model, batch_size=7), expected, equal_nan=True)
     with pytest.raises(InputError, match="batch_size is 0"):
         embed_cube(cube, model=model, batch_size=0)
+
+
+@pytest.mark.parametrize("masked", [True, False])
+def test_pixels_that_lack_bands_get_the_bits_of_their_series(masked: bool) -> None:
+    config = replace(PRESETS["tiny"], dim=16, depth=2, heads=2, ffn_dim=8, embed_dim=256, band_mask=masked)
+    torch.manual_seed(0)
+    tower = TowerRef(name="compact", dim=256)
+    fields = CheckpointConfig(name="t", encoder=encoder_fields(config), normalisation="sqrt", tower=tower)
+    model = Model(SeriesEncoder(config), fields)
+    cube = random_cube()
+    band_valid = np.broadcast_to(cube.valid[:, None], cube.reflectance.shape).copy()
+    band_valid[::2, 3:6] = False  # every other step is of a sensor without red edge
+    partial = replace(cube, band_valid=band_valid)
+    found = embed_cube(partial, model=model)
+    assert np.array_equal(found, embed(partial.pixel_series(), model=model, missing="nan"), equal_nan=True)
+    assert not np.allclose(found, embed_cube(cube, model=model), atol=1e-4, equal_nan=True)
+
+
+def test_an_encoder_that_needs_all_bands_names_those_that_are_never_there() -> None:
+    model, series = _model(), random_series(3)
+    band_valid = np.ones(series.reflectance.shape, dtype=np.bool_)
+    band_valid[..., 3:6] = False
+    landsat = replace(series, band_valid=band_valid)
+    with pytest.raises(BandError, match=r"'t' needs all of its 10 bands.* B05, B06, B07 never there"):
+        embed(landsat, model=model)
+    band_valid = np.ones(series.reflectance.shape, dtype=np.bool_)
+    band_valid[0, :, 3] = False
+    one = replace(series, band_valid=band_valid)
+    assert np.isnan(embed(one, model=model, missing="nan")[0]).all()
+    with pytest.raises(NoClearObservationError, match="point-0"):
+        embed(one, model=model)

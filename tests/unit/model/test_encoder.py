@@ -170,3 +170,24 @@ def test_training_leaves_missing_steps_out_and_changes_nothing_else(positions: s
     assert torch.allclose(vectors[0], vectors[1], atol=1e-4)
     assert torch.allclose(gradients[0], gradients[1], rtol=1e-3, atol=1e-2 * float(gradients[1].abs().max()))
     assert vectors[1].std(dim=0).min() > 1e-3
+
+
+def test_missing_bands_do_not_change_what_the_others_say() -> None:
+    encoder = SeriesEncoder(replace(PRESETS["tiny"], band_mask=True)).eval()
+    generator = torch.Generator().manual_seed(0)
+    x = torch.rand(4, 12, 10, generator=generator)
+    start = torch.arange(12) / 12
+    calendar = torch.stack([start, start + 1 / 12], dim=-1).expand(4, -1, -1)
+    bands = torch.ones(4, 12, 10, dtype=torch.bool)
+    with torch.no_grad():
+        whole = encoder(x, calendar)
+        assert torch.equal(encoder(x, calendar, bands=bands), whole)
+        bands[:, :, 4] = False
+        without = encoder(x, calendar, bands=bands)
+        x[:, :, 4] = 0.9
+        assert torch.equal(encoder(x, calendar, bands=bands), without)
+    assert not torch.allclose(without, whole)
+    with pytest.raises(InputError, match="band_mask"):
+        SeriesEncoder(PRESETS["tiny"])(x, calendar, bands=bands)
+    with pytest.raises(InputError, match=r"\(4, 12, 10\)"):
+        encoder(x, calendar, bands=bands[:, :6])

@@ -138,13 +138,13 @@ def everywhere(side: int = 1) -> PixelSeries:
     return replace(series, valid=valid, reflectance=series.reflectance * keep, lat_deg=lat)
 
 
-def served(series: PixelSeries, model: Model) -> list[np.ndarray[Any, Any]]:
-    """What `embed` gives the encoder."""
+def served(series: PixelSeries, model: Model) -> list[Any]:
+    """What `embed` gives the encoder: arrays, and None where all bands are there."""
     seen: list[Any] = []
     handle = model.encoder.register_forward_pre_hook(lambda _encoder, given: seen.extend(given))
     embed(series, model=model)
     handle.remove()
-    return [tensor.numpy() for tensor in seen]
+    return [None if tensor is None else tensor.numpy() for tensor in seen]
 
 
 @pytest.mark.parametrize("shift", [False, True])
@@ -168,14 +168,16 @@ def test_an_encoder_is_asked_with_the_bits_it_was_trained_with(
     assert len(kept) == 11
     model = model_of(names, patch_size=patch_size, **options)
     asked = served(series, model)
-    for trained, given in zip((batch.x, batch.calendar, batch.valid), asked, strict=True):
+    assert batch.bands is None
+    assert asked[3] is None
+    for trained, given in zip((batch.x, batch.calendar, batch.valid), asked[:3], strict=True):
         assert trained.dtype == torch.from_numpy(given).dtype
         assert np.array_equal(trained.numpy()[:, kept], given)
     assert np.ptp(asked[0][series.valid[:, kept]]) > 0.1
     if side == 1 and names is None:
         kinds = [kinds_of_place()[0]] * len(series)
         notes = Places.of(series, kinds, [None] * len(series), **options)
-        for trained, given in zip((notes.x, notes.calendar, notes.valid), asked, strict=True):
+        for trained, given in zip((notes.x, notes.calendar, notes.valid), asked[:3], strict=True):
             assert np.array_equal(trained.numpy()[:, kept], given)
 
 
@@ -188,6 +190,8 @@ def given_of(series: PixelSeries, **changes: Any) -> EncoderInput:
         "band_names": None,
         "patch_size": 1,
         "hemisphere_shift": False,
+        "band_mask": False,
+        "band_valid": None,
     }
     return encoder_input(series.reflectance, **(options | changes))
 
@@ -216,6 +220,7 @@ def test_missing_steps_are_zero_whatever_stands_there() -> None:
 def test_no_setting_can_be_forgotten() -> None:
     series = everywhere()
     names = ["normalisation", "band_names", "patch_size", "hemisphere_shift", "valid", "calendar", "lat_deg"]
+    names += ["band_mask", "band_valid"]
     settings: dict[str, Any] = dict.fromkeys(names)
     for name in names:
         with pytest.raises(TypeError, match=f"'{name}'"):
@@ -241,3 +246,19 @@ def test_recipes_say_which_bands_are_wrong() -> None:
     ):
         with pytest.raises(InputError, match=said):
             read_recipe(CONFIGS / "paper.yaml", changes=[change])
+
+
+def test_an_encoder_with_a_mask_by_band_reads_steps_that_lack_some() -> None:
+    series = everywhere()
+    band_valid = np.repeat(series.valid[..., None], 10, axis=2)
+    band_valid[:, ::2, 3:6] = False
+    masked = given_of(series, band_mask=True, band_valid=band_valid)
+    assert masked.bands is not None
+    assert np.array_equal(masked.bands.numpy(), band_valid)
+    assert np.array_equal(masked.valid.numpy(), series.valid)
+    assert not masked.x[~masked.bands].any()
+    all_needed = given_of(series, band_valid=band_valid)
+    assert all_needed.bands is None
+    assert np.array_equal(all_needed.valid.numpy(), series.valid & band_valid.all(axis=2))
+    near_infrared = given_of(series, band_valid=band_valid, band_names=("B08", "B04"))
+    assert np.array_equal(near_infrared.valid.numpy(), series.valid)  # what is missing is not among its bands

@@ -75,6 +75,8 @@ class Places:
             band_names=None,
             patch_size=1,
             hemisphere_shift=hemisphere_shift,
+            band_mask=False,
+            band_valid=None,
         )
         index = {kind: i for i, kind in enumerate(kinds_of_place())}
         return cls(

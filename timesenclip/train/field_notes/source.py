@@ -24,6 +24,7 @@ from timesenclip.model.augment import Augmentation, Compose, MonthDropout, Rando
 from timesenclip.model.checkpoint import Model, save
 from timesenclip.model.checkpoint_config import CheckpointConfig, TowerRef, encoder_fields
 from timesenclip.model.encoder import PRESETS, SeriesEncoder
+from timesenclip.model.inputs import EncoderInput
 from timesenclip.train.batches import Batch, Question, draw_seed
 from timesenclip.train.field_notes.calibrate import calibrate_and_measure
 from timesenclip.train.field_notes.notes import FieldNotes
@@ -142,8 +143,8 @@ class FieldNotesSource:
         if self._real is not None and self._real_count:
             index = torch.multinomial(self._real_weights, self._real_count, replacement=True, generator=self._generator)
             places = places + _perturbed(self._real.take(index), self._generator)
-        x, calendar, valid = AUGMENTATION(places.x, places.calendar, places.valid, self._generator)
-        return replace(places, x=x, calendar=calendar, valid=valid)
+        given = AUGMENTATION(EncoderInput(places.x, places.calendar, places.valid), self._generator)
+        return replace(places, x=given.x, calendar=given.calendar, valid=given.valid)
 
     def _questions(self) -> tuple[Question, ...]:
         """The class lists of a batch, with class vectors drawn for this batch.
