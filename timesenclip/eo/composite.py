@@ -50,7 +50,8 @@ def composite_series(
 ) -> PixelSeries:
     """Composite pixel series to calendar intervals.
 
-    A step belongs to the interval in which its middle lies. Steps outside the period are left out.
+    A step belongs to the interval in which its middle lies. Steps outside the period are left out. The median of a band
+    is that of the steps that have this band.
 
     Args:
         series: N series with any dates.
@@ -65,13 +66,18 @@ def composite_series(
     n, k = len(series), len(edges) - 1
     reflectance = np.zeros((n, k, *series.reflectance.shape[2:]), dtype=np.float32)
     valid = np.zeros((n, k), dtype=np.bool_)
+    bands = None if series.band_valid is None else np.zeros(reflectance.shape[:3], dtype=np.bool_)
     steps = series.reflectance.swapaxes(0, 1)  # (T, N, C, ...)
-    extra = (1,) * (series.reflectance.ndim - 2)
+    extra = (1,) * (series.reflectance.ndim - 3)
     for i in range(k):
         here = (usable & (slot == i)).T  # (T, N)
         some = here.any(axis=1)
         if some.any():
-            mask = np.broadcast_to(here[some].reshape(*here[some].shape, *extra), steps[some].shape)
+            mask = here[some][..., None]  # (T', N, 1)
+            if series.band_valid is not None and bands is not None:
+                mask = mask & series.band_valid.swapaxes(0, 1)[some]  # (T', N, C)
+                bands[:, i] = mask.any(axis=0)
+            mask = np.broadcast_to(mask.reshape(*mask.shape, *extra), steps[some].shape)
             reflectance[:, i] = masked_median(steps[some], mask)
             valid[:, i] = here.any(axis=0)
     return replace(
@@ -81,6 +87,7 @@ def composite_series(
         start=np.broadcast_to(edges[:-1], (n, k)).copy(),
         end=np.broadcast_to(edges[1:], (n, k)).copy(),
         provenance={**series.provenance, "composite": describe_composite(every, window)},
+        band_valid=bands,
     )
 
 

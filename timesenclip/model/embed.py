@@ -15,6 +15,7 @@ from timesenclip.errors import BandError, InputError, NoClearObservationError
 from timesenclip.grid import pixel_lonlat
 from timesenclip.model.checkpoint import Model, as_model
 from timesenclip.model.inputs import encoder_input
+from timesenclip.model.substitute import with_near_infrared
 from timesenclip.series import Cube, PixelSeries, calendar_intervals
 
 __all__ = ["embed", "embed_cube"]
@@ -49,6 +50,7 @@ def embed(
     chosen = as_model(model)
     if batch_size < 1:
         raise InputError(f"batch_size is {batch_size}; expected 1 or more.")
+    series = with_near_infrared(series, chosen)
     require_bands_of(chosen, series.band_valid)
     clear = _readable(series, chosen)
     if missing == "error" and not clear.all():

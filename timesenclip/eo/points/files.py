@@ -41,16 +41,21 @@ class TableShape:
     bands: tuple[str, ...]
     """Bands found, in no particular order."""
     columns: tuple[tuple[str, ...], ...]
-    """For each band its columns, one a step (wide) or one (long)."""
+    """For each band its columns, one a step (wide; "" where a step has none) or one (long)."""
     steps: tuple[int, ...] = ()
     """Numbers of the steps (wide), increasing; a number that is left out is a step that is missing."""
+
+    def taken(self) -> dict[str, str]:
+        """Which columns were taken for which band, in order of the bands: the first column of each."""
+        first = {band: next(filter(None, names)) for band, names in zip(self.bands, self.columns, strict=True)}
+        return {band: first[band] for band in BAND_NAMES if band in first}
 
 
 def table_shape(columns: Sequence[str], *, source_name: str) -> TableShape:
     """Recognise a table by its columns.
 
     Raises:
-        BandError: no band, a band twice, an unknown band, or steps that differ between bands.
+        BandError: no band, a band twice, or an unknown band.
         TimeError: bands without the dates they were seen at.
     """
     wide: dict[str, dict[int, str]] = {}
@@ -74,7 +79,7 @@ def table_shape(columns: Sequence[str], *, source_name: str) -> TableShape:
             raise BandError(f"{source_name}: {band} stands in both '{home[step]}' and '{column}'; keep one of them.")
         home[step] = column
     if wide:
-        return _wide_shape(wide, source_name)
+        return _wide_shape(wide)
     if long and "timestamp" in columns:
         return TableShape(False, tuple(long), tuple((found[0],) for found in long.values()))
     if long:
@@ -87,13 +92,9 @@ def table_shape(columns: Sequence[str], *, source_name: str) -> TableShape:
     )
 
 
-def _wide_shape(wide: dict[str, dict[int, str]], source_name: str) -> TableShape:
-    want = max((sorted(steps) for steps in wide.values()), key=len)
-    for band, have in wide.items():
-        if sorted(have) != want:
-            gone = sorted(set(want) - set(have)) or sorted(set(have) - set(want))
-            raise BandError(f"{source_name}: {band} lacks the steps {gone}; every band needs the same steps.")
-    return TableShape(True, tuple(wide), tuple(tuple(wide[b][s] for s in want) for b in wide), tuple(want))
+def _wide_shape(wide: dict[str, dict[int, str]]) -> TableShape:
+    steps = sorted({step for have in wide.values() for step in have})
+    return TableShape(True, tuple(wide), tuple(tuple(wide[b].get(s, "") for s in steps) for b in wide), tuple(steps))
 
 
 def attribute_columns(columns: Sequence[str]) -> list[str]:

@@ -15,10 +15,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from timesenclip.bands import BAND_NAMES
 from timesenclip.eo.period import Every, Period, as_period
 from timesenclip.eo.pixel_checks import check_dark_level
-from timesenclip.eo.points.columns import calibrate, complete_bands, places, sample_ids
+from timesenclip.eo.points.columns import calibrate, places, sample_ids, ten_bands
 from timesenclip.eo.points.files import attribute_columns, iter_frames, table_shape
 from timesenclip.eo.points.pieces import column_names, iter_columns, read_frame
 from timesenclip.eo.points.wide_long import from_long, from_wide, long_points, timestamps, wide_dates
@@ -56,14 +55,14 @@ def read_points(
             longer than the interval are kept as they are.
         step: length of a step in a wide table, an interval's name or a number of days.
         offset_dn: DN to subtract (see `timesenclip.eo.radiometry.offset_for`); 0 for harmonised tables.
-        strict: refuse a table without B8A instead of putting B08 in its place, and one that repeats a `sample_id`.
+        strict: refuse a table that repeats a `sample_id`.
 
     Returns:
         One series a point, in the order in which the points first appear.
 
     Raises:
         DataNotFoundError: no such file, or not a table.
-        BandError: a band is missing, unknown or given twice.
+        BandError: no band is there, or one is unknown or given twice.
         UnitsError: the declared units cannot be true.
         TimeError: dates are missing, a point has a date twice, or the period is outside the dates.
         InputError: no points, or a name or place that cannot be.
@@ -175,9 +174,8 @@ def points_from_frame(
         raw, dates, rows = from_wide(frame, shape, step=step, source_name=source_name)
     else:
         raw, dates, rows = from_long(frame, shape, source_name=source_name)
-    raw, names, notes = complete_bands(raw, shape.bands, strict=strict, source_name=source_name)
-    raw = raw[:, :, [names.index(name) for name in BAND_NAMES]]  # (N, T, C)
-    reflectance, valid, found = calibrate(raw, units=units, offset_dn=offset_dn, source_name=source_name)
+    raw = ten_bands(raw, shape.bands)  # (N, T, C)
+    reflectance, valid, seen, found = calibrate(raw, units=units, offset_dn=offset_dn, source_name=source_name)
     valid = valid & ~np.isnat(dates[..., 0])
     lon, lat = places(rows, source_name=source_name)
     about = {"source": source_name, "form": "wide" if shape.wide else "long", "units": found, "offset_dn": offset_dn}
@@ -188,18 +186,26 @@ def points_from_frame(
         sample_id=sample_ids(rows, first_number=first_number, strict=strict, source_name=source_name),
         lon_deg=lon,
         lat_deg=lat,
-        provenance=about | notes,
+        provenance=about | {"bands": shape.taken()},
+        band_valid=seen,
     )
     span = as_period(period)
     series = select_window(series, rows, period=span, every=every, may_be_empty=allow_cloudy)
     if not series.valid.any() and not allow_cloudy:
         raise NoClearObservationError(
             f"{source_name}: no point has a clear observation{f' in {span}' if span is not None else ''}; every "
-            "value is missing (65535 or NaN) in at least one band."
+            "value is missing (65535 or NaN)."
         )
     if found == "dn" and offset_dn == 0:
-        check_dark_level(series.reflectance.min(axis=2), series.valid, source_name=source_name)
+        check_dark_level(_darkest(series), series.valid, source_name=source_name)
     return series
+
+
+def _darkest(series: PixelSeries) -> NDArray[np.float32]:
+    """(N, T, ...) reflectance of the darkest band that was seen; infinite at steps without any."""
+    if series.band_valid is None:
+        return np.asarray(series.reflectance.min(axis=2))
+    return np.asarray(series.reflectance.min(axis=2, where=series.bands_seen(), initial=np.inf))
 
 
 def _without_gaps(dates: NDArray[np.datetime64]) -> dict[str, Any]:

@@ -81,6 +81,7 @@ def _nothing(series: PixelSeries, period: Period, every: Every | None, *, may_be
         valid=np.zeros((n, k), dtype=np.bool_),
         start=np.broadcast_to(edges[:-1], (n, k)).copy(),
         end=np.broadcast_to(edges[1:], (n, k)).copy(),
+        band_valid=None,
     )
 
 
@@ -144,6 +145,7 @@ def _pack(series: PixelSeries, inside: NDArray[np.bool_]) -> PixelSeries:
         valid=valid,
         start=series.start[row, order],
         end=series.end[row, order],
+        band_valid=None if series.band_valid is None else series.band_valid[row, order],
     )
 
 

@@ -64,12 +64,10 @@ def test_an_absent_label_lists_the_columns_that_could_be_meant(tmp_path: Path) -
 
 def test_bad_tables_are_named(tmp_path: Path) -> None:
     frame = wide_frame(tmp_path)
-    with pytest.raises(BandError, match="missing band B11"):
-        points_from_frame(frame.drop(columns=[c for c in frame if "B11" in c]))
+    with pytest.raises(BandError, match="no band columns"):
+        points_from_frame(frame.drop(columns=[c for c in frame if c.startswith("OPTICAL")]))
     with pytest.raises(BandError, match="unknown band 'B99'"):
         points_from_frame(frame.rename(columns={"OPTICAL-B02-ts0-10m": "OPTICAL-B99-ts0-10m"}))
-    with pytest.raises(BandError, match="lacks the steps"):
-        points_from_frame(frame.drop(columns="OPTICAL-B02-ts3-10m"))
     with pytest.raises(TimeError, match="start_date"):
         points_from_frame(frame.drop(columns="start_date"))
     with pytest.raises(UnitsError, match="values reach"):
