@@ -30,7 +30,16 @@ from timesenclip.errors import CheckpointError, InputError, NoClearObservationEr
 from timesenclip.safe_torch_load import read_tensors
 from timesenclip.series import PixelSeries
 
-__all__ = ["GROUPS", "INPUTS", "Presto", "PrestoEncoder", "PrestoLayer", "load_presto", "presto_features", "presto_input"]
+__all__ = [
+    "GROUPS",
+    "INPUTS",
+    "Presto",
+    "PrestoEncoder",
+    "PrestoLayer",
+    "load_presto",
+    "presto_features",
+    "presto_input",
+]
 
 GROUPS: dict[str, tuple[int, ...]] = {
     "S1": (0, 1),

@@ -92,4 +92,3 @@ def restricted(
     labelled = mixture.sum(axis=1, keepdims=True) > 0
     joint = np.where(labelled, (probabilities + 0.02) * possible, probabilities)
     return np.asarray(joint / joint.sum(axis=1, keepdims=True), dtype=np.float32)
-

@@ -206,7 +206,9 @@ class FieldNotesSource:
         """A batch of at most `count` newly simulated places; it does not change the draws of the run."""
         small = self.recipe.model_copy(
             update={
-                "world": self.recipe.world.model_copy(update={"simulated": max(64, count), "real": None, "teacher": None}),
+                "world": self.recipe.world.model_copy(
+                    update={"simulated": max(64, count), "real": None, "teacher": None}
+                ),
                 "batch_size": min(count, self.recipe.batch_size),
             }
         )
