@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from timesenclip.eo.outliers import Outliers
 from timesenclip.errors import InputError
 from timesenclip.ground.prompts import class_vectors
 from timesenclip.ground.taxonomy import Taxonomy, as_taxonomy
@@ -150,6 +151,7 @@ def classify(
     prior_correction: bool = False,
     temperature: float | None = None,
     unknown_below: float | None = None,
+    outliers: Outliers = "drop",
     progress: Callable[[int, int], None] | None = None,
 ) -> Classification:
     """Classify pixel series by phrases.
@@ -163,6 +165,7 @@ def classify(
             `prior_corrected`). It helps where the classes are about equally frequent, and hurts where they are not.
         temperature: instead of the checkpoint's.
         unknown_below: cosine below which a series is unknown, instead of the checkpoint's; -1 switches it off.
+        outliers: leave out outlying steps or keep them, as `embed`.
         progress: called with (done, N).
 
     Raises:
@@ -173,7 +176,7 @@ def classify(
     chosen = as_model(model)
     classes = as_taxonomy(taxonomy)
     weights = class_vectors(classes, chosen.tower, templates)
-    embeddings = embed(series, model=chosen, missing="nan", progress=progress)
+    embeddings = embed(series, model=chosen, missing="nan", outliers=outliers, progress=progress)
     calibration = chosen.config.calibration
     predictions = classify_embeddings(
         embeddings,

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timesenclip.bands import BAND_NAMES
+from timesenclip.eo.outliers import Outliers
 from timesenclip.eo.period import Every, Period, as_period
 from timesenclip.eo.pixel_checks import check_dark_level
 from timesenclip.eo.points.columns import calibrate, complete_bands, places, sample_ids
@@ -43,6 +44,7 @@ def read_points(
     step: Every | int = "month",
     offset_dn: int = 0,
     strict: bool = False,
+    outliers: Outliers = "drop",
 ) -> PixelSeries:
     """Read a whole table of points.
 
@@ -57,6 +59,8 @@ def read_points(
         step: length of a step in a wide table, an interval's name or a number of days.
         offset_dn: DN to subtract (see `timesenclip.eo.radiometry.offset_for`); 0 for harmonised tables.
         strict: refuse a table without B8A instead of putting B08 in its place, and one that repeats a `sample_id`.
+        outliers: leave out outlying steps, such as clouds that were not masked, before they are composited, or keep
+            them (see `timesenclip.eo.outliers`); the provenance counts them.
 
     Returns:
         One series a point, in the order in which the points first appear.
@@ -78,6 +82,7 @@ def read_points(
         step=step,
         offset_dn=offset_dn,
         strict=strict,
+        outliers=outliers,
     )
 
 
@@ -91,6 +96,7 @@ def iter_points(
     step: Every | int = "month",
     offset_dn: int = 0,
     strict: bool = False,
+    outliers: Outliers = "drop",
 ) -> Iterator[PixelSeries]:
     """Read a table of points piece by piece; arguments and errors as `read_points`.
 
@@ -117,6 +123,7 @@ def iter_points(
             step=step,
             offset_dn=offset_dn,
             strict=strict,
+            outliers=outliers,
             first_number=first,
             allow_cloudy=True,
         )
@@ -157,6 +164,7 @@ def points_from_frame(
     step: Every | int = "month",
     offset_dn: int = 0,
     strict: bool = False,
+    outliers: Outliers = "drop",
     first_number: int = 0,
     allow_cloudy: bool = False,
 ) -> PixelSeries:
@@ -191,7 +199,7 @@ def points_from_frame(
         provenance=about | notes,
     )
     span = as_period(period)
-    series = select_window(series, rows, period=span, every=every, may_be_empty=allow_cloudy)
+    series = select_window(series, rows, period=span, every=every, may_be_empty=allow_cloudy, outliers=outliers)
     if not series.valid.any() and not allow_cloudy:
         raise NoClearObservationError(
             f"{source_name}: no point has a clear observation{f' in {span}' if span is not None else ''}; every "

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from timesenclip.eo.outliers import series_without_outliers
 from timesenclip.files import atomic_file
 from timesenclip.mapping.observations import clear_count, true_colour
 from timesenclip.mapping.output.layers import CLASS_NODATA, MAP_LAYERS, SCORE_NODATA
@@ -167,6 +168,7 @@ class ClassBlock:
         typical = {}
         if len(classes):
             pixels = PixelSeries(sample_id=tuple(map(str, range(len(classes)))), **series)
+            pixels = series_without_outliers(pixels, "keep")  # the block was judged when it was read
             rows = enumerate(zip(classes, counts, strict=True))
             typical = {int(k): TypicalPixel(int(n), pixels.take(np.array([i]))) for i, (k, n) in rows}
         return cls(**{"scores": None, **arrays, "masked": int(arrays["masked"])}, typical=typical)
