@@ -53,7 +53,7 @@ class Predictions:
     label_index: NDArray[np.int64]
     """(N,) index of the best class, -1 where unknown."""
     confidence: NDArray[np.float32]
-    """(N,) probability of the best class, 0 without a clear observation."""
+    """(N,) probability of the best class; NaN where unknown, since nothing is stated there."""
 
     @property
     def seen(self) -> NDArray[np.bool_]:
@@ -104,7 +104,7 @@ class Classification:
 
     @property
     def confidence(self) -> NDArray[np.float32]:
-        """(N,) probability of the best class."""
+        """(N,) probability of the best class; NaN where unknown."""
         return self.predictions.confidence
 
     @property
@@ -242,14 +242,14 @@ def classify_scores(
         probabilities = exponents / exponents.sum(axis=1, keepdims=True)
     best = np.where(seen, np.nan_to_num(used, nan=-2.0).argmax(axis=1), -1)
     row = np.arange(len(scores))
-    confidence = np.where(seen, probabilities[row, np.maximum(best, 0)], 0.0)
+    confidence = probabilities[row, np.maximum(best, 0)]
     if unknown_score is not None:
         best = np.where(scores[row, np.maximum(best, 0)] < unknown_score, -1, best)
     return Predictions(
         scores=scores.astype(np.float32),
         probabilities=probabilities.astype(np.float32),
         label_index=best.astype(np.int64),
-        confidence=confidence.astype(np.float32),
+        confidence=np.where(best < 0, np.nan, confidence).astype(np.float32),
     )
 
 

@@ -51,7 +51,7 @@ class TableSummary:
     points: dict[str, int] = field(default_factory=dict)
     """Points by class; `unknown` is the last."""
     first: list[tuple[str, str, float]] = field(default_factory=list)
-    """`sample_id`, label and confidence of the first `SHOWN_ROWS` points."""
+    """`sample_id`, label and confidence (NaN where unknown) of the first `SHOWN_ROWS` points."""
     _confidence: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -74,7 +74,7 @@ class TableSummary:
         return self.points[UNKNOWN] / self.count
 
     def rows(self) -> list[tuple[str, int, float, float]]:
-        """Label, points, share and mean confidence (NaN without a point) of each class."""
+        """Label, points, share and mean confidence (NaN without a point, and of `unknown`) of each class."""
         return [
             (label, points, points / self.count, self._confidence[label] / points if points else float("nan"))
             for label, points in self.points.items()

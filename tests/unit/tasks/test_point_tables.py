@@ -90,3 +90,13 @@ def test_outlying_steps_of_all_batches_are_counted(tmp_path: Path, monkeypatch: 
     how = json.loads(pq.read_metadata(out).metadata[b"timesenclip"])
     assert how["input"]["outlying_steps"] == "kept"
     assert how["options"] == {"outliers": "keep"}
+
+
+def test_an_unknown_point_has_no_confidence_anywhere(tmp_path: Path) -> None:
+    table, out = write_wide_table(random_series(5), tmp_path / "points.parquet"), tmp_path / "out.parquet"
+    summary = classify_table(table, NAMES, model=load(), out=out, unknown_below=1.0)
+    assert summary.points["unknown"] == 5
+    assert pq.read_table(out)["confidence"].null_count == 5
+    assert pq.read_table(out)["p_maize"].null_count == 0
+    assert np.isnan([row[3] for row in summary.rows()]).all()
+    assert np.isnan([confidence for _, _, confidence in summary.first]).all()
