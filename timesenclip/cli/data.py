@@ -82,7 +82,10 @@ def points(
     if span is None:
         raise InputError("A training store needs one period for all points; give --year 2018 or --period.")
     check_store_folder(output, overwrite=overwrite)
-    read = read_points(table, period=span, units=units, offset_dn=offset_dn or 0, step=opt.step_length(step))
+    # Every step is kept: a store is trained on too, and what reads it to answer leaves the outlying ones out.
+    read = read_points(
+        table, period=span, units=units, offset_dn=offset_dn or 0, step=opt.step_length(step), outliers="keep"
+    )
     series = composite_series(read, every="month", period=span)
     store = store_points([series], output, source=str(table), overwrite=overwrite)
     _report(len(store), "places", str(output), {}, as_json=as_json)

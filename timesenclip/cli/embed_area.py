@@ -72,6 +72,7 @@ def embed_area(
             model=model,
             period=read.span,
             every=read.every,
+            outliers=read.outliers,
             dims=dims,
             block=work.block,
             workers=work.workers,

@@ -59,6 +59,7 @@ def map_(
             model=model,
             period=read.span,
             every=read.every,
+            outliers=read.outliers,
             templates=query.sentences,
             unknown_below=query.unknown_below,
             min_clear=min_clear,

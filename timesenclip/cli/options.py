@@ -110,6 +110,14 @@ Step = Annotated[
         rich_help_panel=INPUT,
     ),
 ]
+OutliersOption = Annotated[
+    Literal["drop", "keep"],
+    typer.Option(
+        "--outliers",
+        help="drop leaves out steps that stand out as clouds do that were not masked; keep reads all steps.",
+        rich_help_panel=INPUT,
+    ),
+]
 OffsetDn = Annotated[
     int | None,
     typer.Option(
@@ -259,6 +267,7 @@ class InputOptions:
     year: Year = None
     units: Units = "auto"
     every: Every = "month"
+    outliers: OutliersOption = "drop"
 
     def __post_init__(self) -> None:
         """Refuse --period beside --year, and what is no period, before a command opens anything."""
@@ -286,10 +295,12 @@ class PointOptions(InputOptions):
 
     @property
     def reading(self) -> dict[str, Any]:
-        """As `read_points` takes them; an offset and a step only where they were stated, as cubes have no step."""
+        """As `read_points` takes them; what cubes do not have, or is as usual, only where it was stated."""
         stated: dict[str, Any] = {} if self.offset_dn is None else {"offset_dn": self.offset_dn}
         if self.step != "month":
             stated["step"] = step_length(self.step)
+        if self.outliers != "drop":
+            stated["outliers"] = self.outliers
         return super().reading | stated
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from timesenclip.bands import BAND_NAMES
 from timesenclip.data.store import FORMAT_VERSION, SeriesStore, import_zarr
+from timesenclip.eo.outliers import OUTLYING_STEPS
 from timesenclip.eo.radiometry import MISSING_DN, QUANTIFICATION
 from timesenclip.errors import InputError
 from timesenclip.files import atomic_path, json_text, plain, write_json
@@ -282,13 +283,14 @@ def store_points(
         )
     steps, patch = pieces[0].steps, 1 if pieces[0].reflectance.ndim == 3 else pieces[0].reflectance.shape[-1]
     total = sum(map(len, pieces))
+    outliers = pieces[0].provenance.get(OUTLYING_STEPS, "kept")
     writer = StoreWriter(
         folder,
         count=total,
         steps=steps,
         patch_size=patch,
         plan={"source": source, "places": total},
-        attributes={"source": source, "compositing": "as given"},
+        attributes={"source": source, "compositing": "as given", "outliers": outliers},
         overwrite=overwrite,
     )
     size, joined = writer.part_size(patch), concatenate(pieces, provenance=pieces[0].provenance)

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from timesenclip.eo.area import AreaSource, CubeInMemory, block_side
+from timesenclip.eo.outliers import Outliers
 from timesenclip.eo.period import Every, Period, as_period
 from timesenclip.errors import InputError, NoClearObservationError
 from timesenclip.ground.taxonomy import Taxonomy
@@ -40,6 +41,7 @@ def map_cube(
     model: Model | str | Path | None = None,
     period: Period | str | int | None = None,
     every: Every = "month",
+    outliers: Outliers = "drop",
     templates: str | Sequence[str] = "default",
     unknown_below: float | None = None,
     min_clear: int = 0,
@@ -60,6 +62,7 @@ def map_cube(
         out: folder for the files; it is made. Where the same map was interrupted there, it is continued.
         model: a model or a checkpoint's name; default: the shipped one.
         period, every: what is read of an opened area; a `Cube` is taken as it is.
+        outliers: leave out outlying steps of the composites, or keep them (see `timesenclip.eo.outliers`).
         templates: prompt templates.
         unknown_below: cosine below which a pixel is unknown, instead of the checkpoint's; -1: never.
         min_clear: pixels with fewer clear observations are nodata.
@@ -90,7 +93,7 @@ def map_cube(
     source.check_offset(period)
     plain = Model(chosen.encoder, chosen.config, digest=chosen.digest)  # without its tower, which blocks do not need
     with map_folder(out, "map", MAP_FILES) as folder, _finished_blocks(folder) as parts:
-        job = MapJob(source, plain, query, as_period(period), every, min_clear, scores, parts)
+        job = MapJob(source, plain, query, as_period(period), every, min_clear, scores, parts, outliers)
         facts = job.run_all(side, workers=workers, dask=dask, overwrite=overwrite, progress=progress)
         about = query.origin | {"input": shared_input(facts.values()), "min_clear": min_clear}
         return write_map(

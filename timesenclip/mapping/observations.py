@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from timesenclip.bands import band_index
 from timesenclip.eo.area import AreaSource
 from timesenclip.eo.composite import masked_median
+from timesenclip.eo.outliers import Outliers, cube_without_outliers
 from timesenclip.eo.period import Every, Period
 from timesenclip.errors import NoClearObservationError
 from timesenclip.grid import Window
@@ -16,15 +17,17 @@ from timesenclip.series import Cube
 __all__ = ["clear_count", "read_composites", "true_colour"]
 
 
-def read_composites(source: AreaSource, window: Window, period: Period | None, every: Every) -> Cube | None:
-    """Composites of a window; None where the source has no clear observation of it.
+def read_composites(
+    source: AreaSource, window: Window, period: Period | None, every: Every, outliers: Outliers = "drop"
+) -> Cube | None:
+    """Composites of a window, without outlying steps or with them; None where the source saw nothing of it clearly.
 
     Raises:
         OSError: a file cannot be read.
         TimeError: the period has no date.
     """
     try:
-        return source.read(window, period=period, every=every)
+        return cube_without_outliers(source.read(window, period=period, every=every), outliers)
     except NoClearObservationError:
         return None
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from timesenclip.bands import BANDS
 from timesenclip.eo.area import BLOCK_MULTIPLE, AreaSource, block_side, block_windows, checked_block
+from timesenclip.eo.outliers import Outliers
 from timesenclip.eo.period import Every, Period
 from timesenclip.errors import InputError
 from timesenclip.grid import Window
@@ -76,7 +77,14 @@ def fitting_block(shape: tuple[int, int], block: int) -> int:
 
 
 def sample_area(
-    source: AreaSource, model: Model, *, period: Period | None, every: Every, block: int, places: int = 9
+    source: AreaSource,
+    model: Model,
+    *,
+    period: Period | None,
+    every: Every,
+    block: int,
+    outliers: Outliers = "drop",
+    places: int = 9,
 ) -> Sample:
     """Embed small windows that are spread over the area; every call takes the same windows.
 
@@ -84,19 +92,27 @@ def sample_area(
         TimeError: the period has no date.
     """
     with one_torch_thread():  # as every block is embedded
-        some = _sample(source, model, period, every, block, places)
+        some = _sample(source, model, period, every, block, outliers, places)
         # In a coastal area all of the first places may lie in the sea.
-        return some if len(some.vectors) else _sample(source, model, period, every, block, 8 * places)
+        return some if len(some.vectors) else _sample(source, model, period, every, block, outliers, 8 * places)
 
 
-def _sample(source: AreaSource, model: Model, period: Period | None, every: Every, block: int, places: int) -> Sample:
+def _sample(
+    source: AreaSource,
+    model: Model,
+    period: Period | None,
+    every: Every,
+    block: int,
+    outliers: Outliers,
+    places: int,
+) -> Sample:
     windows = list(block_windows(source.shape, block))
     chosen = np.unique(np.linspace(0, len(windows) - 1, places).astype(int))
     vectors: list[NDArray[np.float32]] = []
     embed_s, seen = 0.0, 0
     for i in chosen:
         window = _middle(windows[i])
-        cube = read_composites(source, window, period, every)
+        cube = read_composites(source, window, period, every, outliers)
         if cube is None:
             continue
         loaded = time.perf_counter()

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from timesenclip.bands import BAND_NAMES
+from timesenclip.eo.outliers import Outliers, cube_without_outliers, series_without_outliers
 from timesenclip.errors import BandError, InputError, NoClearObservationError
 from timesenclip.grid import pixel_lonlat
 from timesenclip.model.checkpoint import Model, as_model
@@ -27,6 +28,7 @@ def embed(
     model: Model | str | Path | None = None,
     batch_size: int = 1024,
     missing: Literal["error", "nan"] = "error",
+    outliers: Outliers = "drop",
     progress: Callable[[int, int], None] | None = None,
 ) -> NDArray[np.float32]:
     """Embed pixel series; the encoder reads its own bands of each step, and the middle of patches larger than its own.
@@ -36,6 +38,8 @@ def embed(
         model: a loaded model or a checkpoint's name; default: the shipped checkpoint.
         batch_size: series encoded at a time; 256 to 1024 suits most processors.
         missing: what to do with a series that has no valid step: raise, or give it a row of NaN.
+        outliers: leave out outlying steps, or keep them (see `timesenclip.eo.outliers`); series that the readers judged
+            already are taken as they are.
         progress: called with (done, N) after each batch.
 
     Returns:
@@ -52,6 +56,7 @@ def embed(
         raise InputError(f"batch_size is {batch_size}; expected 1 or more.")
     series = with_near_infrared(series, chosen)
     require_bands_of(chosen, series.band_valid)
+    series = series_without_outliers(series, outliers)
     clear = _readable(series, chosen)
     if missing == "error" and not clear.all():
         names = [series.sample_id[i] for i in np.flatnonzero(~clear)[:5]]
@@ -69,13 +74,13 @@ def embed(
     return out
 
 
-def embed_cube(cube: Cube, *, model: Model, batch_size: int = 1024) -> NDArray[np.float32]:
+def embed_cube(cube: Cube, *, model: Model, batch_size: int = 1024, outliers: Outliers = "drop") -> NDArray[np.float32]:
     """Embed every pixel of a cube: the same bits as `embed(cube.pixel_series(), missing="nan")`, in less memory.
 
     Args:
         cube: Y x X pixels.
         model: a loaded model.
-        batch_size: as `embed`.
+        batch_size, outliers: as `embed`.
 
     Returns:
         (Y * X, D) float32, row by row, of unit length; NaN where a pixel has no valid step.
@@ -85,6 +90,7 @@ def embed_cube(cube: Cube, *, model: Model, batch_size: int = 1024) -> NDArray[n
     """
     if batch_size < 1:
         raise InputError(f"batch_size is {batch_size}; expected 1 or more.")
+    cube = cube_without_outliers(cube, outliers)
     t, c, y, x = cube.reflectance.shape
     reflectance, valid = cube.reflectance.reshape(t, c, y * x), cube.valid.reshape(t, y * x)
     if cube.band_valid is not None and not model.encoder.config.band_mask:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from timesenclip.eo.outliers import series_without_outliers
 from timesenclip.model.checkpoint import Model
 from timesenclip.model.embed import embed
 from timesenclip.series import PixelSeries
@@ -32,6 +33,7 @@ def step_contribution(
         (N, T): above 0 the step supports the class, below 0 it opposes it; NaN where the step is missing or is the only
         valid one.
     """
+    series = series_without_outliers(series)  # once: a series without one of its steps is not judged again
     whole = embed(series, model=model, missing="nan") @ weights.T  # (N, K)
     chosen = np.nan_to_num(whole, nan=-2.0).argmax(axis=1) if label_index is None else np.maximum(label_index, 0)
     full = _margin(whole, chosen)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from timesenclip._version import __version__
+from timesenclip.eo.outliers import OUTLYING_STEPS, count_outlying
 from timesenclip.errors import DegradedInputWarning, InputError, NoClearObservationError
 from timesenclip.ground.taxonomy import Taxonomy, as_taxonomy
 from timesenclip.series import PixelSeries
@@ -50,7 +51,7 @@ class TableSummary:
     points: dict[str, int] = field(default_factory=dict)
     """Points by class; `unknown` is the last."""
     first: list[tuple[str, str, float]] = field(default_factory=list)
-    """`sample_id`, label and confidence of the first `SHOWN_ROWS` points."""
+    """`sample_id`, label and confidence (NaN where unknown) of the first `SHOWN_ROWS` points."""
     _confidence: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -73,7 +74,7 @@ class TableSummary:
         return self.points[UNKNOWN] / self.count
 
     def rows(self) -> list[tuple[str, int, float, float]]:
-        """Label, points, share and mean confidence (NaN without a point) of each class."""
+        """Label, points, share and mean confidence (NaN without a point, and of `unknown`) of each class."""
         return [
             (label, points, points / self.count, self._confidence[label] / points if points else float("nan"))
             for label, points in self.points.items()
@@ -209,7 +210,7 @@ class _Reading:
         count, unseen = 0, 0
         names: list[str] = []
         for series in batches:
-            self._input = dict(series.provenance)
+            self._input = self._counted(series.provenance)
             cloudy = np.flatnonzero(~np.asarray(series.valid.any(axis=1)))
             count, unseen = count + len(series), unseen + len(cloudy)
             names += [series.sample_id[i] for i in cloudy[: _NAMED - len(names)]]
@@ -218,6 +219,11 @@ class _Reading:
             raise InputError(f"{self._points} has no points; expected at least one row.")
         if unseen:
             self._tell_unseen(count, unseen, names)
+
+    def _counted(self, provenance: Mapping[str, Any]) -> dict[str, Any]:
+        """The provenance of a batch, with the outlying steps of all batches so far."""
+        outlying = count_outlying([self._input, provenance])
+        return dict(provenance) | ({} if outlying is None else {OUTLYING_STEPS: outlying})
 
     def _tell_unseen(self, count: int, unseen: int, names: list[str]) -> None:
         listed = ", ".join(names) + (", ..." if unseen > len(names) else "")

@@ -54,7 +54,18 @@ def test_a_wrong_command_line_is_one_line(
 
 def test_every_option_reaches_the_store(run: Run, stand_in: StandIn, built: list[dict[str, Any]]) -> None:
     opened = stand_in("eo.cube.open.open_cube", "the cube")
-    read = ["--units", "dn", "--period", "2021-03..2021-08", "--every", "quarter", "--offset-dn", 1000]
+    read = [
+        "--units",
+        "dn",
+        "--period",
+        "2021-03..2021-08",
+        "--every",
+        "quarter",
+        "--offset-dn",
+        1000,
+        "--outliers",
+        "keep",
+    ]
     work = ["--dims", 64, "--block", 32, "--workers", 3]
     result = run("embed-area", "c.nc", *read, *work, "-o", "s.zarr")
     assert result.exit_code == 0, result.output
@@ -66,6 +77,7 @@ def test_every_option_reaches_the_store(run: Run, stand_in: StandIn, built: list
             "model": MODEL,
             "period": "2021-03..2021-08",
             "every": "quarter",
+            "outliers": "keep",
             "dims": 64,
             "block": 32,
             "workers": 3,

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from timesenclip.eo.outliers import Outliers
 from timesenclip.eo.period import Every, Period, as_period
 from timesenclip.eo.pixel_checks import check_dark_level
 from timesenclip.eo.points.columns import calibrate, places, sample_ids, ten_bands
@@ -42,6 +43,7 @@ def read_points(
     step: Every | int = "month",
     offset_dn: int = 0,
     strict: bool = False,
+    outliers: Outliers = "drop",
 ) -> PixelSeries:
     """Read a whole table of points.
 
@@ -56,6 +58,8 @@ def read_points(
         step: length of a step in a wide table, an interval's name or a number of days.
         offset_dn: DN to subtract (see `timesenclip.eo.radiometry.offset_for`); 0 for harmonised tables.
         strict: refuse a table that repeats a `sample_id`.
+        outliers: leave out outlying steps, such as clouds that were not masked, before they are composited, or keep
+            them (see `timesenclip.eo.outliers`); the provenance counts them.
 
     Returns:
         One series a point, in the order in which the points first appear.
@@ -77,6 +81,7 @@ def read_points(
         step=step,
         offset_dn=offset_dn,
         strict=strict,
+        outliers=outliers,
     )
 
 
@@ -90,6 +95,7 @@ def iter_points(
     step: Every | int = "month",
     offset_dn: int = 0,
     strict: bool = False,
+    outliers: Outliers = "drop",
 ) -> Iterator[PixelSeries]:
     """Read a table of points piece by piece; arguments and errors as `read_points`.
 
@@ -116,6 +122,7 @@ def iter_points(
             step=step,
             offset_dn=offset_dn,
             strict=strict,
+            outliers=outliers,
             first_number=first,
             allow_cloudy=True,
         )
@@ -156,6 +163,7 @@ def points_from_frame(
     step: Every | int = "month",
     offset_dn: int = 0,
     strict: bool = False,
+    outliers: Outliers = "drop",
     first_number: int = 0,
     allow_cloudy: bool = False,
 ) -> PixelSeries:
@@ -190,7 +198,7 @@ def points_from_frame(
         band_valid=seen,
     )
     span = as_period(period)
-    series = select_window(series, rows, period=span, every=every, may_be_empty=allow_cloudy)
+    series = select_window(series, rows, period=span, every=every, may_be_empty=allow_cloudy, outliers=outliers)
     if not series.valid.any() and not allow_cloudy:
         raise NoClearObservationError(
             f"{source_name}: no point has a clear observation{f' in {span}' if span is not None else ''}; every "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import math
 from html import escape
 from importlib import resources
 from pathlib import Path
@@ -101,10 +102,11 @@ def _source(png: bytes) -> str:
 
 
 def _row(area: ClassArea) -> str:
+    sure = f"{area.mean_confidence:.0%}" if math.isfinite(area.mean_confidence) else ""
     return (
         f'<tr><td><span class="swatch" style="background:{escape(area.colour)}"></span>{escape(area.name)}</td>'
         f'<td><span class="bar" style="width:{max(area.share * 90, 1):.0f}px"></span>{area.share:.1%}</td>'
-        f"<td>{area.hectares:,.1f}</td><td>{area.pixels:,}</td><td>{area.mean_confidence:.0%}</td></tr>"
+        f"<td>{area.hectares:,.1f}</td><td>{area.pixels:,}</td><td>{sure}</td></tr>"
     )
 
 
