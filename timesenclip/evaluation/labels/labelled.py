@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timesenclip.eo.points.read import read_attributes, read_points
+from timesenclip.eo.sensors import AUTO
 from timesenclip.errors import GridError, InputError
 from timesenclip.evaluation.labels.label_raster import read_labels
 from timesenclip.ground.labels import class_index
@@ -115,10 +116,11 @@ def labelled_points(
         TaxonomyError: the mapping names a class that the taxonomy does not have.
     """
     files = [paths] if isinstance(paths, str | Path) else list(paths)
+    sensor = str(read_options.get("sensor", AUTO))
     parts, labels = [], []
     for file in files:
         parts.append(read_points(file, **read_options))
-        labels.append(_texts(read_attributes(file, [label_column])[label_column]))
+        labels.append(_texts(read_attributes(file, [label_column], sensor=sensor)[label_column]))
     return labelled_series(
         concatenate(parts),
         np.concatenate(labels),
