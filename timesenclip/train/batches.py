@@ -21,7 +21,7 @@ from timesenclip.model.augment import Augmentation
 from timesenclip.model.inputs import cut, encoder_input
 from timesenclip.series import calendar_intervals
 
-__all__ = ["Batch", "Batches", "Question", "draw_seed"]
+__all__ = ["Batch", "Batches", "Lessons", "Question", "draw_seed"]
 
 
 class Question(NamedTuple):
@@ -32,6 +32,17 @@ class Question(NamedTuple):
     true: Tensor
     """(kinds, K) bool: which classes are true of each kind of place (`Batch.place`); a kind without one does not
     take part."""
+
+
+class Lessons(NamedTuple):
+    """What a teacher says about B places."""
+
+    vectors: Tensor
+    """(K, D) float32 unit vectors of the teacher's classes."""
+    probabilities: Tensor
+    """(B, K) float32 probability of each class; a row of zeros where the teacher was not asked."""
+    features: Tensor
+    """(B, F) float32 features; a row of zeros where the teacher was not asked."""
 
 
 @dataclass(slots=True)
@@ -55,6 +66,8 @@ class Batch:
     """Class lists for `question_loss`; empty with photographs."""
     bands: Tensor | None = None
     """(B, T, C) bool, which bands were seen, for encoders with `band_mask`; None: all of them at every valid step."""
+    lessons: Lessons | None = None
+    """What a teacher says about the places; None without one."""
 
     def to(self, device: torch.device) -> Batch:
         """The batch on another device."""
@@ -71,11 +84,13 @@ class Batch:
             place=moved(self.place),
             questions=tuple(Question(moved(asked.vectors), moved(asked.true)) for asked in self.questions),
             bands=None if self.bands is None else moved(self.bands),
+            lessons=None if self.lessons is None else Lessons(*(moved(part) for part in self.lessons)),
         )
 
     def inputs(self) -> tuple[Any, ...]:
         """The fields in the order of the arguments of `Learner.forward`."""
-        return (self.x, self.calendar, self.valid, self.views, self.has_view, self.place, self.questions, self.bands)
+        satellite = (self.x, self.calendar, self.valid)
+        return (*satellite, self.views, self.has_view, self.place, self.questions, self.bands, self.lessons)
 
 
 class Batches:
