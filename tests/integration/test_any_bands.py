@@ -87,6 +87,9 @@ def test_landsat_trains_resumes_and_is_classified(tmp_path: Path) -> None:
     assert load(str(tmp_path / "run" / "best")).encoder.config.band_mask
     embedded = timesenclip("embed", table, "--checkpoint", tmp_path / "run" / "best", "-o", tmp_path / "e.parquet")
     assert f"{COUNT} embeddings" in embedded.stdout
+    told = [line for line in embedded.stderr.splitlines() if line.startswith("warning")]
+    assert len(told) == 1
+    assert "no B05, B06, B07, B08: answers rest on 6 of 10 bands (read as landsat: B02 from SR_B2" in told[0]
     recipe["encoder_options"] = {"dim": 16, "depth": 1, "heads": 2, "ffn_dim": 16}
     (tmp_path / "r.yaml").write_text(yaml.safe_dump(recipe | {"augment": []}))
     refused = timesenclip("train", tmp_path / "r.yaml", "-o", tmp_path / "no", "--accelerator", "cpu", code=2)

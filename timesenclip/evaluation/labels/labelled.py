@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from timesenclip.eo.points.absent_bands import describe_absent_bands
 from timesenclip.eo.points.read import read_attributes, read_points
 from timesenclip.eo.sensors import AUTO
 from timesenclip.errors import GridError, InputError
@@ -287,6 +288,9 @@ def _labelled(
             f"{unseen} labelled {'sample was' if unseen == 1 else 'samples were'} never seen clearly and "
             f"{'does' if unseen == 1 else 'do'} not count."
         )
+    if series.band_valid is not None:
+        absent = describe_absent_bands(series.bands_seen()[keep].any(axis=(0, 1)), series.provenance)
+        notes += [f"The series have {absent}."] if absent else []
     names = [series.sample_id[i] for i in np.flatnonzero(keep)]
     doubles = len(names) - len(set(names))
     if doubles:
