@@ -43,11 +43,16 @@ def reflectance_frame() -> pd.DataFrame:
 
 
 POINT_CASES = {
-    "missing band": (lambda: wide_frame(maize_dn(3)).filter(regex="^(?!.*B11)"), [], r"missing band B11.*found: B02"),
+    "no band": (lambda: wide_frame(maize_dn(3)).filter(regex="^(?!OPTICAL)"), [], r"has no band columns.*Found:"),
+    "bands of two sensors": (
+        lambda: wide_frame(maize_dn(3)).filter(regex=r"^(?!.*(B08|B8A|B1\d))").rename(columns=lambda c: c[-11:]),
+        [],
+        r"B05, B06, B07 may be red edge .*--sensor",
+    ),
     "unknown band": (
         lambda: wide_frame(maize_dn(3)).rename(columns=lambda c: c.replace("B11", "B99")),
         [],
-        r"B99|missing band B11",
+        r"B99",
     ),
     "DN given as reflectance": (lambda: wide_frame(maize_dn(3)), ["--units", "reflectance"], r"0\.\.1.*(dn|10000)"),
     "reflectance given as DN": (reflectance_frame, ["--units", "dn"], r"(?i)reflectance"),

@@ -69,6 +69,7 @@ def points(
     units: opt.Units = "auto",
     offset_dn: opt.OffsetDn = None,
     step: opt.Step = "month",
+    sensor: opt.Sensor = "auto",
     overwrite: opt.Overwrite = False,
     strict: opt.Strict = False,
     as_json: opt.Json = False,
@@ -83,9 +84,8 @@ def points(
         raise InputError("A training store needs one period for all points; give --year 2018 or --period.")
     check_store_folder(output, overwrite=overwrite)
     # Every step is kept: a store is trained on too, and what reads it to answer leaves the outlying ones out.
-    read = read_points(
-        table, period=span, units=units, offset_dn=offset_dn or 0, step=opt.step_length(step), outliers="keep"
-    )
+    how: dict[str, Any] = {"step": opt.step_length(step), "sensor": sensor, "outliers": "keep"}
+    read = read_points(table, period=span, units=units, offset_dn=offset_dn or 0, **how)
     series = composite_series(read, every="month", period=span)
     store = store_points([series], output, source=str(table), overwrite=overwrite)
     _report(len(store), "places", str(output), {}, as_json=as_json)

@@ -94,8 +94,20 @@ Year = Annotated[
     int | None, typer.Option("--year", metavar="YEAR", help="Short for --period YEAR.", rich_help_panel=INPUT)
 ]
 Units = Annotated[
-    Literal["auto", "dn", "reflectance"],
-    typer.Option("--units", help="Units of the values; DN is reflectance x 10000.", rich_help_panel=INPUT),
+    Literal["auto", "dn", "reflectance", "landsat-c2"],
+    typer.Option(
+        "--units",
+        help="Units of the values; DN is reflectance x 10000, landsat-c2 the numbers of Landsat Collection 2.",
+        rich_help_panel=INPUT,
+    ),
+]
+Sensor = Annotated[
+    Literal["auto", "sentinel-2", "sentinel-2-10m", "rgb", "landsat", "hls-l30", "hls-s30", "brazil-data-cube"],
+    typer.Option(
+        "--sensor",
+        help="Whose band names the columns of a table are; auto decides by names that only one sensor has.",
+        rich_help_panel=INPUT,
+    ),
 ]
 Every = Annotated[
     Literal["month", "dekad", "quarter", "year"],
@@ -292,6 +304,7 @@ class PointOptions(InputOptions):
 
     offset_dn: OffsetDn = None
     step: Step = "month"
+    sensor: Sensor = "auto"
 
     @property
     def reading(self) -> dict[str, Any]:
@@ -299,6 +312,8 @@ class PointOptions(InputOptions):
         stated: dict[str, Any] = {} if self.offset_dn is None else {"offset_dn": self.offset_dn}
         if self.step != "month":
             stated["step"] = step_length(self.step)
+        if self.sensor != "auto":
+            stated["sensor"] = self.sensor
         if self.outliers != "drop":
             stated["outliers"] = self.outliers
         return super().reading | stated

@@ -52,4 +52,6 @@ def _digest(series: PixelSeries) -> str:
     digest = hashlib.sha256(repr((series.reflectance.shape, is_judged(series.provenance))).encode())
     for array in (series.reflectance, series.valid, series.start, series.end, series.lat_deg, series.lon_deg):
         digest.update(np.ascontiguousarray(array).view(np.uint8).data)
+    if series.band_valid is not None:
+        digest.update(np.packbits(series.bands_seen()).data)
     return digest.hexdigest()

@@ -19,7 +19,7 @@ from timesenclip.model.inputs import encoder_input
 from timesenclip.model.substitute import with_near_infrared
 from timesenclip.series import Cube, PixelSeries, calendar_intervals
 
-__all__ = ["embed", "embed_cube"]
+__all__ = ["embed", "embed_cube", "readable", "require_bands_of"]
 
 
 def embed(
@@ -57,7 +57,7 @@ def embed(
     series = with_near_infrared(series, chosen)
     require_bands_of(chosen, series.band_valid)
     series = series_without_outliers(series, outliers)
-    clear = _readable(series, chosen)
+    clear = readable(series, chosen)
     if missing == "error" and not clear.all():
         names = [series.sample_id[i] for i in np.flatnonzero(~clear)[:5]]
         raise NoClearObservationError(
@@ -147,7 +147,7 @@ def _bands_of_pixels(cube: Cube, pixels: NDArray[np.intp]) -> NDArray[np.bool_] 
     return np.ascontiguousarray(cube.band_valid[:, :, row, column].transpose(2, 0, 1))
 
 
-def _readable(series: PixelSeries, model: Model) -> NDArray[np.bool_]:
+def readable(series: PixelSeries, model: Model) -> NDArray[np.bool_]:
     """(N,) whether the encoder can read at least one step."""
     if series.band_valid is None or (model.encoder.config.band_mask and model.config.band_names is None):
         return np.asarray(series.valid.any(axis=1))

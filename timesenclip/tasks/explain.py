@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from timesenclip.eo.outliers import series_without_outliers
 from timesenclip.model.checkpoint import Model
-from timesenclip.model.embed import embed
+from timesenclip.model.embed import embed, readable
+from timesenclip.model.substitute import with_near_infrared
 from timesenclip.series import PixelSeries
 
 __all__ = ["step_contribution"]
@@ -33,6 +34,7 @@ def step_contribution(
         (N, T): above 0 the step supports the class, below 0 it opposes it; NaN where the step is missing or is the only
         valid one.
     """
+    series = with_near_infrared(series, model)
     series = series_without_outliers(series)  # once: a series without one of its steps is not judged again
     whole = embed(series, model=model, missing="nan") @ weights.T  # (N, K)
     chosen = np.nan_to_num(whole, nan=-2.0).argmax(axis=1) if label_index is None else np.maximum(label_index, 0)
@@ -41,9 +43,10 @@ def step_contribution(
     for step in range(series.steps):
         valid = series.valid.copy()
         valid[:, step] = False
-        row = np.flatnonzero(series.valid[:, step] & valid.any(axis=1))
+        left = replace(series, valid=valid)
+        row = np.flatnonzero(series.valid[:, step] & readable(left, model))
         if row.size:
-            without = embed(replace(series, valid=valid).take(row), model=model) @ weights.T
+            without = embed(left.take(row), model=model) @ weights.T
             out[row, step] = full[row] - _margin(without, chosen[row])
     return out
 

@@ -112,7 +112,7 @@ def classify_table(
         NoClearObservationError: no point was ever seen clearly.
 
     Warns:
-        DegradedInputWarning: some points were never seen clearly.
+        DegradedInputWarning: some points were never seen clearly, or some bands are not there.
     """
     file = None if out is None else Path(out)
     check_output(file, points)
@@ -127,7 +127,7 @@ def classify_table(
         "prior_correction": prior_correction,
     }
     with open_table(file, classify_schema(classes.names)) as table:
-        for series in reading.batches(whole=prior_correction):
+        for series in reading.batches(model, whole=prior_correction):
             result = classify(
                 series,
                 classes,
@@ -166,7 +166,7 @@ def embed_table(
         NoClearObservationError: no point was ever seen clearly.
 
     Warns:
-        DegradedInputWarning: some points were never seen clearly.
+        DegradedInputWarning: some points were never seen clearly, or some bands are not there.
     """
     from timesenclip.model.embed import embed
 
@@ -176,7 +176,7 @@ def embed_table(
     count = 0
     with open_table(file, embed_schema()) as table:
         assert table is not None  # a file is given
-        for series in reading.batches():
+        for series in reading.batches(model):
             vectors = embed(series, model=model, missing="nan")
             table.write(series, {"embedding": embedding_column(vectors)})
             count += len(series)
@@ -194,15 +194,23 @@ class _Reading:
         self._options = dict(options)
         self._input: dict[str, Any] = {}
 
-    def batches(self, *, whole: bool = False) -> Iterator[PixelSeries]:
+    def batches(self, model: Model, *, whole: bool = False) -> Iterator[PixelSeries]:
         """The table in batches, or `whole` if the prediction for one point depends on all of them.
+
+        Args:
+            model: what reads them; bands that a table does not have are said if it reads whatever is there.
+            whole: in one batch.
 
         Raises:
             InputError: there is no point.
             NoClearObservationError: after the last batch, when no point of any was seen clearly.
         """
+        from timesenclip.eo.points.absent_bands import AbsentBands
         from timesenclip.eo.points.read import iter_points, read_points
+        from timesenclip.model.embed import readable
+        from timesenclip.model.substitute import with_near_infrared
 
+        bands = AbsentBands()
         if whole:
             batches: Iterator[PixelSeries] = iter([read_points(self._points, **self._options)])
         else:
@@ -210,8 +218,10 @@ class _Reading:
         count, unseen = 0, 0
         names: list[str] = []
         for series in batches:
+            bands.add(series)
+            series = with_near_infrared(series, model)
             self._input = self._counted(series.provenance)
-            cloudy = np.flatnonzero(~np.asarray(series.valid.any(axis=1)))
+            cloudy = np.flatnonzero(~readable(series, model))
             count, unseen = count + len(series), unseen + len(cloudy)
             names += [series.sample_id[i] for i in cloudy[: _NAMED - len(names)]]
             yield series
@@ -219,6 +229,8 @@ class _Reading:
             raise InputError(f"{self._points} has no points; expected at least one row.")
         if unseen:
             self._tell_unseen(count, unseen, names)
+        if model.encoder.config.band_mask:
+            bands.tell(str(self._points))
 
     def _counted(self, provenance: Mapping[str, Any]) -> dict[str, Any]:
         """The provenance of a batch, with the outlying steps of all batches so far."""

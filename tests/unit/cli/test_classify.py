@@ -29,7 +29,7 @@ def answered(stand_in: StandIn, models: object) -> list[dict[str, Any]]:
         (["classify"], "error: Missing argument 'POINTS'. (see timesenclip classify --help)"),
         (
             ["classify", "x.parquet", "--units", "feet"],
-            "error: Invalid value for '--units': 'feet' is not one of 'auto', 'dn', 'reflectance'. "
+            "error: Invalid value for '--units': 'feet' is not one of 'auto', 'dn', 'reflectance', 'landsat-c2'. "
             "(see timesenclip classify --help)",
         ),
         (

@@ -144,6 +144,7 @@ def test_only_what_was_stated_is_passed_on_to_a_reader() -> None:
     usual = {"period": None, "units": "auto", "every": "month"}
     assert opt.PointOptions().reading == usual
     assert opt.PointOptions(offset_dn=0, step="10").reading == usual | {"offset_dn": 0, "step": 10}
+    assert opt.PointOptions(sensor="landsat").reading == usual | {"sensor": "landsat"}
     assert opt.PointOptions(step="dekad").reading == usual | {"step": "dekad"}
     assert opt.PointOptions(outliers="keep").reading == usual | {"outliers": "keep"}
     assert OriginOptions().stated == {}

@@ -125,3 +125,25 @@ def test_intervals_without_days_are_missing() -> None:
     assert outside.tolist() == [-1, -1, 0]
     with pytest.raises(TimeError, match="has no step"):
         intervals_of_days(cube.start, every="month", period=Period.of_year(1999))
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.integers(0, 10_000))
+def test_the_median_of_a_band_is_that_of_the_steps_that_have_it(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    n, t = 4, 20
+    band_valid, valid = rng.random((n, t, 10)) < 0.5, rng.random((n, t)) < 0.7
+    valid &= band_valid.any(axis=2)
+    reflectance = np.where(band_valid & valid[..., None], rng.random((n, t, 10)), 0).astype(np.float32)
+    start = np.datetime64("2021-01-01") + np.sort(rng.choice(90, (n, t)), axis=1)
+    series = PixelSeries(
+        reflectance, valid, start, start + 1, tuple("abcd"), np.zeros(n), np.zeros(n), band_valid=band_valid
+    )
+    found = composite_series(series, every="month", period="2021-01..2021-03")
+    assert found.band_valid is not None
+    month = start.astype("datetime64[M]").astype(int) % 12
+    for i, k, c in np.ndindex(n, 3, 10):
+        use = (month[i] == k) & valid[i] & band_valid[i, :, c]
+        assert found.bands_seen()[i, k, c] == use.any()
+        assert np.isclose(found.reflectance[i, k, c], np.median(reflectance[i, use, c]) if use.any() else 0, atol=1e-6)
+    assert np.array_equal(found.valid, found.bands_seen().any(axis=2))

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timesenclip.bands import BAND_NAMES
-from timesenclip.eo.pixel_checks import detect_units
+from timesenclip.eo.pixel_checks import detect_units, tell_collection_2
 from timesenclip.eo.radiometry import MISSING_DN, Units, usable_reflectance
+from timesenclip.eo.sensors import Sensor
 from timesenclip.errors import DegradedInputWarning, InputError
 from timesenclip.messages import shorten_error
 
@@ -40,9 +41,15 @@ def ten_bands(raw: NDArray[np.float32], bands: Sequence[str]) -> NDArray[np.floa
 
 
 def calibrate(
-    raw: NDArray[np.float32], *, units: Units, offset_dn: int, source_name: str
+    raw: NDArray[np.float32], *, units: Units, offset_dn: int, sensor: Sensor, source_name: str
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_], NDArray[np.bool_] | None, str]:
     """Reflectance of values (N, T, C) as they are in the table, NaN where there is none.
+
+    Args:
+        raw: the values.
+        units, offset_dn: as `read_points`.
+        sensor: whose values they are; those of Landsat may be in the numbers of Collection 2.
+        source_name: name of the table, for messages.
 
     Returns:
         Reflectance (N, T, C), 0 where missing; where a step was seen in at least one band (N, T); in which bands
@@ -52,6 +59,8 @@ def calibrate(
         UnitsError: the declared units cannot be true.
     """
     found = detect_units(raw, declared=units, source_name=source_name)
+    if units == "auto" and found == "dn":
+        found = tell_collection_2(raw, sensor=sensor, source_name=source_name)
     reflectance, seen = usable_reflectance(raw, units=found, offset_dn=offset_dn, nodata=(MISSING_DN,))
     # Harmonised tables clip dark water to 0 in single bands; only a step of nothing but zeros is a missing one.
     valid: NDArray[np.bool_] = np.asarray((seen & (raw != 0)).any(axis=2))

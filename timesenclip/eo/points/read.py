@@ -24,6 +24,7 @@ from timesenclip.eo.points.pieces import column_names, iter_columns, read_frame
 from timesenclip.eo.points.wide_long import from_long, from_wide, long_points, timestamps, wide_dates
 from timesenclip.eo.points.window import select_window
 from timesenclip.eo.radiometry import Units
+from timesenclip.eo.sensors import AUTO
 from timesenclip.errors import InputError, NoClearObservationError, TimeError
 from timesenclip.messages import list_some
 from timesenclip.series import PixelSeries
@@ -42,6 +43,7 @@ def read_points(
     every: Every | None = "month",
     step: Every | int = "month",
     offset_dn: int = 0,
+    sensor: str = AUTO,
     strict: bool = False,
     outliers: Outliers = "drop",
 ) -> PixelSeries:
@@ -52,11 +54,13 @@ def read_points(
         period: a year (2018), months ("2018-07..2019-06") or a `Period`; default: everything where a series spans a
             year or less, else for each point the calendar year of `valid_time` (or `year`), or else the one with most
             clear months.
-        units: whether band values are `dn` or `reflectance`; `auto` looks at them.
+        units: whether band values are `dn`, `reflectance` or `landsat-c2`; `auto` looks at them.
         every: composite to these intervals by median; None keeps the steps as they are (all, without a period). Steps
             longer than the interval are kept as they are.
         step: length of a step in a wide table, an interval's name or a number of days.
         offset_dn: DN to subtract (see `timesenclip.eo.radiometry.offset_for`); 0 for harmonised tables.
+        sensor: whose names the columns are (`timesenclip.eo.sensors`); `auto` decides by names that only one has. A
+            band without a column is missing at all steps, and a value that is missing at its step.
         strict: refuse a table that repeats a `sample_id`.
         outliers: leave out outlying steps, such as clouds that were not masked, before they are composited, or keep
             them (see `timesenclip.eo.outliers`); the provenance counts them.
@@ -80,6 +84,7 @@ def read_points(
         every=every,
         step=step,
         offset_dn=offset_dn,
+        sensor=sensor,
         strict=strict,
         outliers=outliers,
     )
@@ -94,6 +99,7 @@ def iter_points(
     every: Every | None = "month",
     step: Every | int = "month",
     offset_dn: int = 0,
+    sensor: str = AUTO,
     strict: bool = False,
     outliers: Outliers = "drop",
 ) -> Iterator[PixelSeries]:
@@ -110,9 +116,9 @@ def iter_points(
     """
     file, span = Path(path), as_period(period)
     if span is not None:
-        _require_dates_in(file, span, step)
+        _require_dates_in(file, span, step, sensor)
     first = 0
-    for frame in iter_frames(file, batch_size=batch_size):
+    for frame in iter_frames(file, batch_size=batch_size, sensor=sensor):
         series = points_from_frame(
             frame,
             source_name=str(path),
@@ -121,16 +127,19 @@ def iter_points(
             every=every,
             step=step,
             offset_dn=offset_dn,
+            sensor=sensor,
             strict=strict,
             outliers=outliers,
             first_number=first,
             allow_cloudy=True,
         )
         first += len(series)
+        if units == "auto" and series.valid.any():
+            units = series.provenance["units"]  # of the whole table: a piece of snow alone would be taken for another
         yield series
 
 
-def read_attributes(path: str | Path, columns: Sequence[str]) -> pd.DataFrame:
+def read_attributes(path: str | Path, columns: Sequence[str], *, sensor: str = AUTO) -> pd.DataFrame:
     """Columns that are not bands (labels, for one), one row a point, in the order of `read_points`.
 
     Raises:
@@ -144,7 +153,7 @@ def read_attributes(path: str | Path, columns: Sequence[str]) -> pd.DataFrame:
                 f"{path} has no column '{column}'; beside bands and steps it has: "
                 f"{list_some(others, 40, separator=', ')}."
             )
-    wide = table_shape(have, source_name=str(path)).wide
+    wide = table_shape(have, source_name=str(path), sensor=sensor).wide
     keys = [name for name in ("sample_id", "lat", "lon", "latitude", "longitude", "lat_deg", "lon_deg") if name in have]
     needed = [name for name in have if name in columns or (not wide and name in keys)]
     frame = read_frame(Path(path), needed)
@@ -162,6 +171,7 @@ def points_from_frame(
     every: Every | None = "month",
     step: Every | int = "month",
     offset_dn: int = 0,
+    sensor: str = AUTO,
     strict: bool = False,
     outliers: Outliers = "drop",
     first_number: int = 0,
@@ -177,16 +187,25 @@ def points_from_frame(
     """
     if frame.empty:
         raise InputError(f"{source_name} has no points; expected at least one row.")
-    shape = table_shape([str(name) for name in frame.columns], source_name=source_name)
+    shape = table_shape([str(name) for name in frame.columns], source_name=source_name, sensor=sensor)
     if shape.wide:
         raw, dates, rows = from_wide(frame, shape, step=step, source_name=source_name)
     else:
         raw, dates, rows = from_long(frame, shape, source_name=source_name)
     raw = ten_bands(raw, shape.bands)  # (N, T, C)
-    reflectance, valid, seen, found = calibrate(raw, units=units, offset_dn=offset_dn, source_name=source_name)
+    reflectance, valid, seen, found = calibrate(
+        raw, units=units, offset_dn=offset_dn, sensor=shape.sensor, source_name=source_name
+    )
     valid = valid & ~np.isnat(dates[..., 0])
     lon, lat = places(rows, source_name=source_name)
-    about = {"source": source_name, "form": "wide" if shape.wide else "long", "units": found, "offset_dn": offset_dn}
+    about = {
+        "source": source_name,
+        "form": "wide" if shape.wide else "long",
+        "units": found,
+        "offset_dn": offset_dn,
+        "sensor": shape.sensor.name,
+        "bands": shape.taken(),
+    }
     series = PixelSeries(
         reflectance=reflectance,
         valid=valid,
@@ -194,7 +213,7 @@ def points_from_frame(
         sample_id=sample_ids(rows, first_number=first_number, strict=strict, source_name=source_name),
         lon_deg=lon,
         lat_deg=lat,
-        provenance=about | {"bands": shape.taken()},
+        provenance=about,
         band_valid=seen,
     )
     span = as_period(period)
@@ -224,13 +243,13 @@ def _without_gaps(dates: NDArray[np.datetime64]) -> dict[str, Any]:
     return {"start": dates[row, index, 0], "end": dates[row, index, 1]}
 
 
-def _require_dates_in(path: Path, span: Period, step: Every | int) -> None:
+def _require_dates_in(path: Path, span: Period, step: Every | int, sensor: str) -> None:
     """Raise before the first piece if the period is outside all dates; only the column of dates is read.
 
     Raises:
         TimeError: it is.
     """
-    shape = table_shape(column_names(path), source_name=str(path))
+    shape = table_shape(column_names(path), source_name=str(path), sensor=sensor)
     first, stop = np.datetime64("9999-01-01"), np.datetime64("0001-01-01")
     for frame in iter_columns(path, ["start_date" if shape.wide else "timestamp"]):
         if frame.empty:

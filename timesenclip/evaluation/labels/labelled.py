@@ -14,7 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timesenclip.eo.outliers import Outliers, count_outlying, series_without_outliers
+from timesenclip.eo.points.absent_bands import describe_absent_bands
 from timesenclip.eo.points.read import read_attributes, read_points
+from timesenclip.eo.sensors import AUTO
 from timesenclip.errors import GridError, InputError
 from timesenclip.evaluation.labels.label_raster import read_labels
 from timesenclip.ground.labels import class_index
@@ -116,10 +118,11 @@ def labelled_points(
         TaxonomyError: the mapping names a class that the taxonomy does not have.
     """
     files = [paths] if isinstance(paths, str | Path) else list(paths)
+    sensor = str(read_options.get("sensor", AUTO))
     parts, labels = [], []
     for file in files:
         parts.append(read_points(file, **read_options))
-        labels.append(_texts(read_attributes(file, [label_column])[label_column]))
+        labels.append(_texts(read_attributes(file, [label_column], sensor=sensor)[label_column]))
     return labelled_series(
         concatenate(parts),
         np.concatenate(labels),
@@ -288,6 +291,9 @@ def _labelled(
             f"{unseen} labelled {'sample was' if unseen == 1 else 'samples were'} never seen clearly and "
             f"{'does' if unseen == 1 else 'do'} not count."
         )
+    if series.band_valid is not None:
+        absent = describe_absent_bands(series.bands_seen()[keep].any(axis=(0, 1)), series.provenance)
+        notes += [f"The series have {absent}."] if absent else []
     names = [series.sample_id[i] for i in np.flatnonzero(keep)]
     counted = count_outlying([series.provenance, *series.provenance.get("joined", ())])
     if isinstance(counted, Mapping) and counted["removed"]:

@@ -20,7 +20,7 @@ from timesenclip.spatial import BLOCK_DEG
 __all__ = ["LabelledData", "read_labelled"]
 
 
-_OF_POINTS = ("offset_dn", "step")
+_OF_POINTS = ("offset_dn", "step", "sensor")
 _OF_CUBES = ("offset_dn", "provider", "collection", "baseline")
 
 
@@ -59,8 +59,9 @@ def read_labelled(
         taxonomy: the K classes that are asked.
         mapping: label -> class name, or several that are applied one after the other.
         block_deg: side of a block of land in degrees, for points and stores.
-        read_options: period, units, every and `strict`; of points and cubes `offset_dn`, of points `step`, of a cube
-            `provider`, `collection` and `baseline`, as `read_points` and `read_cube` take them; `outliers` of all.
+        read_options: period, units, every and `strict`; of points and cubes `offset_dn`, of points `step` and
+            `sensor`, of a cube `provider`, `collection` and `baseline`, as `read_points` and `read_cube` take them;
+            `outliers` of all.
 
     Raises:
         InputError: several inputs that cannot be joined, HDF5, an option of another kind of input, no such column, or

@@ -239,8 +239,17 @@ _SPECS: tuple[_Spec, ...] = (
             ("east-africa", "East Africa", "test_public_extractions.parquet"),
         )
     ),
-    _Spec("rondonia", "Rondonia 2018", "rondonia-2018/amazonia_2018.parquet", _column("label"), _BRAZIL, "2018-07..2019-06"),
-    _Spec("roraima", "Roraima 2018", "roraima-2018/roraima_2018.parquet", _column("label"), _BRAZIL, "2018-07..2019-06"),
+    _Spec(
+        "rondonia",
+        "Rondonia 2018",
+        "rondonia-2018/amazonia_2018.parquet",
+        _column("label"),
+        _BRAZIL,
+        "2018-07..2019-06",
+    ),
+    _Spec(
+        "roraima", "Roraima 2018", "roraima-2018/roraima_2018.parquet", _column("label"), _BRAZIL, "2018-07..2019-06"
+    ),
     _Spec("amazonia", "Amazonia, Landsat", "landsat/amazonia_tc_oli_2018.parquet", _column("label"), _BRAZIL),
     _Spec("pantanal", "Pantanal, Landsat", "landsat/pantanal_oli_2018.parquet", _column("label"), _BRAZIL),
     _Spec("korea", "Korean parcels", "korea-parcels/korea_parcels.parquet", _column("label"), _KOREA, "2022"),
