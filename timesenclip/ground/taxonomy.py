@@ -56,6 +56,8 @@ class TaxonClass:
     """Code in the source, such as `B11`."""
     colour: str = "#808080"
     """`#rrggbb` for maps and legends."""
+    within: tuple[str, ...] = ()
+    """Names of more general classes that hold wherever this one does; used where one phrase is asked alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +107,7 @@ class _ClassEntry(BaseModel):
     colour: _Colour | None = None
     synonyms: tuple[_Text, ...] = ()
     prompts: tuple[_Text, ...] = ()
+    within: tuple[_Text, ...] = ()
 
 
 class _TaxonomyFile(BaseModel):
@@ -126,7 +129,7 @@ def load_taxonomy(name: str | Path) -> Taxonomy:
 
     Args:
         name: one of `list_taxonomies()`, or the path of a `.yaml` file with `name` and `classes` (each with `name` and,
-            if wished, `code`, `colour`, `synonyms`, `prompts`).
+            if wished, `code`, `colour`, `synonyms`, `prompts`, `within`).
 
     Raises:
         TaxonomyError: the name is unknown (the nearest is suggested), or the file is broken (file, class and problem).
@@ -227,9 +230,10 @@ def taxonomy_from_content(content: object, *, name: str) -> Taxonomy:
     except ValidationError as error:
         raise TaxonomyError(f"{name}: {_explain(error, content)}") from error
     _refuse_duplicates(name, parsed.classes)
+    _refuse_unknown_general(name, parsed.classes)
     colours = colour_cycle(len(parsed.classes))
     classes = tuple(
-        TaxonClass(entry.name, entry.synonyms, entry.prompts, entry.code, entry.colour or colour)
+        TaxonClass(entry.name, entry.synonyms, entry.prompts, entry.code, entry.colour or colour, entry.within)
         for entry, colour in zip(parsed.classes, colours, strict=True)
     )
     return Taxonomy(parsed.name, parsed.title or parsed.name, parsed.source, classes)
@@ -250,6 +254,25 @@ def _refuse_duplicates(name: str, classes: Sequence[_ClassEntry]) -> None:
                     f"{name}: class {show_value(entry.name)}: synonym {show_value(synonym)} already belongs to "
                     f"class {show_value(other)}; keep one."
                 )
+
+
+def _refuse_unknown_general(name: str, classes: Sequence[_ClassEntry]) -> None:
+    """Refuse a `within` that names no class of the list, or leads back to the class itself."""
+    above = {entry.name: entry.within for entry in classes}
+    for entry in classes:
+        seen, waiting = {entry.name}, list(entry.within)
+        while waiting:
+            general = waiting.pop()
+            if general not in above:
+                raise TaxonomyError(
+                    f"{name}: class {show_value(entry.name)}: `within` names {show_value(general)}, which is no class of "
+                    "this list; correct it."
+                )
+            if general == entry.name:
+                raise TaxonomyError(f"{name}: class {show_value(entry.name)} lies within itself; correct `within`.")
+            if general not in seen:
+                seen.add(general)
+                waiting += above[general]
 
 
 def _first_duplicate(keys: Sequence[str]) -> int | None:

@@ -41,6 +41,7 @@ def map_cube(
     period: Period | str | int | None = None,
     every: Every = "month",
     templates: str | Sequence[str] = "default",
+    against: Taxonomy | str | Path | Sequence[str] | None = None,
     unknown_below: float | None = None,
     min_clear: int = 0,
     scores: bool = True,
@@ -61,6 +62,7 @@ def map_cube(
         model: a model or a checkpoint's name; default: the shipped one.
         period, every: what is read of an opened area; a `Cube` is taken as it is.
         templates: prompt templates.
+        against: with one phrase alone, what it is compared with instead of the shipped background.
         unknown_below: cosine below which a pixel is unknown, instead of the checkpoint's; -1: never.
         min_clear: pixels with fewer clear observations are nodata.
         scores: also write one score band a class.
@@ -86,7 +88,7 @@ def map_cube(
     grid = AreaGrid.of(source)
     side = block_side(source, block)
     _check_arguments(grid, min_clear, zones)
-    query = make_query(chosen, taxonomy, templates=templates)
+    query = make_query(chosen, taxonomy, templates=templates, against=against, unknown_below=unknown_below)
     source.check_offset(period)
     plain = Model(chosen.encoder, chosen.config, digest=chosen.digest)  # without its tower, which blocks do not need
     with map_folder(out, "map", MAP_FILES) as folder, _finished_blocks(folder) as parts:
