@@ -2,8 +2,8 @@
 
     python benchmarks/phrase_alone.py CUBE --year 2018 [--checkpoint NAME] [-p PHRASE ...]
 
-Absent phrases should take less than 3 % of the pixels. Present ones should keep what they get among competitors: the last
-column is the number of pixels that a phrase alone takes, by the number that it gets beside the other present phrases.
+Absent phrases should take less than 3 % of the pixels. Present ones should keep what they get among competitors: the
+last column is the number of pixels that a phrase alone takes, by the number that it gets beside the other present ones.
 `--fit` fits the two numbers of `timesenclip.tasks.phrase_fit` to simulated places first, and prints them.
 """
 
@@ -14,16 +14,20 @@ from pathlib import Path
 
 import numpy as np
 
-from timesenclip.eo.area import block_windows
 from timesenclip import open_cube
+from timesenclip.eo.area import block_windows
 from timesenclip.eo.period import as_period
 from timesenclip.mapping.observations import read_composites
 from timesenclip.mapping.query import make_query
 from timesenclip.model.checkpoint import Model, load
 from timesenclip.model.embed import embed_cube
 
-ABSENT = "a vineyard|banana plantation|olive grove|solar farm|airport runway|rice paddy|mangrove|glacier|coffee plantation"
-ABSENT += "|cotton|sugar cane|oil palm plantation|sand dunes|salt flat|sea|tundra|heath|tropical rainforest|savanna|desert"
+ABSENT = (
+    "a vineyard|banana plantation|olive grove|solar farm|airport runway|rice paddy|mangrove|glacier|coffee plantation"
+)
+ABSENT += (
+    "|cotton|sugar cane|oil palm plantation|sand dunes|salt flat|sea|tundra|heath|tropical rainforest|savanna|desert"
+)
 ABSENT += "|eucalyptus forest|maquis|lavender field|tobacco field|orange trees|larch forest|vines|rice field|peat bog"
 PRESENT = "maize|grassland|forest|houses and roads"
 

@@ -23,8 +23,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from timesenclip.errors import PromptError
-from timesenclip.ground.prompts import DEFAULT, DESCRIPTIVE, class_vectors, prompts_for
+from timesenclip.ground.prompts import DEFAULT, DESCRIPTIVE, class_vectors
 from timesenclip.ground.taxonomy import TaxonClass, Taxonomy, as_taxonomy, load_taxonomy, loose_name
 from timesenclip.ground.tower import GroundTower
 
@@ -90,9 +89,7 @@ class Background:
         return np.asarray(~(kinds | above[near].any(axis=0)))
 
 
-def embed_background(
-    background: Taxonomy, tower: GroundTower, templates: str | Sequence[str] = DEFAULT
-) -> Background:
+def embed_background(background: Taxonomy, tower: GroundTower, templates: str | Sequence[str] = DEFAULT) -> Background:
     """Embed a background.
 
     Args:

@@ -265,8 +265,8 @@ def _refuse_unknown_general(name: str, classes: Sequence[_ClassEntry]) -> None:
             general = waiting.pop()
             if general not in above:
                 raise TaxonomyError(
-                    f"{name}: class {show_value(entry.name)}: `within` names {show_value(general)}, which is no class of "
-                    "this list; correct it."
+                    f"{name}: class {show_value(entry.name)}: `within` names {show_value(general)}, which is no class "
+                    "of this list; correct it."
                 )
             if general == entry.name:
                 raise TaxonomyError(f"{name}: class {show_value(entry.name)} lies within itself; correct `within`.")

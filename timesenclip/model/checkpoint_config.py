@@ -60,7 +60,7 @@ class Calibration(_Strict):
     fitted: bool = False
     """Whether the values were fitted or are placeholders."""
     phrase_margin: float | None = None
-    """Margin over the background from which one phrase alone fits (`timesenclip.tasks.phrase_fit`); None: not fitted."""
+    """Margin over the background from which one phrase alone fits (`tasks.phrase_fit`); None: not fitted."""
     phrase_scale: float | None = Field(None, gt=1e-6, le=1e6)
     """Its probability is sigmoid((margin - phrase_margin) / phrase_scale); None: not fitted."""
 

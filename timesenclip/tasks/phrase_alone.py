@@ -70,8 +70,8 @@ def rivals_of(
     if len(classes) != 1:
         if against is not None:
             raise InputError(
-                f"A background was given (--against) with {len(classes)} classes, which compete with each other; give it "
-                "with one phrase alone."
+                f"A background was given (--against) with {len(classes)} classes, which compete with each other; give "
+                "it with one phrase alone."
             )
         return None
     taxon = classes.classes[0]
@@ -83,8 +83,8 @@ def rivals_of(
         competing = np.array([name.casefold() != taxon.name.casefold() for name in chosen.names])
     if not competing.any():
         raise InputError(
-            f"No phrase of the background '{chosen.name}' competes with '{taxon.name}': all mean the same, or kinds of it; "
-            "give others with --against."
+            f"No phrase of the background '{chosen.name}' competes with '{taxon.name}': all mean the same, or kinds of "
+            "it; give others with --against."
         )
     names = np.array(chosen.names, dtype=object)
     return Rivals(chosen.name, tuple(names[competing]), tuple(names[~competing]), background.vectors[competing])

@@ -5,8 +5,9 @@ The margin is the cosine of the phrase less the soft maximum of the cosines of t
     margin = cosine - T log(sum over competitors of exp(cosine / T))        T: the temperature of the checkpoint
     probability that it fits = sigmoid((margin - m) / s)                    fits: at least 0.5, so where margin >= m
 
-With s = T this is a softmax over the phrase and its competitors, in which the phrase weighs exp(-m / T) times as much as
-each of them. `fit_phrase` chooses m by places where phrases are known to be false, and s by how sure the margin makes it.
+With s = T this is a softmax over the phrase and its competitors, in which the phrase weighs exp(-m / T) times as much
+as each of them. `fit_phrase` chooses m by places where phrases are known to be false, and s by how sure a margin makes
+it.
 """
 
 from __future__ import annotations
@@ -48,9 +49,7 @@ def phrase_fit(calibration: Calibration) -> PhraseFit:
     return PhraseFit(calibration.phrase_margin, calibration.phrase_scale)
 
 
-def phrase_margin(
-    score: NDArray[np.float32], rivals: NDArray[np.float32], temperature: float
-) -> NDArray[np.float32]:
+def phrase_margin(score: NDArray[np.float32], rivals: NDArray[np.float32], temperature: float) -> NDArray[np.float32]:
     """(N,) margin of a phrase over its competitors.
 
     Args:
@@ -75,9 +74,9 @@ def fit_phrase(
 ) -> PhraseFit:
     """Fit the margin and the scale on places where it is known which phrases are true.
 
-    The margin is the smallest at which `phrases_share` of the phrases take at most `false_share` of the places where they
-    are false. The scale is that of the logistic curve through this point which is most likely, true and false places of
-    each phrase counted alike.
+    The margin is the smallest at which `phrases_share` of the phrases take at most `false_share` of the places where
+    they are false. The scale is that of the logistic curve through this point which is most likely, true and false
+    places of each phrase counted alike.
 
     Args:
         embeddings: (N, D) unit rows of places that were not trained on; NaN rows are left out.
@@ -123,5 +122,8 @@ def _scale(right: list[NDArray[np.float32]], wrong: list[NDArray[np.float32]], m
     true_weight = np.concatenate([np.full(len(part), 1 / len(part)) for part in right]) / len(right)
     false_weight = np.concatenate([np.full(len(part), 1 / len(part)) for part in wrong]) / len(wrong)
     grid = np.geomspace(0.005, 0.5, 60)
-    loss = [(true_weight * np.logaddexp(0, -true / s)).sum() + (false_weight * np.logaddexp(0, false / s)).sum() for s in grid]
+    loss = [
+        (true_weight * np.logaddexp(0, -true / s)).sum() + (false_weight * np.logaddexp(0, false / s)).sum()
+        for s in grid
+    ]
     return float(grid[int(np.argmin(loss))])

@@ -68,7 +68,8 @@ class ClassBlock:
         """Classify the pixels of a block by their scores.
 
         Args:
-            scores: (Y * X, K) cosines, as `Query.scores` gives them, row by row; NaN where a pixel was not seen, or not often enough.
+            scores: (Y * X, K) cosines as `Query.scores` gives them, row by row; NaN where a pixel was not seen, or not
+                often enough.
             query: the K classes and their calibration.
             clear: (Y, X) clear observations.
             colour: (Y, X, 3) true colour, as in the store.

@@ -1,7 +1,7 @@
 """Places at which it is known which phrases are true, to fit what one phrase alone must reach.
 
-At a kind of place its own words and the plain words of its group are true. A phrase is false there where it is far from all
-these words in the tower; of phrases in between nobody can say.
+At a kind of place its own words and the plain words of its group are true. A phrase is false there where it is far
+from all these words in the tower; of phrases in between nobody can say.
 """
 
 from __future__ import annotations
@@ -46,9 +46,7 @@ def phrase_truth(tower: GroundTower) -> tuple[NDArray[np.float32], NDArray[np.in
     return vectors, np.where(true, 1, np.where(false, 0, -1)).astype(np.int8)
 
 
-def with_phrase_fit(
-    model: Model, *, seed: int, real: tuple[PixelSeries, tuple[str, ...]] | None = None
-) -> Model:
+def with_phrase_fit(model: Model, *, seed: int, real: tuple[PixelSeries, tuple[str, ...]] | None = None) -> Model:
     """The model with `phrase_margin` and `phrase_scale` fitted; its temperature must be fitted before.
 
     Args:
