@@ -155,9 +155,9 @@ Against = Annotated[
     typer.Option(
         "--against",
         metavar="PHRASE|NAME|FILE",
-        help="With one phrase alone: what it is compared with, instead of the shipped background of general phrases: "
-        "phrases (repeat it), or a class list by name or YAML file. The phrase fits where it describes a place better "
-        "than these.",
+        help="With one phrase alone: what it is compared with, instead of the list `background` of general "
+        "phrases: phrases (repeat it), or a class list by name or YAML file. The phrase fits where it describes a place "
+        "better than those of them that mean something else.",
         rich_help_panel=QUERY,
     ),
 ]
@@ -462,12 +462,14 @@ def chosen_taxonomy(prompt: list[str] | None, taxonomy: str | None) -> Taxonomy:
 
 def chosen_against(against: list[str] | None) -> str | list[str] | None:
     """The value of --against: a class list's name or file, phrases, or None if it was not given."""
-    from timesenclip.ground.taxonomy import list_taxonomies
+    from timesenclip.ground.taxonomy import BACKGROUND, list_taxonomies
 
     if not against:
         return None
     first = against[0]
-    one_list = len(against) == 1 and (first in list_taxonomies() or first.lower().endswith((".yaml", ".yml")))
+    one_list = len(against) == 1 and (
+        first in (*list_taxonomies(), BACKGROUND) or first.lower().endswith((".yaml", ".yml"))
+    )
     return first if one_list else against
 
 

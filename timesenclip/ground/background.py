@@ -24,13 +24,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timesenclip.ground.prompts import DEFAULT, DESCRIPTIVE, class_vectors
-from timesenclip.ground.taxonomy import TaxonClass, Taxonomy, as_taxonomy, load_taxonomy, loose_name
+from timesenclip.ground.taxonomy import BACKGROUND, TaxonClass, Taxonomy, as_taxonomy, load_taxonomy, loose_name
 from timesenclip.ground.tower import GroundTower
 
-__all__ = ["BACKGROUND_FILE", "Background", "as_background", "embed_background", "load_background", "phrase_texts"]
-
-BACKGROUND_FILE = Path(__file__).with_name("background.yaml")
-"""The shipped background."""
+__all__ = ["Background", "as_background", "embed_background", "load_background", "phrase_texts"]
 
 _NEAR, _SAME = 0.6, 0.8
 
@@ -38,7 +35,7 @@ _NEAR, _SAME = 0.6, 0.8
 @cache
 def load_background() -> Taxonomy:
     """The shipped background as a class list."""
-    return load_taxonomy(BACKGROUND_FILE)
+    return load_taxonomy(BACKGROUND)
 
 
 def as_background(against: Taxonomy | str | Path | Sequence[str] | None = None) -> Taxonomy:

@@ -16,7 +16,8 @@ _SIGN = re.compile(rf"^\s*[{_DASHES}]\s*(?=[^\W\d_])|(?<=\s)[{_DASHES}](?=[^\W\d
 """A sign at the beginning, or one that hangs on the word behind it; a dash between words has spaces on both sides."""
 _ALWAYS = re.compile(
     r"\b(?:neither|nor(?!['\u2019])|none|nothing|nowhere|minus|lacking|lacks?(?= )|lack of|except(?:ing)?"
-    r"|exclud(?:e|es|ing)|without any|devoid of|absence of|absent|free (?:of|from)|other than|rather than|apart from|instead of"
+    r"|exclud(?:e|es|ing)|without any|devoid of|absence of|absent|free (?:of|from)|other than|rather than"
+    r"|apart from|instead of"
     r"|(?:any|every)(?:thing|where)? but|all but|anything else|\w+n['\u2019]t)\b"
 )
 _MAYBE = re.compile(r"\b(?:no|not|without|never|non)(?:\b[- ]?|$)")

@@ -20,6 +20,8 @@ from timesenclip.messages import cut_middle, show_value
 from timesenclip.read_files import read_yaml
 
 __all__ = [
+    "BACKGROUND",
+    "BACKGROUND_FILE",
     "TaxonClass",
     "Taxonomy",
     "as_taxonomy",
@@ -32,6 +34,10 @@ __all__ = [
 ]
 
 _SHIPPED = Path(__file__).parent / "taxonomies"
+BACKGROUND = "background"
+"""Name of the shipped list of general phrases, with which one phrase alone is compared."""
+BACKGROUND_FILE = Path(__file__).with_name("background.yaml")
+"""The file of that list; it is no class list for maps, and stands apart from those."""
 
 # Okabe and Ito (2008) without black, then Tol's "muted" (2021): told apart with any common colour vision.
 # fmt: off
@@ -128,8 +134,8 @@ def load_taxonomy(name: str | Path) -> Taxonomy:
     """Read a shipped taxonomy by name, or a YAML file.
 
     Args:
-        name: one of `list_taxonomies()`, or the path of a `.yaml` file with `name` and `classes` (each with `name` and,
-            if wished, `code`, `colour`, `synonyms`, `prompts`, `within`).
+        name: one of `list_taxonomies()`, `background`, or the path of a `.yaml` file with `name` and `classes` (each
+            with `name` and, if wished, `code`, `colour`, `synonyms`, `prompts`, `within`).
 
     Raises:
         TaxonomyError: the name is unknown (the nearest is suggested), or the file is broken (file, class and problem).
@@ -138,6 +144,8 @@ def load_taxonomy(name: str | Path) -> Taxonomy:
     text = str(name)
     if not isinstance(name, Path) and not text.lower().endswith((".yaml", ".yml")):
         known = list_taxonomies()
+        if text == BACKGROUND:
+            return _read(BACKGROUND_FILE)
         if text not in known:
             near = difflib.get_close_matches(text.lower().replace("_", "-"), known, n=1, cutoff=0.5)
             hint = f" Did you mean '{near[0]}'?" if near else ""
