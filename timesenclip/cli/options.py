@@ -156,8 +156,8 @@ Against = Annotated[
         "--against",
         metavar="PHRASE|NAME|FILE",
         help="With one phrase alone: what it is compared with, instead of the list `background` of general "
-        "phrases: phrases (repeat it), or a class list by name or YAML file. The phrase fits where it describes a place "
-        "better than those of them that mean something else.",
+        "phrases: phrases (repeat it), or a class list by name or YAML file. The phrase fits where it describes a "
+        "place better than those of them that mean something else.",
         rich_help_panel=QUERY,
     ),
 ]
