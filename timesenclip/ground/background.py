@@ -6,11 +6,13 @@ The shipped background is background.yaml; any class list can take its place.
 A phrase does not compete with background phrases that name the same thing, are more general, or are a kind of it: maize
 must not lose to a maize field, nor to cropland. Which those are is read from the text vectors and from `within`:
 
-    near (0.6)   the background phrase, and every more general one, does not compete
-    same (0.8)   nor does any kind of it
+    near: at least 0.6, and 0.1 less than the nearest at most: the background phrase does not compete, nor what is more
+        general
+    same: at least 0.8, and 0.05 less than the nearest at most: nor does any kind of it
 
-Both are places between 0, the mean cosine of background phrases with each other, and 1, the same vector, so that they
-mean the same for towers whose cosines are all high.
+The numbers are places between 0, the mean cosine of background phrases with each other, and 1, the same vector, so that
+they mean the same for towers whose cosines are all high. The limits below the nearest keep siblings apart: to a spruce
+forest an oak forest is near, but spruce forest is nearer, so that oak forest competes.
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ from timesenclip.ground.tower import GroundTower
 __all__ = ["Background", "as_background", "embed_background", "load_background", "phrase_texts"]
 
 _NEAR, _SAME = 0.6, 0.8
+_NEAR_THE_NEAREST, _SAME_AS_THE_NEAREST = 0.1, 0.05
 
 
 @cache
@@ -80,9 +83,11 @@ class Background:
             if known & {loose_name(name) for name in (taxon.name, *taxon.synonyms)}:
                 alike[j] = 1.0
         above = _above(self.taxonomy.classes)  # (J, J)
-        kinds = above[:, alike >= _SAME].any(axis=1)
+        nearest = alike.max()
+        same = (alike >= _SAME) & (alike >= nearest - _SAME_AS_THE_NEAREST)
+        kinds = above[:, same].any(axis=1)
         # A kind of the phrase may be a kind of something else, too, with which the phrase does compete.
-        near = (alike >= _SAME) | ((alike >= _NEAR) & ~kinds)
+        near = same | ((alike >= _NEAR) & (alike >= nearest - _NEAR_THE_NEAREST) & ~kinds)
         return np.asarray(~(kinds | above[near].any(axis=0)))
 
 

@@ -62,6 +62,12 @@ def test_a_kind_competes_with_the_other_kinds_of_its_group(background: Backgroun
     assert "olive grove" not in kin(background, tower, "a vineyard")
 
 
+def test_siblings_that_are_near_in_text_compete(background: Background, tower: GroundTower) -> None:
+    found = kin(background, tower, "spruce forest")
+    assert {"spruce forest", "coniferous forest", "trees"} <= found
+    assert not {"oak forest", "broadleaved forest", "birch forest"} & found
+
+
 def test_the_same_name_is_kin_whatever_the_tower_makes_of_it(background: Background) -> None:
     nothing = np.zeros((1, background.vectors.shape[1]), dtype=np.float32)
     left_out = ~background.competitors(nothing, ("Rice Paddy",))
