@@ -125,7 +125,7 @@ def _compare(
         transitions=() if classes is None else pair.classes.transitions(classes, grid.pixel_m),
         months=marks.month_shares(),
     )
-    files["statistics"] = _write_statistics(result, first, second)
+    files["statistics"] = _write_statistics(result, first, second, None if pair.queries is None else pair.queries[0])
     return result
 
 
@@ -162,12 +162,13 @@ def _check_cubes(cubes: tuple[AreaSource, AreaSource], stores: tuple[EmbeddingSt
         cube.check_offset(store.period)
 
 
-def _write_statistics(result: ChangeResult, first: EmbeddingStore, second: EmbeddingStore) -> Path:
+def _write_statistics(result: ChangeResult, first: EmbeddingStore, second: EmbeddingStore, query: Query | None) -> Path:
     path = result.folder / "change.json"
     content = {
         "before": {"store": str(first.path), "period": first.info.period},
         "after": {"store": str(second.path), "period": second.info.period},
         "checkpoint": {"name": first.info.checkpoint, "digest": first.info.digest},
+        **({} if query is None or query.rivals is None else {"against": query.rivals.about}),
         **{key: value for key, value in asdict(result).items() if key not in ("folder", "files")},
     }
     if not math.isfinite(result.threshold):

@@ -43,6 +43,7 @@ def map_cube(
     every: Every = "month",
     outliers: Outliers = "drop",
     templates: str | Sequence[str] = "default",
+    against: Taxonomy | str | Path | Sequence[str] | None = None,
     unknown_below: float | None = None,
     min_clear: int = 0,
     scores: bool = True,
@@ -64,6 +65,7 @@ def map_cube(
         period, every: what is read of an opened area; a `Cube` is taken as it is.
         outliers: leave out outlying steps of the composites, or keep them (see `timesenclip.eo.outliers`).
         templates: prompt templates.
+        against: with one phrase alone, what it is compared with instead of the shipped background.
         unknown_below: cosine below which a pixel is unknown, instead of the checkpoint's; -1: never.
         min_clear: pixels with fewer clear observations are nodata.
         scores: also write one score band a class.
@@ -89,7 +91,7 @@ def map_cube(
     grid = AreaGrid.of(source)
     side = block_side(source, block)
     _check_arguments(grid, min_clear, zones)
-    query = make_query(chosen, taxonomy, templates=templates)
+    query = make_query(chosen, taxonomy, templates=templates, against=against, unknown_below=unknown_below)
     source.check_offset(period)
     plain = Model(chosen.encoder, chosen.config, digest=chosen.digest)  # without its tower, which blocks do not need
     with map_folder(out, "map", MAP_FILES) as folder, _finished_blocks(folder) as parts:

@@ -24,6 +24,7 @@ from timesenclip.tasks.parquet import (
     embedding_column,
     open_table,
 )
+from timesenclip.tasks.phrase_alone import rivals_of
 
 if TYPE_CHECKING:
     from timesenclip.model.checkpoint import Model
@@ -88,6 +89,7 @@ def classify_table(
     model: Model,
     out: str | Path | None = None,
     templates: str | Sequence[str] = "default",
+    against: Taxonomy | str | Path | Sequence[str] | None = None,
     prior_correction: bool = False,
     unknown_below: float | None = None,
     head: str | Path | None = None,
@@ -101,7 +103,7 @@ def classify_table(
         taxonomy: a taxonomy, its name, a YAML file, or a list of phrases: the K classes.
         model: the model; with a head, the one that `adapted` gives.
         out: Parquet file to write (docs/cli.md says its columns); None: none.
-        templates, unknown_below: as `classify`.
+        templates, against, unknown_below: as `classify`.
         prior_correction: as `classify`, over the whole table, which is then read at once.
         head: where the model's head lies, for the file's provenance.
         progress: called with (points done, 0).
@@ -126,6 +128,9 @@ def classify_table(
         "unknown_below": unknown_below,
         "prior_correction": prior_correction,
     }
+    rivals = rivals_of(classes, model.tower, against=against, templates=templates)
+    if rivals is not None:
+        query["against"] = rivals.about
     with open_table(file, classify_schema(classes.names)) as table:
         for series in reading.batches(model, whole=prior_correction):
             result = classify(
@@ -133,6 +138,7 @@ def classify_table(
                 classes,
                 model=model,
                 templates=templates,
+                against=against,
                 prior_correction=prior_correction,
                 unknown_below=unknown_below,
             )

@@ -69,7 +69,8 @@ class ClassBlock:
         """Classify the pixels of a block by their scores.
 
         Args:
-            scores: (Y * X, K) cosines, row by row; NaN where a pixel was not seen, or not often enough.
+            scores: (Y * X, K) cosines as `Query.scores` gives them, row by row; NaN where a pixel was not seen, or not
+                often enough.
             query: the K classes and their calibration.
             clear: (Y, X) clear observations.
             colour: (Y, X, 3) true colour, as in the store.
@@ -80,7 +81,7 @@ class ClassBlock:
         shape = (clear.shape[0], clear.shape[1])
         with np.errstate(invalid="ignore"):
             predictions = query.classify(scores)
-        seen, sure, count = predictions.seen, predictions.confidence, scores.shape[1]
+        seen, sure, count = predictions.seen, predictions.confidence, predictions.scores.shape[1]
         label = predictions.label_index[seen] % (count + 1)  # -1, unknown, comes last
         filled = np.where(seen[:, None], predictions.scores, SCORE_NODATA).astype(np.float32) if keep_scores else None
         return cls(
