@@ -83,12 +83,15 @@ def embed_area(
 
 
 def _report_plan(plan: AreaPlan, *, as_json: bool) -> None:
+    from timesenclip.eo.band_presence import describe_bands
+
     facts: dict[str, Any] = {**asdict(plan), "hours": plan.hours}
     if as_json:
         print_json(facts)
         return
     rows = [
         ("area", f"{plan.shape[1]} x {plan.shape[0]} pixels, {plan.inside / plan.pixels:.0%} of them in the area"),
+        ("bands", describe_bands(plan.bands)),
         ("blocks", f"{plan.blocks} of {plan.block} x {plan.block}"),
         ("to read", _size(plan.read_bytes) + " before compression" if plan.read_bytes is not None else "unknown"),
         ("store", _size(plan.output_bytes)),
