@@ -238,17 +238,9 @@ def open_area(cube: Path | None, area: AreaOptions, read: opt.InputOptions) -> A
     Raises:
         InputError: options that do not go together.
     """
-    from timesenclip.eo.band_presence import absent_bands, describe_bands
-
-    source: AreaSource = (
-        search_area(area, read.span, units=read.units)
-        if cube is None
-        else open_cube_with_options(cube, area, read.units)
-    )
-    there = source.bands_there()
-    if absent_bands(there):
-        note(f"{source.source_name}: bands {describe_bands(there)}")
-    return source
+    if cube is None:
+        return search_area(area, read.span, units=read.units)
+    return open_cube_with_options(cube, area, read.units)
 
 
 def search_area(area: AreaOptions, span: str | int | None, *, units: Units = "auto") -> StacSource:
