@@ -15,6 +15,7 @@ import rasterio
 import xarray as xr
 
 import timesenclip
+from timesenclip.bands import BAND_NAMES
 
 from .conftest import cube_dataset, long_frame, maize_dn, wide_frame
 
@@ -124,7 +125,7 @@ def double_date(dataset: xr.Dataset) -> xr.Dataset:
 
 CUBE_CASES = {
     "without a CRS": (lambda d: d.drop_vars("spatial_ref"), [], r"CRS"),
-    "missing band": (lambda d: d.drop_vars("B8A"), [], r"missing band B8A"),
+    "no known band": (lambda d: d.drop_vars([*BAND_NAMES]), [], r"no known band.*expected at least one of B02"),
     "unsorted dates": (swap_dates, ["--strict"], r"(?i)(sorted|order|increas)"),
     "duplicate dates": (double_date, [], r"(?i)(duplicate|twice|more than once)"),
     "all cloud": (lambda d: d.assign(SCL=d["SCL"] * 0 + 9), [], r"(?i)(clear|cloud)"),

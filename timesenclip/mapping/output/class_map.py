@@ -151,6 +151,7 @@ class ClassBlock:
         pixels = concatenate([pixel.series for pixel in self.typical.values()]) if self.typical else None
         for name in _SERIES_ARRAYS:
             arrays[f"typical_{name}"] = np.zeros(0) if pixels is None else getattr(pixels, name)
+        arrays["typical_bands"] = np.zeros((0, 0, 0), dtype=np.bool_) if pixels is None else pixels.bands_seen()
         # Shared: a worker of a cluster that was given up may still be writing the same block.
         with atomic_file(path, shared=True) as file:
             np.savez(file, **arrays)
@@ -166,8 +167,11 @@ class ClassBlock:
             arrays: dict[str, Any] = dict(file)
         classes, counts = arrays.pop("typical_class"), arrays.pop("typical_count")
         series = {name: arrays.pop(f"typical_{name}") for name in _SERIES_ARRAYS}
+        bands = arrays.pop("typical_bands", None)  # blocks of earlier versions have all bands
         typical = {}
         if len(classes):
+            if bands is not None and not np.array_equal(bands.any(axis=2), bands.all(axis=2)):
+                series["band_valid"] = bands
             pixels = PixelSeries(sample_id=tuple(map(str, range(len(classes)))), **series)
             pixels = series_without_outliers(pixels, "keep")  # the block was judged when it was read
             rows = enumerate(zip(classes, counts, strict=True))
