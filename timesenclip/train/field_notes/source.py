@@ -28,9 +28,9 @@ from timesenclip.model.encoder import PRESETS, EncoderConfig, SeriesEncoder
 from timesenclip.train.batches import Batch, Lessons, Question, draw_seed
 from timesenclip.train.field_notes.augmentation import places_augmentation
 from timesenclip.train.field_notes.calibrate import calibrate_and_measure
-from timesenclip.train.field_notes.lessons import kinds_of_classes, restricted, teach_real, teach_simulated
+from timesenclip.train.field_notes.lessons import kinds_of_classes, restricted, teach_real, teach_simulated, with_votes
 from timesenclip.train.field_notes.notes import ClassList, FieldNotes
-from timesenclip.train.field_notes.places import Places, exact_mixture, simulated_places
+from timesenclip.train.field_notes.places import Places, exact_mixture, group_weights, simulated_places
 from timesenclip.train.field_notes.real_sets import RealSet, read_real_sets
 from timesenclip.train.field_notes.teacher import load_teacher
 from timesenclip.train.recipe import FieldNotesRecipe, recipe_digest
@@ -98,7 +98,7 @@ class FieldNotesSource:
         self._real_count = round(self.recipe.batch_size * world.real_share)
 
     def _real_places(self, sets: list[RealSet]) -> tuple[Places, Tensor]:
-        """The real places, and how often each is drawn: rare kinds of a set more often than their share."""
+        """The real places, and the weight by which each is drawn: rare kinds of a set more often than their share."""
         taught = None
         if self._teacher is not None:
             taught = teach_real(self._teacher, sets, balance=self.recipe.world.teacher_balance)
@@ -106,7 +106,8 @@ class FieldNotesSource:
         for number, real in enumerate(sets):
             mixture, likely = real.mixture, None
             if taught is not None:
-                likely = restricted(taught[number].probabilities, mixture, self._dynamic_world)
+                probabilities = with_votes(taught[number].probabilities, real.votes)
+                likely = restricted(probabilities, mixture, self._dynamic_world)
                 unlabelled = mixture.sum(axis=1, keepdims=True) == 0
                 mixture = np.where(unlabelled, likely @ kinds_of_classes(), mixture)
             made = Places.of(
@@ -119,8 +120,10 @@ class FieldNotesSource:
                 likely=likely,
             )
             places.append(made)
-            weights.append(torch.bincount(made.mixture.argmax(dim=1))[made.mixture.argmax(dim=1)].float().rsqrt())
-        return functools.reduce(operator.add, places), torch.cat(weights)
+            first = made.mixture.argmax(dim=1)
+            weights.append(torch.bincount(first)[first].float().rsqrt())
+        joined = functools.reduce(operator.add, places)
+        return joined, group_weights(joined.mixture, torch.cat(weights))
 
     def stream(self, first: int) -> Iterator[Batch]:
         """Yield this process's share of the batches from number `first` on."""
