@@ -120,7 +120,7 @@ def classify_table(
     classes = as_taxonomy(taxonomy)
     summary = TableSummary(classes.names)
     reading = _Reading(points, read_options)
-    query = {
+    query: dict[str, Any] = {
         "taxonomy": classes.name,
         "templates": templates,
         "head": None if head is None else str(head),
