@@ -101,11 +101,13 @@ SCL_CLASSES: dict[int, str] = {
 """Scene classification values. Source: ESA, Sen2Cor, scene classification."""
 
 _EARTH_SEARCH_NAMES = {"rededge1": "B05", "rededge2": "B06", "rededge3": "B07"}
+_SHORTWAVE_NAMES = {"swir1": "B11", "swir2": "B12"}
 _ALIASES: dict[str, str] = (
     {band.name.lower(): band.name for band in BANDS}
     | {band.name.lower().replace("b0", "b"): band.name for band in BANDS}
     | {band.common_name: band.name for band in BANDS}
     | _EARTH_SEARCH_NAMES
+    | _SHORTWAVE_NAMES
 )
 _PREFIX = re.compile(r"^(?:s2[-_]l2a[-_]|sentinel2[-_]|optical[-_]|s2[-_])")
 

@@ -17,7 +17,17 @@ from timesenclip.eo.area import read_blocks
 from timesenclip.eo.cube.open import open_cube, read_cube
 from timesenclip.eo.points.read import iter_points, read_attributes, read_points
 from timesenclip.errors import DegradedInputWarning
+from timesenclip.model.checkpoint import Model
+from timesenclip.model.checkpoint_config import CheckpointConfig, encoder_fields
+from timesenclip.model.encoder import PRESETS, SeriesEncoder
+from timesenclip.model.substitute import with_near_infrared
 
+_CONFIG = {
+    "name": "t",
+    "encoder": encoder_fields(PRESETS["tiny"]),
+    "normalisation": "sqrt",
+    "tower": {"name": "compact", "dim": PRESETS["tiny"].embed_dim},
+}
 TABLES = {  # points, whether B8A is there
     "2021_BEL_dummy.parquet": (100, False),
     "2022_FRA_LPIS_POLY_110.geoparquet": (500, False),
@@ -31,7 +41,6 @@ def table(request: pytest.FixtureRequest, shared_data: Path) -> Path:
     return shared_data / "worldcereal" / request.param
 
 
-@pytest.mark.filterwarnings("ignore:.*B8A is absent:timesenclip.errors.DegradedInputWarning")
 def test_worldcereal_tables(table: Path) -> None:
     series = read_points(table)
     assert len(series) == TABLES[table.name][0]
@@ -49,16 +58,21 @@ def test_worldcereal_tables(table: Path) -> None:
     assert sum(int(piece.valid.sum()) for piece in pieces) == int(series.valid.sum())
 
 
-def test_the_missing_band_is_said(table: Path) -> None:
-    if TABLES[table.name][1]:
-        assert "substituted" not in read_points(table).provenance  # warnings are errors here
+def test_the_missing_band_is_missing_until_an_encoder_needs_it(table: Path) -> None:
+    series = read_points(table)  # warnings are errors here
+    seen = series.bands_seen().any(axis=(0, 1))
+    assert seen.all() or list(np.flatnonzero(~seen)) == [band_index("B8A")]
+    assert seen.all() == TABLES[table.name][1]
+    needy = Model(SeriesEncoder(PRESETS["tiny"]), CheckpointConfig.model_validate(_CONFIG))
+    if seen.all():
+        assert with_near_infrared(series, needy) is series
         return
     with pytest.warns(DegradedInputWarning, match="B8A is absent"):
-        series = read_points(table)
-    assert series.provenance["substituted"] == "B8A by B08"
+        filled = with_near_infrared(series, needy)
+    assert filled.provenance["substituted"] == "B8A by B08"
+    assert (filled.bands_seen().all(axis=2) == filled.valid).all()
 
 
-@pytest.mark.filterwarnings("ignore:.*B8A is absent:timesenclip.errors.DegradedInputWarning")
 def test_months_of_a_long_table_are_the_values_of_the_file(shared_data: Path) -> None:
     path = shared_data / "worldcereal" / "2022_FRA_LPIS_POLY_110.geoparquet"
     series, frame = read_points(path), pd.read_parquet(path)
@@ -71,7 +85,6 @@ def test_months_of_a_long_table_are_the_values_of_the_file(shared_data: Path) ->
     assert np.allclose(series.reflectance[point, step, band_index("B11")], expected, atol=1e-6)
 
 
-@pytest.mark.filterwarnings("ignore:.*B8A is absent:timesenclip.errors.DegradedInputWarning")
 def test_most_years_are_those_the_labels_are_of(shared_data: Path) -> None:
     path = shared_data / "worldcereal" / "2022_FRA_LPIS_POLY_110.geoparquet"
     series = read_points(path)

@@ -247,7 +247,7 @@ def search_area(area: AreaOptions, span: str | int | None, *, units: Units = "au
     """Search for scenes of --aoi, and print on stderr how many were found.
 
     Raises:
-        InputError: no area or no period was given, or --units reflectance.
+        InputError: no area or no period was given, or --units that scenes do not have.
     """
     from timesenclip.eo.stac.open import DEFAULT_CATALOG, open_stac
 
@@ -255,10 +255,8 @@ def search_area(area: AreaOptions, span: str | int | None, *, units: Units = "au
         raise InputError("--aoi was not given; give the area to search for.")
     if span is None:
         raise InputError("--aoi needs a period: give --period 2023, or months such as 2022-11..2023-10.")
-    if units == "reflectance":
-        raise InputError(
-            "--units reflectance cannot be used with --aoi, since scenes hold digital numbers; leave it out."
-        )
+    if units not in ("auto", "dn"):
+        raise InputError(f"--units {units} cannot be used with --aoi, since scenes hold digital numbers; leave it out.")
     source = open_stac(
         area.aoi,
         span,

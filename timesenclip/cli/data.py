@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -69,6 +69,7 @@ def points(
     units: opt.Units = "auto",
     offset_dn: opt.OffsetDn = None,
     step: opt.Step = "month",
+    sensor: opt.Sensor = "auto",
     overwrite: opt.Overwrite = False,
     strict: opt.Strict = False,
     as_json: opt.Json = False,
@@ -82,7 +83,9 @@ def points(
     if span is None:
         raise InputError("A training store needs one period for all points; give --year 2018 or --period.")
     check_store_folder(output, overwrite=overwrite)
-    read = read_points(table, period=span, units=units, offset_dn=offset_dn or 0, step=opt.step_length(step))
+    # Every step is kept: a store is trained on too, and what reads it to answer leaves the outlying ones out.
+    how: dict[str, Any] = {"step": opt.step_length(step), "sensor": sensor, "outliers": "keep"}
+    read = read_points(table, period=span, units=units, offset_dn=offset_dn or 0, **how)
     series = composite_series(read, every="month", period=span)
     store = store_points([series], output, source=str(table), overwrite=overwrite)
     _report(len(store), "places", str(output), {}, as_json=as_json)

@@ -60,7 +60,9 @@ def paper(
     if scenic is None and read.span is not None:
         raise InputError(f"--period {read.span} was given without --scenic; a training store has its own period.")
     if scenic is None:
-        src.refuse_given(context, ("offset_dn", "step"), "tells how points are read, but --scenic was not given")
+        src.refuse_given(
+            context, ("offset_dn", "step", "sensor"), "tells how points are read, but --scenic was not given"
+        )
     if not is_store(store):
         raise InputError(f"`evaluate paper` needs one training store (`data sen4map` makes it), not '{store}'.")
     photographs, models = comparison.photographs(), comparison.models()
@@ -75,6 +77,7 @@ def paper(
             external=models,
             scenic=None if scenic is None or votes is None else _voted(scenic, votes, read, strict),
             block_deg=sampling.block_deg,
+            outliers=read.outliers,
             seed=sampling.seed,
             draws=sampling.draws,
             progress=progress,

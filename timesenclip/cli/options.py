@@ -95,8 +95,20 @@ Year = Annotated[
     int | None, typer.Option("--year", metavar="YEAR", help="Short for --period YEAR.", rich_help_panel=INPUT)
 ]
 Units = Annotated[
-    Literal["auto", "dn", "reflectance"],
-    typer.Option("--units", help="Units of the values; DN is reflectance x 10000.", rich_help_panel=INPUT),
+    Literal["auto", "dn", "reflectance", "landsat-c2"],
+    typer.Option(
+        "--units",
+        help="Units of the values; DN is reflectance x 10000, landsat-c2 the numbers of Landsat Collection 2.",
+        rich_help_panel=INPUT,
+    ),
+]
+Sensor = Annotated[
+    Literal["auto", "sentinel-2", "sentinel-2-10m", "rgb", "landsat", "hls-l30", "hls-s30", "brazil-data-cube"],
+    typer.Option(
+        "--sensor",
+        help="Whose band names the columns of a table are; auto decides by names that only one sensor has.",
+        rich_help_panel=INPUT,
+    ),
 ]
 Every = Annotated[
     Literal["month", "dekad", "quarter", "year"],
@@ -108,6 +120,14 @@ Step = Annotated[
         "--step",
         metavar="NAME|DAYS",
         help="Length of a wide table's step: month, dekad, quarter, year, or a number of days.",
+        rich_help_panel=INPUT,
+    ),
+]
+OutliersOption = Annotated[
+    Literal["drop", "keep"],
+    typer.Option(
+        "--outliers",
+        help="drop leaves out steps that stand out as clouds do that were not masked; keep reads all steps.",
         rich_help_panel=INPUT,
     ),
 ]
@@ -271,6 +291,7 @@ class InputOptions:
     year: Year = None
     units: Units = "auto"
     every: Every = "month"
+    outliers: OutliersOption = "drop"
 
     def __post_init__(self) -> None:
         """Refuse --period beside --year, and what is no period, before a command opens anything."""
@@ -295,13 +316,18 @@ class PointOptions(InputOptions):
 
     offset_dn: OffsetDn = None
     step: Step = "month"
+    sensor: Sensor = "auto"
 
     @property
     def reading(self) -> dict[str, Any]:
-        """As `read_points` takes them; an offset and a step only where they were stated, as cubes have no step."""
+        """As `read_points` takes them; what cubes do not have, or is as usual, only where it was stated."""
         stated: dict[str, Any] = {} if self.offset_dn is None else {"offset_dn": self.offset_dn}
         if self.step != "month":
             stated["step"] = step_length(self.step)
+        if self.sensor != "auto":
+            stated["sensor"] = self.sensor
+        if self.outliers != "drop":
+            stated["outliers"] = self.outliers
         return super().reading | stated
 
 

@@ -3,6 +3,7 @@
     FOLDER/zarr.json          what it holds: months, bands, patch size, how it was composited
     FOLDER/dn                 (N, T, C) or (N, T, C, Y, X) uint16, DN (reflectance x 10000), 65535 = missing; sharded
     FOLDER/observations       (N, T) uint8, clear observations behind each month, 0 = missing
+    FOLDER/bands              (N, T) uint16, bit c = band c was seen; only where some month lacks a band (version 2)
     FOLDER/index.parquet      one row a place: `row` in the arrays, `sample_id`, `lon`, `lat`, `first_month`, labels
 
 The T steps of a place are consecutive calendar months from its `first_month`. All training data become such a store;
@@ -11,7 +12,7 @@ The T steps of a place are consecutive calendar months from its `first_month`. A
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -32,10 +33,24 @@ from timesenclip.series import PixelSeries
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["FORMAT_VERSION", "SeriesStore", "import_zarr", "stored_reflectance"]
+__all__ = [
+    "BAND_MASKS",
+    "FORMAT_VERSION",
+    "FORMAT_VERSION_BANDS",
+    "SeriesStore",
+    "bits_of_bands",
+    "import_zarr",
+    "seen_bands",
+    "stored_reflectance",
+]
 
 FORMAT_VERSION = 1
-"""Version of the layout; a store of another version is refused."""
+"""Version of the layout where every month has all bands."""
+FORMAT_VERSION_BANDS = 2
+"""Version of a store with the array `bands`, which versions of this package before it would read as if all were there.
+A store of any other version is refused."""
+BAND_MASKS = "band_masks"
+"""Attribute: whether the store has the array `bands`."""
 
 
 def import_zarr() -> Any:
@@ -88,10 +103,10 @@ class SeriesStore:
             raise DataNotFoundError(
                 f"Cannot read the training store '{root}' ({shorten_error(error)}); convert the data again."
             ) from error
-        if attributes.get("format_version") != FORMAT_VERSION:
+        if attributes.get("format_version") not in (FORMAT_VERSION, FORMAT_VERSION_BANDS):
             raise InputError(
                 f"'{root}' has format_version {attributes.get('format_version')!r}; this version reads "
-                f"{FORMAT_VERSION}. Convert the data again."
+                f"{FORMAT_VERSION} and {FORMAT_VERSION_BANDS}. Convert the data again."
             )
         lacking = {"row", "sample_id", "lon", "lat", "first_month"} - set(index.columns)
         if lacking:
@@ -117,26 +132,29 @@ class SeriesStore:
         Raises:
             InputError: the arrays are damaged, or not those of such a store.
         """
+        dn, observations = self._read(("dn", "observations"), rows)
+        return dn, observations
+
+    def band_bits(self, rows: NDArray[np.integer] | slice | None = None) -> NDArray[np.uint16] | None:
+        """(n, T) which bands each month has, for `seen_bands`; None where every month has all of them.
+
+        Raises:
+            InputError: as `arrays`.
+        """
+        return self._read(("bands",), rows)[0] if self.attributes.get(BAND_MASKS) else None
+
+    def _read(self, names: Sequence[str], rows: NDArray[np.integer] | slice | None) -> list[NDArray[Any]]:
         _ = self._are_checked
         row = self.index["row"].to_numpy()[slice(None) if rows is None else rows]
         try:
-            return self._read(row, whole=rows is None)
+            group = import_zarr().open_group(str(self.folder), mode="r")
+            return [_rows_of(group[name], row, whole=rows is None) for name in names]
         # What Zarr and its codecs raise of a chunk that is cut short or holds something else.
         except (ValueError, RuntimeError, LookupError, TypeError) as error:
             raise InputError(
                 f"The training store '{self.folder}' has a damaged chunk ({shorten_error(error)}); convert the data "
                 "again."
             ) from error
-
-    def _read(self, row: NDArray[np.integer], *, whole: bool) -> tuple[NDArray[np.uint16], NDArray[np.uint8]]:
-        group = import_zarr().open_group(str(self.folder), mode="r")
-        if len(row) and np.array_equal(row, np.arange(row[0], row[0] + len(row))):
-            span = slice(int(row[0]), int(row[-1]) + 1)
-            return np.asarray(group["dn"][span]), np.asarray(group["observations"][span])
-        end = int(row.max()) + 1
-        if whole and end <= 4 * len(row):  # a few rows are left out: reading all and choosing in memory is faster
-            return np.asarray(group["dn"][:end])[row], np.asarray(group["observations"][:end])[row]
-        return np.asarray(group["dn"].oindex[row]), np.asarray(group["observations"].oindex[row])
 
     @cached_property
     def _are_checked(self) -> bool:
@@ -147,7 +165,10 @@ class SeriesStore:
         """
         patch = (self.patch_size,) * 2 if self.patch_size > 1 else ()
         steps, last = int(self.attributes["steps"]), int(self.index["row"].max())
-        for name, kind, tail in (("dn", "uint16", (len(BAND_NAMES), *patch)), ("observations", "uint8", ())):
+        arrays = [("dn", "uint16", (len(BAND_NAMES), *patch)), ("observations", "uint8", ())]
+        if self.attributes.get(BAND_MASKS):
+            arrays.append(("bands", "uint16", ()))
+        for name, kind, tail in arrays:
             try:
                 for _ in zarr_entries(str(self.folder / name)):
                     pass
@@ -176,9 +197,11 @@ class SeriesStore:
         chosen = self.index.iloc[np.arange(len(self))[slice(None) if rows is None else rows]]
         months = chosen["first_month"].to_numpy().astype("datetime64[M]")[:, None] + np.arange(dn.shape[1] + 1)
         days = months.astype("datetime64[D]")  # (n, T + 1)
+        bits = self.band_bits(rows)
+        bands = None if bits is None else seen_bands(bits)
         valid = observations > 0
         return PixelSeries(
-            reflectance=stored_reflectance(dn, valid),
+            reflectance=stored_reflectance(dn, valid, bands),
             valid=valid,
             start=days[:, :-1].copy(),
             end=days[:, 1:].copy(),
@@ -186,7 +209,17 @@ class SeriesStore:
             lon_deg=chosen["lon"].to_numpy(dtype=np.float64),
             lat_deg=chosen["lat"].to_numpy(dtype=np.float64),
             provenance={"source": str(self.folder), **{k: v for k, v in self.attributes.items() if k != "bands"}},
+            band_valid=bands,
         )
+
+
+def _rows_of(array: Any, row: NDArray[np.integer], *, whole: bool) -> NDArray[Any]:
+    if len(row) and np.array_equal(row, np.arange(row[0], row[0] + len(row))):
+        return np.asarray(array[int(row[0]) : int(row[-1]) + 1])
+    end = int(row.max()) + 1
+    if whole and end <= 4 * len(row):  # a few rows are left out: reading all and choosing in memory is faster
+        return np.asarray(np.asarray(array[:end])[row])
+    return np.asarray(array.oindex[row])
 
 
 def _check_index(index: pd.DataFrame, root: Path) -> None:
@@ -234,9 +267,30 @@ def _check_attributes(attributes: Mapping[str, Any], root: Path) -> None:
         )
 
 
-def stored_reflectance(dn: NDArray[np.uint16], valid: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Reflectance float32, 0 where missing, of stored DN (N, T, C) or (N, T, C, Y, X); `valid` is (N, T)."""
+def stored_reflectance(
+    dn: NDArray[np.uint16], valid: NDArray[np.bool_], bands: NDArray[np.bool_] | None = None
+) -> NDArray[np.float32]:
+    """Reflectance float32, 0 where missing, of stored DN (N, T, C) or (N, T, C, Y, X).
+
+    Args:
+        dn: as stored.
+        valid: (N, T).
+        bands: (N, T, C) as `PixelSeries.band_valid`.
+    """
     reflectance = dn.astype(np.float32)
     reflectance /= np.float32(QUANTIFICATION)
     reflectance[~valid] = 0.0
+    if bands is not None:
+        reflectance[~bands] = 0.0
     return reflectance
+
+
+def bits_of_bands(seen: NDArray[np.bool_]) -> NDArray[np.uint16]:
+    """(N, T) with bit c set where band c of `seen` (N, T, C) is there."""
+    weights = 1 << np.arange(len(BAND_NAMES), dtype=np.uint16)
+    return np.asarray((seen * weights).sum(axis=2), dtype=np.uint16)
+
+
+def seen_bands(bits: NDArray[np.uint16]) -> NDArray[np.bool_]:
+    """(N, T, C) which bands are there; the inverse of `bits_of_bands`."""
+    return np.asarray((bits[..., None] >> np.arange(len(BAND_NAMES), dtype=np.uint16)) & 1, dtype=np.bool_)

@@ -14,7 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timesenclip.bands import BAND_NAMES
-from timesenclip.data.store import FORMAT_VERSION, SeriesStore, import_zarr
+from timesenclip.data.store import (
+    BAND_MASKS,
+    FORMAT_VERSION,
+    FORMAT_VERSION_BANDS,
+    SeriesStore,
+    bits_of_bands,
+    import_zarr,
+)
+from timesenclip.eo.outliers import OUTLYING_STEPS
 from timesenclip.eo.radiometry import MISSING_DN, QUANTIFICATION
 from timesenclip.errors import InputError
 from timesenclip.files import atomic_path, json_text, plain, write_json
@@ -30,7 +38,7 @@ __all__ = ["StoreWriter", "check_store_folder", "store_points", "write_index"]
 
 _CHUNK, _SHARD = 512, 8192
 _STORE_FILE = re.compile(
-    r"index\.parquet|plan\.json|parts/\.?part-.*|((dn|observations)/)?"
+    r"index\.parquet|plan\.json|parts/\.?part-.*|((dn|observations|bands)/)?"
     r"(zarr\.json|zarr\.[0-9a-f]{32}\.partial|c(/\d+)*(\.[0-9a-f]{32}\.partial)?)|\..+\.timesenclip-part"
 )
 """Files of a training store, relative to it."""
@@ -47,6 +55,7 @@ class StoreWriter:
         patch_size: side of the patches.
         plan: what identifies the data; a `.partial` folder of another plan is refused.
         attributes: facts about the data, which are written into the store.
+        band_masks: some months lack a band, and `write` is told which.
         overwrite: remove a training store of ours, and a `.partial` of another plan.
 
     Raises:
@@ -63,6 +72,7 @@ class StoreWriter:
         patch_size: int = 1,
         plan: Mapping[str, Any],
         attributes: Mapping[str, Any],
+        band_masks: bool = False,
         overwrite: bool = False,
     ) -> None:
         self.folder = Path(folder) if Path(folder).name else Path(folder).resolve()  # of `.`
@@ -73,11 +83,12 @@ class StoreWriter:
             raise InputError(f"'{self.scratch}' is a link, and a folder is to be made there; remove it.")
         self._parts = self.scratch / "parts"
         self._attributes = dict(attributes) | {
-            "format_version": FORMAT_VERSION,
+            "format_version": FORMAT_VERSION_BANDS if band_masks else FORMAT_VERSION,
             "bands": list(BAND_NAMES),
             "steps": steps,
             "patch_size": patch_size,
         }
+        self._attributes |= {BAND_MASKS: True} if band_masks else {}
         described = plain({"plan": plan, "count": count} | self._attributes)
         self._remove_unplanned()
         if self.scratch.is_dir() and not self._is_dropped(described):
@@ -90,6 +101,8 @@ class StoreWriter:
         per = max(1, _CHUNK // patch_size**2)
         self._create("dn", (count, steps, *tail), per, "uint16", MISSING_DN)
         self._create("observations", (count, steps), _CHUNK, "uint8", 0)
+        if band_masks:
+            self._create("bands", (count, steps), _CHUNK, "uint16", 0)
         write_json(self.scratch / "plan.json", described)
 
     def _create(self, name: str, shape: tuple[int, ...], chunk: int, dtype: str, fill: int) -> None:
@@ -142,7 +155,14 @@ class StoreWriter:
         return self._part_file(part).is_file()
 
     def write(
-        self, part: int, first: int, dn: NDArray[np.uint16], observations: NDArray[np.uint8], rows: pd.DataFrame
+        self,
+        part: int,
+        first: int,
+        dn: NDArray[np.uint16],
+        observations: NDArray[np.uint8],
+        rows: pd.DataFrame,
+        *,
+        bands: NDArray[np.uint16] | None = None,
     ) -> None:
         """Write a part: the places from `first` on.
 
@@ -151,7 +171,10 @@ class StoreWriter:
             first: position of its first place in the arrays.
             dn, observations: as in the store.
             rows: index rows with `row` already set; places that failed are left out of it.
+            bands: as in the store, with `band_masks`.
         """
+        if bands is not None:
+            self._group["bands"][first : first + len(dn)] = bands
         self._group["dn"][first : first + len(dn)] = dn
         self._group["observations"][first : first + len(dn)] = observations
         target = self._part_file(part)
@@ -282,16 +305,20 @@ def store_points(
         )
     steps, patch = pieces[0].steps, 1 if pieces[0].reflectance.ndim == 3 else pieces[0].reflectance.shape[-1]
     total = sum(map(len, pieces))
+    outliers = pieces[0].provenance.get(OUTLYING_STEPS, "kept")
+    joined = concatenate(pieces, provenance=pieces[0].provenance)
+    lacking = joined.band_valid is not None and not bool((joined.bands_seen().all(axis=2) == joined.valid).all())
     writer = StoreWriter(
         folder,
         count=total,
         steps=steps,
         patch_size=patch,
         plan={"source": source, "places": total},
-        attributes={"source": source, "compositing": "as given"},
+        attributes={"source": source, "compositing": "as given", "outliers": outliers},
+        band_masks=lacking,
         overwrite=overwrite,
     )
-    size, joined = writer.part_size(patch), concatenate(pieces, provenance=pieces[0].provenance)
+    size = writer.part_size(patch)
     months = joined.start.astype("datetime64[M]")
     if (np.diff(months.astype(np.int64), axis=1) != 1).any():
         raise InputError(f"{source}: steps are not consecutive calendar months; composite to months over one period.")
@@ -302,13 +329,15 @@ def store_points(
         rows = _index_rows(piece, first)
         if labels is not None:
             rows = pd.concat([rows, labels.iloc[first : first + size].reset_index(drop=True)], axis=1)
-        writer.write(part, first, _stored_dn(piece), piece.valid.astype(np.uint8), rows)
+        bits = bits_of_bands(piece.bands_seen()) if lacking else None
+        writer.write(part, first, _stored_dn(piece), piece.valid.astype(np.uint8), rows, bands=bits)
     return writer.finish()
 
 
 def _stored_dn(series: PixelSeries) -> NDArray[np.uint16]:
     """DN (n, T, C[, Y, X]) of a series; the inverse of `stored_reflectance`."""
-    valid = series.valid.reshape(*series.valid.shape, *(1,) * (series.reflectance.ndim - 2))
+    seen = series.valid[..., None] if series.band_valid is None else series.bands_seen()
+    valid = seen.reshape(*seen.shape, *(1,) * (series.reflectance.ndim - 3))
     rounded = np.rint(series.reflectance * QUANTIFICATION)
     return np.where(valid, rounded, MISSING_DN).clip(0, MISSING_DN).astype(np.uint16)
 

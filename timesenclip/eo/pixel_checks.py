@@ -11,16 +11,26 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from timesenclip.bands import BAND_NAMES, BANDS
 from timesenclip.eo.radiometry import LOWEST_DN, NODATA_DN, OFFSET_DAY, Units
+from timesenclip.eo.sensors import Sensor
 from timesenclip.errors import DegradedInputWarning, UnitsError
 
-__all__ = ["ENOUGH_TO_TELL", "check_dark_level", "contradicts_offset", "detect_units"]
+__all__ = ["ENOUGH_TO_TELL", "check_dark_level", "contradicts_offset", "detect_units", "tell_collection_2"]
+
+_DARKEST_C2 = 6900.0
+"""Numbers of Landsat Collection 2 below this (a reflectance of -0.01) are rare."""
+_BRIGHTEST_DN = 16_000.0
+_RED_EDGE = [BAND_NAMES.index(band.name) for band in BANDS if band.common_name.startswith("rededge")]
+_SHORTWAVE = [BAND_NAMES.index(band.name) for band in BANDS if band.common_name.startswith("swir")]
 
 ENOUGH_TO_TELL = 100
 """Observations from which on the darkest of them say whether the offset is in the data."""
 
 
-def detect_units(values: NDArray[np.generic], *, declared: Units, source_name: str) -> Literal["dn", "reflectance"]:
+def detect_units(
+    values: NDArray[np.generic], *, declared: Units, source_name: str
+) -> Literal["dn", "reflectance", "landsat-c2"]:
     """Decide whether values are DN or reflectance, and refuse a declaration that cannot be true.
 
     Args:
@@ -29,19 +39,21 @@ def detect_units(values: NDArray[np.generic], *, declared: Units, source_name: s
         source_name: file or table, for the message.
 
     Raises:
-        UnitsError: 0..10000 declared as reflectance, or 0..1 declared as DN.
+        UnitsError: 0..10000 declared as reflectance, 0..1 declared as DN, or either as numbers of Landsat.
     """
     whole = values.dtype.kind in "iu"
-    numbers = np.asarray(values, dtype=np.float64).ravel()
-    numbers = numbers[np.isfinite(numbers) & (numbers > LOWEST_DN) & ~np.isin(numbers, NODATA_DN)]
-    if declared == "auto" and (whole or numbers.size == 0):
-        return "dn" if whole else "reflectance"
+    if declared == "auto" and whole:
+        return "dn"
+    numbers = _numbers(values)
     if numbers.size == 0:
-        return "dn" if declared == "dn" else "reflectance"
+        return "reflectance" if declared == "auto" else declared
     high = float(np.percentile(numbers, 99))
     looks: Literal["dn", "reflectance"] = "dn" if high > 3.0 else "reflectance"
     if declared in ("auto", looks):
         return looks
+    if declared == "landsat-c2":
+        _require_collection_2(numbers, high, source_name)
+        return declared
     if declared == "reflectance":
         raise UnitsError(
             f"{source_name}: declared as reflectance, but values reach {high:g}; expected 0..1. These are digital "
@@ -51,6 +63,47 @@ def detect_units(values: NDArray[np.generic], *, declared: Units, source_name: s
         f"{source_name}: declared as digital numbers, but values reach only {high:g}; expected 0..10000. This is "
         "reflectance: say units 'reflectance'."
     )
+
+
+def tell_collection_2(values: NDArray[np.generic], *, sensor: Sensor, source_name: str) -> Literal["dn", "landsat-c2"]:
+    """Tell numbers of Landsat Collection 2 from reflectance x 10000; only called where values are no reflectance.
+
+    In Collection 2 a reflectance of 0 is 7273, below which nothing but noise is; of reflectances x 10000 some are far
+    below it in every series that is not of snow and clouds alone.
+
+    Args:
+        values: (N, T, C), nodata included; NaN where a band is absent.
+        sensor: whose values they are.
+        source_name: file or table, for the message.
+
+    Raises:
+        UnitsError: they look like numbers of Landsat, but nothing says that they are.
+    """
+    numbers = _numbers(values)
+    low, high = np.percentile(numbers, [5, 99]) if numbers.size else (0.0, 0.0)
+    if low < _DARKEST_C2 or np.isfinite(values[..., _RED_EDGE]).any():  # Landsat has no red edge
+        return "dn"
+    if sensor.collection_2 and (np.isfinite(values[..., _SHORTWAVE]).any() or high > _BRIGHTEST_DN):
+        return "landsat-c2"  # snow and clouds are dark in the shortwave infrared: nothing else is as bright everywhere
+    raise UnitsError(
+        f"{source_name}: 95 % of values are above {low:.0f}, as in Landsat Collection 2 (x 0.0000275 - 0.2) and unlike "
+        "reflectance x 10000 of land. Say units 'landsat-c2', or 'dn' if they are reflectance x 10000."
+    )
+
+
+def _require_collection_2(numbers: NDArray[np.float64], high: float, source_name: str) -> None:
+    middle = float(np.median(numbers))
+    if middle < _DARKEST_C2:
+        raise UnitsError(
+            f"{source_name}: declared as numbers of Landsat Collection 2, but half of the values are below {middle:g} "
+            f"and they reach {high:g}; expected 7273..43636. Say units '{'dn' if high > 3.0 else 'reflectance'}'."
+        )
+
+
+def _numbers(values: NDArray[np.generic]) -> NDArray[np.float64]:
+    """The values that are no nodata, in one row."""
+    numbers = np.asarray(values, dtype=np.float64).ravel()
+    return numbers[np.isfinite(numbers) & (numbers > LOWEST_DN) & ~np.isin(numbers, NODATA_DN)]
 
 
 def check_dark_level(

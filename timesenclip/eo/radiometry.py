@@ -43,13 +43,15 @@ __all__ = [
     "clean_dn",
     "clean_reflectance",
     "decide_offset",
+    "landsat_reflectance",
     "offset_for",
     "offsets_for",
     "to_reflectance",
     "usable_reflectance",
 ]
 
-Units = Literal["auto", "dn", "reflectance"]
+Units = Literal["auto", "dn", "reflectance", "landsat-c2"]
+"""`dn`: reflectance x 10000. `landsat-c2`: numbers of Landsat Collection 2, x 0.0000275 - 0.2."""
 
 QUANTIFICATION = 10_000.0
 """DN of a reflectance of 1."""
@@ -61,6 +63,9 @@ NODATA_DN = (0, MISSING_DN)
 LOWEST_DN = -1000
 """No observation can be as low: the darkest DN is 1, and 1000 the largest offset ever subtracted from it. What is below
 is a fill value, such as -9999 or -32768."""
+
+LANDSAT_SCALE, LANDSAT_OFFSET = 0.0000275, -0.2
+"""Reflectance of numbers of Landsat Collection 2 Level 2. Source: USGS, Collection 2 Level 2 product guide."""
 
 SATURATED = 2.0
 """Reflectance above this is no surface but a saturated or broken value; readers mark it missing."""
@@ -183,6 +188,17 @@ def clean_reflectance(values: NDArray[np.generic]) -> tuple[NDArray[np.float32],
     return np.where(valid, np.maximum(given, 0.0), 0.0).astype(np.float32), valid
 
 
+def landsat_reflectance(dn: NDArray[np.generic]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Surface reflectance of numbers of Landsat Collection 2, never below 0, and where there is an observation.
+
+    0 is its fill value in every band, and 65535 that of saturated pixels.
+    """
+    values = dn.astype(np.float32)
+    valid = np.isfinite(values) & (values > 0) & (values < MISSING_DN)
+    scaled = np.where(valid, values, 0.0) * np.float32(LANDSAT_SCALE) + np.float32(LANDSAT_OFFSET)
+    return np.where(valid, np.maximum(scaled, 0.0), 0.0).astype(np.float32), valid
+
+
 def usable_reflectance(
     values: NDArray[np.generic],
     *,
@@ -196,13 +212,15 @@ def usable_reflectance(
     Args:
         values: any shape, as `units` says: `dn`, or `reflectance`.
         units: what the values are; decided before (`detect_units`).
-        offset_dn, nodata: as `to_reflectance`; without effect on reflectance.
+        offset_dn, nodata: as `to_reflectance`; without effect on reflectance and on numbers of Landsat.
 
     Returns:
         Reflectance float32, never below 0, and a boolean array: False where missing or above `SATURATED`.
     """
     if units == "reflectance":
         reflectance, seen = clean_reflectance(values)
+    elif units == "landsat-c2":
+        reflectance, seen = landsat_reflectance(values)
     else:
         reflectance, seen = to_reflectance(values, offset_dn=offset_dn, nodata=nodata)
     return reflectance, seen & (reflectance <= SATURATED)

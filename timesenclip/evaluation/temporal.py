@@ -14,6 +14,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from timesenclip.eo.composite import masked_median
 from timesenclip.evaluation.embedding_cache import EmbeddingCache
 from timesenclip.evaluation.labels.labelled import LabelledSet
 from timesenclip.evaluation.metrics import Metrics, accuracy_ranges, compute_metrics
@@ -54,7 +55,7 @@ def keep_random_steps(series: PixelSeries, keep: int, *, rng: np.random.Generato
 
 
 def coarsen(series: PixelSeries, length: Length) -> PixelSeries:
-    """Composites of calendar quarters or years: the median of the valid steps that start in each.
+    """Composites of calendar quarters or years: the median by band of the valid steps that start in each.
 
     Source: arXiv 2508.11919, where quarterly and annual inputs are medians of monthly composites.
     """
@@ -66,19 +67,20 @@ def coarsen(series: PixelSeries, length: Length) -> PixelSeries:
     slots = int((number - first).max()) + 1
     tail = series.reflectance.shape[2:]
     values = np.zeros((len(series), slots, *tail), np.float32)
-    valid = np.zeros((len(series), slots), np.bool_)
+    seen = np.zeros((len(series), slots, tail[0]), np.bool_)
     for slot in range(slots):
-        use = series.valid & (number - first == slot)  # (N, T)
-        some = use.any(axis=1)
-        inside = np.where(use[some].reshape(*use[some].shape, *(1,) * len(tail)), series.reflectance[some], np.nan)
-        values[some, slot], valid[:, slot] = np.nanmedian(inside, axis=1), some
+        use = series.bands_seen() & (number - first == slot)[..., None]  # (N, T, C)
+        seen[:, slot] = use.any(axis=1)
+        mask = np.broadcast_to(use.reshape(*use.shape, *(1,) * (len(tail) - 1)), series.reflectance.shape)
+        values[:, slot] = masked_median(series.reflectance.swapaxes(0, 1), mask.swapaxes(0, 1))
     start = ((first + np.arange(slots)) * months).astype("datetime64[M]")
     return replace(
         series,
         reflectance=values,
-        valid=valid,
+        valid=seen.any(axis=2),
         start=start.astype("datetime64[D]"),
         end=(start + months).astype("datetime64[D]"),
+        band_valid=None if series.band_valid is None else seen,
     )
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from timesenclip.eo.outliers import Outliers
 from timesenclip.errors import InputError
 from timesenclip.ground.prompts import class_vectors
 from timesenclip.ground.taxonomy import Taxonomy, as_taxonomy
@@ -55,7 +56,7 @@ class Predictions:
     label_index: NDArray[np.int64]
     """(N,) index of the best class, -1 where unknown."""
     confidence: NDArray[np.float32]
-    """(N,) probability of the best class, 0 without a clear observation."""
+    """(N,) probability of the best class; NaN where unknown, since nothing is stated there."""
 
     @property
     def seen(self) -> NDArray[np.bool_]:
@@ -106,7 +107,7 @@ class Classification:
 
     @property
     def confidence(self) -> NDArray[np.float32]:
-        """(N,) probability of the best class."""
+        """(N,) probability of the best class; NaN where unknown."""
         return self.predictions.confidence
 
     @property
@@ -154,6 +155,7 @@ def classify(
     prior_correction: bool = False,
     temperature: float | None = None,
     unknown_below: float | None = None,
+    outliers: Outliers = "drop",
     progress: Callable[[int, int], None] | None = None,
 ) -> Classification:
     """Classify pixel series by phrases.
@@ -169,6 +171,7 @@ def classify(
             `prior_corrected`). It helps where the classes are about equally frequent, and hurts where they are not.
         temperature: instead of the checkpoint's.
         unknown_below: cosine below which a series is unknown, instead of the checkpoint's; -1 switches it off.
+        outliers: leave out outlying steps or keep them, as `embed`.
         progress: called with (done, N).
 
     Raises:
@@ -180,7 +183,7 @@ def classify(
     classes = as_taxonomy(taxonomy)
     rivals = rivals_of(classes, chosen.tower, against=against, templates=templates)
     weights = class_vectors(classes, chosen.tower, templates)
-    embeddings = embed(series, model=chosen, missing="nan", progress=progress)
+    embeddings = embed(series, model=chosen, missing="nan", outliers=outliers, progress=progress)
     calibration = chosen.config.calibration
     if rivals is not None:
         if prior_correction:
@@ -254,14 +257,14 @@ def classify_scores(
         probabilities = exponents / exponents.sum(axis=1, keepdims=True)
     best = np.where(seen, np.nan_to_num(used, nan=-2.0).argmax(axis=1), -1)
     row = np.arange(len(scores))
-    confidence = np.where(seen, probabilities[row, np.maximum(best, 0)], 0.0)
+    confidence = probabilities[row, np.maximum(best, 0)]
     if unknown_score is not None:
         best = np.where(scores[row, np.maximum(best, 0)] < unknown_score, -1, best)
     return Predictions(
         scores=scores.astype(np.float32),
         probabilities=probabilities.astype(np.float32),
         label_index=best.astype(np.int64),
-        confidence=confidence.astype(np.float32),
+        confidence=np.where(best < 0, np.nan, confidence).astype(np.float32),
     )
 
 

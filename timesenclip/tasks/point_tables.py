@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from timesenclip._version import __version__
+from timesenclip.eo.outliers import OUTLYING_STEPS, count_outlying
 from timesenclip.errors import DegradedInputWarning, InputError, NoClearObservationError
 from timesenclip.ground.taxonomy import Taxonomy, as_taxonomy
 from timesenclip.series import PixelSeries
@@ -51,7 +52,7 @@ class TableSummary:
     points: dict[str, int] = field(default_factory=dict)
     """Points by class; `unknown` is the last."""
     first: list[tuple[str, str, float]] = field(default_factory=list)
-    """`sample_id`, label and confidence of the first `SHOWN_ROWS` points."""
+    """`sample_id`, label and confidence (NaN where unknown) of the first `SHOWN_ROWS` points."""
     _confidence: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -74,7 +75,7 @@ class TableSummary:
         return self.points[UNKNOWN] / self.count
 
     def rows(self) -> list[tuple[str, int, float, float]]:
-        """Label, points, share and mean confidence (NaN without a point) of each class."""
+        """Label, points, share and mean confidence (NaN without a point, and of `unknown`) of each class."""
         return [
             (label, points, points / self.count, self._confidence[label] / points if points else float("nan"))
             for label, points in self.points.items()
@@ -113,7 +114,7 @@ def classify_table(
         NoClearObservationError: no point was ever seen clearly.
 
     Warns:
-        DegradedInputWarning: some points were never seen clearly.
+        DegradedInputWarning: some points were never seen clearly, or some bands are not there.
     """
     file = None if out is None else Path(out)
     check_output(file, points)
@@ -131,7 +132,7 @@ def classify_table(
     if rivals is not None:
         query["against"] = rivals.about
     with open_table(file, classify_schema(classes.names)) as table:
-        for series in reading.batches(whole=prior_correction):
+        for series in reading.batches(model, whole=prior_correction):
             result = classify(
                 series,
                 classes,
@@ -171,7 +172,7 @@ def embed_table(
         NoClearObservationError: no point was ever seen clearly.
 
     Warns:
-        DegradedInputWarning: some points were never seen clearly.
+        DegradedInputWarning: some points were never seen clearly, or some bands are not there.
     """
     from timesenclip.model.embed import embed
 
@@ -181,7 +182,7 @@ def embed_table(
     count = 0
     with open_table(file, embed_schema()) as table:
         assert table is not None  # a file is given
-        for series in reading.batches():
+        for series in reading.batches(model):
             vectors = embed(series, model=model, missing="nan")
             table.write(series, {"embedding": embedding_column(vectors)})
             count += len(series)
@@ -199,15 +200,23 @@ class _Reading:
         self._options = dict(options)
         self._input: dict[str, Any] = {}
 
-    def batches(self, *, whole: bool = False) -> Iterator[PixelSeries]:
+    def batches(self, model: Model, *, whole: bool = False) -> Iterator[PixelSeries]:
         """The table in batches, or `whole` if the prediction for one point depends on all of them.
+
+        Args:
+            model: what reads them; bands that a table does not have are said if it reads whatever is there.
+            whole: in one batch.
 
         Raises:
             InputError: there is no point.
             NoClearObservationError: after the last batch, when no point of any was seen clearly.
         """
+        from timesenclip.eo.points.absent_bands import AbsentBands
         from timesenclip.eo.points.read import iter_points, read_points
+        from timesenclip.model.embed import readable
+        from timesenclip.model.substitute import with_near_infrared
 
+        bands = AbsentBands()
         if whole:
             batches: Iterator[PixelSeries] = iter([read_points(self._points, **self._options)])
         else:
@@ -215,8 +224,10 @@ class _Reading:
         count, unseen = 0, 0
         names: list[str] = []
         for series in batches:
-            self._input = dict(series.provenance)
-            cloudy = np.flatnonzero(~np.asarray(series.valid.any(axis=1)))
+            bands.add(series)
+            series = with_near_infrared(series, model)
+            self._input = self._counted(series.provenance)
+            cloudy = np.flatnonzero(~readable(series, model))
             count, unseen = count + len(series), unseen + len(cloudy)
             names += [series.sample_id[i] for i in cloudy[: _NAMED - len(names)]]
             yield series
@@ -224,6 +235,13 @@ class _Reading:
             raise InputError(f"{self._points} has no points; expected at least one row.")
         if unseen:
             self._tell_unseen(count, unseen, names)
+        if model.encoder.config.band_mask:
+            bands.tell(str(self._points))
+
+    def _counted(self, provenance: Mapping[str, Any]) -> dict[str, Any]:
+        """The provenance of a batch, with the outlying steps of all batches so far."""
+        outlying = count_outlying([self._input, provenance])
+        return dict(provenance) | ({} if outlying is None else {OUTLYING_STEPS: outlying})
 
     def _tell_unseen(self, count: int, unseen: int, names: list[str]) -> None:
         listed = ", ".join(names) + (", ..." if unseen > len(names) else "")

@@ -12,14 +12,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from timesenclip.bands import BAND_NAMES, band_index
 from timesenclip.data.pairs import PairedPlaces
-from timesenclip.data.store import SeriesStore, stored_reflectance
+from timesenclip.data.store import SeriesStore, seen_bands, stored_reflectance
 from timesenclip.errors import InputError
+from timesenclip.messages import show_value
 from timesenclip.model.augment import Augmentation
 from timesenclip.model.inputs import cut, encoder_input
 from timesenclip.series import calendar_intervals
 
-__all__ = ["Batch", "Batches", "Question", "draw_seed"]
+__all__ = ["Batch", "Batches", "Lessons", "Question", "draw_seed"]
 
 
 class Question(NamedTuple):
@@ -30,6 +32,17 @@ class Question(NamedTuple):
     true: Tensor
     """(kinds, K) bool: which classes are true of each kind of place (`Batch.place`); a kind without one does not
     take part."""
+
+
+class Lessons(NamedTuple):
+    """What a teacher says about B places."""
+
+    vectors: Tensor
+    """(K, D) float32 unit vectors of the teacher's classes."""
+    probabilities: Tensor
+    """(B, K) float32 probability of each class; a row of zeros where the teacher was not asked."""
+    features: Tensor
+    """(B, F) float32 features; a row of zeros where the teacher was not asked."""
 
 
 @dataclass(slots=True)
@@ -53,6 +66,8 @@ class Batch:
     """Class lists for `question_loss`; empty with photographs."""
     bands: Tensor | None = None
     """(B, T, C) bool, which bands were seen, for encoders with `band_mask`; None: all of them at every valid step."""
+    lessons: Lessons | None = None
+    """What a teacher says about the places; None without one."""
 
     def to(self, device: torch.device) -> Batch:
         """The batch on another device."""
@@ -69,11 +84,13 @@ class Batch:
             place=moved(self.place),
             questions=tuple(Question(moved(asked.vectors), moved(asked.true)) for asked in self.questions),
             bands=None if self.bands is None else moved(self.bands),
+            lessons=None if self.lessons is None else Lessons(*(moved(part) for part in self.lessons)),
         )
 
     def inputs(self) -> tuple[Any, ...]:
         """The fields in the order of the arguments of `Learner.forward`."""
-        return (self.x, self.calendar, self.valid, self.views, self.has_view, self.place, self.questions, self.bands)
+        satellite = (self.x, self.calendar, self.valid)
+        return (*satellite, self.views, self.has_view, self.place, self.questions, self.bands, self.lessons)
 
 
 class Batches:
@@ -130,6 +147,8 @@ class Batches:
         dn, observations = store.arrays(places.rows)
         # Patches are cut here to save memory only: the encoder input takes the middle of a larger patch as well.
         self._dn, self._valid = np.ascontiguousarray(cut(dn, patch_size=self._patch_size)), observations > 0
+        self._band_bits = store.band_bits(places.rows)  # (N, T)
+        self._require_readable(store)
         self._lat_deg = store.index["lat"].to_numpy(dtype=np.float64)[places.rows]
         self._calendar, self._calendar_of = _calendars(store, places.rows, dn.shape[1])
         self._unit = unit_views
@@ -145,6 +164,7 @@ class Batches:
     def get(self, index: NDArray[np.integer], *, generator: torch.Generator | None = None) -> Batch:
         """The places at `index`, augmented if a generator is given."""
         seen = self._valid[index]
+        band_valid = None if self._band_bits is None else seen_bands(self._band_bits[index])  # (B, T, C)
         given = encoder_input(
             stored_reflectance(self._dn[index], seen),
             valid=seen,
@@ -155,7 +175,7 @@ class Batches:
             patch_size=self._patch_size,
             hemisphere_shift=self._hemisphere_shift,
             band_mask=self._band_mask,
-            band_valid=None,
+            band_valid=band_valid,
         )
         if self._augmentation is not None and generator is not None:
             given = self._augmentation(given, generator)
@@ -166,6 +186,26 @@ class Batches:
         has_view = torch.from_numpy(rows >= 0)
         place = torch.from_numpy(self.places.rows[index])
         return Batch(given.x, given.calendar, given.valid, views, has_view, place, bands=given.bands)
+
+    def _require_readable(self, store: SeriesStore) -> None:
+        """Refuse places of which the encoder cannot read a single step.
+
+        Raises:
+            InputError: there are some.
+        """
+        if self._band_bits is None:
+            return
+        needed = np.uint16(sum(1 << band_index(name) for name in self._bands or BAND_NAMES))
+        here = self._band_bits & needed
+        readable = (here > 0) if self._band_mask else (here == needed)
+        gone = np.flatnonzero(self._valid.any(axis=1) & ~(readable & self._valid).any(axis=1))
+        if gone.size:
+            name = store.index["sample_id"].iloc[int(self.places.rows[gone[0]])]
+            hint = "choose other bands" if self._band_mask else "set encoder_options: {band_mask: true}"
+            raise InputError(
+                f"{gone.size:,} of {len(self.places):,} places, such as {show_value(name)}, have no month with "
+                f"{'any' if self._band_mask else 'all'} of the bands that the encoder reads; {hint}, or leave them out."
+            )
 
     def stream(self, first: int) -> Iterator[Batch]:
         """Yield batches without end from number `first` on (this rank's share); a thread prepares the next one."""

@@ -1,9 +1,9 @@
 """The learner: encoder, pooling, temperature and memory bank, with the loss on one or several devices.
 
 The loss is InfoNCE (`timesenclip.model.contrastive`) between places and their ground views; with field notes,
-`question_loss` is added to it. Every process computes the loss of the whole batch: embeddings are gathered with their
-gradients, so the negatives and the bank are the same everywhere, and the gradient is that of one process with all of
-the batch.
+`question_loss` is added to it, and with a teacher `teacher_loss` and `feature_loss`. Every process computes the loss of
+the whole batch: embeddings are gathered with their gradients, so the negatives and the bank are the same everywhere,
+and the gradient is that of one process with all of the batch.
 """
 
 from __future__ import annotations
@@ -19,10 +19,13 @@ from timesenclip.model.contrastive import Temperature, info_nce
 from timesenclip.model.encoder import EncoderConfig, SeriesEncoder
 from timesenclip.model.memory_bank import MemoryBank
 from timesenclip.model.pooling import AttentionPooling
-from timesenclip.train.batches import Batch, Question
+from timesenclip.train.batches import Batch, Lessons, Question
 from timesenclip.train.recipe import FieldNotesObjective, ObjectiveConfig
 
-__all__ = ["Learner", "gather", "question_loss"]
+__all__ = ["FEATURES", "Learner", "feature_loss", "gather", "question_loss", "teacher_loss"]
+
+FEATURES = 128
+"""Length of the features that a teacher gives (Presto's)."""
 
 
 class Learner(nn.Module):
@@ -37,6 +40,9 @@ class Learner(nn.Module):
         self.temperature = Temperature(objective.temperature)
         self.temperature.requires_grad_(objective.learn_temperature)
         self.bank = MemoryBank(architecture.embed_dim, objective.bank_size)
+        self.to_features: nn.Linear | None = None
+        if isinstance(objective, FieldNotesObjective) and objective.feature_weight > 0:
+            self.to_features = nn.Linear(architecture.embed_dim, FEATURES)
 
     def forward(
         self,
@@ -48,6 +54,7 @@ class Learner(nn.Module):
         place: Tensor,
         questions: Sequence[Question] = (),
         bands: Tensor | None = None,
+        lessons: Lessons | None = None,
     ) -> tuple[Tensor, Tensor, Tensor, dict[str, Tensor]]:
         """Compute the loss of the whole batch, keys (B, D) and places (B,) to add to the bank, and the loss's terms.
 
@@ -77,7 +84,22 @@ class Learner(nn.Module):
                 asked = question_loss(satellite, place, questions, scale=scale)
                 terms = {"contrast": loss.detach(), "questions": asked.detach()}
                 loss = self.objective.contrast_weight * loss + self.objective.question_weight * asked
+                if lessons is not None:
+                    loss = loss + self._of_teacher(satellite, lessons, terms, scale=scale)
         return loss, ground.detach(), place, terms
+
+    def _of_teacher(
+        self, satellite: Tensor, lessons: Lessons, terms: dict[str, Tensor], *, scale: Tensor | float
+    ) -> Tensor:
+        """The weighted losses of a teacher; they are added to the terms."""
+        assert isinstance(self.objective, FieldNotesObjective)
+        probabilities, features = gather(lessons.probabilities), gather(lessons.features)
+        terms["teacher"] = teacher_loss(satellite, probabilities, lessons.vectors, scale=scale)
+        loss = self.objective.teacher_weight * terms["teacher"]
+        if self.to_features is not None:
+            terms["features"] = feature_loss(self.to_features(satellite), features)
+            loss = loss + self.objective.feature_weight * terms["features"]
+        return loss
 
     def sides(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Unit vectors (B, D) of the satellite and of the ground side."""
@@ -105,6 +127,31 @@ def question_loss(satellite: Tensor, kind: Tensor, questions: Sequence[Question]
         hit = logits.masked_fill(~true[asked], -torch.inf).logsumexp(dim=1)
         losses.append((logits.logsumexp(dim=1) - hit).mean())
     return torch.stack(losses).mean()
+
+
+def teacher_loss(satellite: Tensor, probabilities: Tensor, vectors: Tensor, *, scale: Tensor | float) -> Tensor:
+    """Mean Kullback-Leibler divergence from a teacher's probabilities to those of the cosines with its classes.
+
+    Args:
+        satellite: (B, D) unit vectors.
+        probabilities: (B, K) of the teacher; rows of zeros do not take part.
+        vectors: (K, D) unit vectors of the classes.
+        scale: 1 / temperature.
+    """
+    asked = probabilities.sum(dim=1) > 0
+    if not bool(asked.any()):
+        return satellite.sum() * 0.0
+    target = probabilities[asked]
+    log_likely = (scale * satellite[asked] @ vectors.T).log_softmax(dim=1)
+    return F.kl_div(log_likely, target, reduction="batchmean")
+
+
+def feature_loss(predicted: Tensor, features: Tensor) -> Tensor:
+    """Mean of one minus the cosine of predicted features and a teacher's, (B, F) each; rows of zeros are left out."""
+    asked = features.abs().sum(dim=1) > 0
+    if not bool(asked.any()):
+        return predicted.sum() * 0.0
+    return (1 - F.cosine_similarity(predicted[asked], features[asked], dim=1)).mean()
 
 
 def gather(tensor: Tensor) -> Tensor:

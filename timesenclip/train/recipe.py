@@ -180,6 +180,10 @@ class FieldNotesObjective(ObjectiveConfig):
     """Weight of InfoNCE between places and their notes."""
     question_weight: float = Field(1.0, ge=0)
     """Weight of InfoNCE between places and the classes of each class list."""
+    teacher_weight: float = Field(0.0, ge=0)
+    """Weight of the cross-entropy between the teacher's probabilities of the Dynamic World classes and ours."""
+    feature_weight: float = Field(0.0, ge=0)
+    """Weight of one minus the cosine between the teacher's features and those predicted from the embedding."""
 
 
 class WorldConfig(_Strict):
@@ -194,10 +198,20 @@ class WorldConfig(_Strict):
     without_b8a: float = Field(0.2, ge=0, le=1)
     """Share of simulated places whose B8A repeats B08."""
     real: str | None = None
-    """Folder of the WorldCereal tables, whose points are trained on, calibrated and measured with; null: simulated
-    places only."""
+    """Folder of the real series (`timesenclip.train.field_notes.real_sets`) that are trained on; null: simulated places
+    only."""
     real_share: float = Field(0.15, ge=0, lt=1)
     """Share of real places in every batch, if there are any."""
+    leave_out: tuple[str, ...] = ()
+    """Regions whose real series are not trained on, so that the checkpoint can be measured there."""
+    teacher: str | None = None
+    """File of Presto's published weights, which are asked about the places; null: no teacher."""
+    teach_simulated: bool = True
+    """Ask the teacher about simulated places too, and not about real ones only."""
+    teacher_balance: float = Field(0.5, ge=0, le=1)
+    """How far the teacher's class priors over the real sets are taken out, 0..1."""
+    band_dropout: float = Field(0.0, ge=0, le=1)
+    """Probability that a place loses bands, for an encoder with `band_mask`."""
 
 
 class OptimiserConfig(_Strict):

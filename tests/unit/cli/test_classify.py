@@ -29,7 +29,7 @@ def answered(stand_in: StandIn, models: object) -> list[dict[str, Any]]:
         (["classify"], "error: Missing argument 'POINTS'. (see timesenclip classify --help)"),
         (
             ["classify", "x.parquet", "--units", "feet"],
-            "error: Invalid value for '--units': 'feet' is not one of 'auto', 'dn', 'reflectance'. "
+            "error: Invalid value for '--units': 'feet' is not one of 'auto', 'dn', 'reflectance', 'landsat-c2'. "
             "(see timesenclip classify --help)",
         ),
         (
@@ -57,6 +57,7 @@ def test_every_option_reaches_the_library(run: Run, answered: list[dict[str, Any
     asked = ["-p", "maize", "-p", "water", "--templates", "name", "--unknown-below", 0.2, "--checkpoint", "mine"]
     asked += ["--against", "one thing"]
     read = ["--year", 2018, "--units", "dn", "--every", "quarter", "--step", "10", "--offset-dn", 1000]
+    read += ["--outliers", "keep"]
     result = run("classify", "x.parquet", *asked, *read, "--prior-correction", "--strict", "-o", "out.parquet")
     assert result.exit_code == 0, result.output
     assert answered[0].pop("taxonomy").names == ("maize", "water")
@@ -76,6 +77,7 @@ def test_every_option_reaches_the_library(run: Run, answered: list[dict[str, Any
             "offset_dn": 1000,
             "every": "quarter",
             "step": 10,
+            "outliers": "keep",
             "strict": True,
         }
     ]
@@ -97,7 +99,7 @@ def test_what_is_not_given_has_its_default(run: Run, answered: list[dict[str, An
         "head": None,
     }
     assert {name: answered[0][name] for name in defaults} == defaults
-    assert not {"offset_dn", "step"} & set(answered[0])  # the reader's own defaults hold
+    assert not {"offset_dn", "step", "outliers"} & set(answered[0])  # the reader's own defaults hold
     assert answered[0]["model"] == "model None"
     assert result.stderr == "nothing was written; add -o FILE.parquet to write the class of every point\n"
 

@@ -1,15 +1,20 @@
 from __future__ import annotations
 
 import os
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import zarr
+from hypothesis import given
+from hypothesis.extra import numpy as hnp
 
-from timesenclip.data.store import SeriesStore, stored_reflectance
+from timesenclip.data.store import SeriesStore, bits_of_bands, seen_bands, stored_reflectance
 from timesenclip.data.store_writer import store_points
 from timesenclip.errors import DataNotFoundError, InputError
+from timesenclip.series import PixelSeries
 from timesenclip.testing import random_series
 
 
@@ -55,7 +60,7 @@ def test_what_is_no_store_or_of_another_version_is_refused(store: SeriesStore, t
     with pytest.raises(DataNotFoundError, match="No training store at"):
         SeriesStore.open(tmp_path / "none")
     zarr.open_group(str(store.folder), mode="r+").attrs["format_version"] = 99
-    with pytest.raises(InputError, match="format_version 99; this version reads 1"):
+    with pytest.raises(InputError, match="format_version 99; this version reads 1 and 2"):
         SeriesStore.open(store.folder)
 
 
@@ -110,3 +115,48 @@ def test_attributes_that_cannot_be_are_refused(name: str, value: object, store: 
     zarr.open_group(str(store.folder), mode="r+").attrs[name] = value
     with pytest.raises(InputError, match=f"has the {name}"):
         SeriesStore.open(store.folder)
+
+
+def _partial(seed: int = 0) -> PixelSeries:
+    series, rng = random_series(9), np.random.default_rng(seed)
+    bands = rng.random(series.reflectance.shape) < 0.7
+    bands[..., 3] = False  # never seen
+    bands[..., 0] |= ~bands.any(axis=2)
+    seen = bands & series.valid[..., None]
+    return replace(series, band_valid=bands, reflectance=np.where(seen, series.reflectance, 0).astype(np.float32))
+
+
+def test_a_store_says_which_bands_are_there(tmp_path: Path) -> None:
+    series = _partial()
+    store = store_points([series], tmp_path / "s", source="test")
+    back = store.series()
+    assert np.array_equal(back.bands_seen(), series.bands_seen())
+    assert np.array_equal(back.valid, series.valid)
+    assert np.abs(back.reflectance - series.reflectance).max() < 1e-4
+    assert store.attributes["format_version"] == 2
+    some = store.band_bits(np.array([7, 2]))
+    assert some is not None
+    assert np.array_equal(seen_bands(some), series.bands_seen()[[7, 2]])
+
+
+def test_a_store_of_complete_series_is_as_it_was(store: SeriesStore, tmp_path: Path) -> None:
+    series = random_series(9, year=2019)
+    told = replace(series, band_valid=np.ones(series.reflectance.shape, dtype=np.bool_))
+    again = store_points([told], tmp_path / "again", source="test")
+    for one in (store, again):
+        assert one.band_bits() is None
+        assert one.series().band_valid is None
+        assert not (one.folder / "bands").exists()
+        assert one.attributes["format_version"] == 1
+
+
+def test_a_store_whose_bands_are_gone_is_refused(tmp_path: Path) -> None:
+    store = store_points([_partial()], tmp_path / "s", source="test")
+    shutil.rmtree(store.folder / "bands")
+    with pytest.raises(InputError, match=r"bands' .* is no array of uint16"):
+        SeriesStore.open(store.folder).series()
+
+
+@given(hnp.arrays(np.bool_, (3, 4, 10)))
+def test_bits_of_bands_and_back(seen: np.ndarray) -> None:
+    assert np.array_equal(seen_bands(bits_of_bands(seen)), seen)

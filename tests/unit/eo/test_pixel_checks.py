@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from timesenclip.eo.pixel_checks import check_dark_level, contradicts_offset, detect_units
+from timesenclip.eo.pixel_checks import check_dark_level, contradicts_offset, detect_units, tell_collection_2
+from timesenclip.eo.sensors import READABLE
 from timesenclip.errors import DegradedInputWarning, UnitsError
 
 
@@ -50,3 +51,49 @@ def test_pixels_that_contradict_a_decision():
     assert contradicts_offset(dark[:50], 1000) is None
     noisy_water = random.normal(1010, 60, 5000).astype(np.float32)  # a little below zero is noise, not a mistake
     assert contradicts_offset(noisy_water, 1000) is None
+
+
+def _table(rng: np.random.Generator, low: float, high: float, bands: list[int]) -> np.ndarray:
+    values = np.full((40, 12, 10), np.nan, dtype=np.float32)
+    values[..., bands] = rng.uniform(low, high, (40, 12, len(bands)))
+    return values
+
+
+_SIX = [0, 1, 2, 7, 8, 9]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "bands", "sensor", "found"),
+    [
+        (7300, 22_000, _SIX, "landsat", "landsat-c2"),
+        (7300, 9_000, _SIX, "landsat", "landsat-c2"),  # water
+        (7300, 22_000, [0, 1, 2], "landsat", "landsat-c2"),
+        (150, 5_000, _SIX, "landsat", "dn"),
+        (150, 5_000, _SIX, "sentinel-2", "dn"),
+        (7300, 22_000, list(range(10)), "sentinel-2", "dn"),  # Landsat has no red edge
+    ],
+)
+def test_numbers_of_collection_2_are_told_from_reflectance_times_10000(
+    low: float, high: float, bands: list[int], sensor: str, found: str
+) -> None:
+    values = _table(np.random.default_rng(0), low, high, bands)
+    assert tell_collection_2(values, sensor=READABLE[sensor], source_name="t") == found
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "bands", "sensor"),
+    [(7300, 22_000, _SIX, "sentinel-2"), (7300, 9_000, [0, 1, 2], "landsat"), (7300, 22_000, _SIX, "hls-l30")],
+)
+def test_numbers_that_may_be_of_either_are_refused(low: float, high: float, bands: list[int], sensor: str) -> None:
+    values = _table(np.random.default_rng(0), low, high, bands)
+    with pytest.raises(UnitsError, match=r"t: 95 % of values are above 7\d+, .* Say units 'landsat-c2', or 'dn'"):
+        tell_collection_2(values, sensor=READABLE[sensor], source_name="t")
+
+
+def test_a_wrong_declaration_of_collection_2_is_refused() -> None:
+    rng = np.random.default_rng(0)
+    assert detect_units(_table(rng, 7300, 22_000, _SIX), declared="landsat-c2", source_name="t") == "landsat-c2"
+    with pytest.raises(UnitsError, match=r"half of the values are below .* expected 7273.*Say units 'dn'"):
+        detect_units(_table(rng, 150, 5_000, _SIX), declared="landsat-c2", source_name="t")
+    with pytest.raises(UnitsError, match="Say units 'reflectance'"):
+        detect_units(_table(rng, 0, 0.6, _SIX), declared="landsat-c2", source_name="t")

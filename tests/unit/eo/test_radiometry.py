@@ -10,6 +10,7 @@ from timesenclip.eo.radiometry import (
     clean_dn,
     clean_reflectance,
     decide_offset,
+    landsat_reflectance,
     offset_for,
     offsets_for,
     to_reflectance,
@@ -132,3 +133,9 @@ def test_what_overrules_the_table():
     late = decide_offset(pc, "x", baseline=None, day=DAY)
     assert late.reason == "no baseline; acquired from 2022-01-25 on"
     assert (early.offset_dn, early.assumed) == (0, True)  # it may have been reprocessed since: said, not hidden
+
+
+def test_numbers_of_landsat_become_reflectance_and_fill_is_missing() -> None:
+    reflectance, seen = landsat_reflectance(np.array([0, 1, 7273, 20_000, 43_636, 65_535, np.nan]))
+    assert seen.tolist() == [False, True, True, True, True, False, False]
+    assert np.allclose(reflectance, [0, 0, 0, 0.35, 1, 0, 0], atol=1e-4)

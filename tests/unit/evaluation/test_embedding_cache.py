@@ -59,3 +59,14 @@ def test_memory_is_limited_and_the_oldest_set_goes_first(embedded: list[int]) ->
     for series in (first, second, second, first):
         cache.embed(series)
     assert embedded == [3, 4, 3]
+
+
+def test_series_that_differ_in_their_bands_only_are_two_sets(embedded: list[int]) -> None:
+    series = random_series(3, missing=0)
+    bands = np.ones(series.reflectance.shape, dtype=np.bool_)
+    fewer = bands.copy()
+    fewer[:, :6, 4] = False
+    cache = EmbeddingCache(MODEL)
+    for one in (bands, fewer, fewer.copy()):
+        cache.embed(replace(series, band_valid=one))
+    assert embedded == [3, 3]

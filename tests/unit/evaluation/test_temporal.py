@@ -49,6 +49,17 @@ def test_coarser_is_the_median_of_the_steps_of_a_quarter() -> None:
     assert coarsen(series, "month") is series
 
 
+def test_the_median_of_a_quarter_is_that_of_the_steps_that_have_the_band() -> None:
+    series = random_series(6, missing=0)
+    bands = np.ones(series.reflectance.shape, dtype=np.bool_)
+    bands[2, :2, 4] = bands[3, :, 5] = False
+    reflectance = np.where(bands, series.reflectance, 0).astype(np.float32)
+    found = coarsen(replace(series, band_valid=bands, reflectance=reflectance), "quarter")
+    assert found.reflectance[2, 0, 4] == reflectance[2, 2, 4]
+    assert np.argwhere(~found.bands_seen()).tolist() == [[3, q, 5] for q in range(4)]
+    assert np.array_equal(found.reflectance[[0, 1, 4, 5]], coarsen(series, "quarter").reflectance[[0, 1, 4, 5]])
+
+
 def test_robustness_and_contribution_by_month() -> None:
     taxonomy = load_taxonomy("lucas-land-cover")
     weights = class_vectors(taxonomy, MODEL.tower)

@@ -36,7 +36,8 @@ def test_unknown_is_below_the_threshold_or_unseen() -> None:
     answers = classify_embeddings(embeddings, weights, temperature=0.1, unknown_score=0.4)
     assert answers.label_index.tolist() == [0, -1, -1]
     assert answers.unknown.tolist() == [False, True, True]
-    assert answers.confidence[2] == 0
+    assert np.isnan(answers.confidence).tolist() == [False, True, True]  # nothing is stated of an unknown
+    assert np.isfinite(answers.probabilities[1]).all()
     assert np.isnan(answers.probabilities[2]).all()
     assert answers.seen.tolist() == [True, True, False]
 
@@ -85,7 +86,12 @@ def test_classify_from_python_and_its_table() -> None:
     assert tuple(frame["sample_id"]) == series.sample_id
     assert frame[["p_forest", "p_water", "p_maize"]].sum(axis=1).tolist() == pytest.approx([1.0] * 6, abs=1e-5)
     best = result.top(2)
-    assert [row[0][1] for row in best] == pytest.approx(result.confidence.tolist())
+    answered = ~result.unknown
+    assert np.array_equal(np.isfinite(result.confidence), answered)
+    assert np.array_equal(frame["confidence"].isna(), ~answered)
+    assert np.array([row[0][1] for row in best])[answered].tolist() == pytest.approx(
+        result.confidence[answered].tolist()
+    )
     with pytest.raises(InputError, match=r"top\(4\) of 3"):
         result.top(4)
     never = classify(series, ["forest", "water"], unknown_below=-1)

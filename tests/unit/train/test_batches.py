@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,13 @@ import pytest
 import torch
 
 from tests.unit.train.photo_world import DIM
+from timesenclip.bands import BAND_NAMES, SENSORS
 from timesenclip.data.pairs import pair_by_id
 from timesenclip.data.store import SeriesStore
 from timesenclip.data.store_writer import store_points
 from timesenclip.errors import InputError
 from timesenclip.model.augment import RandomTS
+from timesenclip.series import PixelSeries
 from timesenclip.testing import random_series
 from timesenclip.train.batches import Batches
 
@@ -70,6 +73,33 @@ def test_southern_places_get_the_season(world: Path, tmp_path: Path) -> None:
     views = pair_by_id(store, _ground(series.sample_id))
     batch = Batches(store, views, batch_size=8, normalisation="sqrt", seed=0, hemisphere_shift=True).get(np.arange(8))
     assert torch.allclose(batch.calendar[0], batch.calendar[4] + 0.5)
+
+
+def _landsat(count: int) -> PixelSeries:
+    series = random_series(count, year=2018)
+    bands = np.broadcast_to(np.isin(BAND_NAMES, SENSORS["landsat"]), series.reflectance.shape).copy()
+    bands[0, 2:] = True  # one place has all bands later in the year
+    return replace(series, band_valid=bands, reflectance=np.where(bands, series.reflectance, 0).astype(np.float32))
+
+
+def test_an_encoder_is_told_which_bands_of_a_store_are_there(tmp_path: Path) -> None:
+    series = _landsat(8)
+    store = store_points([series], tmp_path / "s", source="x")
+    places = pair_by_id(store, _ground(series.sample_id))
+    options = {"batch_size": 8, "normalisation": "sqrt", "seed": 0}
+    batch = Batches(store, places, band_mask=True, **options).get(np.arange(8))
+    order = [series.sample_id.index(store.index["sample_id"].iloc[row]) for row in places.rows]
+    assert batch.bands is not None
+    assert np.array_equal(batch.bands.numpy(), series.bands_seen()[order])
+    assert np.array_equal(batch.valid.numpy(), series.valid[order])
+    assert (batch.x.numpy()[~batch.bands.numpy()] == 0).all()
+    with pytest.raises(InputError, match=r"7 of 8 places, such as .*, have no month with all of .*band_mask: true"):
+        Batches(store, places, **options)
+    some = Batches(store, places, bands=("B04", "B8A"), **options).get(np.arange(8))
+    assert some.bands is None
+    assert np.array_equal(some.valid.numpy(), series.valid[order])
+    with pytest.raises(InputError, match=r"7 of 8 places.* have no month with any of .* choose other bands"):
+        Batches(store, places, bands=("B05", "B06"), band_mask=True, **options)
 
 
 def _ground(points: tuple[str, ...]) -> Any:

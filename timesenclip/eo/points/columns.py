@@ -4,84 +4,69 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from timesenclip.bands import require_bands
-from timesenclip.eo.pixel_checks import detect_units
-from timesenclip.eo.radiometry import MISSING_DN, NODATA_DN, Units, usable_reflectance
-from timesenclip.errors import BandError, DegradedInputWarning, InputError
+from timesenclip.bands import BAND_NAMES
+from timesenclip.eo.pixel_checks import detect_units, tell_collection_2
+from timesenclip.eo.radiometry import MISSING_DN, Units, usable_reflectance
+from timesenclip.eo.sensors import Sensor
+from timesenclip.errors import DegradedInputWarning, InputError
 from timesenclip.messages import shorten_error
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["calibrate", "complete_bands", "places", "require_names", "sample_ids"]
+__all__ = ["calibrate", "places", "require_names", "sample_ids", "ten_bands"]
 
-_SUBSTITUTE, _SUBSTITUTED = "B08", "B8A"
 _WKB_POINT = np.dtype([("order", "u1"), ("kind", "<u4"), ("x", "<f8"), ("y", "<f8")])
 
 
-def complete_bands(
-    raw: NDArray[np.float32], bands: Sequence[str], *, strict: bool, source_name: str
-) -> tuple[NDArray[np.float32], list[str], dict[str, Any]]:
-    """Put B08 where a point lacks B8A altogether: nearly the same wavelength, and many tables have no B8A.
-
-    Decided point by point, so that the result does not depend on which points are read together.
+def ten_bands(raw: NDArray[np.float32], bands: Sequence[str]) -> NDArray[np.float32]:
+    """Values (N, T, C) of all ten bands, in order; NaN where the table has no column of a band.
 
     Args:
         raw: (N, T, bands) as in the table.
         bands: their names.
-        strict: refuse instead.
-        source_name: name of the table, for messages.
-
-    Returns:
-        Values with all ten bands, their names, and notes for the provenance.
-
-    Raises:
-        BandError: any other band is missing, or B8A and `strict`.
     """
-    names = list(bands)
-    if _SUBSTITUTED not in names:
-        require_bands([*names, _SUBSTITUTED], source_name=source_name)
-        names.append(_SUBSTITUTED)
-        raw = np.concatenate([raw, np.full_like(raw[:, :, :1], np.nan)], axis=2)
-    require_bands(names, source_name=source_name)
-    absent, present = names.index(_SUBSTITUTED), names.index(_SUBSTITUTE)
-    points = _missing(raw[:, :, absent]).all(axis=1) & ~_missing(raw[:, :, present]).all(axis=1)
-    if not points.any():
-        return raw, names, {}
-    message = (
-        f"{source_name}: {_SUBSTITUTED} is absent; {_SUBSTITUTE}, nearly the same wavelength, stands in its place."
-    )
-    if strict:
-        raise BandError(f"{message} Leave out --strict to accept that, or add the band.")
-    warnings.warn(message, DegradedInputWarning, stacklevel=4)
-    raw = raw.copy()
-    raw[points, :, absent] = raw[points, :, present]
-    return raw, names, {"substituted": f"{_SUBSTITUTED} by {_SUBSTITUTE}"}
-
-
-def _missing(values: NDArray[np.float32]) -> NDArray[np.bool_]:
-    return np.asarray(~np.isfinite(values) | np.isin(values, np.asarray(NODATA_DN, dtype=np.float32)))
+    if tuple(bands) == BAND_NAMES:
+        return raw
+    if set(bands) == set(BAND_NAMES):
+        return raw[:, :, [list(bands).index(name) for name in BAND_NAMES]]
+    out = np.full((*raw.shape[:2], len(BAND_NAMES)), np.nan, dtype=np.float32)
+    out[:, :, [BAND_NAMES.index(name) for name in bands]] = raw
+    return out
 
 
 def calibrate(
-    raw: NDArray[np.float32], *, units: Units, offset_dn: int, source_name: str
-) -> tuple[NDArray[np.float32], NDArray[np.bool_], str]:
-    """Reflectance (N, T, C), where a step was observed in all bands (N, T), and the units found.
+    raw: NDArray[np.float32], *, units: Units, offset_dn: int, sensor: Sensor, source_name: str
+) -> tuple[NDArray[np.float32], NDArray[np.bool_], NDArray[np.bool_] | None, str]:
+    """Reflectance of values (N, T, C) as they are in the table, NaN where there is none.
+
+    Args:
+        raw: the values.
+        units, offset_dn: as `read_points`.
+        sensor: whose values they are; those of Landsat may be in the numbers of Collection 2.
+        source_name: name of the table, for messages.
+
+    Returns:
+        Reflectance (N, T, C), 0 where missing; where a step was seen in at least one band (N, T); in which bands
+        (N, T, C), None where in all of them; and the units found.
 
     Raises:
         UnitsError: the declared units cannot be true.
     """
     found = detect_units(raw, declared=units, source_name=source_name)
+    if units == "auto" and found == "dn":
+        found = tell_collection_2(raw, sensor=sensor, source_name=source_name)
     reflectance, seen = usable_reflectance(raw, units=found, offset_dn=offset_dn, nodata=(MISSING_DN,))
-    valid: NDArray[np.bool_] = np.asarray(seen.all(axis=2))
     # Harmonised tables clip dark water to 0 in single bands; only a step of nothing but zeros is a missing one.
-    valid &= (raw != 0).any(axis=2)
-    return np.where(valid[..., None], reflectance, 0.0).astype(np.float32), valid, found
+    valid: NDArray[np.bool_] = np.asarray((seen & (raw != 0)).any(axis=2))
+    seen &= valid[..., None]
+    complete = bool((seen.all(axis=2) == valid).all())
+    return np.where(seen, reflectance, 0.0).astype(np.float32), valid, None if complete else seen, found
 
 
 def sample_ids(rows: pd.DataFrame, *, first_number: int, strict: bool, source_name: str) -> tuple[str, ...]:

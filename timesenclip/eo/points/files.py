@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from timesenclip.bands import BAND_NAMES, canonical_band
+from timesenclip.bands import BAND_NAMES
 from timesenclip.eo.points.pieces import column_names, iter_columns, read_frame
 from timesenclip.eo.points.scattered import gathered
+from timesenclip.eo.sensors import AUTO, READABLE, Sensor, chosen_sensor
 from timesenclip.errors import BandError, InputError, TimeError
 from timesenclip.messages import list_some
 
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 __all__ = ["TableShape", "attribute_columns", "iter_frames", "table_shape"]
 
 _WIDE = re.compile(r"^(?P<band>.+?)[-_]ts(?P<step>\d+)(?:[-_]\d+m)?$", re.IGNORECASE)
-_LOOKS_LIKE_BAND = re.compile(r"^(?:S2[-_]L2A[-_]|OPTICAL[-_]|SENTINEL2[-_]|S2[-_])?(B\d{1,2}A?|B8A)$", re.IGNORECASE)
-_UNUSED = frozenset({"B01", "B1", "B09", "B9", "B10"})
 _PLACES = ("lat", "lon", "latitude", "longitude", "lat_deg", "lon_deg", "geometry")
 _OTHER = frozenset({"sample_id", "valid_time", "year", "start_date", "timestamp", *_PLACES})
 _ROWS_PER_POINT = 12
@@ -41,32 +40,45 @@ class TableShape:
     bands: tuple[str, ...]
     """Bands found, in no particular order."""
     columns: tuple[tuple[str, ...], ...]
-    """For each band its columns, one a step (wide) or one (long)."""
+    """For each band its columns, one a step (wide; "" where a step has none) or one (long)."""
     steps: tuple[int, ...] = ()
     """Numbers of the steps (wide), increasing; a number that is left out is a step that is missing."""
+    sensor: Sensor = READABLE["sentinel-2"]
+    """The sensor whose names they are."""
+
+    def taken(self) -> dict[str, str]:
+        """Which columns were taken for which band, in order of the bands: the first column of each."""
+        first = {band: next(filter(None, names)) for band, names in zip(self.bands, self.columns, strict=True)}
+        return {band: first[band] for band in BAND_NAMES if band in first}
 
 
-def table_shape(columns: Sequence[str], *, source_name: str) -> TableShape:
+def table_shape(columns: Sequence[str], *, source_name: str, sensor: str = AUTO) -> TableShape:
     """Recognise a table by its columns.
 
+    Args:
+        columns: their names.
+        source_name: name of the table, for messages.
+        sensor: whose names they are, as `timesenclip.eo.sensors.chosen_sensor` takes it.
+
     Raises:
-        BandError: no band, a band twice, an unknown band, or steps that differ between bands.
+        BandError: no band, a band twice, an unknown band or sensor, or names that two sensors have.
         TimeError: bands without the dates they were seen at.
     """
+    matches = {column: _WIDE.match(column) for column in columns}
+    names = {column: match["band"] if match else column for column, match in matches.items()}
+    chosen = chosen_sensor(names.values(), sensor=sensor, source_name=source_name)
     wide: dict[str, dict[int, str]] = {}
     long: dict[str, dict[int, str]] = {}
-    for column in columns:
-        match = _WIDE.match(column)
+    for column, match in matches.items():
         if match and len(match["step"]) > _STEP_DIGITS:
             raise BandError(f"{source_name}: column '{column[:60]}' names a step above 9999; number the steps from 0.")
-        name = match["band"] if match else column
-        band = canonical_band(name)
+        band = chosen.band_of(names[column])
         if band is None:
-            bare = _LOOKS_LIKE_BAND.match(name)
-            if bare and bare[1].upper() not in _UNUSED:
+            unknown = chosen.unknown(names[column])
+            if unknown is not None:
                 raise BandError(
-                    f"{source_name}: column '{column}' names the unknown band '{bare[1]}'; expected "
-                    f"{', '.join(BAND_NAMES)}."
+                    f"{source_name}: column '{column}' names the unknown band '{unknown}'; expected "
+                    f"{', '.join(chosen.bands)}{' in the numbers of Landsat' if chosen.numbers == 'landsat' else ''}."
                 )
             continue
         home, step = (wide.setdefault(band, {}), int(match["step"])) if match else (long.setdefault(band, {}), 0)
@@ -74,34 +86,36 @@ def table_shape(columns: Sequence[str], *, source_name: str) -> TableShape:
             raise BandError(f"{source_name}: {band} stands in both '{home[step]}' and '{column}'; keep one of them.")
         home[step] = column
     if wide:
-        return _wide_shape(wide, source_name)
+        return _wide_shape(wide, chosen)
     if long and "timestamp" in columns:
-        return TableShape(False, tuple(long), tuple((found[0],) for found in long.values()))
+        return TableShape(False, tuple(long), tuple((found[0],) for found in long.values()), sensor=chosen)
     if long:
         raise TimeError(
             f"{source_name} has band columns but no 'timestamp'; a long table needs one row a point and date."
         )
     raise BandError(
-        f"{source_name} has no band columns; expected wide ones such as OPTICAL-B02-ts0-10m, or long ones such as "
-        f"S2-L2A-B02 with 'timestamp'. Found: {list_some(columns, 12, separator=', ')}."
+        f"{source_name} has no band columns{'' if sensor == AUTO else f' of {sensor}'}; expected wide ones such as "
+        "OPTICAL-B02-ts0-10m, or long ones such as S2-L2A-B02 with 'timestamp'. Found: "
+        f"{list_some(columns, 12, separator=', ')}."
     )
 
 
-def _wide_shape(wide: dict[str, dict[int, str]], source_name: str) -> TableShape:
-    want = max((sorted(steps) for steps in wide.values()), key=len)
-    for band, have in wide.items():
-        if sorted(have) != want:
-            gone = sorted(set(want) - set(have)) or sorted(set(have) - set(want))
-            raise BandError(f"{source_name}: {band} lacks the steps {gone}; every band needs the same steps.")
-    return TableShape(True, tuple(wide), tuple(tuple(wide[b][s] for s in want) for b in wide), tuple(want))
+def _wide_shape(wide: dict[str, dict[int, str]], sensor: Sensor) -> TableShape:
+    steps = sorted({step for have in wide.values() for step in have})
+    columns = tuple(tuple(wide[band].get(step, "") for step in steps) for band in wide)
+    return TableShape(True, tuple(wide), columns, tuple(steps), sensor)
 
 
 def attribute_columns(columns: Sequence[str]) -> list[str]:
     """Columns that describe a point as a whole, such as labels: neither bands nor steps of a series."""
-    return [name for name in columns if canonical_band(name) is None and not _WIDE.match(name)]
+    return [name for name in columns if not _is_band(name) and not _WIDE.match(name)]
 
 
-def iter_frames(path: Path, *, batch_size: int) -> Iterator[pd.DataFrame]:
+def _is_band(name: str) -> bool:
+    return any(sensor.band_of(name) is not None for sensor in READABLE.values())
+
+
+def iter_frames(path: Path, *, batch_size: int, sensor: str = AUTO) -> Iterator[pd.DataFrame]:
     """Read a table in pieces of whole points: what the series need, and nothing else.
 
     Wide tables are read `batch_size` rows at a time. So are long ones, twelve rows for a point, if the rows of each
@@ -113,10 +127,10 @@ def iter_frames(path: Path, *, batch_size: int) -> Iterator[pd.DataFrame]:
         InputError: `batch_size` is below 1.
     """
     columns = column_names(path)
-    shape = table_shape(columns, source_name=str(path))
+    shape = table_shape(columns, source_name=str(path), sensor=sensor)
     if batch_size < 1:
         raise InputError(f"batch_size is {batch_size}; expected 1 or more.")
-    bands = {column for names in shape.columns for column in names}
+    bands = {column for names in shape.columns for column in names if column}
     needed = [name for name in columns if name in bands or name in _OTHER]
     if shape.wide:
         yield from iter_columns(path, needed, rows=batch_size)

@@ -15,15 +15,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from timesenclip.bands import BAND_NAMES
+from timesenclip.eo.outliers import Outliers
 from timesenclip.eo.period import Every, Period, as_period
 from timesenclip.eo.pixel_checks import check_dark_level
-from timesenclip.eo.points.columns import calibrate, complete_bands, places, sample_ids
+from timesenclip.eo.points.columns import calibrate, places, sample_ids, ten_bands
 from timesenclip.eo.points.files import attribute_columns, iter_frames, table_shape
 from timesenclip.eo.points.pieces import column_names, iter_columns, read_frame
 from timesenclip.eo.points.wide_long import from_long, from_wide, long_points, timestamps, wide_dates
 from timesenclip.eo.points.window import select_window
 from timesenclip.eo.radiometry import Units
+from timesenclip.eo.sensors import AUTO
 from timesenclip.errors import InputError, NoClearObservationError, TimeError
 from timesenclip.messages import list_some
 from timesenclip.series import PixelSeries
@@ -42,7 +43,9 @@ def read_points(
     every: Every | None = "month",
     step: Every | int = "month",
     offset_dn: int = 0,
+    sensor: str = AUTO,
     strict: bool = False,
+    outliers: Outliers = "drop",
 ) -> PixelSeries:
     """Read a whole table of points.
 
@@ -51,19 +54,23 @@ def read_points(
         period: a year (2018), months ("2018-07..2019-06") or a `Period`; default: everything where a series spans a
             year or less, else for each point the calendar year of `valid_time` (or `year`), or else the one with most
             clear months.
-        units: whether band values are `dn` or `reflectance`; `auto` looks at them.
+        units: whether band values are `dn`, `reflectance` or `landsat-c2`; `auto` looks at them.
         every: composite to these intervals by median; None keeps the steps as they are (all, without a period). Steps
             longer than the interval are kept as they are.
         step: length of a step in a wide table, an interval's name or a number of days.
         offset_dn: DN to subtract (see `timesenclip.eo.radiometry.offset_for`); 0 for harmonised tables.
-        strict: refuse a table without B8A instead of putting B08 in its place, and one that repeats a `sample_id`.
+        sensor: whose names the columns are (`timesenclip.eo.sensors`); `auto` decides by names that only one has. A
+            band without a column is missing at all steps, and a value that is missing at its step.
+        strict: refuse a table that repeats a `sample_id`.
+        outliers: leave out outlying steps, such as clouds that were not masked, before they are composited, or keep
+            them (see `timesenclip.eo.outliers`); the provenance counts them.
 
     Returns:
         One series a point, in the order in which the points first appear.
 
     Raises:
         DataNotFoundError: no such file, or not a table.
-        BandError: a band is missing, unknown or given twice.
+        BandError: no band is there, or one is unknown or given twice.
         UnitsError: the declared units cannot be true.
         TimeError: dates are missing, a point has a date twice, or the period is outside the dates.
         InputError: no points, or a name or place that cannot be.
@@ -77,7 +84,9 @@ def read_points(
         every=every,
         step=step,
         offset_dn=offset_dn,
+        sensor=sensor,
         strict=strict,
+        outliers=outliers,
     )
 
 
@@ -90,7 +99,9 @@ def iter_points(
     every: Every | None = "month",
     step: Every | int = "month",
     offset_dn: int = 0,
+    sensor: str = AUTO,
     strict: bool = False,
+    outliers: Outliers = "drop",
 ) -> Iterator[PixelSeries]:
     """Read a table of points piece by piece; arguments and errors as `read_points`.
 
@@ -105,9 +116,9 @@ def iter_points(
     """
     file, span = Path(path), as_period(period)
     if span is not None:
-        _require_dates_in(file, span, step)
+        _require_dates_in(file, span, step, sensor)
     first = 0
-    for frame in iter_frames(file, batch_size=batch_size):
+    for frame in iter_frames(file, batch_size=batch_size, sensor=sensor):
         series = points_from_frame(
             frame,
             source_name=str(path),
@@ -116,15 +127,19 @@ def iter_points(
             every=every,
             step=step,
             offset_dn=offset_dn,
+            sensor=sensor,
             strict=strict,
+            outliers=outliers,
             first_number=first,
             allow_cloudy=True,
         )
         first += len(series)
+        if units == "auto" and series.valid.any():
+            units = series.provenance["units"]  # of the whole table: a piece of snow alone would be taken for another
         yield series
 
 
-def read_attributes(path: str | Path, columns: Sequence[str]) -> pd.DataFrame:
+def read_attributes(path: str | Path, columns: Sequence[str], *, sensor: str = AUTO) -> pd.DataFrame:
     """Columns that are not bands (labels, for one), one row a point, in the order of `read_points`.
 
     Raises:
@@ -138,7 +153,7 @@ def read_attributes(path: str | Path, columns: Sequence[str]) -> pd.DataFrame:
                 f"{path} has no column '{column}'; beside bands and steps it has: "
                 f"{list_some(others, 40, separator=', ')}."
             )
-    wide = table_shape(have, source_name=str(path)).wide
+    wide = table_shape(have, source_name=str(path), sensor=sensor).wide
     keys = [name for name in ("sample_id", "lat", "lon", "latitude", "longitude", "lat_deg", "lon_deg") if name in have]
     needed = [name for name in have if name in columns or (not wide and name in keys)]
     frame = read_frame(Path(path), needed)
@@ -156,7 +171,9 @@ def points_from_frame(
     every: Every | None = "month",
     step: Every | int = "month",
     offset_dn: int = 0,
+    sensor: str = AUTO,
     strict: bool = False,
+    outliers: Outliers = "drop",
     first_number: int = 0,
     allow_cloudy: bool = False,
 ) -> PixelSeries:
@@ -170,17 +187,25 @@ def points_from_frame(
     """
     if frame.empty:
         raise InputError(f"{source_name} has no points; expected at least one row.")
-    shape = table_shape([str(name) for name in frame.columns], source_name=source_name)
+    shape = table_shape([str(name) for name in frame.columns], source_name=source_name, sensor=sensor)
     if shape.wide:
         raw, dates, rows = from_wide(frame, shape, step=step, source_name=source_name)
     else:
         raw, dates, rows = from_long(frame, shape, source_name=source_name)
-    raw, names, notes = complete_bands(raw, shape.bands, strict=strict, source_name=source_name)
-    raw = raw[:, :, [names.index(name) for name in BAND_NAMES]]  # (N, T, C)
-    reflectance, valid, found = calibrate(raw, units=units, offset_dn=offset_dn, source_name=source_name)
+    raw = ten_bands(raw, shape.bands)  # (N, T, C)
+    reflectance, valid, seen, found = calibrate(
+        raw, units=units, offset_dn=offset_dn, sensor=shape.sensor, source_name=source_name
+    )
     valid = valid & ~np.isnat(dates[..., 0])
     lon, lat = places(rows, source_name=source_name)
-    about = {"source": source_name, "form": "wide" if shape.wide else "long", "units": found, "offset_dn": offset_dn}
+    about = {
+        "source": source_name,
+        "form": "wide" if shape.wide else "long",
+        "units": found,
+        "offset_dn": offset_dn,
+        "sensor": shape.sensor.name,
+        "bands": shape.taken(),
+    }
     series = PixelSeries(
         reflectance=reflectance,
         valid=valid,
@@ -188,18 +213,26 @@ def points_from_frame(
         sample_id=sample_ids(rows, first_number=first_number, strict=strict, source_name=source_name),
         lon_deg=lon,
         lat_deg=lat,
-        provenance=about | notes,
+        provenance=about,
+        band_valid=seen,
     )
     span = as_period(period)
-    series = select_window(series, rows, period=span, every=every, may_be_empty=allow_cloudy)
+    series = select_window(series, rows, period=span, every=every, may_be_empty=allow_cloudy, outliers=outliers)
     if not series.valid.any() and not allow_cloudy:
         raise NoClearObservationError(
             f"{source_name}: no point has a clear observation{f' in {span}' if span is not None else ''}; every "
-            "value is missing (65535 or NaN) in at least one band."
+            "value is missing (65535 or NaN)."
         )
     if found == "dn" and offset_dn == 0:
-        check_dark_level(series.reflectance.min(axis=2), series.valid, source_name=source_name)
+        check_dark_level(_darkest(series), series.valid, source_name=source_name)
     return series
+
+
+def _darkest(series: PixelSeries) -> NDArray[np.float32]:
+    """(N, T, ...) reflectance of the darkest band that was seen; infinite at steps without any."""
+    if series.band_valid is None:
+        return np.asarray(series.reflectance.min(axis=2))
+    return np.asarray(series.reflectance.min(axis=2, where=series.bands_seen(), initial=np.inf))
 
 
 def _without_gaps(dates: NDArray[np.datetime64]) -> dict[str, Any]:
@@ -210,13 +243,13 @@ def _without_gaps(dates: NDArray[np.datetime64]) -> dict[str, Any]:
     return {"start": dates[row, index, 0], "end": dates[row, index, 1]}
 
 
-def _require_dates_in(path: Path, span: Period, step: Every | int) -> None:
+def _require_dates_in(path: Path, span: Period, step: Every | int, sensor: str) -> None:
     """Raise before the first piece if the period is outside all dates; only the column of dates is read.
 
     Raises:
         TimeError: it is.
     """
-    shape = table_shape(column_names(path), source_name=str(path))
+    shape = table_shape(column_names(path), source_name=str(path), sensor=sensor)
     first, stop = np.datetime64("9999-01-01"), np.datetime64("0001-01-01")
     for frame in iter_columns(path, ["start_date" if shape.wide else "timestamp"]):
         if frame.empty:

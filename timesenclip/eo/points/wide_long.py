@@ -207,7 +207,12 @@ def _cadence(point: NDArray[np.intp], when: NDArray[np.datetime64]) -> NDArray[n
 
 
 def _numbers(frame: pd.DataFrame, columns: Sequence[str], source_name: str) -> NDArray[np.float32]:
-    """(rows, columns) float32, NaN where empty."""
+    """(rows, columns) float32, NaN where empty, and where a column is not there ("")."""
+    if "" in columns:
+        out = np.full((len(frame), len(columns)), np.nan, dtype=np.float32)
+        there = [i for i, name in enumerate(columns) if name]
+        out[:, there] = _numbers(frame, [columns[i] for i in there], source_name)
+        return out
     others = [name for name in columns if frame[name].dtype.kind in "bmM"]
     if others:
         raise InputError(

@@ -138,4 +138,8 @@ def _around(cube: Cube, pixels: PixelSeries, size_px: int) -> tuple[PixelSeries,
     number = np.array([int(name) for name in pixels.sample_id])  # `Cube.pixel_series` counts pixels row by row
     found = patches(cube, number // cube.shape[1], number % cube.shape[1], size_px=size_px)
     never = np.asarray(~found.valid.any(axis=1))  # (N,)
-    return replace(found, valid=np.where(never[:, None], pixels.valid, found.valid)), int(never.sum())
+    bands = None
+    if found.band_valid is not None:
+        bands = np.where(never[:, None, None], pixels.bands_seen(), found.band_valid)
+    valid = np.where(never[:, None], pixels.valid, found.valid)
+    return replace(found, valid=valid, band_valid=bands), int(never.sum())

@@ -30,7 +30,17 @@ from timesenclip.errors import CheckpointError, InputError, NoClearObservationEr
 from timesenclip.safe_torch_load import read_tensors
 from timesenclip.series import PixelSeries
 
-__all__ = ["GROUPS", "INPUTS", "Presto", "PrestoEncoder", "load_presto", "presto_features", "presto_input"]
+__all__ = [
+    "GROUPS",
+    "HEADS",
+    "INPUTS",
+    "Presto",
+    "PrestoEncoder",
+    "PrestoLayer",
+    "load_presto",
+    "presto_features",
+    "presto_input",
+]
 
 GROUPS: dict[str, tuple[int, ...]] = {
     "S1": (0, 1),
@@ -53,14 +63,14 @@ _S2 = slice(2, 12)
 _NDVI = 16
 _TERRAIN = "SRTM"  # one token for the whole series, without month and position
 _LAND_COVERS = 9
-_HEADS = 8  # Source: config/default.json; the one size that no shape tells
+HEADS = 8  # Source: config/default.json; the one size that no shape tells
 
 
 class PrestoEncoder(nn.Module):
     """Masked months of band groups to one vector."""
 
     def __init__(
-        self, dim: int = 128, *, depth: int = 2, hidden: int = 512, heads: int = _HEADS, most_months: int = 24
+        self, dim: int = 128, *, depth: int = 2, hidden: int = 512, heads: int = HEADS, most_months: int = 24
     ) -> None:
         """Build it; all weights come from a file (`load_presto`).
 
@@ -75,7 +85,7 @@ class PrestoEncoder(nn.Module):
         self.eo_patch_embed = nn.ModuleDict({name: nn.Linear(len(bands), dim) for name, bands in GROUPS.items()})
         self.dw_embed = nn.Embedding(_LAND_COVERS + 1, dim)  # of Dynamic World's classes; never used here
         self.latlon_embed = nn.Linear(3, dim)
-        self.blocks = nn.ModuleList([_Layer(dim, hidden, heads) for _ in range(depth)])
+        self.blocks = nn.ModuleList([PrestoLayer(dim, hidden, heads) for _ in range(depth)])
         self.norm = nn.LayerNorm(dim)
         # What is added to a token: a quarter tells the month of the year, a quarter the group, half the position.
         self.month_embed = nn.Embedding(12, dim // 4)
@@ -94,11 +104,24 @@ class PrestoEncoder(nn.Module):
         Returns:
             (B, D), the mean of the tokens that are there, normalised as Presto does it in its evaluation.
         """
+        state, use, _ = self.states(x, masked, month, lonlat)
+        total = (state * use[..., None]).sum(dim=1) / use.sum(dim=1, keepdim=True)
+        return self.norm(total)  # type: ignore[no-any-return]  # (B, D)
+
+    def states(
+        self, x: Tensor, masked: Tensor, month: Tensor, lonlat: Tensor
+    ) -> tuple[Tensor, Tensor, dict[str, slice]]:
+        """Tokens after the last layer (B, L, D), which of them are there (B, L), and where those of each group stand.
+
+        Arguments as `forward`. Token 0 is that of the place. Groups that are masked in the whole batch have no tokens.
+        """
         batch, steps, _ = x.shape
         when = self.month_embed((month[:, None] + torch.arange(steps)) % 12)  # (B, T, D / 4)
         where = self.pos_embed[:, :steps].expand(batch, -1, -1)  # (B, T, D / 2)
         known = ~lonlat.isnan().any(dim=1, keepdim=True)  # (B, 1)
         tokens, keep = [self.latlon_embed(_on_sphere(lonlat))[:, None]], [known]
+        stand: dict[str, slice] = {}
+        length = 1
         for i, (name, bands) in enumerate(GROUPS.items()):
             there = ~masked[..., bands].any(dim=-1)  # (B, T)
             if not there.any():
@@ -110,14 +133,15 @@ class PrestoEncoder(nn.Module):
                 added = torch.cat([when, group, where], dim=-1)  # (B, T, D)
             tokens.append(self.eo_patch_embed[name](x[..., bands])[:, : there.shape[1]] + added)
             keep.append(there)
+            stand[name] = slice(length, length + there.shape[1])
+            length += there.shape[1]
         state, use = torch.cat(tokens, dim=1), torch.cat(keep, dim=1)  # (B, L, D), (B, L)
         for block in self.blocks:
             state = block(state, use[:, None, None])
-        total = (state * use[..., None]).sum(dim=1) / use.sum(dim=1, keepdim=True)
-        return self.norm(total)  # type: ignore[no-any-return]  # (B, D)
+        return state, use, stand
 
 
-class _Layer(nn.Module):
+class PrestoLayer(nn.Module):
     """Attention and MLP, each after a norm. Source: timm's ViT block, without its options."""
 
     def __init__(self, dim: int, hidden: int, heads: int) -> None:
@@ -128,6 +152,7 @@ class _Layer(nn.Module):
         self.heads = heads
 
     def forward(self, x: Tensor, use: Tensor) -> Tensor:
+        """(B, L, D) of tokens (B, L, D), which attend to those where `use` (B, 1, 1, L) is true."""
         batch, length, dim = x.shape
         qkv = self.attn["qkv"](self.norm1(x)).view(batch, length, 3, self.heads, dim // self.heads)
         q, k, v = qkv.permute(2, 0, 3, 1, 4)  # (B, H, L, D / H) each
@@ -154,7 +179,7 @@ class Presto:
     """Tensors that are no part of the encoder, counted by the part that they belong to: `decoder`."""
 
 
-def load_presto(path: str | Path, *, heads: int = _HEADS) -> Presto:
+def load_presto(path: str | Path, *, heads: int = HEADS) -> Presto:
     """Read Presto's published weights; no pickled code runs.
 
     Args:
@@ -205,8 +230,8 @@ def presto_input(
     """What Presto reads of series: channels (N, T, 17), what is masked (N, T, 17), first month (N,) with 0 January.
 
     A step belongs to the calendar month of its middle: several steps of a month are averaged, a quarter stands in its
-    second month and a year in July; months without a clear step are masked. Patches are averaged. Reflectance is
-    DN / 10000 already, as Presto normalises it, and NDVI comes from these averages.
+    second month and a year in July; months without a clear step are masked, and bands that no step of a month has.
+    Patches are averaged. Reflectance is DN / 10000 already, as Presto normalises it; NDVI comes from these averages.
 
     Raises:
         TimeError: a series spans more months than Presto reads.
@@ -228,16 +253,18 @@ def presto_input(
         raise TimeError(f"A series spans {months} months and Presto reads {most_months} at most; shorten the period.")
     row = np.broadcast_to(np.arange(len(series))[:, None], place.shape)[series.valid]
     total = np.zeros((len(series), months, values.shape[2]))
-    count = np.zeros((len(series), months))
-    np.add.at(total, (row, place[series.valid]), values[series.valid])
-    np.add.at(count, (row, place[series.valid]), 1.0)
-    mean = total / np.maximum(count, 1)[..., None]
+    count = np.zeros(total.shape)
+    seen = series.bands_seen()[series.valid]  # (steps, C)
+    np.add.at(total, (row, place[series.valid]), np.where(seen, values[series.valid], 0.0))
+    np.add.at(count, (row, place[series.valid]), seen)
+    mean = total / np.maximum(count, 1)
     red, nir = mean[..., band_index("red")], mean[..., band_index("nir")]
     x = np.zeros((len(series), months, INPUTS), dtype=np.float32)
     x[..., _S2] = mean
     x[..., _NDVI] = np.divide(nir - red, nir + red, out=np.zeros_like(nir), where=nir + red > 0)
     masked = np.ones(x.shape, dtype=bool)
-    masked[..., _S2] = masked[..., _NDVI, None] = (count == 0)[..., None]
+    masked[..., _S2] = count == 0
+    masked[..., _NDVI] = masked[..., _S2][..., [band_index("red"), band_index("nir")]].any(axis=-1)
     return x, masked, first % 12
 
 

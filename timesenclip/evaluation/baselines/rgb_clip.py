@@ -53,7 +53,7 @@ class RgbBaseline:
 def patches(cube: Cube, rows: NDArray[np.integer], columns: NDArray[np.integer], *, size_px: int) -> PixelSeries:
     """Cut square patches around pixels of a cube, as series (N, T, C, Y, X).
 
-    A step is valid where every pixel of the patch is clear.
+    A step is valid where every pixel of the patch is clear, and has the bands that every pixel has.
 
     Args:
         cube: the cube.
@@ -70,21 +70,24 @@ def patches(cube: Cube, rows: NDArray[np.integer], columns: NDArray[np.integer],
         raise InputError(f"{len(rows)} pixels, some outside the area of {height} x {width}.")
     top = np.clip(rows - size_px // 2, 0, height - size_px)
     left = np.clip(columns - size_px // 2, 0, width - size_px)
-    values, valid = [], []
+    values, valid, bands = [], [], []
     for y, x in zip(top, left, strict=True):
         values.append(cube.reflectance[:, :, y : y + size_px, x : x + size_px])  # (T, C, Y, X)
         valid.append(cube.valid[:, y : y + size_px, x : x + size_px].all(axis=(1, 2)))
+        if cube.band_valid is not None:
+            bands.append(cube.band_valid[:, :, y : y + size_px, x : x + size_px].all(axis=(2, 3)))  # (T, C)
     whole = cube.pixel_series()
     middle = whole.take(np.asarray(rows * width + columns))
     return PixelSeries(
         reflectance=np.stack(values).astype(np.float32),
-        valid=np.stack(valid),
+        valid=np.stack(valid) & np.stack(bands).any(axis=2) if bands else np.stack(valid),
         start=middle.start,
         end=middle.end,
         sample_id=middle.sample_id,
         lon_deg=middle.lon_deg,
         lat_deg=middle.lat_deg,
         provenance=cube.provenance,
+        band_valid=np.stack(bands) if bands else None,
     )
 
 
@@ -129,17 +132,20 @@ def true_colour(series: PixelSeries, *, brightest: float = BRIGHTEST) -> list[Im
     A series of single pixels gives images of one pixel, which the tower's resizing turns into a uniform area.
 
     Raises:
-        InputError: a series has no clear observation.
+        InputError: a series has no clear observation in red, green and blue.
     """
     from PIL import Image
 
     bands = [band_index(name) for name in ("red", "green", "blue")]
     values = series.reflectance if series.reflectance.ndim == 5 else series.reflectance[..., None, None]
-    unseen = int((~series.valid.any(axis=1)).sum())
+    seen = series.valid if series.band_valid is None else series.bands_seen()[:, :, bands].all(axis=2)  # (N, T)
+    unseen = int((~seen.any(axis=1)).sum())
     if unseen:
-        raise InputError(f"{unseen} of {len(series)} series were never seen clearly; leave them out.")
+        raise InputError(
+            f"{unseen} of {len(series)} series were never seen clearly in red, green and blue; leave them out."
+        )
     out = []
-    for part, valid in zip(values[:, :, bands], series.valid, strict=True):
+    for part, valid in zip(values[:, :, bands], seen, strict=True):
         middle = np.median(part[valid], axis=0).transpose(1, 2, 0)  # (Y, X, 3)
         scaled = np.clip(middle / brightest, 0, 1) * 255
         out.append(Image.fromarray(np.round(scaled).astype(np.uint8), mode=None))

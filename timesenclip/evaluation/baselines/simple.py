@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from timesenclip.bands import band_index
+from timesenclip.eo.ndvi import ndvi
 from timesenclip.series import PixelSeries
 from timesenclip.tasks.fit_vectors import without_few_samples_warnings
 
@@ -43,21 +43,20 @@ def majority(truth: NDArray[np.integer], count: int) -> NDArray[np.int64]:
 def forest_features(series: PixelSeries) -> Features:
     """(N, F) features for series of any length: bands and NDVI of each calendar month, and their percentiles.
 
-    Several steps of one month are averaged, and so are the pixels of a patch. A month without a valid step gets the
-    median of the series.
+    Several steps of one month are averaged, and so are the pixels of a patch. A month in which a band was not seen gets
+    the median of this band in the series, and a band that a series does not have at all is 0.
     """
     n, bands = len(series), series.reflectance
     bands = bands.mean(axis=(3, 4)) if bands.ndim == 5 else bands  # (N, T, C)
-    red, nir = bands[:, :, band_index("red")], bands[:, :, band_index("nir")]
-    ndvi = (nir - red) / np.maximum(nir + red, 1e-6)
-    values = np.concatenate([bands, ndvi[..., None]], axis=2)  # (N, T, C + 1)
+    index, known = ndvi(series)
+    values = np.concatenate([bands, index[..., None]], axis=2)  # (N, T, C + 1)
+    seen = np.concatenate([series.bands_seen(), known[..., None]], axis=2)
     month = series.months() % 12
-    total = np.zeros((n, 12, values.shape[2]))
-    count = np.zeros((n, 12, 1))
+    total, count = np.zeros((n, 12, values.shape[2])), np.zeros((n, 12, values.shape[2]))
     row = np.broadcast_to(np.arange(n)[:, None], month.shape)
     use = series.valid
     np.add.at(total, (row[use], month[use]), values[use])
-    np.add.at(count, (row[use], month[use]), 1.0)
+    np.add.at(count, (row[use], month[use]), seen[use])
     monthly = np.where(count > 0, total / np.maximum(count, 1), np.nan)
     masked = np.ma.masked_invalid(monthly)
     middle = np.ma.median(masked, axis=1).filled(0.0)  # type: ignore[no-untyped-call]  # (N, C + 1)

@@ -13,7 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from timesenclip.eo.outliers import Outliers, count_outlying, series_without_outliers
+from timesenclip.eo.points.absent_bands import describe_absent_bands
 from timesenclip.eo.points.read import read_attributes, read_points
+from timesenclip.eo.sensors import AUTO
 from timesenclip.errors import GridError, InputError
 from timesenclip.evaluation.labels.label_raster import read_labels
 from timesenclip.ground.labels import class_index
@@ -115,10 +118,11 @@ def labelled_points(
         TaxonomyError: the mapping names a class that the taxonomy does not have.
     """
     files = [paths] if isinstance(paths, str | Path) else list(paths)
+    sensor = str(read_options.get("sensor", AUTO))
     parts, labels = [], []
     for file in files:
         parts.append(read_points(file, **read_options))
-        labels.append(_texts(read_attributes(file, [label_column])[label_column]))
+        labels.append(_texts(read_attributes(file, [label_column], sensor=sensor)[label_column]))
     return labelled_series(
         concatenate(parts),
         np.concatenate(labels),
@@ -183,6 +187,7 @@ def labelled_cube(
     taxonomy: Taxonomy,
     mapping: Labels | Sequence[Labels] | None,
     title: str,
+    outliers: Outliers = "drop",
 ) -> LabelledSet:
     """Build a labelled set from the pixels of a cube and a raster of labels on the same grid.
 
@@ -194,6 +199,7 @@ def labelled_cube(
         taxonomy: the K classes.
         mapping: code as text -> class name, as in `labelled_points`.
         title: name of the source, for reports.
+        outliers: what is done with outlying steps (see `timesenclip.eo.outliers`).
 
     Raises:
         GridError: the raster has another shape.
@@ -206,7 +212,7 @@ def labelled_cube(
     strips = min(_STRIPS, cube.shape[1])
     block = np.asarray(column * strips // cube.shape[1], dtype=np.int64)
     return _labelled(
-        cube.pixel_series(),
+        series_without_outliers(cube.pixel_series(), outliers),
         labels.ravel().astype(str),
         taxonomy,
         mapping,
@@ -285,7 +291,16 @@ def _labelled(
             f"{unseen} labelled {'sample was' if unseen == 1 else 'samples were'} never seen clearly and "
             f"{'does' if unseen == 1 else 'do'} not count."
         )
+    if series.band_valid is not None:
+        absent = describe_absent_bands(series.bands_seen()[keep].any(axis=(0, 1)), series.provenance)
+        notes += [f"The series have {absent}."] if absent else []
     names = [series.sample_id[i] for i in np.flatnonzero(keep)]
+    counted = count_outlying([series.provenance, *series.provenance.get("joined", ())])
+    if isinstance(counted, Mapping) and counted["removed"]:
+        notes.append(
+            f"{counted['removed']:,} of {counted['steps']:,} steps ({counted['share']:.1%}) are outlying, like clouds "
+            "that were not masked, and were left out."
+        )
     doubles = len(names) - len(set(names))
     if doubles:
         notes.append(f"{doubles} samples repeat the id of another; each counts as a sample of its own.")

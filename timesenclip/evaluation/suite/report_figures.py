@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from timesenclip.bands import band_index
+from timesenclip.eo.ndvi import ndvi
 from timesenclip.evaluation.evaluate import PRIOR_CORRECTED, ZERO_SHOT
 from timesenclip.evaluation.metrics import Metrics, confusion_matrix, reliability
 from timesenclip.evaluation.suite.findings import Findings
@@ -170,13 +170,10 @@ def _neighbours(found: Findings) -> ReportFigure:
 
 
 def _ndvi(series: PixelSeries, i: int, right: bool) -> draw.SeriesLine:
-    use = series.valid[i]
-    values = series.reflectance[i, use]  # (T, C) or (T, C, Y, X)
-    values = values.mean(axis=(2, 3)) if values.ndim == 4 else values  # (T, C)
-    red, nir = values[:, band_index("red")], values[:, band_index("nir")]
+    index, known = ndvi(series.take(slice(i, i + 1)))
+    use = known[0]
     middle = series.start[i, use] + (series.end[i, use] - series.start[i, use]) // 2
     first = middle.astype("datetime64[Y]").astype("datetime64[D]")
     month = (middle - first).astype(int) / 365.25 * 12
     order = np.argsort(month, kind="stable")
-    ndvi = (nir - red) / np.maximum(nir + red, 1e-6)
-    return series.sample_id[i], right, month[order].astype(np.float64), ndvi[order].astype(np.float64)
+    return series.sample_id[i], right, month[order].astype(np.float64), index[0, use][order].astype(np.float64)

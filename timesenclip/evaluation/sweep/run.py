@@ -175,6 +175,8 @@ def _fingerprint(data: LabelledSet) -> str:
     digest = hashlib.sha256()
     for array in (data.series.reflectance, data.series.valid, data.series.start, data.truth):
         digest.update(np.ascontiguousarray(array).view(np.uint8).data)  # without copying the array
+    if data.series.band_valid is not None:
+        digest.update(np.packbits(data.series.bands_seen()).data)
     digest.update(repr(data.taxonomy).encode())
     return digest.hexdigest()
 

@@ -1,9 +1,9 @@
-"""Places to train on: pixel years, simulated or real, with the kind of each place."""
+"""Places to train on: pixel years, simulated or real, with what is known about each place."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
@@ -11,14 +11,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from timesenclip.errors import InputError
-from timesenclip.model.inputs import encoder_input
+from timesenclip.model.inputs import EncoderInput, encoder_input
 from timesenclip.series import PixelSeries
 from timesenclip.simulate.covers import cover_names, cover_weights
-from timesenclip.simulate.series import simulate_series
+from timesenclip.simulate.series import SimulatedSeries, simulate_series
 from timesenclip.train.field_notes.notes import everyday_group, kinds_of_place
+from timesenclip.train.field_notes.teacher import Lessons
+from timesenclip.train.learner import FEATURES
 from timesenclip.train.recipe import WorldConfig
 
-__all__ = ["GROUP_SHARES", "Places", "cover_shares", "simulate_places"]
+__all__ = ["GROUP_SHARES", "Places", "cover_shares", "exact_mixture", "simulated_places"]
 
 GROUP_SHARES: dict[str, float] = {
     "crops": 0.17,
@@ -46,8 +48,14 @@ class Places:
     """(N, T, 2) float32, as `PixelSeries.calendar`, half a year later in the south with `hemisphere_shift`."""
     valid: Tensor
     """(N, T) bool."""
-    kind: Tensor
-    """(N,) int64, index into `kinds_of_place()`."""
+    bands: Tensor
+    """(N, T, C) bool, which bands were seen; False at steps that are not valid."""
+    mixture: Tensor
+    """(N, kinds) float32, how likely each of `kinds_of_place()` is; rows sum to one. Notes are drawn by it."""
+    likely: Tensor
+    """(N, 9) float32, Dynamic World classes as the teacher sees them; rows of zeros where it was not asked."""
+    features: Tensor
+    """(N, F) float32, the teacher's features; rows of zeros where it was not asked."""
     climate: tuple[str | None, ...]
     """(N,) climate of each place where it is known, for the notes."""
 
@@ -59,13 +67,25 @@ class Places:
     def of(
         cls,
         series: PixelSeries,
-        kinds: Sequence[str],
+        mixture: NDArray[np.float32],
         climates: Sequence[str | None],
         *,
         normalisation: str,
         hemisphere_shift: bool,
+        lessons: Lessons | None = None,
+        likely: NDArray[np.float32] | None = None,
     ) -> Places:
-        """Make encoder input of series (single pixels, all bands) and look up the kinds."""
+        """Make encoder input of series (single pixels, all bands).
+
+        Args:
+            series: N series.
+            mixture: (N, kinds) as the field.
+            climates: (N,) as the field.
+            normalisation, hemisphere_shift: as in the recipe.
+            lessons: what the teacher says; None: it was not asked.
+            likely: (N, 9) probabilities in the place of those of the lessons.
+        """
+        seen = series.bands_seen()
         given = encoder_input(
             series.reflectance,
             valid=series.valid,
@@ -75,15 +95,19 @@ class Places:
             band_names=None,
             patch_size=1,
             hemisphere_shift=hemisphere_shift,
-            band_mask=False,
-            band_valid=None,
+            band_mask=True,
+            band_valid=seen,
         )
-        index = {kind: i for i, kind in enumerate(kinds_of_place())}
+        n = len(series)
+        told = lessons.probabilities if lessons is not None else np.zeros((n, 9), dtype=np.float32)
         return cls(
             x=given.x,
             calendar=given.calendar,
             valid=given.valid,
-            kind=torch.tensor([index[kind] for kind in kinds]),
+            bands=torch.from_numpy(seen),
+            mixture=torch.from_numpy(mixture),
+            likely=torch.from_numpy(told if likely is None else likely),
+            features=torch.from_numpy(lessons.features) if lessons is not None else torch.zeros(n, FEATURES),
             climate=tuple(climates),
         )
 
@@ -91,23 +115,23 @@ class Places:
         """Join two sets of places; the shorter series are padded with missing steps."""
         steps = max(self.x.shape[1], other.x.shape[1])
         first, second = self._padded(steps), other._padded(steps)
-        return Places(
-            x=torch.cat([first.x, second.x]),
-            calendar=torch.cat([first.calendar, second.calendar]),
-            valid=torch.cat([first.valid, second.valid]),
-            kind=torch.cat([self.kind, other.kind]),
-            climate=self.climate + other.climate,
-        )
+        joined = {
+            field.name: torch.cat([getattr(first, field.name), getattr(second, field.name)])
+            for field in fields(self)
+            if field.name != "climate"
+        }
+        return Places(**joined, climate=self.climate + other.climate)
 
     def take(self, index: Tensor) -> Places:
         """The places at `index` (M,) int64, in which a place may occur several times."""
-        return Places(
-            x=self.x[index],
-            calendar=self.calendar[index],
-            valid=self.valid[index],
-            kind=self.kind[index],
-            climate=tuple(self.climate[i] for i in index.tolist()),
-        )
+        taken = {field.name: getattr(self, field.name)[index] for field in fields(self) if field.name != "climate"}
+        return Places(**taken, climate=tuple(self.climate[i] for i in index.tolist()))
+
+    def encoder_input(self, *, band_mask: bool) -> EncoderInput:
+        """What an encoder reads of the places; one without `band_mask` reads steps that have all bands."""
+        if band_mask:
+            return EncoderInput(self.x, self.calendar, self.valid, self.bands)
+        return EncoderInput(self.x, self.calendar, self.valid & self.bands.all(dim=2))
 
     def _padded(self, steps: int) -> Places:
         more = steps - self.x.shape[1]
@@ -120,7 +144,10 @@ class Places:
             x=pad(self.x, (0, 0, 0, more)),
             calendar=pad(self.calendar, (0, 0, 0, more)),
             valid=pad(self.valid, (0, more)),
-            kind=self.kind,
+            bands=pad(self.bands, (0, 0, 0, more)),
+            mixture=self.mixture,
+            likely=self.likely,
+            features=self.features,
             climate=self.climate,
         )
 
@@ -136,11 +163,14 @@ def cover_shares() -> NDArray[np.float64]:
     return np.asarray(shares / shares.sum())
 
 
-def simulate_places(
-    count: int, config: WorldConfig, *, normalisation: str, hemisphere_shift: bool, rng: np.random.Generator
-) -> Places:
+def exact_mixture(kinds: Sequence[str]) -> NDArray[np.float32]:
+    """(N, kinds) mixtures of places whose kind is known exactly."""
+    index = {kind: i for i, kind in enumerate(kinds_of_place())}
+    out = np.zeros((len(kinds), len(index)), dtype=np.float32)
+    out[np.arange(len(kinds)), [index[kind] for kind in kinds]] = 1.0
+    return out
+
+
+def simulated_places(count: int, config: WorldConfig, *, rng: np.random.Generator) -> SimulatedSeries:
     """Simulate `count` places; groups are drawn with the shares of `GROUP_SHARES`."""
-    made = simulate_series(count, rng=rng, shares=cover_shares(), l1c=config.l1c, without_b8a=config.without_b8a)
-    return Places.of(
-        made.series, made.cover, made.climate, normalisation=normalisation, hemisphere_shift=hemisphere_shift
-    )
+    return simulate_series(count, rng=rng, shares=cover_shares(), l1c=config.l1c, without_b8a=config.without_b8a)

@@ -1,13 +1,15 @@
 """The `Source` of recipes for field notes: simulated and real places with notes, as batches for the trainer.
 
-The draws follow one another as they did when the shipped checkpoint was trained: NumPy's generator simulates places and
-draws notes and phrases, torch's draws places and augmentation, torch's global one the weights and dropout. Their states
-are part of a run's state, so that a resumed run ends with the weights of one that was not interrupted.
+NumPy's generator simulates places and draws notes and phrases, torch's draws places and augmentation, torch's global
+one the weights and dropout. Their states are part of a run's state, so that a resumed run ends with the weights of one
+that was not interrupted.
 """
 
 from __future__ import annotations
 
+import functools
 import json
+import operator
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -20,23 +22,21 @@ from torch import Tensor
 from timesenclip.bands import BAND_NAMES
 from timesenclip.errors import InputError
 from timesenclip.ground.load import load_tower
-from timesenclip.model.augment import Augmentation, Compose, MonthDropout, RandomTS, TSMixAug
 from timesenclip.model.checkpoint import Model, save
 from timesenclip.model.checkpoint_config import CheckpointConfig, TowerRef, encoder_fields
-from timesenclip.model.encoder import PRESETS, SeriesEncoder
-from timesenclip.model.inputs import EncoderInput
-from timesenclip.train.batches import Batch, Question, draw_seed
+from timesenclip.model.encoder import PRESETS, EncoderConfig, SeriesEncoder
+from timesenclip.train.batches import Batch, Lessons, Question, draw_seed
+from timesenclip.train.field_notes.augmentation import places_augmentation
 from timesenclip.train.field_notes.calibrate import calibrate_and_measure
-from timesenclip.train.field_notes.notes import FieldNotes
-from timesenclip.train.field_notes.places import Places, simulate_places
-from timesenclip.train.field_notes.worldcereal import read_real_points
+from timesenclip.train.field_notes.lessons import kinds_of_classes, restricted, teach_real, teach_simulated
+from timesenclip.train.field_notes.notes import ClassList, FieldNotes
+from timesenclip.train.field_notes.places import Places, exact_mixture, simulated_places
+from timesenclip.train.field_notes.real_sets import RealSet, read_real_sets
+from timesenclip.train.field_notes.teacher import load_teacher
 from timesenclip.train.recipe import FieldNotesRecipe, recipe_digest
 from timesenclip.train.validation import HeldOut, Validation
 
-__all__ = ["AUGMENTATION", "FieldNotesSource"]
-
-AUGMENTATION: Augmentation = Compose((TSMixAug(p=0.15), RandomTS(p=0.25), MonthDropout(p=0.4, most=0.5)))
-"""Augmentations of every batch. Differs: weaker than the paper's, because simulated years already lack months."""
+__all__ = ["FieldNotesSource"]
 
 _MONTHS = 12
 
@@ -52,7 +52,7 @@ class FieldNotesSource:
     nearest_m: float | None = None
 
     def __init__(self, recipe: FieldNotesRecipe, *, rank: int = 0, world: int = 1) -> None:
-        """Embed the notes and read the real places of a recipe, for one process of `world`."""
+        """Embed the notes, read the real places of a recipe and ask the teacher, for one process of `world`."""
         if recipe.batch_size % world:
             raise InputError(
                 f"A batch of {recipe.batch_size} cannot be shared by {world} processes evenly; change "
@@ -62,44 +62,65 @@ class FieldNotesSource:
         self._tower = load_tower(recipe.tower)
         self._notes = FieldNotes(self._tower)
         self._truth = [torch.from_numpy(listed.true) for listed in self._notes.class_lists]
-        fixed = {"embed_dim": self._tower.dim, "bands": len(BAND_NAMES), "patch_size": 1}
-        for name, value in fixed.items():
-            if recipe.encoder_options.get(name, value) != value:
-                raise InputError(
-                    f"encoder_options.{name} is {recipe.encoder_options[name]}, but the places and the tower have "
-                    f"{value}; leave it out."
-                )
-        self.architecture = PRESETS[recipe.encoder].changed(fixed | recipe.encoder_options)
+        self.architecture = _architecture(recipe, self._tower.dim)
+        self._augmentation = places_augmentation(recipe.normalisation, band_dropout=recipe.world.band_dropout)
         self.weights_seed, self.steps = recipe.seed, recipe.steps
         self.epoch_batches = recipe.world.refresh_steps * recipe.accumulate
+        self._teacher = load_teacher(recipe.world.teacher) if recipe.world.teacher is not None else None
+        if self._teacher is not None:
+            self.terms = (*self.terms, "teacher", *(("features",) if recipe.objective.feature_weight else ()))
         self._read_real()
         self.series_steps = _MONTHS
-        self.bytes_in_memory = recipe.world.simulated * _MONTHS * (self.architecture.bands + 2) * 4
+        self.bytes_in_memory = recipe.world.simulated * (_MONTHS * (5 * self.architecture.bands + 2) + 256) * 4
         self._rng = np.random.default_rng(recipe.seed)
         self._generator = torch.Generator().manual_seed(recipe.seed)
         self._world_drawn_from = json.dumps(self._rng.bit_generator.state)
 
+    @property
+    def _dynamic_world(self) -> ClassList:
+        return next(listed for listed in self._notes.class_lists if listed.name == "dynamic-world")
+
     def _read_real(self) -> None:
-        recipe = self.recipe
-        self._points = read_real_points(recipe.world.real) if recipe.world.real is not None else None
+        world = self.recipe.world
+        self.parts = {"simulated, held at a time": world.simulated}
         self._real: Places | None = None
         self._real_count = 0
-        self.parts = {"simulated, held at a time": recipe.world.simulated}
-        if self._points is None:
+        if world.real is None:
             return
-        chosen = self._points.take(self._points.part == "train")
-        self._real = Places.of(
-            chosen.series,
-            chosen.kind,
-            [None] * len(chosen.kind),
-            normalisation=recipe.normalisation,
-            hemisphere_shift=recipe.hemisphere_shift,
-        )
-        self._real_count = round(recipe.batch_size * recipe.world.real_share) if len(self._real) else 0
-        # Rare kinds are drawn more often than their share, but less often than common ones.
-        self._real_weights = torch.bincount(self._real.kind)[self._real.kind].float().rsqrt()
-        names, counts = np.unique(self._points.part, return_counts=True)
-        self.parts |= {f"real, {name}": int(count) for name, count in zip(names, counts, strict=True)}
+        sets = read_real_sets(world.real, leave_out=world.leave_out)
+        if self._teacher is None:
+            sets = [real.labelled() for real in sets]
+        sets = [real for real in sets if len(real)]
+        self.parts |= {f"real, {real.title}": len(real) for real in sets}
+        if not sets:
+            return
+        self._real, self._real_weights = self._real_places(sets)
+        self._real_count = round(self.recipe.batch_size * world.real_share)
+
+    def _real_places(self, sets: list[RealSet]) -> tuple[Places, Tensor]:
+        """The real places, and how often each is drawn: rare kinds of a set more often than their share."""
+        taught = None
+        if self._teacher is not None:
+            taught = teach_real(self._teacher, sets, balance=self.recipe.world.teacher_balance)
+        places, weights = [], []
+        for number, real in enumerate(sets):
+            mixture, likely = real.mixture, None
+            if taught is not None:
+                likely = restricted(taught[number].probabilities, mixture, self._dynamic_world)
+                unlabelled = mixture.sum(axis=1, keepdims=True) == 0
+                mixture = np.where(unlabelled, likely @ kinds_of_classes(), mixture)
+            made = Places.of(
+                real.series,
+                np.asarray(mixture, dtype=np.float32),
+                [None] * len(real),
+                normalisation=self.recipe.normalisation,
+                hemisphere_shift=self.recipe.hemisphere_shift,
+                lessons=None if taught is None else taught[number],
+                likely=likely,
+            )
+            places.append(made)
+            weights.append(torch.bincount(made.mixture.argmax(dim=1))[made.mixture.argmax(dim=1)].float().rsqrt())
+        return functools.reduce(operator.add, places), torch.cat(weights)
 
     def stream(self, first: int) -> Iterator[Batch]:
         """Yield this process's share of the batches from number `first` on."""
@@ -112,30 +133,55 @@ class FieldNotesSource:
             if number % self.epoch_batches == 0:
                 self._world_drawn_from = json.dumps(self._rng.bit_generator.state)
                 simulated = self._simulate(self._rng)
-            places = self._places(simulated)
-            views = torch.from_numpy(self._notes.views(places.kind.tolist(), places.climate, rng=self._rng))
-            yield Batch(
-                places.x[rows],
-                places.calendar[rows],
-                places.valid[rows],
-                views[rows],
-                torch.ones(views[rows].shape[:2], dtype=torch.bool),
-                places.kind[rows],
-                questions=self._questions(),
-            )
+            yield self._batch(self._places(simulated), rows)
             number += 1
 
+    def _batch(self, places: Places, rows: slice) -> Batch:
+        """The places at `rows`, augmented, with a kind drawn for each by its mixture, and notes of that kind."""
+        given = self._augmentation(places.encoder_input(band_mask=self.architecture.band_mask), self._generator)
+        kind = torch.multinomial(places.mixture, 1, generator=self._generator)[:, 0]
+        views = torch.from_numpy(self._notes.views(kind.tolist(), places.climate, rng=self._rng))
+        questions = self._questions()
+        return Batch(
+            given.x[rows],
+            given.calendar[rows],
+            given.valid[rows],
+            views[rows],
+            torch.ones(views[rows].shape[:2], dtype=torch.bool),
+            kind[rows],
+            questions=questions,
+            bands=None if given.bands is None else given.bands[rows],
+            lessons=self._lessons(places, rows, questions),
+        )
+
+    def _lessons(self, places: Places, rows: slice, questions: tuple[Question, ...]) -> Lessons | None:
+        """What the teacher says; its classes have the vectors that were drawn for the class list of that name."""
+        if self._teacher is None:
+            return None
+        vectors = questions[self._notes.class_lists.index(self._dynamic_world)].vectors
+        return Lessons(vectors, places.likely[rows], places.features[rows])
+
     def _simulate(self, rng: np.random.Generator) -> Places:
-        return simulate_places(
-            self.recipe.world.simulated,
-            self.recipe.world,
+        """New places. Their kinds are known, so the teacher adds features only."""
+        world = self.recipe.world
+        made = simulated_places(world.simulated, world, rng=rng)
+        mixture = exact_mixture(made.cover)
+        lessons, likely = None, None
+        if self._teacher is not None and world.teach_simulated:
+            lessons = teach_simulated(self._teacher, made.series, rng=rng)
+            likely = restricted(lessons.probabilities, mixture, self._dynamic_world)
+        return Places.of(
+            made.series,
+            mixture,
+            made.climate,
             normalisation=self.recipe.normalisation,
             hemisphere_shift=self.recipe.hemisphere_shift,
-            rng=rng,
+            lessons=lessons,
+            likely=likely,
         )
 
     def _places(self, simulated: Places) -> Places:
-        """The augmented places of a batch."""
+        """The places of a batch."""
         index = torch.randint(
             0, len(simulated), (self.recipe.batch_size - self._real_count,), generator=self._generator
         )
@@ -143,8 +189,7 @@ class FieldNotesSource:
         if self._real is not None and self._real_count:
             index = torch.multinomial(self._real_weights, self._real_count, replacement=True, generator=self._generator)
             places = places + _perturbed(self._real.take(index), self._generator)
-        given = AUGMENTATION(EncoderInput(places.x, places.calendar, places.valid), self._generator)
-        return replace(places, x=given.x, calendar=given.calendar, valid=given.valid)
+        return places
 
     def _questions(self) -> tuple[Question, ...]:
         """The class lists of a batch, with class vectors drawn for this batch.
@@ -161,7 +206,9 @@ class FieldNotesSource:
         """A batch of at most `count` newly simulated places; it does not change the draws of the run."""
         small = self.recipe.model_copy(
             update={
-                "world": self.recipe.world.model_copy(update={"simulated": max(64, count), "real": None}),
+                "world": self.recipe.world.model_copy(
+                    update={"simulated": max(64, count), "real": None, "teacher": None}
+                ),
                 "batch_size": min(count, self.recipe.batch_size),
             }
         )
@@ -213,7 +260,29 @@ class FieldNotesSource:
         )
         model = Model(encoder, config)
         save(model, folder)  # kept even if calibration fails
-        calibrate_and_measure(model, self._points, folder, seed=recipe.seed)
+        calibrate_and_measure(model, folder, seed=recipe.seed)
+
+
+def _architecture(recipe: FieldNotesRecipe, dim: int) -> EncoderConfig:
+    """Configuration of the encoder that a recipe trains.
+
+    Raises:
+        InputError: the recipe fixes what the places and the tower decide.
+    """
+    fixed = {"embed_dim": dim, "bands": len(BAND_NAMES), "patch_size": 1}
+    for name, value in fixed.items():
+        if recipe.encoder_options.get(name, value) != value:
+            raise InputError(
+                f"encoder_options.{name} is {recipe.encoder_options[name]}, but the places and the tower have "
+                f"{value}; leave it out."
+            )
+    architecture = PRESETS[recipe.encoder].changed(fixed | recipe.encoder_options)
+    if recipe.world.band_dropout and not architecture.band_mask:
+        raise InputError(
+            f"world.band_dropout is {recipe.world.band_dropout}, but the encoder is not told which bands are there; "
+            "set encoder_options.band_mask to true, or band_dropout to 0."
+        )
+    return architecture
 
 
 def _generator_at(state: str) -> np.random.Generator:

@@ -7,36 +7,51 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from timesenclip.bands import BAND_NAMES
 from timesenclip.eo.points.read import points_from_frame
-from timesenclip.errors import (
-    BandError,
-    DegradedInputWarning,
-    UnitsError,
-)
-from timesenclip.testing import random_series, write_wide_table
+from timesenclip.errors import UnitsError
+from timesenclip.testing import random_series, write_long_table, write_wide_table
 
 from .tables import assert_equal, wide_frame
 
 
-def test_b08_stands_in_for_b8a_and_says_so(tmp_path: Path) -> None:
+def test_nothing_stands_in_for_an_absent_band(tmp_path: Path) -> None:
     frame = pd.read_parquet(write_wide_table(random_series(3, missing=0), tmp_path / "a.parquet"))
     gone = frame.drop(columns=[c for c in frame if "B8A" in c])
     filled = frame.assign(**{c: 65535 for c in frame if "B8A" in c})
     for table in (gone, filled):
-        with pytest.warns(DegradedInputWarning, match="B8A is absent"):
-            series = points_from_frame(table)
-        assert np.array_equal(series.reflectance[..., 7], series.reflectance[..., 6])
-        assert series.provenance["substituted"] == "B8A by B08"
-        with pytest.raises(BandError, match="strict"):
-            points_from_frame(table, strict=True)
+        series = points_from_frame(table)
+        assert series.valid.all()
+        assert (series.reflectance[..., 7] == 0).all()
+        assert series.band_valid is not None
+        assert np.array_equal(series.band_valid.all(axis=(0, 1)), np.arange(10) != 7)
+    assert "B8A" not in points_from_frame(gone).provenance["bands"]
 
 
-def test_one_missing_band_makes_a_step_missing(tmp_path: Path) -> None:
+def test_one_missing_band_does_not_cost_the_step(tmp_path: Path) -> None:
     frame = wide_frame(tmp_path, missing=0.0)
+    assert points_from_frame(frame).band_valid is None
     frame.loc[1, "OPTICAL-B11-ts4-20m"] = 65535
     series = points_from_frame(frame)
-    assert not series.valid[1, 4]
-    assert series.valid.sum() == 35
+    assert series.valid.all()
+    assert series.reflectance[1, 4, 8] == 0
+    assert np.argwhere(~series.bands_seen()).tolist() == [[1, 4, 8]]
+
+
+@pytest.mark.parametrize("kept", [["B02", "B03", "B04"], ["B12"], ["B02", "B03", "B04", "B8A", "B11", "B12"]])
+@pytest.mark.parametrize("write", [write_wide_table, write_long_table])
+def test_a_table_without_columns_is_the_whole_one_with_these_bands_masked(
+    write, kept: list[str], tmp_path: Path
+) -> None:
+    frame = pd.read_parquet(write(random_series(6, missing=0.2), tmp_path / "a.parquet"))
+    whole = points_from_frame(frame)
+    gone = [c for c in frame if any(f"-{name}" in c for name in BAND_NAMES if name not in kept)]
+    part = points_from_frame(frame.drop(columns=gone))
+    here = np.isin(BAND_NAMES, kept)
+    assert np.array_equal(part.bands_seen(), whole.bands_seen() & here)
+    assert np.array_equal(part.reflectance, np.where(here, whole.reflectance, 0))
+    assert np.array_equal(part.valid, whole.valid)
+    assert list(part.provenance["bands"]) == [name for name in BAND_NAMES if name in kept]
 
 
 def test_reflectance_and_dn_give_the_same(tmp_path: Path) -> None:
@@ -54,7 +69,7 @@ def test_every_fill_value_is_missing(fill: float, tmp_path: Path) -> None:
     frame = wide_frame(tmp_path, missing=0.0).astype({"OPTICAL-B03-ts2-10m": "float64"})
     frame.loc[0, "OPTICAL-B03-ts2-10m"] = fill
     series = points_from_frame(frame)
-    assert np.argwhere(~series.valid).tolist() == [[0, 2]]
+    assert np.argwhere(~series.bands_seen()).tolist() == [[0, 2, 1]]
 
 
 def test_geoparquet_points_have_a_place(tmp_path: Path) -> None:

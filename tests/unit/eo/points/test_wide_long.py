@@ -11,9 +11,9 @@ from timesenclip.errors import (
     InputError,
     TimeError,
 )
-from timesenclip.testing import random_series, write_long_table
+from timesenclip.testing import random_series, write_long_table, write_wide_table
 
-from .tables import wide_frame
+from .tables import assert_equal, wide_frame
 
 
 def test_two_rows_for_one_date_are_refused(tmp_path: Path) -> None:
@@ -88,3 +88,30 @@ def test_one_series_of_very_many_dates_does_not_lengthen_all_others(
         found = [name for piece in pieces for name in piece.sample_id]
         assert found == list(rows["sample_id"].unique())
         assert max(len(piece) * piece.steps for piece in pieces) <= 100
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_wide_equals_long_whatever_is_missing_and_however_it_is_ordered(seed: int, tmp_path: Path) -> None:
+    rng = np.random.default_rng(seed)
+    wide = pd.read_parquet(write_wide_table(random_series(5, missing=0.2), tmp_path / "a.parquet"))
+    bands = [c for c in wide if c.startswith("OPTICAL")]
+    wide[bands] = wide[bands].mask(rng.random((5, len(bands))) < 0.2, 65535)
+    wide = wide.drop(columns=[c for c in bands if "B07" in c or (rng.random() < 0.1 and "ts0" not in c)])
+    rows = []
+    for _, one in wide.iterrows():
+        for step in range(12):
+            values = {f"S2-L2A-{c[8:11]}": one[c] for c in wide if f"-ts{step}-" in c}
+            month = pd.Timestamp(one["start_date"]) + pd.DateOffset(months=step)
+            rows.append(
+                {"sample_id": one["sample_id"], "lat": one["lat"], "lon": one["lon"], "timestamp": month} | values
+            )
+    long = pd.DataFrame(rows)
+    expected = points_from_frame(long)
+    shuffled = long.sample(frac=1, random_state=seed, axis=0).sample(frac=1, random_state=seed, axis=1)
+    mixed = points_from_frame(shuffled)
+    order = [mixed.sample_id.index(name) for name in expected.sample_id]
+    columns = points_from_frame(wide.sample(frac=1, random_state=seed, axis=1))
+    for found in (columns, mixed.take(np.array(order))):
+        assert_equal(found, expected)
+        assert np.array_equal(found.bands_seen(), expected.bands_seen())
+    assert not expected.bands_seen()[..., 5].any()

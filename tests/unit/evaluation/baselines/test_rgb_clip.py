@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import importlib.util
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -78,3 +79,24 @@ def test_a_frozen_model_answers_for_patches(kind: str, tmp_path: Path) -> None:
     assert 0 <= found.corrected.accuracy <= 1
     with pytest.raises(TowerError):
         rgb_baseline(data, load_tower("compact"))
+
+
+def test_true_colour_takes_the_steps_that_have_its_three_bands() -> None:
+    series = random_series(2, missing=0)
+    bands = np.ones(series.reflectance.shape, dtype=np.bool_)
+    bands[0, 1:, 0] = bands[1, :, 3] = False
+    found = true_colour(replace(series, band_valid=bands))
+    only = true_colour(replace(series, valid=np.arange(12) < np.array([[1], [12]])))
+    assert [np.asarray(image).tolist() for image in found] == [np.asarray(image).tolist() for image in only]
+    bands[0, :, 0] = False
+    with pytest.raises(InputError, match="1 of 2 series were never seen clearly in red, green and blue"):
+        true_colour(replace(series, band_valid=bands))
+
+
+def test_a_patch_has_the_bands_that_all_its_pixels_have() -> None:
+    cube = random_cube((6, 6))
+    bands = np.ones(cube.reflectance.shape, dtype=np.bool_)
+    bands[0, 4, 2, 2] = False
+    found = patches(replace(cube, band_valid=bands), np.array([2, 5]), np.array([2, 5]), size_px=3)
+    assert found.band_valid is not None
+    assert np.argwhere(~found.band_valid).tolist() == [[0, 0, 4]]

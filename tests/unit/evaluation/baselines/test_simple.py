@@ -17,6 +17,20 @@ def test_a_patch_has_the_features_of_its_mean() -> None:
     assert forest_features(patches) == pytest.approx(forest_features(series), abs=1e-6)
 
 
+def test_features_of_a_band_are_those_of_the_steps_that_have_it() -> None:
+    whole = random_series(4, missing=0)
+    bands = np.ones(whole.reflectance.shape, dtype=np.bool_)
+    bands[0, 3, 8] = bands[1, :, 5] = False
+    reflectance = np.where(bands, whole.reflectance, 0).astype(np.float32)
+    found = forest_features(replace(whole, band_valid=bands, reflectance=reflectance))
+    expected = forest_features(whole)
+    monthly, was = found[:, :132].reshape(4, 12, 11), expected[:, :132].reshape(4, 12, 11)
+    assert monthly[0, 3, 8] == pytest.approx(np.median(np.delete(was[0, :, 8], 3)))
+    assert (monthly[1, :, 5] == 0).all()
+    monthly[0, 3, 8], monthly[1, :, 5] = was[0, 3, 8], was[1, :, 5]
+    assert np.array_equal(monthly, was)
+
+
 def test_few_samples_of_many_classes_are_learned_from_without_a_word() -> None:
     # Warnings are errors here; scikit-learn would take one sample of each class for a regression.
     rng = np.random.default_rng(0)
