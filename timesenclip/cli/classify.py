@@ -37,7 +37,8 @@ def classify(
 ) -> None:
     """Classify each point of a table by phrases, a class list or a head.
 
-    Without --prompt or --taxonomy the classes are the eight LUCAS land covers.
+    Without --prompt or --taxonomy the classes are the eight LUCAS land covers. One phrase alone is compared with general
+    phrases (--against): where it does not fit the answer is unknown, and the confidence is the probability that it fits.
     """
     from timesenclip.tasks.parquet import check_output
     from timesenclip.tasks.point_tables import classify_table

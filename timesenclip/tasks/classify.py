@@ -279,12 +279,12 @@ def judge_phrase(
         unknown_below: cosine of the phrase below which it does not fit, instead of a probability below 0.5.
     """
     probability, fits = judge(scores, calibration, unknown_below)
-    seen = np.isfinite(scores).all(axis=1)
+    fits &= np.isfinite(scores).all(axis=1)
     return Predictions(
         scores=scores[:, :1].astype(np.float32),
         probabilities=probability[:, None],
-        label_index=np.where(seen & fits, 0, -1).astype(np.int64),
-        confidence=np.where(seen, probability, 0.0).astype(np.float32),
+        label_index=np.where(fits, 0, -1).astype(np.int64),
+        confidence=np.where(fits, probability, np.nan).astype(np.float32),
     )
 
 

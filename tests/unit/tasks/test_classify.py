@@ -128,3 +128,4 @@ def test_unseen_rows_of_a_phrase_alone_have_no_prediction() -> None:
     assert answers.label_index.tolist() == [0, -1]
     assert answers.seen.tolist() == [True, False]
     assert np.isnan(answers.probabilities[1, 0])
+    assert np.isnan(answers.confidence[1])
