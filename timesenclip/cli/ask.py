@@ -59,6 +59,7 @@ def ask(
             model=opt.chosen_model(query.checkpoint) if query.checkpoint else None,
             templates=query.sentences,
             unknown_below=query.unknown_below,
+            answer_all=query.answer_all,
             min_clear=min_clear,
             zones=zones,
             scores=scores,

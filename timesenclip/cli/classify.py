@@ -53,6 +53,7 @@ def classify(
             templates=query.sentences,
             prior_correction=prior_correction,
             unknown_below=query.unknown_below,
+            answer_all=query.answer_all,
             head=query.head,
             progress=progress,
             strict=strict,

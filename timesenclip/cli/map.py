@@ -62,6 +62,7 @@ def map_(
             outliers=read.outliers,
             templates=query.sentences,
             unknown_below=query.unknown_below,
+            answer_all=query.answer_all,
             min_clear=min_clear,
             scores=scores,
             zones=zones,

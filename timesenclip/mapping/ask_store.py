@@ -35,6 +35,7 @@ def ask_store(
     model: Model | str | Path | None = None,
     templates: str | Sequence[str] = "default",
     unknown_below: float | None = None,
+    answer_all: bool = False,
     min_clear: int = 0,
     scores: bool = True,
     zones: str | Path | None = None,
@@ -52,6 +53,7 @@ def ask_store(
         model: a checkpoint to ask with; its tower must be the store's. Default: the store's tower.
         templates: prompt templates.
         unknown_below: cosine below which a pixel is unknown, instead of the checkpoint's; -1: never.
+        answer_all: give every pixel that was seen its best class: `unknown` is none of them.
         min_clear: pixels with fewer clear observations are nodata.
         scores: also write one score band a class.
         zones: polygons for which the predictions are counted apart.
@@ -75,7 +77,14 @@ def ask_store(
         raise InputError(f"min_clear is {min_clear}; expected 0 or more.")
     asker = None if model is None else as_model(model)
     query = make_query(
-        opened, taxonomy, photos=photos, head=head, model=asker, templates=templates, unknown_below=unknown_below
+        opened,
+        taxonomy,
+        photos=photos,
+        head=head,
+        model=asker,
+        templates=templates,
+        unknown_below=unknown_below,
+        answer_all=answer_all,
     )
     grid = AreaGrid.of(opened)
     if zones is not None:

@@ -44,6 +44,7 @@ def map_cube(
     outliers: Outliers = "drop",
     templates: str | Sequence[str] = "default",
     unknown_below: float | None = None,
+    answer_all: bool = False,
     min_clear: int = 0,
     scores: bool = True,
     zones: str | Path | None = None,
@@ -65,6 +66,7 @@ def map_cube(
         outliers: leave out outlying steps of the composites, or keep them (see `timesenclip.eo.outliers`).
         templates: prompt templates.
         unknown_below: cosine below which a pixel is unknown, instead of the checkpoint's; -1: never.
+        answer_all: give every pixel that was seen its best class: `unknown` is none of them.
         min_clear: pixels with fewer clear observations are nodata.
         scores: also write one score band a class.
         zones: polygons for which the predictions are counted apart.
@@ -89,7 +91,7 @@ def map_cube(
     grid = AreaGrid.of(source)
     side = block_side(source, block)
     _check_arguments(grid, min_clear, zones)
-    query = make_query(chosen, taxonomy, templates=templates)
+    query = make_query(chosen, taxonomy, templates=templates, unknown_below=unknown_below, answer_all=answer_all)
     source.check_offset(period)
     plain = Model(chosen.encoder, chosen.config, digest=chosen.digest)  # without its tower, which blocks do not need
     with map_folder(out, "map", MAP_FILES) as folder, _finished_blocks(folder) as parts:

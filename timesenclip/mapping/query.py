@@ -23,6 +23,7 @@ from timesenclip.model.checkpoint import Model
 from timesenclip.model.checkpoint_config import Calibration
 from timesenclip.tasks.classify import Predictions, classify_scores
 from timesenclip.tasks.heads import Head, load_head
+from timesenclip.tasks.unknown import calibration_for
 
 __all__ = ["MAX_CLASSES", "Query", "load_store_tower", "make_query"]
 
@@ -89,6 +90,7 @@ def make_query(
     tower: GroundTower | None = None,
     templates: str | Sequence[str] = "default",
     unknown_below: float | None = None,
+    answer_all: bool = False,
 ) -> Query:
     """Embed what is asked with the tower that belongs to the pixels' embeddings.
 
@@ -101,6 +103,7 @@ def make_query(
         tower: the tower of the model or store, when it is loaded already.
         templates: prompt templates.
         unknown_below: cosine below which a pixel is unknown, instead of the checkpoint's; -1: never.
+        answer_all: give every pixel that was seen its best class.
 
     Raises:
         CheckpointError: there is no head, or it was made for another checkpoint than the store.
@@ -113,7 +116,7 @@ def make_query(
     if head is not None:
         if taxonomy is not None or photos or model is not None or isinstance(asked, Model):
             raise InputError("A head brings its own classes and checkpoint; ask with it alone.")
-        return _head_query(asked, head, unknown_below)
+        return _head_query(asked, head, unknown_below, answer_all)
     if (taxonomy is None) == (not photos):
         raise InputError("Ask with phrases or a class list, or with photographs: one of them.")
     reader = tower or (asked.tower if isinstance(asked, Model) else load_store_tower(asked, model))
@@ -130,7 +133,8 @@ def make_query(
     calibration = asked.config.calibration if isinstance(asked, Model) else asked.info.calibration
     origin = _origin(asked) | {"taxonomy": classes.name, "templates": templates, "prompts": prompts}
     projected = full if isinstance(asked, Model) else asked.project(full)  # (K, d)
-    return Query(classes, projected, full, _with_threshold(calibration, unknown_below), origin)
+    calibration = calibration_for(calibration, unknown_below, answer_all=answer_all, classes=len(classes))
+    return Query(classes, projected, full, calibration, origin | {"answer_all": answer_all})
 
 
 def load_store_tower(store: EmbeddingStore, model: Model | None = None) -> GroundTower:
@@ -174,7 +178,7 @@ def _origin(asked: Model | EmbeddingStore) -> dict[str, Any]:
     }
 
 
-def _head_query(store: EmbeddingStore, head: Head | str | Path, unknown_below: float | None) -> Query:
+def _head_query(store: EmbeddingStore, head: Head | str | Path, unknown_below: float | None, answer_all: bool) -> Query:
     """Make a query from the class vectors of a head; a pixel is unknown only if `unknown_below` is given."""
     found = head if isinstance(head, Head) else load_head(head)
     info = store.info
@@ -196,11 +200,8 @@ def _head_query(store: EmbeddingStore, head: Head | str | Path, unknown_below: f
         "prompts": {name: ["a head learned from labelled points"] for name in classes.names},
     }
     full = found.weights
-    return Query(classes, store.project(full), full, _with_threshold(calibration, unknown_below), origin)
-
-
-def _with_threshold(calibration: Calibration, unknown_below: float | None) -> Calibration:
-    return calibration if unknown_below is None else calibration.model_copy(update={"unknown_score": unknown_below})
+    calibration = calibration_for(calibration, unknown_below, answer_all=answer_all, classes=len(classes))
+    return Query(classes, store.project(full), full, calibration, origin | {"answer_all": answer_all})
 
 
 def _checked(classes: Taxonomy) -> Taxonomy:

@@ -21,6 +21,7 @@ from timesenclip.ground.prompts import class_vectors
 from timesenclip.ground.taxonomy import Taxonomy, as_taxonomy
 from timesenclip.model.checkpoint import Model, as_model
 from timesenclip.model.embed import embed
+from timesenclip.tasks.unknown import calibration_for
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -151,6 +152,7 @@ def classify(
     prior_correction: bool = False,
     temperature: float | None = None,
     unknown_below: float | None = None,
+    answer_all: bool = False,
     outliers: Outliers = "drop",
     progress: Callable[[int, int], None] | None = None,
 ) -> Classification:
@@ -165,24 +167,25 @@ def classify(
             `prior_corrected`). It helps where the classes are about equally frequent, and hurts where they are not.
         temperature: instead of the checkpoint's.
         unknown_below: cosine below which a series is unknown, instead of the checkpoint's; -1 switches it off.
+        answer_all: give every series with a clear observation its best class: `unknown` are the others only.
         outliers: leave out outlying steps or keep them, as `embed`.
         progress: called with (done, N).
 
     Raises:
         CheckpointError, TowerError: the model or its tower cannot be loaded.
         TaxonomyError, PromptError: the classes or templates cannot be used.
-        InputError: as `embed` and `classify_embeddings`.
+        InputError: as `embed`, `classify_embeddings` and `timesenclip.tasks.unknown.calibration_for`.
     """
     chosen = as_model(model)
     classes = as_taxonomy(taxonomy)
     weights = class_vectors(classes, chosen.tower, templates)
     embeddings = embed(series, model=chosen, missing="nan", outliers=outliers, progress=progress)
-    calibration = chosen.config.calibration
+    calibration = calibration_for(chosen.config.calibration, unknown_below, answer_all=answer_all, classes=len(classes))
     predictions = classify_embeddings(
         embeddings,
         weights,
         temperature=calibration.temperature if temperature is None else temperature,
-        unknown_score=calibration.unknown_score if unknown_below is None else unknown_below,
+        unknown_score=calibration.unknown_score,
         prior_correction=prior_correction,
     )
     return Classification(classes, series.sample_id, series.lon_deg, series.lat_deg, predictions)

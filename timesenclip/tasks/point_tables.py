@@ -90,6 +90,7 @@ def classify_table(
     templates: str | Sequence[str] = "default",
     prior_correction: bool = False,
     unknown_below: float | None = None,
+    answer_all: bool = False,
     head: str | Path | None = None,
     progress: Progress | None = None,
     **read_options: Any,
@@ -101,7 +102,7 @@ def classify_table(
         taxonomy: a taxonomy, its name, a YAML file, or a list of phrases: the K classes.
         model: the model; with a head, the one that `adapted` gives.
         out: Parquet file to write (docs/cli.md says its columns); None: none.
-        templates, unknown_below: as `classify`.
+        templates, unknown_below, answer_all: as `classify`.
         prior_correction: as `classify`, over the whole table, which is then read at once.
         head: where the model's head lies, for the file's provenance.
         progress: called with (points done, 0).
@@ -124,6 +125,7 @@ def classify_table(
         "templates": templates,
         "head": None if head is None else str(head),
         "unknown_below": unknown_below,
+        "answer_all": answer_all,
         "prior_correction": prior_correction,
     }
     with open_table(file, classify_schema(classes.names)) as table:
@@ -135,6 +137,7 @@ def classify_table(
                 templates=templates,
                 prior_correction=prior_correction,
                 unknown_below=unknown_below,
+                answer_all=answer_all,
             )
             summary.add(result)
             if table:

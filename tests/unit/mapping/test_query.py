@@ -174,3 +174,14 @@ def test_a_head_asks_alone_and_with_its_own_calibration(model: Model, embedded) 
             make_query(asked, head=head, **how)
     with pytest.raises(CheckpointError, match=r"made for checkpoint 'timesenclip-default' \(another\)"):
         make_query(store, head=replace(head, digest="another"))
+
+
+def test_all_that_was_seen_is_answered_and_the_origin_says_it(model: Model) -> None:
+    query = make_query(model, ["maize", "water"], answer_all=True)
+    vectors = np.stack([query.vectors[1], -query.vectors[0], np.full(256, np.nan, np.float32)])
+    assert query.classify(query.scores(vectors)).label_index.tolist()[::2] == [1, -1]
+    assert query.classify(query.scores(vectors)).label_index[1] >= 0
+    assert query.origin["answer_all"] is True
+    assert make_query(model, ["maize", "water"]).origin["answer_all"] is False
+    with pytest.raises(InputError, match="was given with answer_all"):
+        make_query(model, ["maize", "water"], answer_all=True, unknown_below=0.1)

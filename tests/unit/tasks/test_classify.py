@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -97,3 +99,17 @@ def test_classify_from_python_and_its_table() -> None:
     always = classify(series, ["forest", "water"], unknown_below=1.1)
     assert not never.unknown.any()
     assert always.label == ["unknown"] * 6
+
+
+def test_all_that_was_seen_is_answered_where_asked_for() -> None:
+    series = random_series(6)
+    series = replace(series, valid=series.valid & (np.arange(6) > 0)[:, None])
+    usual = classify(series, ["forest", "water", "maize"], unknown_below=1)
+    assert usual.unknown.all()
+    every = classify(series, ["forest", "water", "maize"], answer_all=True)
+    assert every.unknown.tolist() == [True, *[False] * 5]
+    assert np.isfinite(every.confidence).tolist() == [False, *[True] * 5]
+    assert np.array_equal(every.label_index[1:], every.scores[1:].argmax(axis=1))
+    assert np.array_equal(every.probabilities[1:], usual.probabilities[1:])
+    with pytest.raises(InputError, match="with one phrase would give it to every point"):
+        classify(series, ["forest"], answer_all=True)
