@@ -65,6 +65,7 @@ def ask(
             templates=query.sentences,
             against=opt.chosen_against(against),
             unknown_below=query.unknown_below,
+            answer_all=query.answer_all,
             min_clear=min_clear,
             zones=zones,
             scores=scores,

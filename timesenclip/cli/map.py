@@ -68,6 +68,7 @@ def map_(
             templates=query.sentences,
             against=opt.chosen_against(against),
             unknown_below=query.unknown_below,
+            answer_all=query.answer_all,
             min_clear=min_clear,
             scores=scores,
             zones=zones,

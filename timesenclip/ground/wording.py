@@ -51,8 +51,8 @@ def check_templates(templates: str | Sequence[str]) -> None:
     for template in (templates,) if isinstance(templates, str) else templates:
         if "{" in template and absent_thing(template.replace("{a name}", "a forest").replace("{name}", "forest")):
             raise PromptError(
-                f"Template {show_value(template)} asks for what is not there; it would be read as the thing itself, write "
-                "it without a negation."
+                f"Template {show_value(template)} asks for what is not there; it would be read as the thing itself, "
+                "write it without a negation."
             )
 
 

@@ -57,7 +57,12 @@ def phrase_margin(score: NDArray[np.float32], rivals: NDArray[np.float32], tempe
         score: (N,) cosines of the phrase; NaN stays NaN.
         rivals: (N, J) cosines of the competitors, at least one.
         temperature: of the checkpoint.
+
+    Raises:
+        InputError: the temperature is not positive.
     """
+    if not temperature > 0:
+        raise InputError(f"Temperature is {temperature:g}; expected a number above 0.")
     margin = np.empty(len(score), dtype=np.float32)
     for first in range(0, len(score), _ROWS):  # the exponents of a whole block would take as much memory as its pixels
         rows = slice(first, first + _ROWS)
