@@ -38,9 +38,10 @@ def test_classify_answers_every_real_table(table: Path, run, tmp_path: Path) -> 
 
 @needs_points
 def test_held_out_points_are_answered_far_above_chance() -> None:
+    from timesenclip.train.field_notes.worldcereal import read_real_points
+
     from timesenclip.model.checkpoint import load
     from timesenclip.train.field_notes.calibrate import measure
-    from timesenclip.train.field_notes.worldcereal import read_real_points
 
     real = read_real_points(WORLDCEREAL)
     with warnings.catch_warnings():

@@ -28,6 +28,7 @@ def ask(
             metavar="FILE", help="A photograph of what to look for; can be repeated.", rich_help_panel=opt.QUERY
         ),
     ] = None,
+    against: opt.Against = None,
     min_clear: src.MinClear = 0,
     zones: src.Zones = None,
     scores: src.Scores = True,
@@ -58,6 +59,7 @@ def ask(
             out=output,
             model=opt.chosen_model(query.checkpoint) if query.checkpoint else None,
             templates=query.sentences,
+            against=opt.chosen_against(against),
             unknown_below=query.unknown_below,
             min_clear=min_clear,
             zones=zones,

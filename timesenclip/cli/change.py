@@ -33,6 +33,7 @@ def change(
     prompt: opt.Prompt = None,
     taxonomy: opt.TaxonomyName = None,
     templates: opt.Templates = None,
+    against: opt.Against = None,
     threshold: Annotated[
         float | None,
         typer.Option(
@@ -78,7 +79,7 @@ def change(
             first,
             second,
             out=output,
-            query=_query(first, prompt, taxonomy, templates),
+            query=_query(first, prompt, taxonomy, templates, against),
             threshold=threshold,
             min_clear=min_clear,
             cubes=cubes,
@@ -99,13 +100,24 @@ def _cubes(
 
 
 def _query(
-    store: EmbeddingStore, prompt: list[str] | None, taxonomy: str | None, templates: str | None
+    store: EmbeddingStore,
+    prompt: list[str] | None,
+    taxonomy: str | None,
+    templates: str | None,
+    against: list[str] | None,
 ) -> Query | None:
     from timesenclip.mapping.query import make_query
 
     if not prompt and taxonomy is None:
+        if against:
+            raise InputError("--against was given without --prompt; give it with one phrase alone.")
         return None
-    return make_query(store, opt.chosen_taxonomy(prompt, taxonomy), templates=opt.chosen_templates(templates))
+    return make_query(
+        store,
+        opt.chosen_taxonomy(prompt, taxonomy),
+        templates=opt.chosen_templates(templates),
+        against=opt.chosen_against(against),
+    )
 
 
 def _report_change(result: ChangeResult, *, as_json: bool) -> None:

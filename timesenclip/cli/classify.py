@@ -23,6 +23,7 @@ def classify(
     query: opt.QueryOptions,
     read: opt.PointOptions,
     output: Annotated[Path | None, opt.output("FILE", "Parquet file to write.")] = None,
+    against: opt.Against = None,
     prior_correction: Annotated[
         bool,
         typer.Option(
@@ -51,6 +52,7 @@ def classify(
             model=model,
             out=output,
             templates=query.sentences,
+            against=opt.chosen_against(against),
             prior_correction=prior_correction,
             unknown_below=query.unknown_below,
             head=query.head,

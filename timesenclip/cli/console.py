@@ -9,6 +9,7 @@ import contextlib
 import errno
 import io
 import json
+import math
 import re
 import sys
 import traceback
@@ -208,8 +209,12 @@ def _cell(text: str) -> str:
     return visible(redact(text))
 
 
+def _number(value: float) -> str:
+    return "" if math.isnan(value) else f"{value:.3f}"
+
+
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, title: str | None = None) -> None:
-    """Print a small table on stdout; columns of numbers and percentages are right-aligned."""
+    """Print a small table on stdout; columns of numbers and percentages are right-aligned, and NaN is an empty cell."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -220,7 +225,7 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, tit
         numeric = all(not isinstance(row[index], str) or _NUMBER.fullmatch(str(row[index])) for row in rows)
         table.add_column(Text(_cell(str(name))), justify="right" if numeric else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(Text(f"{cell:.3f}" if isinstance(cell, float) else _cell(str(cell))) for cell in row))
+        table.add_row(*(Text(_number(cell) if isinstance(cell, float) else _cell(str(cell))) for cell in row))
     Console(file=sys.stdout, soft_wrap=False).print(table)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -87,9 +87,9 @@ def points(
     if span is None:
         raise InputError("A training store needs one period for all points; give --year 2018 or --period.")
     check_store_folder(output, overwrite=overwrite)
-    read = read_points(
-        table, period=span, units=units, offset_dn=offset_dn or 0, step=opt.step_length(step), sensor=sensor
-    )
+    # Every step is kept: a store is trained on too, and what reads it to answer leaves the outlying ones out.
+    how: dict[str, Any] = {"step": opt.step_length(step), "sensor": sensor, "outliers": "keep"}
+    read = read_points(table, period=span, units=units, offset_dn=offset_dn or 0, **how)
     series = composite_series(read, every="month", period=span)
     store = store_points([series], output, source=str(table), overwrite=overwrite)
     if "bands_seen" in store.attributes:

@@ -77,6 +77,7 @@ def paper(
             external=models,
             scenic=None if scenic is None or votes is None else _voted(scenic, votes, read, strict),
             block_deg=sampling.block_deg,
+            outliers=read.outliers,
             seed=sampling.seed,
             draws=sampling.draws,
             progress=progress,

@@ -80,7 +80,14 @@ def scenic(
 
         with progress_bar("map, pixels") as progress:
             maps = map_scores(
-                place, found.scores, model=model, out=output, period=read.span, every=read.every, progress=progress
+                place,
+                found.scores,
+                model=model,
+                out=output,
+                period=read.span,
+                every=read.every,
+                outliers=read.outliers,
+                progress=progress,
             )
         written |= {f"map_{name}": path for name, path in maps.items()}
     _report_scenic(found, written, output, as_json=as_json)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,7 +17,7 @@ from timesenclip.errors import InputError
 if TYPE_CHECKING:
     from timesenclip.mapping.output.result import MapResult
 
-__all__ = ["map_", "map_facts", "report_map"]
+__all__ = ["map_", "map_facts", "report_map", "say_bands"]
 
 
 @with_groups
@@ -28,6 +29,7 @@ def map_(
     area: src.AreaOptions,
     work: src.WorkOptions,
     cube: src.CubePath = None,
+    against: opt.Against = None,
     min_clear: src.MinClear = 0,
     zones: src.Zones = None,
     scores: src.Scores = True,
@@ -59,7 +61,9 @@ def map_(
             model=model,
             period=read.span,
             every=read.every,
+            outliers=read.outliers,
             templates=query.sentences,
+            against=opt.chosen_against(against),
             unknown_below=query.unknown_below,
             min_clear=min_clear,
             scores=scores,
@@ -81,6 +85,7 @@ def report_map(result: MapResult, *, as_json: bool) -> None:
     found = [area for area in result.areas if area.pixels]
     rows = [(area.name, f"{area.hectares:.1f}", f"{area.share:.1%}", area.mean_confidence) for area in found]
     print_table(["class", "hectares", "share", "confidence"], rows)
+    say_bands(result.provenance.get("input", {}).get("bands"))
     if result.nodata_pixels:
         rare = result.provenance["masked_pixels"]
         often = f", {rare:,} of them not often enough" if rare else ""
@@ -89,6 +94,14 @@ def report_map(result: MapResult, *, as_json: bool) -> None:
     say(f"\nMaps:    {result.folder}\nPicture: {result.files['picture']}\nPage:    {result.files['page']}")
     if "zones" in result.files:
         say(f"Zones:   {result.files['zones']}, {result.files['zones_csv']}")
+
+
+def say_bands(there: Sequence[str] | None) -> None:
+    """Say which bands the pixels have, where they do not have all of them."""
+    from timesenclip.eo.band_presence import absent_bands, describe_bands
+
+    if there and absent_bands(there):
+        say(f"Bands:   {describe_bands(there)}")
 
 
 def map_facts(result: MapResult) -> dict[str, Any]:

@@ -35,6 +35,7 @@ __all__ = [
     "PointOptions",
     "QueryOptions",
     "SamplingOptions",
+    "chosen_against",
     "chosen_mapping",
     "chosen_model",
     "chosen_period",
@@ -122,6 +123,14 @@ Step = Annotated[
         rich_help_panel=INPUT,
     ),
 ]
+OutliersOption = Annotated[
+    Literal["drop", "keep"],
+    typer.Option(
+        "--outliers",
+        help="drop leaves out steps that stand out as clouds do that were not masked; keep reads all steps.",
+        rich_help_panel=INPUT,
+    ),
+]
 OffsetDn = Annotated[
     int | None,
     typer.Option(
@@ -158,6 +167,17 @@ Templates = Annotated[
         metavar="NAME|SENTENCE",
         help="Sentences the class names are put into: default (if nothing is given), name, generic, ..., or one of "
         "your own with {name}.",
+        rich_help_panel=QUERY,
+    ),
+]
+Against = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--against",
+        metavar="PHRASE|NAME|FILE",
+        help="With one phrase alone: what it is compared with, instead of the list `background` of general "
+        "phrases: phrases (repeat it), or a class list by name or YAML file. The phrase fits where it describes a "
+        "place better than those of them that mean something else.",
         rich_help_panel=QUERY,
     ),
 ]
@@ -271,6 +291,7 @@ class InputOptions:
     year: Year = None
     units: Units = "auto"
     every: Every = "month"
+    outliers: OutliersOption = "drop"
 
     def __post_init__(self) -> None:
         """Refuse --period beside --year, and what is no period, before a command opens anything."""
@@ -299,12 +320,14 @@ class PointOptions(InputOptions):
 
     @property
     def reading(self) -> dict[str, Any]:
-        """As `read_points` takes them; what cubes do not have (a step, a sensor) only where it was stated."""
+        """As `read_points` takes them; what cubes do not have, or is as usual, only where it was stated."""
         stated: dict[str, Any] = {} if self.offset_dn is None else {"offset_dn": self.offset_dn}
         if self.step != "month":
             stated["step"] = step_length(self.step)
         if self.sensor != "auto":
             stated["sensor"] = self.sensor
+        if self.outliers != "drop":
+            stated["outliers"] = self.outliers
         return super().reading | stated
 
 
@@ -461,6 +484,19 @@ def chosen_taxonomy(prompt: list[str] | None, taxonomy: str | None) -> Taxonomy:
     if prompt and taxonomy:
         raise InputError("--prompt and --taxonomy were both given; give one of them.")
     return taxonomy_from_phrases(prompt) if prompt else load_taxonomy(taxonomy or DEFAULT_TAXONOMY)
+
+
+def chosen_against(against: list[str] | None) -> str | list[str] | None:
+    """The value of --against: a class list's name or file, phrases, or None if it was not given."""
+    from timesenclip.ground.taxonomy import BACKGROUND, list_taxonomies
+
+    if not against:
+        return None
+    first = against[0]
+    one_list = len(against) == 1 and (
+        first in (*list_taxonomies(), BACKGROUND) or first.lower().endswith((".yaml", ".yml"))
+    )
+    return first if one_list else against
 
 
 def chosen_templates(templates: str | None) -> str:

@@ -22,6 +22,7 @@ from timesenclip.data.store import (
     bits_of_bands,
     import_zarr,
 )
+from timesenclip.eo.outliers import OUTLYING_STEPS
 from timesenclip.eo.radiometry import MISSING_DN, QUANTIFICATION
 from timesenclip.errors import InputError
 from timesenclip.files import atomic_path, json_text, plain, write_json
@@ -304,6 +305,7 @@ def store_points(
         )
     steps, patch = pieces[0].steps, 1 if pieces[0].reflectance.ndim == 3 else pieces[0].reflectance.shape[-1]
     total = sum(map(len, pieces))
+    outliers = pieces[0].provenance.get(OUTLYING_STEPS, "kept")
     joined = concatenate(pieces, provenance=pieces[0].provenance)
     bands = _described_bands(joined)
     writer = StoreWriter(
@@ -312,7 +314,7 @@ def store_points(
         steps=steps,
         patch_size=patch,
         plan={"source": source, "places": total},
-        attributes={"source": source, "compositing": "as given"} | bands,
+        attributes={"source": source, "compositing": "as given", "outliers": outliers} | bands,
         band_masks=bool(bands),
         overwrite=overwrite,
     )

@@ -12,6 +12,7 @@ from collections import OrderedDict
 import numpy as np
 from numpy.typing import NDArray
 
+from timesenclip.eo.outliers import is_judged
 from timesenclip.model.checkpoint import Model
 from timesenclip.model.embed import embed
 from timesenclip.series import PixelSeries
@@ -48,7 +49,7 @@ class EmbeddingCache:
 
 def _digest(series: PixelSeries) -> str:
     """Of everything that the encoder reads of a set of series."""
-    digest = hashlib.sha256(repr(series.reflectance.shape).encode())
+    digest = hashlib.sha256(repr((series.reflectance.shape, is_judged(series.provenance))).encode())
     for array in (series.reflectance, series.valid, series.start, series.end, series.lat_deg, series.lon_deg):
         digest.update(np.ascontiguousarray(array).view(np.uint8).data)
     if series.band_valid is not None:

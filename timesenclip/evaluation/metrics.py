@@ -75,7 +75,8 @@ class Metrics:
     """Share of samples whose class is among the five highest scores; None without scores, or with five classes or
     fewer, where it is always 1."""
     calibration_error: float | None
-    """Expected calibration error over bins of equal width, where confidences were given."""
+    """Expected calibration error over bins of equal width, of the answered samples: an `unknown` states no confidence.
+    None where no confidences were given, or nothing was answered."""
     unknown_share: float
     """Share of samples predicted as `unknown`."""
     classes: tuple[ClassMetrics, ...]
@@ -109,7 +110,7 @@ def compute_metrics(
         truth: (N,) class indices 0..K - 1.
         predicted: (N,) class indices, -1 = unknown.
         names: K class names.
-        confidence: (N,) probability of each prediction.
+        confidence: (N,) probability of each prediction; NaN where none is stated: no part of the calibration error.
         scores: (N, K) for the top-5 accuracy; a row of NaN (a series without a clear observation) counts as wrong.
         block: (N,) block of land of each sample; with two blocks or more there are intervals.
         draws, seed: number of draws and seed of the bootstrap.
@@ -130,7 +131,7 @@ def compute_metrics(
         for key in whole:
             stacked = np.concatenate([part[key] for part in drawn])  # (draws,) or (draws, K)
             intervals[key] = np.apply_along_axis(percentile_interval, 0, stacked)  # (2,) or (2, K)
-    return _assemble(truth, names, whole, intervals, blocks, predicted, confidence is not None, scores)
+    return _assemble(truth, names, whole, intervals, blocks, predicted, _any_stated(confidence), scores)
 
 
 def block_sums(
@@ -156,9 +157,10 @@ def block_sums(
     if scores is not None:
         np.add.at(out[:, 3 * classes], group, top_k_hits(scores, truth, TOP))
     if confidence is not None:
-        slot = _bin(confidence)
-        for part, value in enumerate((np.ones(len(truth)), np.asarray(confidence, np.float64), right)):
-            np.add.at(out, (group, 3 * classes + 1 + part * BINS + slot), value)
+        said = np.isfinite(confidence)
+        stated = np.asarray(confidence, np.float64)[said]
+        for part, value in enumerate((np.ones(len(stated)), stated, right[said])):
+            np.add.at(out, (group[said], 3 * classes + 1 + part * BINS + _bin(stated)), value)
     return out
 
 
@@ -182,7 +184,7 @@ def metrics_from_sums(sums: NDArray[np.float64], classes: int) -> dict[str, NDAr
         "macro_f1": np.nansum(f1, axis=1) / safe,
         "weighted_f1": np.nansum(f1 * truth, axis=1) / count,
         "top5_accuracy": sums[:, 3 * classes] / count,
-        "calibration_error": np.abs(bins[:, 2] - bins[:, 1]).sum(axis=1) / count,
+        "calibration_error": np.abs(bins[:, 2] - bins[:, 1]).sum(axis=1) / np.maximum(bins[:, 0].sum(axis=1), 1),
         "precision": precision,
         "recall": recall,
         "f1": f1,
@@ -225,13 +227,21 @@ def accuracy_ranges(runs: Sequence[tuple[float, float]]) -> dict[str, Any]:
 
 
 def reliability(confidence: NDArray[np.floating], right: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """(bins, 3): count, mean confidence and share of correct predictions of each bin; NaN in empty bins."""
+    """(bins, 3): count, mean confidence and share of correct predictions of each bin; NaN in empty bins.
+
+    Predictions without a confidence (NaN) are left out.
+    """
+    confidence, right = confidence[np.isfinite(confidence)], right[np.isfinite(confidence)]
     slot = _bin(confidence)
     count = np.bincount(slot, minlength=BINS)
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = np.bincount(slot, weights=confidence, minlength=BINS) / count
         share = np.bincount(slot, weights=right, minlength=BINS) / count
     return np.stack([count, mean, share], axis=1)
+
+
+def _any_stated(confidence: NDArray[np.floating] | None) -> bool:
+    return confidence is not None and bool(np.isfinite(confidence).any())
 
 
 def _bin(confidence: NDArray[np.floating]) -> NDArray[np.int64]:

@@ -34,6 +34,7 @@ def ask_store(
     head: Head | str | Path | None = None,
     model: Model | str | Path | None = None,
     templates: str | Sequence[str] = "default",
+    against: Taxonomy | str | Path | Sequence[str] | None = None,
     unknown_below: float | None = None,
     min_clear: int = 0,
     scores: bool = True,
@@ -51,6 +52,7 @@ def ask_store(
         head: a head that was learned from labelled points (`fit_head`), or its folder, instead of words.
         model: a checkpoint to ask with; its tower must be the store's. Default: the store's tower.
         templates: prompt templates.
+        against: with one phrase alone, what it is compared with instead of the shipped background.
         unknown_below: cosine below which a pixel is unknown, instead of the checkpoint's; -1: never.
         min_clear: pixels with fewer clear observations are nodata.
         scores: also write one score band a class.
@@ -75,7 +77,14 @@ def ask_store(
         raise InputError(f"min_clear is {min_clear}; expected 0 or more.")
     asker = None if model is None else as_model(model)
     query = make_query(
-        opened, taxonomy, photos=photos, head=head, model=asker, templates=templates, unknown_below=unknown_below
+        opened,
+        taxonomy,
+        photos=photos,
+        head=head,
+        model=asker,
+        templates=templates,
+        against=against,
+        unknown_below=unknown_below,
     )
     grid = AreaGrid.of(opened)
     if zones is not None:

@@ -13,6 +13,7 @@ import rasterio
 from numpy.typing import NDArray
 
 from timesenclip.eo.area import AreaSource
+from timesenclip.eo.outliers import cube_without_outliers
 from timesenclip.errors import NoClearObservationError
 from timesenclip.grid import Window
 from timesenclip.mapping.change_month import month_of_change
@@ -169,4 +170,5 @@ class ChangeMarks:
         return month
 
     def _read(self, i: int, cube: AreaSource, window: Window) -> Cube:
-        return cube.read(window, period=self.stores[i].period, every="month")
+        found = cube.read(window, period=self.stores[i].period, every="month")
+        return cube_without_outliers(found, self.stores[i].info.outliers)

@@ -19,13 +19,14 @@ import torch
 
 from timesenclip._version import __version__
 from timesenclip.eo.area import AreaSource, block_side, check_unchanged
+from timesenclip.eo.outliers import Outliers
 from timesenclip.eo.period import Every, Period, as_period
 from timesenclip.errors import InputError
 from timesenclip.files import file_lock, write_json
 from timesenclip.grid import Window
 from timesenclip.manifest import Manifest
 from timesenclip.mapping.output.cog import output_folder
-from timesenclip.mapping.plan import fitting_block, sample_area
+from timesenclip.mapping.plan import check_bands, fitting_block, sample_area
 from timesenclip.mapping.run.attempt import BlockJob, one_torch_thread
 from timesenclip.mapping.run.blocks import Progress, done_blocks, run_blocks
 from timesenclip.mapping.run.embed_block import EmbedJob, OverviewJob
@@ -76,6 +77,7 @@ def embed_area(
     model: Model | str | Path | None = None,
     period: Period | str | int | None = None,
     every: Every = "month",
+    outliers: Outliers = "drop",
     dims: int | None = None,
     block: int | None = None,
     workers: int | None = None,
@@ -90,6 +92,7 @@ def embed_area(
         out: the store, a folder; a new one or, if the same job was interrupted there, the one to continue.
         model: a model or a checkpoint's name; default: the shipped one.
         period, every: what is read.
+        outliers: leave out outlying steps of the composites, or keep them (see `timesenclip.eo.outliers`).
         dims: dimensions kept of an embedding; default: all.
         block: side of a block in pixels, a multiple of 16, and of a shard of the store; default: 256, of scenes 512.
         workers: threads; default: one a core. Memory grows with them, not with the area.
@@ -101,6 +104,7 @@ def embed_area(
         The store, complete.
 
     Raises:
+        BandError: the area lacks bands that the checkpoint needs.
         InputError: `out` holds a store of another checkpoint, period, grid or state of the source, or what is not ours,
             another process is writing it, or the source was changed during the run.
         PartialFailureError: some blocks failed; the others are kept, and the same call computes the missing ones.
@@ -110,9 +114,11 @@ def embed_area(
     chosen = as_model(model)
     plain = Model(chosen.encoder, chosen.config, digest=chosen.digest)  # without its tower, which blocks do not need
     span = as_period(period)
+    check_bands(source, chosen, period=span)
     source.check_offset(span)
     output_folder(path.parent)
-    info = _info(source, plain, span, every, dims, fitting_block(source.shape, block_side(source, block)))
+    side = fitting_block(source.shape, block_side(source, block))
+    info = _info(source, plain, span, every, dims, side, outliers)
     with _only_writer(path), one_torch_thread(), open_executor(workers, dask) as executor:
         check_store_output(path)
         if _is_empty(path):
@@ -127,17 +133,17 @@ def embed_area(
         identity = {"store": path.name, **_identity(info)}
         fresh = known is None  # a manifest without a store belongs to a store that was removed
         with _without_orphan(path), Manifest(manifest_path(path), "embed-area", identity, fresh=fresh) as manifest:
-            store = known or _create(path, info, source, plain, span, every)
+            store = known or _create(path, info, source, plain, span, every, outliers)
             _remove_torn_files(path)
             windows = list(store.blocks())
-            job: BlockJob = EmbedJob(source, plain, span, every, store)
+            job: BlockJob = EmbedJob(source, plain, span, every, store, outliers)
             reused = len(done_blocks(job, windows, manifest))
             facts = run_blocks(executor, job, windows, manifest, output=path, progress=progress)
             for level in range(1, len(info.level_shapes)):
                 job, windows = OverviewJob(store, level), list(store.at_level(level).blocks())
                 run_blocks(executor, job, windows, manifest, output=path, level=level)
             check_unchanged(source)
-            return _finish(store, facts, reused, span)
+            return _finish(store, facts, reused, span, source.bands_there(span))
 
 
 def check_store_output(out: str | Path) -> None:
@@ -191,7 +197,13 @@ def _remove_store(path: Path) -> None:
 
 
 def _info(
-    source: AreaSource, model: Model, period: Period | None, every: Every, dims: int | None, block: int
+    source: AreaSource,
+    model: Model,
+    period: Period | None,
+    every: Every,
+    dims: int | None,
+    block: int,
+    outliers: Outliers,
 ) -> StoreInfo:
     full = model.encoder.config.embed_dim
     kept = full if dims is None else dims
@@ -208,6 +220,7 @@ def _info(
         source=source.identity,
         period=str(period) if period is not None else "all",
         every=every,
+        outliers=outliers,
         shape=source.shape,
         crs=source.crs,
         transform=source.transform,
@@ -236,11 +249,17 @@ def _is_same(store: EmbeddingStore, info: StoreInfo, overwrite: bool) -> bool:
 
 
 def _create(
-    path: Path, info: StoreInfo, source: AreaSource, model: Model, period: Period | None, every: Every
+    path: Path,
+    info: StoreInfo,
+    source: AreaSource,
+    model: Model,
+    period: Period | None,
+    every: Every,
+    outliers: Outliers,
 ) -> EmbeddingStore:
     projection: Projection | None = None
     if info.dims < info.full_dims:
-        sample = sample_area(source, model, period=period, every=every, block=info.block)
+        sample = sample_area(source, model, period=period, every=every, block=info.block, outliers=outliers)
         projection = fit_projection(sample.vectors, info.dims)
         info = info.model_copy(update={"kept": projection.kept})
     return EmbeddingStore.create(path, info, projection)
@@ -253,10 +272,17 @@ def _remove_torn_files(path: Path) -> None:
             part.unlink(missing_ok=True)
 
 
-def _finish(store: EmbeddingStore, facts: dict[Window, BlockFacts], reused: int, period: Period | None) -> StoreResult:
+def _finish(
+    store: EmbeddingStore,
+    facts: dict[Window, BlockFacts],
+    reused: int,
+    period: Period | None,
+    bands: tuple[str, ...],
+) -> StoreResult:
     start, end = _days(period, facts.values())
     _remove_torn_files(store.path)  # left by a worker of a cluster that was lost
-    provenance = {"timesenclip": __version__, "torch": torch.__version__, "input": shared_input(facts.values())}
+    about = {"bands": list(bands)} | shared_input(facts.values())
+    provenance = {"timesenclip": __version__, "torch": torch.__version__, "input": about}
     store.finish(provenance)
     item = item_path(store.path)
     write_json(item, stac_item(store, start=start, end=end))

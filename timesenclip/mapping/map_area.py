@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from timesenclip.eo.area import AreaSource, CubeInMemory, block_side
+from timesenclip.eo.outliers import Outliers
 from timesenclip.eo.period import Every, Period, as_period
 from timesenclip.errors import InputError, NoClearObservationError
 from timesenclip.ground.taxonomy import Taxonomy
@@ -20,6 +21,7 @@ from timesenclip.mapping.output.staging import MAP_FILES, check_map_folder, map_
 from timesenclip.mapping.output.tally import AreaTally
 from timesenclip.mapping.output.write_map import write_map
 from timesenclip.mapping.output.zones import check_zones
+from timesenclip.mapping.plan import check_bands
 from timesenclip.mapping.query import make_query
 from timesenclip.mapping.run.blocks import Progress
 from timesenclip.mapping.run.facts import shared_input
@@ -40,7 +42,9 @@ def map_cube(
     model: Model | str | Path | None = None,
     period: Period | str | int | None = None,
     every: Every = "month",
+    outliers: Outliers = "drop",
     templates: str | Sequence[str] = "default",
+    against: Taxonomy | str | Path | Sequence[str] | None = None,
     unknown_below: float | None = None,
     min_clear: int = 0,
     scores: bool = True,
@@ -60,7 +64,9 @@ def map_cube(
         out: folder for the files; it is made. Where the same map was interrupted there, it is continued.
         model: a model or a checkpoint's name; default: the shipped one.
         period, every: what is read of an opened area; a `Cube` is taken as it is.
+        outliers: leave out outlying steps of the composites, or keep them (see `timesenclip.eo.outliers`).
         templates: prompt templates.
+        against: with one phrase alone, what it is compared with instead of the shipped background.
         unknown_below: cosine below which a pixel is unknown, instead of the checkpoint's; -1: never.
         min_clear: pixels with fewer clear observations are nodata.
         scores: also write one score band a class.
@@ -75,6 +81,7 @@ def map_cube(
         The result; the files are complete when this returns.
 
     Raises:
+        BandError: the area lacks bands that the checkpoint needs.
         NoClearObservationError: no pixel has (enough) clear observations.
         InputError: too many classes, the encoder reads patches, or another map was begun in `out`, or a file of
             the map would replace one that is not ours.
@@ -86,13 +93,15 @@ def map_cube(
     grid = AreaGrid.of(source)
     side = block_side(source, block)
     _check_arguments(grid, min_clear, zones)
-    query = make_query(chosen, taxonomy, templates=templates)
+    query = make_query(chosen, taxonomy, templates=templates, against=against, unknown_below=unknown_below)
+    check_bands(source, chosen, period=as_period(period))
     source.check_offset(period)
     plain = Model(chosen.encoder, chosen.config, digest=chosen.digest)  # without its tower, which blocks do not need
     with map_folder(out, "map", MAP_FILES) as folder, _finished_blocks(folder) as parts:
-        job = MapJob(source, plain, query, as_period(period), every, min_clear, scores, parts)
+        job = MapJob(source, plain, query, as_period(period), every, min_clear, scores, parts, outliers)
         facts = job.run_all(side, workers=workers, dask=dask, overwrite=overwrite, progress=progress)
-        about = query.origin | {"input": shared_input(facts.values()), "min_clear": min_clear}
+        bands = {"bands": list(source.bands_there(job.period))}
+        about = query.origin | {"input": bands | shared_input(facts.values()), "min_clear": min_clear}
         return write_map(
             job.load_all(facts),
             query,

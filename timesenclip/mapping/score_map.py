@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timesenclip.eo.area import AreaSource, block_side, block_windows
+from timesenclip.eo.outliers import Outliers
 from timesenclip.eo.period import Every, Period, as_period
 from timesenclip.errors import CheckpointError, NoClearObservationError
 from timesenclip.grid import Window
@@ -36,6 +37,7 @@ def map_scores(
     name: str = "scenic-map",
     period: Period | str | int | None = None,
     every: Every = "month",
+    outliers: Outliers = "drop",
     block: int | None = None,
     workers: int | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -49,6 +51,7 @@ def map_scores(
         out: folder; it is made.
         name: of the files.
         period, every: what is read of an opened area.
+        outliers: leave out outlying steps of the composites, or keep them (see `timesenclip.eo.outliers`).
         block: side of its blocks in pixels; default: 256, of scenes 512.
         workers: threads, for a store; default: one a core.
         progress: called with (done, all) in pixels.
@@ -70,7 +73,7 @@ def map_scores(
         blocks = _of_store(area, weights, model, workers)
     else:
         area.check_offset(period)
-        blocks = _of_source(area, weights, model, as_period(period), every, block_side(area, block))
+        blocks = _of_source(area, weights, model, as_period(period), every, block_side(area, block), outliers)
     names = [score.name for score in scores]
     step = preview_step(area.shape)
     small = np.full((len(scores), *(-(-size // step) for size in area.shape)), np.nan, dtype=np.float32)
@@ -113,9 +116,10 @@ def _of_source(
     period: Period | None,
     every: Every,
     block: int,
+    outliers: Outliers,
 ) -> Iterator[tuple[Window, NDArray[np.float32]]]:
     for window in block_windows(source.shape, block):
-        cube = read_composites(source, window, period, every)
+        cube = read_composites(source, window, period, every, outliers)
         if cube is None:
             yield window, np.full((window.pixels, len(weights)), np.nan, dtype=np.float32)
         else:

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from timesenclip.bands import BAND_NAMES
+from timesenclip.eo.outliers import Outliers, cube_without_outliers, series_without_outliers
 from timesenclip.errors import BandError, InputError, NoClearObservationError
 from timesenclip.grid import pixel_lonlat
 from timesenclip.model.checkpoint import Model, as_model
@@ -18,7 +19,7 @@ from timesenclip.model.inputs import encoder_input
 from timesenclip.model.substitute import with_near_infrared
 from timesenclip.series import Cube, PixelSeries, calendar_intervals
 
-__all__ = ["embed", "embed_cube", "readable", "require_bands_of"]
+__all__ = ["embed", "embed_cube", "readable", "readable_steps", "require_bands_of"]
 
 
 def embed(
@@ -27,6 +28,7 @@ def embed(
     model: Model | str | Path | None = None,
     batch_size: int = 1024,
     missing: Literal["error", "nan"] = "error",
+    outliers: Outliers = "drop",
     progress: Callable[[int, int], None] | None = None,
 ) -> NDArray[np.float32]:
     """Embed pixel series; the encoder reads its own bands of each step, and the middle of patches larger than its own.
@@ -36,6 +38,8 @@ def embed(
         model: a loaded model or a checkpoint's name; default: the shipped checkpoint.
         batch_size: series encoded at a time; 256 to 1024 suits most processors.
         missing: what to do with a series that has no valid step: raise, or give it a row of NaN.
+        outliers: leave out outlying steps, or keep them (see `timesenclip.eo.outliers`); series that the readers judged
+            already are taken as they are.
         progress: called with (done, N) after each batch.
 
     Returns:
@@ -52,6 +56,7 @@ def embed(
         raise InputError(f"batch_size is {batch_size}; expected 1 or more.")
     series = with_near_infrared(series, chosen)
     require_bands_of(chosen, series.band_valid)
+    series = series_without_outliers(series, outliers)
     clear = readable(series, chosen)
     if missing == "error" and not clear.all():
         names = [series.sample_id[i] for i in np.flatnonzero(~clear)[:5]]
@@ -69,29 +74,26 @@ def embed(
     return out
 
 
-def embed_cube(cube: Cube, *, model: Model, batch_size: int = 1024) -> NDArray[np.float32]:
+def embed_cube(cube: Cube, *, model: Model, batch_size: int = 1024, outliers: Outliers = "drop") -> NDArray[np.float32]:
     """Embed every pixel of a cube: the same bits as `embed(cube.pixel_series(), missing="nan")`, in less memory.
 
     Args:
         cube: Y x X pixels.
         model: a loaded model.
-        batch_size: as `embed`.
+        batch_size, outliers: as `embed`.
 
     Returns:
-        (Y * X, D) float32, row by row, of unit length; NaN where a pixel has no valid step.
+        (Y * X, D) float32, row by row, of unit length; NaN where a pixel has no step that the encoder can read.
 
     Raises:
         InputError: `batch_size` is below 1, the encoder reads patches, or the cube has too many steps.
     """
     if batch_size < 1:
         raise InputError(f"batch_size is {batch_size}; expected 1 or more.")
+    cube = cube_without_outliers(cube, outliers)
     t, c, y, x = cube.reflectance.shape
-    reflectance, valid = cube.reflectance.reshape(t, c, y * x), cube.valid.reshape(t, y * x)
-    if cube.band_valid is not None and not model.encoder.config.band_mask:
-        index = [BAND_NAMES.index(name) for name in model.config.band_names or BAND_NAMES]
-        valid = valid & cube.band_valid[:, index].all(axis=1).reshape(t, y * x)
-    if cube.band_valid is not None:
-        require_bands_of(model, np.asarray(np.any(cube.band_valid, axis=(2, 3)))[None])
+    reflectance = cube.reflectance.reshape(t, c, y * x)
+    valid = readable_steps(cube.valid, cube.band_valid, model, band_axis=1).reshape(t, y * x)
     _, lat_deg = pixel_lonlat(cube.crs, cube.transform, (y, x))
     calendar = calendar_intervals(cube.start, cube.end)  # (T, 2)
     out = np.full((y * x, model.encoder.config.embed_dim), np.nan, dtype=np.float32)
@@ -143,12 +145,32 @@ def _bands_of_pixels(cube: Cube, pixels: NDArray[np.intp]) -> NDArray[np.bool_] 
 
 def readable(series: PixelSeries, model: Model) -> NDArray[np.bool_]:
     """(N,) whether the encoder can read at least one step."""
-    if series.band_valid is None or (model.encoder.config.band_mask and model.config.band_names is None):
-        return np.asarray(series.valid.any(axis=1))
-    names = model.config.band_names or BAND_NAMES
-    seen = series.bands_seen()[..., [BAND_NAMES.index(name) for name in names]]  # (N, T, C')
-    readable = np.any(seen, axis=2) if model.encoder.config.band_mask else np.all(seen, axis=2)  # (N, T)
-    return np.asarray(np.any(readable, axis=1))
+    return np.asarray(np.any(readable_steps(series.valid, series.band_valid, model, band_axis=2), axis=1))
+
+
+def readable_steps(
+    valid: NDArray[np.bool_], band_valid: NDArray[np.bool_] | None, model: Model, *, band_axis: int
+) -> NDArray[np.bool_]:
+    """Steps that an encoder can read: any of its bands is there or, if it has no `band_mask`, all of them.
+
+    Args:
+        valid: of any shape, True = use.
+        band_valid: the same with one more axis of all ten bands; None: all bands at every valid step.
+        model: the model.
+        band_axis: position of that axis.
+
+    Returns:
+        As `valid`.
+    """
+    masked, names = model.encoder.config.band_mask, model.config.band_names
+    if band_valid is None or (masked and names is None):  # a valid step has a band
+        return valid
+    found = np.full(valid.shape, not masked)
+    by_band = np.moveaxis(band_valid, band_axis, 0)
+    for name in names or BAND_NAMES:
+        seen = by_band[BAND_NAMES.index(name)]
+        found = found | seen if masked else found & seen
+    return np.asarray(found & valid)
 
 
 def _embed_batch(series: PixelSeries, rows: NDArray[np.intp], model: Model) -> NDArray[np.float32]:

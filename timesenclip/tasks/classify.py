@@ -2,7 +2,7 @@
 
 A score is the cosine between the embedding of a pixel and the text vector of a class. Probabilities are a softmax of
 the scores at the temperature stored in the checkpoint. The label is `unknown` where the best score is below the
-`unknown_score` of the checkpoint.
+`unknown_score` of the checkpoint. One phrase alone is compared with a background (`timesenclip.tasks.phrase_alone`).
 """
 
 from __future__ import annotations
@@ -15,11 +15,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from timesenclip.eo.outliers import Outliers
 from timesenclip.errors import InputError
 from timesenclip.ground.prompts import class_vectors
 from timesenclip.ground.taxonomy import Taxonomy, as_taxonomy
 from timesenclip.model.checkpoint import Model, as_model
+from timesenclip.model.checkpoint_config import Calibration
 from timesenclip.model.embed import embed
+from timesenclip.tasks.phrase_alone import judge, rivals_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,6 +36,7 @@ __all__ = [
     "classify",
     "classify_embeddings",
     "classify_scores",
+    "judge_phrase",
     "prior_corrected",
 ]
 
@@ -52,7 +56,7 @@ class Predictions:
     label_index: NDArray[np.int64]
     """(N,) index of the best class, -1 where unknown."""
     confidence: NDArray[np.float32]
-    """(N,) probability of the best class, 0 without a clear observation."""
+    """(N,) probability of the best class; NaN where unknown, since nothing is stated there."""
 
     @property
     def seen(self) -> NDArray[np.bool_]:
@@ -103,7 +107,7 @@ class Classification:
 
     @property
     def confidence(self) -> NDArray[np.float32]:
-        """(N,) probability of the best class."""
+        """(N,) probability of the best class; NaN where unknown."""
         return self.predictions.confidence
 
     @property
@@ -147,9 +151,11 @@ def classify(
     *,
     model: Model | str | Path | None = None,
     templates: str | Sequence[str] = "default",
+    against: Taxonomy | str | Path | Sequence[str] | None = None,
     prior_correction: bool = False,
     temperature: float | None = None,
     unknown_below: float | None = None,
+    outliers: Outliers = "drop",
     progress: Callable[[int, int], None] | None = None,
 ) -> Classification:
     """Classify pixel series by phrases.
@@ -159,22 +165,34 @@ def classify(
         taxonomy: a taxonomy, its name, a YAML file, or a list of phrases.
         model: a model or a checkpoint's name; default: the shipped one.
         templates: prompt templates, see `timesenclip.ground.prompts.prompts_for`.
+        against: with one phrase alone, what it is compared with instead of the shipped background: a class list, its
+            name, a YAML file, or a list of phrases.
         prior_correction: transductive: adjust the scores by their means over these same series (see
             `prior_corrected`). It helps where the classes are about equally frequent, and hurts where they are not.
         temperature: instead of the checkpoint's.
         unknown_below: cosine below which a series is unknown, instead of the checkpoint's; -1 switches it off.
+        outliers: leave out outlying steps or keep them, as `embed`.
         progress: called with (done, N).
 
     Raises:
         CheckpointError, TowerError: the model or its tower cannot be loaded.
         TaxonomyError, PromptError: the classes or templates cannot be used.
-        InputError: as `embed` and `classify_embeddings`.
+        InputError: as `embed`, `classify_embeddings` and `timesenclip.tasks.phrase_alone.rivals_of`.
     """
     chosen = as_model(model)
     classes = as_taxonomy(taxonomy)
+    rivals = rivals_of(classes, chosen.tower, against=against, templates=templates)
     weights = class_vectors(classes, chosen.tower, templates)
-    embeddings = embed(series, model=chosen, missing="nan", progress=progress)
+    embeddings = embed(series, model=chosen, missing="nan", outliers=outliers, progress=progress)
     calibration = chosen.config.calibration
+    if rivals is not None:
+        if prior_correction:
+            raise InputError("A prior correction compares classes with each other; with one phrase there is none.")
+        compared = np.concatenate([weights, rivals.vectors])  # (1 + J, D)
+        if temperature is not None:
+            calibration = calibration.model_copy(update={"temperature": temperature})
+        predictions = judge_phrase(embeddings @ compared.T, calibration, unknown_below)
+        return Classification(classes, series.sample_id, series.lon_deg, series.lat_deg, predictions)
     predictions = classify_embeddings(
         embeddings,
         weights,
@@ -239,14 +257,34 @@ def classify_scores(
         probabilities = exponents / exponents.sum(axis=1, keepdims=True)
     best = np.where(seen, np.nan_to_num(used, nan=-2.0).argmax(axis=1), -1)
     row = np.arange(len(scores))
-    confidence = np.where(seen, probabilities[row, np.maximum(best, 0)], 0.0)
+    confidence = probabilities[row, np.maximum(best, 0)]
     if unknown_score is not None:
         best = np.where(scores[row, np.maximum(best, 0)] < unknown_score, -1, best)
     return Predictions(
         scores=scores.astype(np.float32),
         probabilities=probabilities.astype(np.float32),
         label_index=best.astype(np.int64),
-        confidence=confidence.astype(np.float32),
+        confidence=np.where(best < 0, np.nan, confidence).astype(np.float32),
+    )
+
+
+def judge_phrase(
+    scores: NDArray[np.float32], calibration: Calibration, unknown_below: float | None = None
+) -> Predictions:
+    """Predictions for one phrase alone: `unknown` is where it does not fit.
+
+    Args:
+        scores: (N, 1 + J) cosines of the phrase and of what it is compared with; NaN rows are unknown.
+        calibration: of the checkpoint.
+        unknown_below: cosine of the phrase below which it does not fit, instead of a probability below 0.5.
+    """
+    probability, fits = judge(scores, calibration, unknown_below)
+    seen = np.isfinite(scores).all(axis=1)
+    return Predictions(
+        scores=scores[:, :1].astype(np.float32),
+        probabilities=probability[:, None],
+        label_index=np.where(seen & fits, 0, -1).astype(np.int64),
+        confidence=np.where(seen, probability, 0.0).astype(np.float32),
     )
 
 

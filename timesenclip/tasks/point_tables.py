@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from timesenclip._version import __version__
+from timesenclip.eo.outliers import OUTLYING_STEPS, count_outlying
 from timesenclip.errors import DegradedInputWarning, InputError, NoClearObservationError
 from timesenclip.ground.taxonomy import Taxonomy, as_taxonomy
 from timesenclip.series import PixelSeries
@@ -23,6 +24,7 @@ from timesenclip.tasks.parquet import (
     embedding_column,
     open_table,
 )
+from timesenclip.tasks.phrase_alone import rivals_of
 
 if TYPE_CHECKING:
     from timesenclip.model.checkpoint import Model
@@ -50,7 +52,7 @@ class TableSummary:
     points: dict[str, int] = field(default_factory=dict)
     """Points by class; `unknown` is the last."""
     first: list[tuple[str, str, float]] = field(default_factory=list)
-    """`sample_id`, label and confidence of the first `SHOWN_ROWS` points."""
+    """`sample_id`, label and confidence (NaN where unknown) of the first `SHOWN_ROWS` points."""
     _confidence: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -73,7 +75,7 @@ class TableSummary:
         return self.points[UNKNOWN] / self.count
 
     def rows(self) -> list[tuple[str, int, float, float]]:
-        """Label, points, share and mean confidence (NaN without a point) of each class."""
+        """Label, points, share and mean confidence (NaN without a point, and of `unknown`) of each class."""
         return [
             (label, points, points / self.count, self._confidence[label] / points if points else float("nan"))
             for label, points in self.points.items()
@@ -87,6 +89,7 @@ def classify_table(
     model: Model,
     out: str | Path | None = None,
     templates: str | Sequence[str] = "default",
+    against: Taxonomy | str | Path | Sequence[str] | None = None,
     prior_correction: bool = False,
     unknown_below: float | None = None,
     head: str | Path | None = None,
@@ -100,7 +103,7 @@ def classify_table(
         taxonomy: a taxonomy, its name, a YAML file, or a list of phrases: the K classes.
         model: the model; with a head, the one that `adapted` gives.
         out: Parquet file to write (docs/cli.md says its columns); None: none.
-        templates, unknown_below: as `classify`.
+        templates, against, unknown_below: as `classify`.
         prior_correction: as `classify`, over the whole table, which is then read at once.
         head: where the model's head lies, for the file's provenance.
         progress: called with (points done, 0).
@@ -125,6 +128,9 @@ def classify_table(
         "unknown_below": unknown_below,
         "prior_correction": prior_correction,
     }
+    rivals = rivals_of(classes, model.tower, against=against, templates=templates)
+    if rivals is not None:
+        query["against"] = rivals.about
     with open_table(file, classify_schema(classes.names)) as table:
         for series in reading.batches(model, whole=prior_correction):
             result = classify(
@@ -132,6 +138,7 @@ def classify_table(
                 classes,
                 model=model,
                 templates=templates,
+                against=against,
                 prior_correction=prior_correction,
                 unknown_below=unknown_below,
             )
@@ -219,7 +226,7 @@ class _Reading:
         for series in batches:
             bands.add(series)
             series = with_near_infrared(series, model)
-            self._input = dict(series.provenance)
+            self._input = self._counted(series.provenance)
             cloudy = np.flatnonzero(~readable(series, model))
             count, unseen = count + len(series), unseen + len(cloudy)
             names += [series.sample_id[i] for i in cloudy[: _NAMED - len(names)]]
@@ -230,6 +237,11 @@ class _Reading:
             self._tell_unseen(count, unseen, names)
         if model.encoder.config.band_mask:
             bands.tell(str(self._points))
+
+    def _counted(self, provenance: Mapping[str, Any]) -> dict[str, Any]:
+        """The provenance of a batch, with the outlying steps of all batches so far."""
+        outlying = count_outlying([self._input, provenance])
+        return dict(provenance) | ({} if outlying is None else {OUTLYING_STEPS: outlying})
 
     def _tell_unseen(self, count: int, unseen: int, names: list[str]) -> None:
         listed = ", ".join(names) + (", ..." if unseen > len(names) else "")

@@ -59,6 +59,7 @@ def test_a_head_is_not_asked_of_another_checkpoint(
 
 def test_every_option_reaches_the_answer(run: Run, asked: list[dict[str, Any]]) -> None:
     words = ["-p", "maize", "-p", "water", "--templates", "name", "--unknown-below", 0.2, "--checkpoint", "mine"]
+    words += ["--against", "potatoes", "--against", "wheat"]
     work = ["--min-clear", 4, "--zones", "z.geojson", "--no-scores"]
     result = run("ask", "x.zarr", *words, *work, "-o", "out", "--json")
     assert result.exit_code == 0, result.output
@@ -69,6 +70,7 @@ def test_every_option_reaches_the_answer(run: Run, asked: list[dict[str, Any]]) 
             "out": Path("out"),
             "model": "model mine",
             "templates": "name",
+            "against": ["potatoes", "wheat"],
             "unknown_below": 0.2,
             "min_clear": 4,
             "zones": Path("z.geojson"),

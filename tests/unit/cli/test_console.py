@@ -216,3 +216,8 @@ def test_a_terminal_without_the_letters_gets_escapes(variables: dict[str, str]):
     assert lines[1].startswith(b"Traceback")
     assert lines[-1].startswith(b"ValueError: ")
     assert lines[-1].endswith(b"\\x1b https://h/x?...")
+
+
+def test_a_number_that_is_none_is_an_empty_cell(capsys: pytest.CaptureFixture[str]) -> None:
+    print_table(["label", "confidence"], [("maize", 0.75), ("unknown", float("nan"))])
+    assert [line.split() for line in capsys.readouterr().out.splitlines()[1:]] == [["maize", "0.750"], ["unknown"]]

@@ -11,10 +11,12 @@ from unittest.mock import ANY
 import pytest
 
 from tests.unit.cli.fixture_types import Refused, Run, StandIn
+from timesenclip.bands import BAND_NAMES
 from timesenclip.mapping.plan import AreaPlan
 
 MODEL = SimpleNamespace(encoder=SimpleNamespace(config=SimpleNamespace(embed_dim=256)))
-STORE = SimpleNamespace(path=Path("s.zarr"), info=SimpleNamespace(dims=64, kept=0.93, level_shapes=[(4, 6), (2, 3)]))
+INFO = SimpleNamespace(dims=64, kept=0.93, level_shapes=[(4, 6), (2, 3)])
+STORE = SimpleNamespace(path=Path("s.zarr"), info=INFO, bands=BAND_NAMES)
 RESULT = SimpleNamespace(
     store=STORE, blocks=4, reused=1, pixels=2400, seen=2000, item=Path("s.json"), manifest=Path("s.manifest.jsonl")
 )
@@ -54,7 +56,18 @@ def test_a_wrong_command_line_is_one_line(
 
 def test_every_option_reaches_the_store(run: Run, stand_in: StandIn, built: list[dict[str, Any]]) -> None:
     opened = stand_in("eo.cube.open.open_cube", "the cube")
-    read = ["--units", "dn", "--period", "2021-03..2021-08", "--every", "quarter", "--offset-dn", 1000]
+    read = [
+        "--units",
+        "dn",
+        "--period",
+        "2021-03..2021-08",
+        "--every",
+        "quarter",
+        "--offset-dn",
+        1000,
+        "--outliers",
+        "keep",
+    ]
     work = ["--dims", 64, "--block", 32, "--workers", 3]
     result = run("embed-area", "c.nc", *read, *work, "-o", "s.zarr")
     assert result.exit_code == 0, result.output
@@ -66,6 +79,7 @@ def test_every_option_reaches_the_store(run: Run, stand_in: StandIn, built: list
             "model": MODEL,
             "period": "2021-03..2021-08",
             "every": "quarter",
+            "outliers": "keep",
             "dims": 64,
             "block": 32,
             "workers": 3,

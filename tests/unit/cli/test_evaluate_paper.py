@@ -74,7 +74,7 @@ def test_every_option_reaches_the_suite(run: Run, stand_in: StandIn, models: obj
     towers = stand_in("ground.load.load_tower", "the tower")
     peers = ["--ground", "g.pt", "--presto", "p.pt", "--rgb", "clip", "--size-px", 16]
     sampling = ["--block-deg", 0.5, "--seed", 7, "--draws", 50]
-    asked = ["--labels", "lucas.csv", "--templates", "name", "--checkpoint", "mine"]
+    asked = ["--labels", "lucas.csv", "--templates", "name", "--checkpoint", "mine", "--outliers", "keep"]
     result = run("evaluate", "paper", store, *peers, *sampling, *asked, "-o", "out", "--json")
     assert result.exit_code == 0, result.output
     assert list(ground[0].values()) == [Path("g.pt")]
@@ -90,6 +90,7 @@ def test_every_option_reaches_the_suite(run: Run, stand_in: StandIn, models: obj
             "external": ExternalModels(presto=Path("p.pt"), tower="the tower", size_px=16),  # type: ignore[arg-type]
             "scenic": None,
             "block_deg": 0.5,
+            "outliers": "keep",
             "seed": 7,
             "draws": 50,
             "progress": ANY,

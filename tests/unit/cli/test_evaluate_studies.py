@@ -103,7 +103,9 @@ def test_the_scores_are_mapped_over_a_cube(run: Run, stand_in: StandIn, judged: 
     cube = SimpleNamespace(check_offset=checked.append)
     opened = stand_in("eo.cube.open.open_cube", cube)
     drawn = stand_in("mapping.score_map.map_scores", {"raster": Path("out/m.tif"), "picture": Path("out/m.png")})
-    result = run(*POINTS, "--map", "c.nc", "--units", "dn", "--year", 2018, "--every", "dekad", "-o", "out")
+    result = run(
+        *POINTS, "--map", "c.nc", "--units", "dn", "--every", "dekad", "--outliers", "keep", "--year", 2018, "-o", "out"
+    )
     assert result.exit_code == 0, result.output
     assert opened == [{"path": Path("c.nc"), "units": "dn", "offset_dn": None}]
     assert checked == [2018]
@@ -115,6 +117,7 @@ def test_the_scores_are_mapped_over_a_cube(run: Run, stand_in: StandIn, judged: 
             "out": Path("out"),
             "period": 2018,
             "every": "dekad",
+            "outliers": "keep",
             "progress": ANY,
         }
     ]

@@ -85,7 +85,8 @@ def test_every_option_reaches_the_map_of_a_cube(run: Run, stand_in: StandIn, dra
     opened = stand_in("eo.cube.open.open_cube", "the cube")
     place = ["--provider", "cdse", "--collection", "c1", "--baseline", "05.09", "--offset-dn", 0, "--units", "dn"]
     asked = ["-p", "maize", "-p", "water", "--templates", "name", "--unknown-below", 0.2, "--checkpoint", "mine"]
-    read = ["--period", "2021-03..2021-08", "--every", "dekad"]
+    asked += ["--against", "worldcover"]
+    read = ["--period", "2021-03..2021-08", "--every", "dekad", "--outliers", "keep"]
     work = ["--workers", 3, "--block", 64, "--min-clear", 4, "--zones", "z.geojson", "--no-scores"]
     result = run("map", "c.nc", *place, *asked, *read, *work, "-o", "out")
     assert result.exit_code == 0, result.output
@@ -100,7 +101,9 @@ def test_every_option_reaches_the_map_of_a_cube(run: Run, stand_in: StandIn, dra
             "model": "model mine",
             "period": "2021-03..2021-08",
             "every": "dekad",
+            "outliers": "keep",
             "templates": "name",
+            "against": "worldcover",
             "unknown_below": 0.2,
             "min_clear": 4,
             "scores": False,

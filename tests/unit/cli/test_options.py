@@ -146,6 +146,7 @@ def test_only_what_was_stated_is_passed_on_to_a_reader() -> None:
     assert opt.PointOptions(offset_dn=0, step="10").reading == usual | {"offset_dn": 0, "step": 10}
     assert opt.PointOptions(sensor="landsat").reading == usual | {"sensor": "landsat"}
     assert opt.PointOptions(step="dekad").reading == usual | {"step": "dekad"}
+    assert opt.PointOptions(outliers="keep").reading == usual | {"outliers": "keep"}
     assert OriginOptions().stated == {}
     assert OriginOptions(provider="cdse", collection="sentinel-2-l2a").stated == {"provider": "cdse"}
     assert AreaOptions(baseline="05.09", aoi="31UFS", offset_dn=3).stated == {"baseline": "05.09"}

@@ -93,6 +93,19 @@ def test_reliability_and_calibration_error_of_two_bins() -> None:
     assert found.calibration_error == pytest.approx((2 * 0.4 + 3 * 1 / 3) / 5)
 
 
+def test_an_answer_without_a_confidence_is_no_part_of_the_calibration_error() -> None:
+    confidence = np.array([0.1, 0.1, 1.0, 1.0, np.nan])
+    said = np.array([0, -1, 0, 0, -1])
+    table = reliability(confidence, said == 0)
+    assert table[:, 0].sum() == 4
+    found = compute_metrics(np.zeros(5, int), said, names=["a"], confidence=confidence, block=np.arange(5))
+    assert found.calibration_error == pytest.approx((2 * 0.4 + 2 * 0.0) / 4)
+    assert np.isfinite(found.intervals["calibration_error"]).all()
+    assert found.accuracy == 0.6  # of all samples
+    none = compute_metrics(np.zeros(5, int), said, names=["a"], confidence=np.full(5, np.nan))
+    assert none.calibration_error is None
+
+
 def test_ranges_over_repeats() -> None:
     assert accuracy_ranges([(0.5, 0.25), (0.75, 0.125), (0.25, 0.75)]) == {
         "accuracy": 0.5,

@@ -42,3 +42,19 @@ def test_a_window_without_observations_is_none() -> None:
             raise NoClearObservationError("nothing but cloud")
 
     assert read_composites(Clouded(source.cube), Window(0, 2, 0, 3), None, "month") is None
+
+
+def test_outlying_composites_count_as_not_seen() -> None:
+    cube = random_cube((4, 6), dates=12, cloudy=0.0)
+    field = np.array([0.04, 0.07, 0.05, 0.1, 0.25, 0.32, 0.34, 0.36, 0.2, 0.11], dtype=np.float32)
+    values = np.broadcast_to(field[:, None, None], cube.reflectance.shape).copy()
+    values[3, :, 1, 2] = 0.6
+    cube = replace(cube, reflectance=values)
+    source = CubeInMemory(cube)
+    read = read_composites(source, Window(0, 4, 0, 6), None, "month")
+    kept = read_composites(source, Window(0, 4, 0, 6), None, "month", "keep")
+    assert read is not None
+    assert kept is not None
+    assert clear_count(read)[1, 2] == 11
+    assert (clear_count(kept) == 12).all()
+    assert (~read.valid).sum() == 1

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from scipy.special import softmax
 
 from timesenclip.errors import InputError
-from timesenclip.tasks.classify import classify, classify_embeddings, prior_corrected
+from timesenclip.model.checkpoint_config import Calibration
+from timesenclip.tasks.classify import classify, classify_embeddings, judge_phrase, prior_corrected
 from timesenclip.testing import random_series
 
 
@@ -35,7 +36,8 @@ def test_unknown_is_below_the_threshold_or_unseen() -> None:
     answers = classify_embeddings(embeddings, weights, temperature=0.1, unknown_score=0.4)
     assert answers.label_index.tolist() == [0, -1, -1]
     assert answers.unknown.tolist() == [False, True, True]
-    assert answers.confidence[2] == 0
+    assert np.isnan(answers.confidence).tolist() == [False, True, True]  # nothing is stated of an unknown
+    assert np.isfinite(answers.probabilities[1]).all()
     assert np.isnan(answers.probabilities[2]).all()
     assert answers.seen.tolist() == [True, True, False]
 
@@ -84,10 +86,45 @@ def test_classify_from_python_and_its_table() -> None:
     assert tuple(frame["sample_id"]) == series.sample_id
     assert frame[["p_forest", "p_water", "p_maize"]].sum(axis=1).tolist() == pytest.approx([1.0] * 6, abs=1e-5)
     best = result.top(2)
-    assert [row[0][1] for row in best] == pytest.approx(result.confidence.tolist())
+    answered = ~result.unknown
+    assert np.array_equal(np.isfinite(result.confidence), answered)
+    assert np.array_equal(frame["confidence"].isna(), ~answered)
+    assert np.array([row[0][1] for row in best])[answered].tolist() == pytest.approx(
+        result.confidence[answered].tolist()
+    )
     with pytest.raises(InputError, match=r"top\(4\) of 3"):
         result.top(4)
     never = classify(series, ["forest", "water"], unknown_below=-1)
     always = classify(series, ["forest", "water"], unknown_below=1.1)
     assert not never.unknown.any()
     assert always.label == ["unknown"] * 6
+
+
+def test_a_phrase_alone_is_judged_beside_its_background() -> None:
+    series = random_series(12)
+    alone = classify(series, ["maize"])
+    assert alone.probabilities.shape == (12, 1)
+    assert ((alone.probabilities[:, 0] >= 0.5) == ~alone.unknown).all()
+    everything = classify(series, ["maize"], unknown_below=-1)
+    assert not everything.unknown.any()
+    assert np.array_equal(everything.probabilities, alone.probabilities)
+    against = classify(series, ["maize"], against=["glacier", "sea"])
+    assert (against.probabilities >= alone.probabilities - 1e-6).all()  # fewer competitors
+    assert np.array_equal(against.scores, alone.scores)
+
+
+def test_a_phrase_alone_knows_no_prior_correction_and_several_no_background() -> None:
+    series = random_series(3)
+    with pytest.raises(InputError, match="with one phrase there is none"):
+        classify(series, ["maize"], prior_correction=True)
+    with pytest.raises(InputError, match="compete with each other"):
+        classify(series, ["maize", "wheat"], against=["sea"])
+
+
+def test_unseen_rows_of_a_phrase_alone_have_no_prediction() -> None:
+    scores = np.array([[0.5, 0.1], [np.nan, np.nan]], dtype=np.float32)
+    answers = judge_phrase(scores, Calibration(temperature=0.04))
+    assert answers.scores.shape == answers.probabilities.shape == (2, 1)
+    assert answers.label_index.tolist() == [0, -1]
+    assert answers.seen.tolist() == [True, False]
+    assert np.isnan(answers.probabilities[1, 0])

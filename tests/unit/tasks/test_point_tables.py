@@ -78,6 +78,34 @@ def test_another_kind_of_file_is_refused_before_any_work(tmp_path: Path) -> None
         classify_table(tmp_path / "nothing.parquet", NAMES, model=load(), out=tmp_path / "out.csv")
 
 
+def test_outlying_steps_of_all_batches_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    series = random_series(7)
+    field = np.array([0.04, 0.07, 0.05, 0.1, 0.25, 0.32, 0.34, 0.36, 0.2, 0.11], dtype=np.float32)
+    values = np.broadcast_to(field, series.reflectance.shape).copy()
+    values[:6, 4] = 0.6
+    series = replace(series, reflectance=values, valid=np.ones_like(series.valid))
+    table, out = write_wide_table(series, tmp_path / "points.parquet"), tmp_path / "out.parquet"
+    monkeypatch.setattr(point_tables, "_BATCH", 3)
+    classify_table(table, NAMES, model=load(), out=out)
+    how = json.loads(pq.read_metadata(out).metadata[b"timesenclip"])["input"]["outlying_steps"]
+    assert (how["removed"], how["steps"]) == (6, series.valid.size)
+    assert how["share"] == pytest.approx(6 / series.valid.size, abs=1e-4)
+    classify_table(table, NAMES, model=load(), out=out, outliers="keep")
+    how = json.loads(pq.read_metadata(out).metadata[b"timesenclip"])
+    assert how["input"]["outlying_steps"] == "kept"
+    assert how["options"] == {"outliers": "keep"}
+
+
+def test_an_unknown_point_has_no_confidence_anywhere(tmp_path: Path) -> None:
+    table, out = write_wide_table(random_series(5), tmp_path / "points.parquet"), tmp_path / "out.parquet"
+    summary = classify_table(table, NAMES, model=load(), out=out, unknown_below=1.0)
+    assert summary.points["unknown"] == 5
+    assert pq.read_table(out)["confidence"].null_count == 5
+    assert pq.read_table(out)["p_maize"].null_count == 0
+    assert np.isnan([row[3] for row in summary.rows()]).all()
+    assert np.isnan([confidence for _, _, confidence in summary.first]).all()
+
+
 def _any_bands() -> Model:
     torch.manual_seed(0)
     shipped = load()

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from timesenclip.eo.outliers import Outliers
 from timesenclip.eo.period import Every, Period, as_period
 from timesenclip.eo.pixel_checks import check_dark_level
 from timesenclip.eo.points.columns import calibrate, places, sample_ids, ten_bands
@@ -44,6 +45,7 @@ def read_points(
     offset_dn: int = 0,
     sensor: str = AUTO,
     strict: bool = False,
+    outliers: Outliers = "drop",
 ) -> PixelSeries:
     """Read a whole table of points.
 
@@ -60,6 +62,8 @@ def read_points(
         sensor: whose names the columns are (`timesenclip.eo.sensors`); `auto` decides by names that only one has. A
             band without a column is missing at all steps, and a value that is missing at its step.
         strict: refuse a table that repeats a `sample_id`.
+        outliers: leave out outlying steps, such as clouds that were not masked, before they are composited, or keep
+            them (see `timesenclip.eo.outliers`); the provenance counts them.
 
     Returns:
         One series a point, in the order in which the points first appear.
@@ -82,6 +86,7 @@ def read_points(
         offset_dn=offset_dn,
         sensor=sensor,
         strict=strict,
+        outliers=outliers,
     )
 
 
@@ -96,6 +101,7 @@ def iter_points(
     offset_dn: int = 0,
     sensor: str = AUTO,
     strict: bool = False,
+    outliers: Outliers = "drop",
 ) -> Iterator[PixelSeries]:
     """Read a table of points piece by piece; arguments and errors as `read_points`.
 
@@ -123,6 +129,7 @@ def iter_points(
             offset_dn=offset_dn,
             sensor=sensor,
             strict=strict,
+            outliers=outliers,
             first_number=first,
             allow_cloudy=True,
         )
@@ -166,6 +173,7 @@ def points_from_frame(
     offset_dn: int = 0,
     sensor: str = AUTO,
     strict: bool = False,
+    outliers: Outliers = "drop",
     first_number: int = 0,
     allow_cloudy: bool = False,
 ) -> PixelSeries:
@@ -209,7 +217,7 @@ def points_from_frame(
         band_valid=seen,
     )
     span = as_period(period)
-    series = select_window(series, rows, period=span, every=every, may_be_empty=allow_cloudy)
+    series = select_window(series, rows, period=span, every=every, may_be_empty=allow_cloudy, outliers=outliers)
     if not series.valid.any() and not allow_cloudy:
         raise NoClearObservationError(
             f"{source_name}: no point has a clear observation{f' in {span}' if span is not None else ''}; every "

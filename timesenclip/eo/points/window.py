@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timesenclip.eo.composite import composite_series
+from timesenclip.eo.outliers import Outliers, series_without_outliers
 from timesenclip.eo.period import Every, Period, interval_edges
 from timesenclip.errors import TimeError
 from timesenclip.series import PixelSeries
@@ -27,9 +28,17 @@ Days = NDArray[np.datetime64]
 
 
 def select_window(
-    series: PixelSeries, rows: pd.DataFrame, *, period: Period | None, every: Every | None, may_be_empty: bool
+    series: PixelSeries,
+    rows: pd.DataFrame,
+    *,
+    period: Period | None,
+    every: Every | None,
+    may_be_empty: bool,
+    outliers: Outliers = "keep",
 ) -> PixelSeries:
-    """Cut to the period, or to one year a point where a record is longer; then composite.
+    """Cut to the period, or to one year a point where a record is longer; leave out outlying steps; then composite.
+
+    Single dates are judged, not their composites: a month with one clear and one cloudy date then stays.
 
     Args:
         series: all steps.
@@ -38,6 +47,7 @@ def select_window(
         every: composite to these intervals; None keeps the steps (all of them, without a period). Steps that are
             longer than the interval are kept too: a quarter is never passed off as a month.
         may_be_empty: give steps that are not valid, instead of raising, where no step is in the period.
+        outliers: what is done with outlying steps (see `timesenclip.eo.outliers`).
 
     Raises:
         TimeError: no step is in the period.
@@ -47,14 +57,16 @@ def select_window(
         inside = _middle_in(series, period.start, period.end)
         if not inside.any():
             return _nothing(series, period, every, may_be_empty=may_be_empty)
+        series = series_without_outliers(_drop(series, inside), outliers)
         if every is not None:
             return composite_series(series, every=every, period=period)
         return _pack(series, inside)
     if every is None:
-        return series
+        return series_without_outliers(series, outliers)
     begin, stop = _years(series, rows)
     begin, stop = begin[:, None], stop[:, None]
-    composited = composite_series(_drop(series, _middle_in(series, begin, stop)), every=every)
+    judged = series_without_outliers(_drop(series, _middle_in(series, begin, stop)), outliers)
+    composited = composite_series(judged, every=every)
     return _pack(composited, (composited.start < stop) & (composited.end > begin))
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from timesenclip.eo.outliers import Outliers, count_outlying, series_without_outliers
 from timesenclip.eo.points.absent_bands import describe_absent_bands
 from timesenclip.eo.points.read import read_attributes, read_points
 from timesenclip.eo.sensors import AUTO
@@ -186,6 +187,7 @@ def labelled_cube(
     taxonomy: Taxonomy,
     mapping: Labels | Sequence[Labels] | None,
     title: str,
+    outliers: Outliers = "drop",
 ) -> LabelledSet:
     """Build a labelled set from the pixels of a cube and a raster of labels on the same grid.
 
@@ -197,6 +199,7 @@ def labelled_cube(
         taxonomy: the K classes.
         mapping: code as text -> class name, as in `labelled_points`.
         title: name of the source, for reports.
+        outliers: what is done with outlying steps (see `timesenclip.eo.outliers`).
 
     Raises:
         GridError: the raster has another shape.
@@ -209,7 +212,7 @@ def labelled_cube(
     strips = min(_STRIPS, cube.shape[1])
     block = np.asarray(column * strips // cube.shape[1], dtype=np.int64)
     return _labelled(
-        cube.pixel_series(),
+        series_without_outliers(cube.pixel_series(), outliers),
         labels.ravel().astype(str),
         taxonomy,
         mapping,
@@ -292,6 +295,12 @@ def _labelled(
         absent = describe_absent_bands(np.any(series.bands_seen()[keep], axis=(0, 1)), series.provenance)
         notes += [f"The series have {absent}."] if absent else []
     names = [series.sample_id[i] for i in np.flatnonzero(keep)]
+    counted = count_outlying([series.provenance, *series.provenance.get("joined", ())])
+    if isinstance(counted, Mapping) and counted["removed"]:
+        notes.append(
+            f"{counted['removed']:,} of {counted['steps']:,} steps ({counted['share']:.1%}) are outlying, like clouds "
+            "that were not masked, and were left out."
+        )
     doubles = len(names) - len(set(names))
     if doubles:
         notes.append(f"{doubles} samples repeat the id of another; each counts as a sample of its own.")

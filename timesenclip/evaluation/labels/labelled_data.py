@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from timesenclip.eo.outliers import Outliers
 from timesenclip.errors import InputError
 from timesenclip.evaluation.labels.labelled import LabelledSet, Labels, labelled_cube, labelled_points, read_labels
 from timesenclip.evaluation.labels.store import is_store, labelled_store
@@ -59,20 +60,24 @@ def read_labelled(
         mapping: label -> class name, or several that are applied one after the other.
         block_deg: side of a block of land in degrees, for points and stores.
         read_options: period, units, every and `strict`; of points and cubes `offset_dn`, of points `step` and
-            `sensor`, of a cube `provider`, `collection` and `baseline`, as `read_points` and `read_cube` take them.
+            `sensor`, of a cube `provider`, `collection` and `baseline`, as `read_points` and `read_cube` take them;
+            `outliers` of all.
 
     Raises:
         InputError: several inputs that cannot be joined, HDF5, an option of another kind of input, no such column, or
             no label is a class.
         GridError: the raster of labels has another shape than the cube.
     """
+    outliers: Outliers = read_options.pop("outliers", "drop")
     paths = [Path(data)] if isinstance(data, str | Path) else [Path(path) for path in data]
     first = paths[0]
     if is_store(first):
         if len(paths) > 1:
             raise InputError(f"{len(paths)} inputs were given, the first a training store; give one store.")
         _refuse_others(read_options, (), f"the training store '{first}'")
-        found = labelled_store(first, labels, taxonomy=taxonomy, mapping=mapping, block_deg=block_deg)
+        found = labelled_store(
+            first, labels, taxonomy=taxonomy, mapping=mapping, block_deg=block_deg, outliers=outliers
+        )
         return LabelledData(found, "places")
     if first.suffix.lower() in (".h5", ".hdf5"):
         raise InputError(
@@ -87,11 +92,18 @@ def read_labelled(
         _refuse_others(read_options, _OF_CUBES, f"the cube '{first}'")
         options = {name: value for name, value in read_options.items() if name != "strict"}
         cube = read_cube(first, **options)
-        found = labelled_cube(cube, read_labels(labels, on=cube), taxonomy=taxonomy, mapping=mapping, title=first.name)
+        truth = read_labels(labels, on=cube)
+        found = labelled_cube(cube, truth, taxonomy=taxonomy, mapping=mapping, title=first.name, outliers=outliers)
         return LabelledData(found, "pixels", cube)
     _refuse_others(read_options, _OF_POINTS, f"the table of points '{first}'")
     found = labelled_points(
-        paths, label_column=labels, taxonomy=taxonomy, mapping=mapping, block_deg=block_deg, **read_options
+        paths,
+        label_column=labels,
+        taxonomy=taxonomy,
+        mapping=mapping,
+        block_deg=block_deg,
+        outliers=outliers,
+        **read_options,
     )
     return LabelledData(found, "points")
 

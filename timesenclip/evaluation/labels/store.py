@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from timesenclip.data.ground_views import read_ground_views
 from timesenclip.data.lucas import label_column, read_lucas
 from timesenclip.data.store import SeriesStore
+from timesenclip.eo.outliers import Outliers, series_without_outliers
 from timesenclip.errors import InputError
 from timesenclip.evaluation.labels.ground_vectors import Ground
 from timesenclip.evaluation.labels.labelled import LabelledSet, Labels, labelled_series
@@ -36,6 +37,7 @@ def labelled_store(
     mapping: Labels | Sequence[Labels] | None = None,
     only: Sequence[str] | None = None,
     block_deg: float = BLOCK_DEG,
+    outliers: Outliers = "drop",
 ) -> LabelledSet:
     """Build a labelled set from a training store.
 
@@ -48,6 +50,7 @@ def labelled_store(
         mapping: label -> class name; default: labels are LUCAS codes, class names or synonyms.
         only: ids of the places to read, such as those of the test split; default: all.
         block_deg: side of a block of land in degrees.
+        outliers: what is done with outlying steps (see `timesenclip.eo.outliers`); a store holds them all.
 
     Raises:
         InputError: there is no such column, labels and places have no id in common, or no label belongs to a class.
@@ -64,7 +67,7 @@ def labelled_store(
         known = np.array([*taxonomy.names, ""])[index]  # a code becomes the name of its class, any other label stays
         found = np.where(index >= 0, known, found)
     source_name = f"{folder} ({labels})"
-    series = store.series(rows)
+    series = series_without_outliers(store.series(rows), outliers)
     title = Path(folder).name
     return labelled_series(
         series, found, taxonomy=taxonomy, mapping=mapping, block_deg=block_deg, title=title, source_name=source_name

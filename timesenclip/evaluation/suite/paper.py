@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timesenclip.data.store import SeriesStore
+from timesenclip.eo.outliers import Outliers
 from timesenclip.errors import InputError
 from timesenclip.evaluation.baselines.external import (
     PRESTO,
@@ -99,6 +100,7 @@ def run_paper_suite(
     external: ExternalModels | None = None,
     scenic: tuple[PixelSeries, Votes] | None = None,
     block_deg: float = BLOCK_DEG,
+    outliers: Outliers = "drop",
     seed: int = 0,
     draws: int = DRAWS,
     progress: Callable[[int, int], None] | None = None,
@@ -115,6 +117,7 @@ def run_paper_suite(
         templates, external, seed, draws: as `run_suite`.
         scenic: series of other places and the votes for them, for the task of scenicness.
         block_deg: side of a block of land in degrees.
+        outliers: what is done with outlying steps (see `timesenclip.eo.outliers`).
         progress: called with (tasks done, all).
 
     Raises:
@@ -134,7 +137,8 @@ def run_paper_suite(
     files: dict[str, Path] = {}
     for done, task in enumerate(TASKS):
         try:
-            data = labelled_store(store, column, taxonomy=load_taxonomy(task), only=only, block_deg=block_deg)
+            classes = load_taxonomy(task)
+            data = labelled_store(store, column, taxonomy=classes, only=only, block_deg=block_deg, outliers=outliers)
         except InputError as error:
             skipped[task] = str(error)
         else:

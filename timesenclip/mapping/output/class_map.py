@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from timesenclip.eo.outliers import series_without_outliers
 from timesenclip.files import atomic_file
 from timesenclip.mapping.observations import clear_count, true_colour
 from timesenclip.mapping.output.layers import CLASS_NODATA, MAP_LAYERS, SCORE_NODATA
@@ -39,13 +40,13 @@ class ClassBlock:
     classes: NDArray[np.uint8]
     """(Y, X) 0 unknown, 1..K, 255 not seen."""
     confidence: NDArray[np.uint8]
-    """(Y, X) percent, 255 not seen."""
+    """(Y, X) percent, 255 not seen or unknown."""
     clear: NDArray[np.uint16]
     """(Y, X) clear observations."""
     colour: NDArray[np.uint8]
     """(Y, X, 3) sqrt(reflectance) x 255; 0 not seen."""
     certainty: NDArray[np.float64]
-    """(K + 1,) sums of the confidences 0..1 by class, "unknown" last."""
+    """(K + 1,) sums of the confidences 0..1 by class, "unknown" last, which has none."""
     masked: int
     """Pixels that were seen, but not often enough."""
     scores: NDArray[np.float32] | None
@@ -68,7 +69,8 @@ class ClassBlock:
         """Classify the pixels of a block by their scores.
 
         Args:
-            scores: (Y * X, K) cosines, row by row; NaN where a pixel was not seen, or not often enough.
+            scores: (Y * X, K) cosines as `Query.scores` gives them, row by row; NaN where a pixel was not seen, or not
+                often enough.
             query: the K classes and their calibration.
             clear: (Y, X) clear observations.
             colour: (Y, X, 3) true colour, as in the store.
@@ -79,17 +81,17 @@ class ClassBlock:
         shape = (clear.shape[0], clear.shape[1])
         with np.errstate(invalid="ignore"):
             predictions = query.classify(scores)
-        seen, count = predictions.seen, scores.shape[1]
+        seen, sure, count = predictions.seen, predictions.confidence, predictions.scores.shape[1]
         label = predictions.label_index[seen] % (count + 1)  # -1, unknown, comes last
         filled = np.where(seen[:, None], predictions.scores, SCORE_NODATA).astype(np.float32) if keep_scores else None
         return cls(
             classes=np.where(seen, predictions.label_index + 1, CLASS_NODATA).astype(np.uint8).reshape(shape),
-            confidence=np.where(seen, np.round(predictions.confidence * 100), CLASS_NODATA)
+            confidence=np.where(np.isfinite(sure), np.round(np.nan_to_num(sure) * 100), CLASS_NODATA)
             .astype(np.uint8)
             .reshape(shape),
             clear=clear,
             colour=colour,
-            certainty=np.bincount(label, predictions.confidence[seen], count + 1).astype(np.float64),
+            certainty=np.bincount(label, np.nan_to_num(sure[seen]), count + 1).astype(np.float64),
             masked=masked,
             scores=None if filled is None else np.ascontiguousarray(filled.T).reshape(-1, *shape),  # (K, Y, X)
             typical={} if cube is None else _typical_pixels(predictions, cube),
@@ -149,6 +151,7 @@ class ClassBlock:
         pixels = concatenate([pixel.series for pixel in self.typical.values()]) if self.typical else None
         for name in _SERIES_ARRAYS:
             arrays[f"typical_{name}"] = np.zeros(0) if pixels is None else getattr(pixels, name)
+        arrays["typical_bands"] = np.zeros((0, 0, 0), dtype=np.bool_) if pixels is None else pixels.bands_seen()
         # Shared: a worker of a cluster that was given up may still be writing the same block.
         with atomic_file(path, shared=True) as file:
             np.savez(file, **arrays)
@@ -164,9 +167,13 @@ class ClassBlock:
             arrays: dict[str, Any] = dict(file)
         classes, counts = arrays.pop("typical_class"), arrays.pop("typical_count")
         series = {name: arrays.pop(f"typical_{name}") for name in _SERIES_ARRAYS}
+        bands = arrays.pop("typical_bands", None)  # blocks of earlier versions have all bands
         typical = {}
         if len(classes):
+            if bands is not None and not np.array_equal(bands.any(axis=2), bands.all(axis=2)):
+                series["band_valid"] = bands
             pixels = PixelSeries(sample_id=tuple(map(str, range(len(classes)))), **series)
+            pixels = series_without_outliers(pixels, "keep")  # the block was judged when it was read
             rows = enumerate(zip(classes, counts, strict=True))
             typical = {int(k): TypicalPixel(int(n), pixels.take(np.array([i]))) for i, (k, n) in rows}
         return cls(**{"scores": None, **arrays, "masked": int(arrays["masked"])}, typical=typical)

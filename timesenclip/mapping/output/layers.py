@@ -16,6 +16,7 @@ __all__ = [
     "CLASS_NODATA",
     "MAP_LAYERS",
     "SCORE_NODATA",
+    "UNKNOWN_VALUE",
     "AreaGrid",
     "Layer",
     "class_colours",
@@ -24,7 +25,9 @@ __all__ = [
 ]
 
 CLASS_NODATA = 255
-"""Nodata of class and confidence maps."""
+"""Nodata of class and confidence maps; an unknown pixel has a class value, 0, and no confidence."""
+UNKNOWN_VALUE = 0
+"""Value of unknown pixels in class maps."""
 SCORE_NODATA = -9999.0
 """Nodata of score maps."""
 MAP_LAYERS = ("classes", "confidence", "clear", "scores")

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import base64
+import math
 from html import escape
 from importlib import resources
 from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING
 
+from timesenclip.bands import BAND_NAMES
+from timesenclip.eo.band_presence import describe_bands
 from timesenclip.files import json_text, write_text
 from timesenclip.mapping.output.picture import class_picture, confidence_picture, png_bytes, true_colour_picture
 
@@ -90,9 +93,11 @@ def _lead(result: MapResult) -> str:
     period = (source.get("composite") or {}).get("period") or source.get("year")
     when = f", {period}" if period else ""
     count = len(result.taxonomy)
+    bands = source.get("bands") or BAND_NAMES
+    lacking = "" if len(bands) == len(BAND_NAMES) else f" Bands {describe_bands(bands)}."
     return (
         f"{seen:,} pixels ({hectares:,.0f} ha{when}), asked with {count} phrase{'s' if count > 1 else ''}. "
-        f"Checkpoint {result.provenance['checkpoint']['name']}."
+        f"Checkpoint {result.provenance['checkpoint']['name']}.{lacking}"
     )
 
 
@@ -101,10 +106,11 @@ def _source(png: bytes) -> str:
 
 
 def _row(area: ClassArea) -> str:
+    sure = f"{area.mean_confidence:.0%}" if math.isfinite(area.mean_confidence) else ""
     return (
         f'<tr><td><span class="swatch" style="background:{escape(area.colour)}"></span>{escape(area.name)}</td>'
         f'<td><span class="bar" style="width:{max(area.share * 90, 1):.0f}px"></span>{area.share:.1%}</td>'
-        f"<td>{area.hectares:,.1f}</td><td>{area.pixels:,}</td><td>{area.mean_confidence:.0%}</td></tr>"
+        f"<td>{area.hectares:,.1f}</td><td>{area.pixels:,}</td><td>{sure}</td></tr>"
     )
 
 

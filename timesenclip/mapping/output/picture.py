@@ -39,7 +39,7 @@ def class_picture(result: MapResult) -> Picture:
 
 
 def confidence_picture(preview: Preview) -> Picture:
-    """(y, x, 3) bytes, dark blue (0 %) to yellow (100 %), white where there is no data."""
+    """(y, x, 3) bytes, dark blue (0 %) to yellow (100 %), white where there is no data, or the pixel is unknown."""
     import matplotlib
 
     scaled = np.where(preview.confidence == CLASS_NODATA, 0, preview.confidence).astype(np.float64) / 100

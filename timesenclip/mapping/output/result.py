@@ -31,7 +31,7 @@ class ClassArea:
     share: float
     """Share of the pixels with an observation."""
     mean_confidence: float
-    """Mean confidence of its pixels, 0..1; NaN without pixels."""
+    """Mean confidence of its pixels, 0..1; NaN without pixels, and of "unknown"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ class Preview:
     classes: NDArray[np.uint8]
     """(y, x) as in the class map."""
     confidence: NDArray[np.uint8]
-    """(y, x) percent, 255 = nodata."""
+    """(y, x) percent, 255 = nodata or unknown."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,7 +76,8 @@ class AreaTally:
         """Area of each class and of "unknown", for square pixels of this side in metres."""
         names, colours = (*classes.names, "unknown"), (*classes.colours, "#808080")
         values = (*range(1, len(classes) + 1), 0)
-        means = np.divide(self.certainty, self.pixels, out=np.full(len(names), np.nan), where=self.pixels > 0)
+        answered = self.pixels * (np.arange(len(names)) < len(classes))  # an unknown pixel states no confidence
+        means = np.divide(self.certainty, answered, out=np.full(len(names), np.nan), where=answered > 0)
         rows = zip(names, values, colours, self.pixels.tolist(), means.tolist(), strict=True)
         return tuple(
             ClassArea(name, value, colour, pixels, pixels * pixel_m**2 / 10_000, pixels / max(self.seen, 1), mean)

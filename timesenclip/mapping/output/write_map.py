@@ -138,9 +138,7 @@ def write_map(
         if zones is not None:
             files |= write_zones(zones, stage, query.taxonomy, pixel_m=pixel_m)
         about = describe(tally) | {
-            "areas": [
-                asdict(area) | {"mean_confidence": area.mean_confidence if area.pixels else None} for area in areas
-            ],
+            "areas": [asdict(area) for area in areas],
         }
         files["provenance"] = write_json(stage / _PROVENANCE, about)
         shown = () if model is None else examples.explained(tally.pixels, query, model)

@@ -17,7 +17,7 @@ from rasterio.windows import Window as RasterWindow
 from timesenclip.errors import DegradedInputWarning, GridError, InputError
 from timesenclip.files import atomic_path
 from timesenclip.ground.taxonomy import Taxonomy
-from timesenclip.mapping.output.layers import CLASS_NODATA
+from timesenclip.mapping.output.layers import CLASS_NODATA, UNKNOWN_VALUE
 from timesenclip.messages import shorten_error
 from timesenclip.vector_files import read_vector
 
@@ -32,7 +32,7 @@ class _Tally:
     pixels: NDArray[np.int64]
     """(256,) by value of the class map."""
     confidence: float = 0.0
-    """Sum over pixels that were seen, percent."""
+    """Sum over pixels that have a class, percent."""
 
 
 def write_zones(zones: str | Path, folder: Path, taxonomy: Taxonomy, *, pixel_m: float) -> dict[str, Path]:
@@ -46,7 +46,8 @@ def write_zones(zones: str | Path, folder: Path, taxonomy: Taxonomy, *, pixel_m:
 
     Returns:
         The two files. Columns: those of the zones, then `pixels`, `hectares`, `nodata_share` (of all pixels), `label`
-        (most frequent class), `mean_confidence`, `unknown_share` and `share: <class>` (of the pixels that were seen).
+        (most frequent class), `mean_confidence` (of the pixels that have a class), `unknown_share` and `share: <class>`
+        (of the pixels that were seen).
 
     Raises:
         DataNotFoundError: the file is not there, or cannot be read.
@@ -155,7 +156,8 @@ def _count(shape: Any, classes: Any, confidence: Any) -> _Tally:
         inside = geometry_mask([shape], (window.height, window.width), transform, invert=True)
         values = classes.read(1, window=window)[inside]
         tally.pixels += np.bincount(values, minlength=256)
-        tally.confidence += float(confidence.read(1, window=window)[inside][values != CLASS_NODATA].sum())
+        stated = (values != CLASS_NODATA) & (values != UNKNOWN_VALUE)
+        tally.confidence += float(confidence.read(1, window=window)[inside][stated].sum())
     return tally
 
 
@@ -191,7 +193,7 @@ def _row(tally: _Tally, taxonomy: Taxonomy, pixel_m: float) -> dict[str, Any]:
         "hectares": total * pixel_m**2 / 10_000,
         "nodata_share": share(nodata, total),
         "label": names[int(counts.argmax())] if seen else None,
-        "mean_confidence": share(int(tally.confidence), seen) / 100,
-        "unknown_share": share(int(counts[0]), seen),
+        "mean_confidence": share(int(tally.confidence), seen - int(counts[UNKNOWN_VALUE])) / 100,
+        "unknown_share": share(int(counts[UNKNOWN_VALUE]), seen),
         **{f"share: {name}": share(int(counts[k + 1]), seen) for k, name in enumerate(taxonomy.names)},
     }

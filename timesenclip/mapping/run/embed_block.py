@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timesenclip.eo.area import AreaSource
+from timesenclip.eo.outliers import Outliers
 from timesenclip.eo.period import Every, Period
 from timesenclip.grid import Window
 from timesenclip.mapping.observations import clear_count, read_composites, true_colour
@@ -40,6 +41,8 @@ class EmbedJob:
     """Composite length."""
     store: EmbeddingStore
     """Where vectors go; every worker must reach this path."""
+    outliers: Outliers = "drop"
+    """What is done with outlying steps."""
 
     def run(self, window: Window) -> BlockFacts:
         """Do one block, and return what is known of it.
@@ -49,7 +52,7 @@ class EmbedJob:
             TimeError: the period has no date.
         """
         began = time.perf_counter()
-        cube = read_composites(self.source, window, self.period, self.every)
+        cube = read_composites(self.source, window, self.period, self.every, self.outliers)
         if cube is None:  # nothing to write: what was never written reads as "not seen"
             seconds = {"load": round(time.perf_counter() - began, 3), "embed": 0.0, "write": 0.0}
             return BlockFacts(seen=0, pixels=window.pixels, seconds=seconds)

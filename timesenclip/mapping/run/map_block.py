@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from timesenclip.eo.area import AreaSource, CubeInMemory, block_windows, check_unchanged
+from timesenclip.eo.outliers import Outliers
 from timesenclip.eo.period import Every, Period
 from timesenclip.files import TEMPORARY_SUFFIX, remove_temporary_files
 from timesenclip.grid import Window
@@ -66,6 +67,8 @@ class MapJob:
     """Whether the scores are kept."""
     folder: Path
     """Where blocks are kept; every worker must reach it."""
+    outliers: Outliers = "drop"
+    """What is done with outlying steps."""
 
     def run(self, window: Window) -> BlockFacts:
         """Do one block, and return what is known of it.
@@ -75,7 +78,7 @@ class MapJob:
             TimeError: the period has no date.
         """
         began = time.perf_counter()
-        cube = read_composites(self.source, window, self.period, self.every)
+        cube = read_composites(self.source, window, self.period, self.every, self.outliers)
         if cube is None or not cube.valid.any():
             seconds = {"load": round(time.perf_counter() - began, 3), "embed": 0.0}
             return BlockFacts(
@@ -151,6 +154,7 @@ class MapJob:
             "question": self.query.label,
             "period": str(self.period) if self.period is not None else "all",
             "every": self.every,
+            "outliers": self.outliers,
             "unknown_below": self.query.calibration.unknown_score,
             "min_clear": self.min_clear,
             "scores": self.scores,

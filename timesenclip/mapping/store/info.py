@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 from affine import Affine
@@ -78,6 +78,8 @@ class StoreInfo(BaseModel):
     """First and last day, or `all`."""
     every: str
     """Composite length."""
+    outliers: Literal["drop", "keep"] = "keep"
+    """Whether outlying steps were left out; early stores, which do not say it, kept them."""
     shape: tuple[_Count, _Count]
     """(Y, X)"""
     crs: Annotated[str, AfterValidator(_known_crs)]

@@ -6,15 +6,13 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from string import Template
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from timesenclip.evaluation.baselines.simple import chance, majority, random_forest
 from timesenclip.evaluation.metrics import Metrics, compute_metrics
 from timesenclip.ground.prompts import class_vectors
-from timesenclip.ground.taxonomy import Taxonomy, load_taxonomy, taxonomy_from_phrases
+from timesenclip.ground.taxonomy import Taxonomy, load_taxonomy
 from timesenclip.model.checkpoint import Model, save
 from timesenclip.model.checkpoint_config import Calibration
 from timesenclip.model.embed import embed
@@ -23,7 +21,6 @@ from timesenclip.simulate.series import simulate_series
 from timesenclip.tasks.classify import classify_embeddings
 from timesenclip.train.field_notes.notes import everyday_group
 from timesenclip.train.field_notes.places import cover_shares
-from timesenclip.train.field_notes.worldcereal import RealPoints
 
 __all__ = ["Measured", "calibrate", "calibrate_and_measure", "measure", "model_card"]
 
@@ -67,58 +64,40 @@ class Measured:
     """Metrics of the zero-shot predictions and of the baselines."""
 
 
-def calibrate(model: Model, real: RealPoints | None, *, seed: int) -> Model:
-    """Fit the temperature and the unknown threshold on places that were not trained on.
+def calibrate(model: Model, *, seed: int) -> Model:
+    """Fit the temperature and the unknown threshold on simulated places that were not trained on.
 
-    The temperature minimises the mean negative log-likelihood of the LUCAS land cover over simulated places and (with
-    the same total weight) the real ones set aside for calibration. The threshold is the highest cosine under which at
-    most 2 % of those places lie.
+    The temperature minimises the mean negative log-likelihood of the LUCAS land cover. The threshold is the highest
+    cosine under which at most 2 % of the places lie. Simulated places are what a model knows best: a checkpoint that is
+    used gets the calibration of left-out regions instead.
     """
     taxonomy = load_taxonomy("lucas-land-cover")
-    weights = class_vectors(taxonomy, model.tower)
-    sets = [_simulated(seed)]
-    if real is not None:
-        chosen = real.take(real.part == "calibrate")
-        sets.append((chosen.series, _land_cover(chosen.kind, taxonomy)))
-    scored = [(embed(series, model=model) @ weights.T, truth) for series, truth in sets]
+    series, truth = _simulated(seed)
+    scores = embed(series, model=model) @ class_vectors(taxonomy, model.tower).T
     grid = np.geomspace(0.01, 0.5, 80)
-    loss = [np.mean([_negative_log_likelihood(scores / t, truth) for scores, truth in scored]) for t in grid]
-    unknown = min(float(np.quantile(scores.max(axis=1), _UNKNOWN_AT_MOST)) for scores, _ in scored)
+    loss = [_negative_log_likelihood(scores / t, truth) for t in grid]
+    unknown = float(np.quantile(scores.max(axis=1), _UNKNOWN_AT_MOST))
     fitted = Calibration(temperature=float(grid[int(np.argmin(loss))]), unknown_score=unknown, fitted=True)
     return Model(model.encoder, model.config.model_copy(update={"calibration": fitted}), digest=model.digest)
 
 
-def measure(model: Model, real: RealPoints | None, *, seed: int) -> list[Measured]:
-    """Measure zero-shot answers on held-out real places and on new simulated ones."""
+def measure(model: Model, *, seed: int) -> list[Measured]:
+    """Measure zero-shot answers on new simulated places."""
     taxonomy = load_taxonomy("lucas-land-cover")
     series, truth = _simulated(seed)
-    out = [Measured("LUCAS land cover, simulated places", {"zero-shot": _zero_shot(model, series, truth, taxonomy)})]
-    if real is None:
-        return out
-    test, train = real.take(real.part == "test"), real.take(real.part != "test")
-    out.insert(
-        0,
-        _beside_forest(
-            "LUCAS land cover, held-out real points", model, test, train, taxonomy, LAND_COVER, everyday_group
-        ),
-    )
-    crops = taxonomy_from_phrases(list(dict.fromkeys(CROPS.values())))
-    test, train = (part.take(np.isin(part.kind, list(CROPS))) for part in (test, train))
-    out.append(_beside_forest("Crops and grassland, held-out real points", model, test, train, crops, CROPS, str))
-    return out
+    return [Measured("LUCAS land cover, simulated places", {"zero-shot": _zero_shot(model, series, truth, taxonomy)})]
 
 
-def calibrate_and_measure(model: Model, real: RealPoints | None, folder: Path, *, seed: int) -> None:
-    """Calibrate a trained model, measure it, and write it with its card.
+def calibrate_and_measure(model: Model, folder: Path, *, seed: int) -> None:
+    """Calibrate a trained model on simulated places, measure it on others, and write it with its card.
 
     Args:
         model: the model.
-        real: labelled points, or None for simulated places only.
         folder: the checkpoint's.
         seed: seed of the recipe; the places of calibration and measurement are drawn with seeds of their own.
     """
-    model = calibrate(model, real, seed=seed + 1)
-    measured = measure(model, real, seed=seed + 2)
+    model = calibrate(model, seed=seed + 1)
+    measured = measure(model, seed=seed + 2)
     save(model, folder, card=model_card(model, measured))
 
 
@@ -163,28 +142,6 @@ def _zero_shot(model: Model, series: PixelSeries, truth: NDArray[np.int64], taxo
         unknown_score=calibration.unknown_score,
     )
     return compute_metrics(truth, answers.label_index, names=taxonomy.names, confidence=answers.confidence)
-
-
-def _beside_forest(
-    title: str,
-    model: Model,
-    test: RealPoints,
-    train: RealPoints,
-    taxonomy: Taxonomy,
-    mapping: dict[str, str],
-    key: Any,
-) -> Measured:
-    def truth(points: RealPoints) -> NDArray[np.int64]:
-        return np.array([taxonomy.names.index(mapping[key(kind)]) for kind in points.kind], dtype=np.int64)
-
-    mine, theirs = truth(test), truth(train)
-    predicted = {
-        "random forest (had labels)": random_forest(train.series, theirs, test.series),
-        "majority": majority(theirs, len(mine)),
-        "chance": chance(len(mine), len(taxonomy)),
-    }
-    methods = {"zero-shot": _zero_shot(model, test.series, mine, taxonomy)}
-    return Measured(title, methods | {n: compute_metrics(mine, p, names=taxonomy.names) for n, p in predicted.items()})
 
 
 def _table(task: Measured) -> str:

@@ -1,8 +1,8 @@
 """The `Source` of recipes for field notes: simulated and real places with notes, as batches for the trainer.
 
-NumPy's generator simulates places and draws notes and phrases, torch's draws places and augmentation, torch's global one
-the weights and dropout. Their states are part of a run's state, so that a resumed run ends with the weights of one that
-was not interrupted.
+NumPy's generator simulates places and draws notes and phrases, torch's draws places and augmentation, torch's global
+one the weights and dropout. Their states are part of a run's state, so that a resumed run ends with the weights of one
+that was not interrupted.
 """
 
 from __future__ import annotations
@@ -206,7 +206,9 @@ class FieldNotesSource:
         """A batch of at most `count` newly simulated places; it does not change the draws of the run."""
         small = self.recipe.model_copy(
             update={
-                "world": self.recipe.world.model_copy(update={"simulated": max(64, count), "real": None, "teacher": None}),
+                "world": self.recipe.world.model_copy(
+                    update={"simulated": max(64, count), "real": None, "teacher": None}
+                ),
                 "batch_size": min(count, self.recipe.batch_size),
             }
         )
@@ -277,8 +279,8 @@ def _architecture(recipe: FieldNotesRecipe, dim: int) -> EncoderConfig:
     architecture = PRESETS[recipe.encoder].changed(fixed | recipe.encoder_options)
     if recipe.world.band_dropout and not architecture.band_mask:
         raise InputError(
-            f"world.band_dropout is {recipe.world.band_dropout}, but the encoder is not told which bands are there; set "
-            "encoder_options.band_mask to true, or band_dropout to 0."
+            f"world.band_dropout is {recipe.world.band_dropout}, but the encoder is not told which bands are there; "
+            "set encoder_options.band_mask to true, or band_dropout to 0."
         )
     return architecture
 

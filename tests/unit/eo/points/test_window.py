@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from timesenclip.bands import BAND_NAMES
+from timesenclip.eo.period import Period
 from timesenclip.eo.points.read import points_from_frame, read_points
 from timesenclip.eo.points.window import select_window
 from timesenclip.errors import (
@@ -81,3 +82,28 @@ def test_the_year_told_wins_where_it_was_seen() -> None:
     found = select_window(series, rows, period=None, every="month", may_be_empty=False)
     assert found.start[:, 0].astype(str).tolist() == ["2020-09-01", "2021-01-01", "2021-01-01"]
     assert found.valid.sum(axis=1).tolist() == [4, 12, 12]
+
+
+def test_cloudy_dates_are_left_out_before_their_month_is_composited() -> None:
+    field = np.array([0.04, 0.07, 0.05, 0.1, 0.25, 0.32, 0.34, 0.36, 0.2, 0.11], dtype=np.float32)
+    days = np.arange("2018-01-01", "2018-12-31", 10, dtype="datetime64[D]")
+    cloudy = np.isin(days, days[6:8])  # two of three dates of March
+    values = np.where(cloudy[:, None], np.float32(0.6), field)[None]
+    series = PixelSeries(
+        reflectance=values,
+        valid=np.ones(values.shape[:2], dtype=np.bool_),
+        start=days[None],
+        end=days[None] + 1,
+        sample_id=("a",),
+        lon_deg=np.array([4.0]),
+        lat_deg=np.array([51.0]),
+    )
+    for period, every in ((None, "month"), (Period(days[0], days[-1] + 1), "month"), (None, None)):
+        taken = {"period": period, "every": every, "may_be_empty": False}
+        clean = select_window(series, pd.DataFrame(index=[0]), **taken, outliers="drop")
+        assert clean.provenance["outlying_steps"]["removed"] == 2
+        assert clean.valid.sum() == (12 if every else len(days) - 2)  # the month stays
+        np.testing.assert_allclose(clean.reflectance[clean.valid], field[None].repeat(clean.valid.sum(), 0), rtol=1e-6)
+        kept = select_window(series, pd.DataFrame(index=[0]), **taken, outliers="keep")
+        assert kept.provenance["outlying_steps"] == "kept"
+        assert kept.reflectance.max() > 0.36

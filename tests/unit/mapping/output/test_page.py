@@ -76,3 +76,11 @@ def test_without_series_the_page_says_why_there_are_none(result: MapResult) -> N
     assert ", 2020)" in page
     assert "A &lt;title&gt;" in page
     assert "<p>more</p>" in page
+
+
+def test_an_unknown_area_has_an_empty_cell_for_its_confidence(result: MapResult) -> None:
+    unknown = ClassArea("unknown", 0, "#808080", 1, 0.01, 0.33, float("nan"))
+    page = page_of(replace(result, areas=(*result.areas, unknown)))
+    assert "<td>80%</td>" in page
+    assert "<td>1</td><td></td>" in page
+    assert "nan%" not in page

@@ -51,3 +51,19 @@ def test_the_input_of_an_area_joins_the_troubles_of_all_blocks() -> None:
     }
     assert shared_input([BlockFacts(seen=1, input={"source": "cube"})]) == {"source": "cube"}
     assert shared_input([]) == {}
+
+
+def test_outlying_steps_are_counted_over_all_blocks_and_the_input_is_still_kept_once() -> None:
+    def block(removed: int) -> BlockFacts:
+        counted = {"rule": "r", "removed": removed, "steps": 100, "share": removed / 100}
+        return BlockFacts(seen=1, pixels=1, input={"source": "cube", "outlying_steps": counted})
+
+    first = block(3).without_repetition(None)
+    second = block(5).without_repetition(json_text(first.input))
+    assert second.input == {}
+    total = {"rule": "r", "removed": 8, "steps": 200, "share": 0.04}
+    assert shared_input([first, second]) == {"source": "cube", "outlying_steps": total}
+    assert shared_input([block(3), block(5)]) == {"source": "cube", "outlying_steps": total}
+    assert BlockFacts.from_json(json.loads(json_text(second.to_json()))) == second
+    kept = BlockFacts(seen=1, input={"source": "cube", "outlying_steps": "kept"})
+    assert shared_input([kept, kept.without_repetition(json_text(kept.input))]) == kept.input
