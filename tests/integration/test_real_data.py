@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from timesenclip.eo.cube.open import read_cube
+from timesenclip.errors import DegradedInputWarning
 from timesenclip.evaluation.evaluate import FOREST, ZERO_SHOT, evaluate_cube
 from timesenclip.evaluation.labels.labelled import read_labels
 from timesenclip.ground.taxonomy import taxonomy_from_phrases

@@ -242,9 +242,10 @@ class _Reading:
             bands.tell(str(self._points))
 
     def _counted(self, provenance: Mapping[str, Any]) -> dict[str, Any]:
-        """The provenance of a batch, with the outlying steps of all batches so far."""
+        """The provenance of a batch, with the outlying steps and the substitutions of all batches so far."""
         outlying = count_outlying([self._input, provenance])
-        return dict(provenance) | ({} if outlying is None else {OUTLYING_STEPS: outlying})
+        before = {key: self._input[key] for key in ("substituted",) if key in self._input}
+        return before | dict(provenance) | ({} if outlying is None else {OUTLYING_STEPS: outlying})
 
     def _tell_unseen(self, count: int, unseen: int, names: list[str]) -> None:
         listed = ", ".join(names) + (", ..." if unseen > len(names) else "")
