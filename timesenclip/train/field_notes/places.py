@@ -183,7 +183,7 @@ def group_weights(mixture: Tensor, weights: Tensor) -> Tensor:
     count = groups.sum(dim=0)
     share = torch.tensor(list(GROUP_SHARES.values())) * count / (count + _FEW)
     mass = (groups * weights[:, None]).sum(dim=0).clamp(min=1e-9)
-    return weights * (groups @ (share / mass))  # type: ignore[no-any-return]
+    return weights * (groups @ (share / mass))
 
 
 def exact_mixture(kinds: Sequence[str]) -> NDArray[np.float32]:
