@@ -35,7 +35,11 @@ def ask(
     strict: opt.Strict = False,
     as_json: opt.Json = False,
 ) -> None:
-    """Classify every pixel of an embedding store by phrases, a class list, photographs or a head; no scene is read."""
+    """Classify every pixel of an embedding store by phrases, a class list, photographs or a head; no scene is read.
+
+    One phrase alone is compared with general phrases (--against): where it does not fit the answer is unknown, and the
+    confidence is the probability that it fits.
+    """
     from timesenclip.mapping.ask_store import ask_store
 
     asked: dict[str, Any]
@@ -61,6 +65,7 @@ def ask(
             templates=query.sentences,
             against=opt.chosen_against(against),
             unknown_below=query.unknown_below,
+            answer_all=query.answer_all,
             min_clear=min_clear,
             zones=zones,
             scores=scores,

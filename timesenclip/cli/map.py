@@ -41,6 +41,9 @@ def map_(
 
     Writes GeoTIFFs of classes, confidence, clear observations and scores, a picture with legend, an HTML page and the
     provenance. The same command continues an interrupted run.
+
+    One phrase alone is compared with general phrases (--against): where it does not fit the answer is unknown, and the
+    confidence is the probability that it fits.
     """
     from timesenclip.mapping.map_area import map_cube
     from timesenclip.mapping.output.staging import MAP_FILES, check_map_folder
@@ -65,6 +68,7 @@ def map_(
             templates=query.sentences,
             against=opt.chosen_against(against),
             unknown_below=query.unknown_below,
+            answer_all=query.answer_all,
             min_clear=min_clear,
             scores=scores,
             zones=zones,

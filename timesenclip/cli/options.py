@@ -202,6 +202,14 @@ UnknownBelow = Annotated[
         rich_help_panel=QUERY,
     ),
 ]
+AnswerAll = Annotated[
+    bool,
+    typer.Option(
+        "--answer-all",
+        help="Give everything that was seen clearly its best class: unknown is only what was never seen.",
+        rich_help_panel=QUERY,
+    ),
+]
 CheckpointName = Annotated[
     str | None,
     typer.Option(
@@ -340,6 +348,7 @@ class QueryOptions:
     templates: Templates = None
     head: HeadFolder = None
     unknown_below: UnknownBelow = None
+    answer_all: AnswerAll = False
     checkpoint: CheckpointName = None
 
     def classes(self) -> Taxonomy:

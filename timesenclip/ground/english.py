@@ -49,12 +49,12 @@ class Reading:
 
 
 def read_words(text: str) -> Reading:
-    """Sort the words of a text into English and others; what has digits is no word."""
+    """Sort the words of a text into English and others; what has digits, or one letter, is no word."""
     words, land = _lists()
     unknown, known, of_land = [], [], []
     for word in re.findall(r"[^\W_]+(?:['\u2019][^\W_]+)*", text):
         plain = _plain(word)
-        if any(char.isdigit() for char in word) or plain in _EMPTY:
+        if len(plain) == 1 or any(char.isdigit() for char in word) or plain in _EMPTY:
             continue
         if not _is_english(plain, words):
             unknown.append(word)

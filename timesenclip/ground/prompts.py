@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from timesenclip.errors import PromptError
 from timesenclip.ground.taxonomy import TaxonClass, Taxonomy
 from timesenclip.ground.tower import GroundTower, text_problem
-from timesenclip.ground.wording import check_wording
+from timesenclip.ground.wording import check_templates, check_wording
 from timesenclip.messages import show_value
 
 __all__ = ["DEFAULT", "DESCRIPTIVE", "class_vectors", "load_templates", "prompts_for", "template_sets"]
@@ -102,6 +102,7 @@ def class_vectors(
     """
     prompts = [prompts_for(taxon, templates) for taxon in taxonomy.classes]
     if templates != DESCRIPTIVE:
+        check_templates(templates)
         check_wording(taxonomy, tower)
     unique = list(dict.fromkeys(text for texts in prompts for text in texts))
     row = {text: i for i, text in enumerate(unique)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
+from collections.abc import Sequence
 
 from timesenclip.errors import DegradedInputWarning, PromptError
 from timesenclip.ground.compact import CompactTextTower
@@ -13,7 +14,7 @@ from timesenclip.ground.taxonomy import TaxonClass, Taxonomy
 from timesenclip.ground.tower import GroundTower
 from timesenclip.messages import show_value
 
-__all__ = ["check_wording"]
+__all__ = ["check_templates", "check_wording"]
 
 _NEGATION = re.compile(
     r"^(?:[-\u2212\u2013!~\xac]\s*|(?:no|not|non|without|never|lacking|minus|except|any|a|an|the)\b[- ]?)+"
@@ -39,6 +40,20 @@ def check_wording(taxonomy: Taxonomy, tower: GroundTower) -> None:
         for taxon in taxonomy.classes:
             for text in (taxon.name, *taxon.synonyms):
                 _check_english(text, taxon, tower.name)
+
+
+def check_templates(templates: str | Sequence[str]) -> None:
+    """Refuse sentences of the user's own that ask for what is not there ("no {name}").
+
+    Raises:
+        PromptError: names the sentence.
+    """
+    for template in (templates,) if isinstance(templates, str) else templates:
+        if "{" in template and absent_thing(template.replace("{a name}", "a forest").replace("{name}", "forest")):
+            raise PromptError(
+                f"Template {show_value(template)} asks for what is not there; it would be read as the thing itself, "
+                "write it without a negation."
+            )
 
 
 def _refuse_absence(text: str, taxon: TaxonClass) -> None:

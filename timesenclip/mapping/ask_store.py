@@ -36,6 +36,7 @@ def ask_store(
     templates: str | Sequence[str] = "default",
     against: Taxonomy | str | Path | Sequence[str] | None = None,
     unknown_below: float | None = None,
+    answer_all: bool = False,
     min_clear: int = 0,
     scores: bool = True,
     zones: str | Path | None = None,
@@ -54,6 +55,7 @@ def ask_store(
         templates: prompt templates.
         against: with one phrase alone, what it is compared with instead of the shipped background.
         unknown_below: cosine below which a pixel is unknown, instead of the checkpoint's; -1: never.
+        answer_all: give every pixel that was seen its best class: `unknown` is none of them.
         min_clear: pixels with fewer clear observations are nodata.
         scores: also write one score band a class.
         zones: polygons for which the predictions are counted apart.
@@ -85,6 +87,7 @@ def ask_store(
         templates=templates,
         against=against,
         unknown_below=unknown_below,
+        answer_all=answer_all,
     )
     grid = AreaGrid.of(opened)
     if zones is not None:

@@ -52,6 +52,8 @@ class ChangeResult:
     """Pixels whose class differs, the largest number first; empty without a query."""
     months: dict[str, float] = field(default_factory=dict)
     """Share of the changed pixels whose largest difference lies in a month; empty without cubes."""
+    answer_all: bool = False
+    """Whether every pixel that was seen has a class."""
 
 
 def change_stores(
@@ -130,6 +132,7 @@ def _compare(
         median_distance=pair.distances.quantile(0.5),
         transitions=() if classes is None else pair.classes.transitions(classes, grid.pixel_m),
         months=marks.month_shares(),
+        answer_all=pair.queries is not None and bool(pair.queries[0].origin.get("answer_all")),
     )
     files["statistics"] = _write_statistics(result, first, second, None if pair.queries is None else pair.queries[0])
     return result

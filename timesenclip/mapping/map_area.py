@@ -46,6 +46,7 @@ def map_cube(
     templates: str | Sequence[str] = "default",
     against: Taxonomy | str | Path | Sequence[str] | None = None,
     unknown_below: float | None = None,
+    answer_all: bool = False,
     min_clear: int = 0,
     scores: bool = True,
     zones: str | Path | None = None,
@@ -68,6 +69,7 @@ def map_cube(
         templates: prompt templates.
         against: with one phrase alone, what it is compared with instead of the shipped background.
         unknown_below: cosine below which a pixel is unknown, instead of the checkpoint's; -1: never.
+        answer_all: give every pixel that was seen its best class: `unknown` is none of them.
         min_clear: pixels with fewer clear observations are nodata.
         scores: also write one score band a class.
         zones: polygons for which the predictions are counted apart.
@@ -93,7 +95,14 @@ def map_cube(
     grid = AreaGrid.of(source)
     side = block_side(source, block)
     _check_arguments(grid, min_clear, zones)
-    query = make_query(chosen, taxonomy, templates=templates, against=against, unknown_below=unknown_below)
+    query = make_query(
+        chosen,
+        taxonomy,
+        templates=templates,
+        against=against,
+        unknown_below=unknown_below,
+        answer_all=answer_all,
+    )
     check_bands(source, chosen, period=as_period(period))
     source.check_offset(period)
     plain = Model(chosen.encoder, chosen.config, digest=chosen.digest)  # without its tower, which blocks do not need

@@ -24,6 +24,7 @@ from timesenclip.model.checkpoint_config import Calibration
 from timesenclip.tasks.classify import Predictions, classify_scores, judge_phrase
 from timesenclip.tasks.heads import Head, load_head
 from timesenclip.tasks.phrase_alone import Rivals, rivals_of
+from timesenclip.tasks.unknown import calibration_for
 
 __all__ = ["MAX_CLASSES", "Query", "load_store_tower", "make_query"]
 
@@ -107,6 +108,7 @@ def make_query(
     templates: str | Sequence[str] = "default",
     against: Taxonomy | str | Path | Sequence[str] | None = None,
     unknown_below: float | None = None,
+    answer_all: bool = False,
 ) -> Query:
     """Embed what is asked with the tower that belongs to the pixels' embeddings.
 
@@ -121,6 +123,7 @@ def make_query(
         against: with one phrase alone, what it is compared with instead of the shipped background: a class list, its
             name, a YAML file, or a list of phrases.
         unknown_below: cosine below which a pixel is unknown, instead of the checkpoint's; -1: never.
+        answer_all: give every pixel that was seen its best class.
 
     Raises:
         CheckpointError: there is no head, or it was made for another checkpoint than the store.
@@ -135,7 +138,7 @@ def make_query(
     if head is not None:
         if taxonomy is not None or photos or model is not None or isinstance(asked, Model):
             raise InputError("A head brings its own classes and checkpoint; ask with it alone.")
-        return _head_query(asked, head, unknown_below)
+        return _head_query(asked, head, unknown_below, answer_all)
     if (taxonomy is None) == (not photos):
         raise InputError("Ask with phrases or a class list, or with photographs: one of them.")
     reader = tower or (asked.tower if isinstance(asked, Model) else load_store_tower(asked, model))
@@ -153,7 +156,9 @@ def make_query(
     full = np.asarray(full, dtype=np.float32)
     calibration = asked.config.calibration if isinstance(asked, Model) else asked.info.calibration
     origin = _origin(asked) | {"taxonomy": classes.name, "templates": templates, "prompts": prompts}
-    query = Query(classes, _projected(asked, full), full, _with_threshold(calibration, unknown_below), origin)
+    calibration = calibration_for(calibration, unknown_below, answer_all=answer_all, classes=len(classes))
+    origin |= {"answer_all": answer_all}
+    query = Query(classes, _projected(asked, full), full, calibration, origin)
     if rivals is None:
         return query
     return replace(
@@ -211,7 +216,7 @@ def _origin(asked: Model | EmbeddingStore) -> dict[str, Any]:
     }
 
 
-def _head_query(store: EmbeddingStore, head: Head | str | Path, unknown_below: float | None) -> Query:
+def _head_query(store: EmbeddingStore, head: Head | str | Path, unknown_below: float | None, answer_all: bool) -> Query:
     """Make a query from the class vectors of a head; a pixel is unknown only if `unknown_below` is given."""
     found = head if isinstance(head, Head) else load_head(head)
     info = store.info
@@ -233,11 +238,8 @@ def _head_query(store: EmbeddingStore, head: Head | str | Path, unknown_below: f
         "prompts": {name: ["a head learned from labelled points"] for name in classes.names},
     }
     full = found.weights
-    return Query(classes, store.project(full), full, _with_threshold(calibration, unknown_below), origin)
-
-
-def _with_threshold(calibration: Calibration, unknown_below: float | None) -> Calibration:
-    return calibration if unknown_below is None else calibration.model_copy(update={"unknown_score": unknown_below})
+    calibration = calibration_for(calibration, unknown_below, answer_all=answer_all, classes=len(classes))
+    return Query(classes, store.project(full), full, calibration, origin | {"answer_all": answer_all})
 
 
 def _checked(classes: Taxonomy) -> Taxonomy:

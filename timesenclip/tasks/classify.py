@@ -23,6 +23,7 @@ from timesenclip.model.checkpoint import Model, as_model
 from timesenclip.model.checkpoint_config import Calibration
 from timesenclip.model.embed import embed
 from timesenclip.tasks.phrase_alone import judge, rivals_of
+from timesenclip.tasks.unknown import calibration_for
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -155,6 +156,7 @@ def classify(
     prior_correction: bool = False,
     temperature: float | None = None,
     unknown_below: float | None = None,
+    answer_all: bool = False,
     outliers: Outliers = "drop",
     progress: Callable[[int, int], None] | None = None,
 ) -> Classification:
@@ -171,33 +173,35 @@ def classify(
             `prior_corrected`). It helps where the classes are about equally frequent, and hurts where they are not.
         temperature: instead of the checkpoint's.
         unknown_below: cosine below which a series is unknown, instead of the checkpoint's; -1 switches it off.
+        answer_all: give every series with a clear observation its best class: `unknown` are the others only.
         outliers: leave out outlying steps or keep them, as `embed`.
         progress: called with (done, N).
 
     Raises:
         CheckpointError, TowerError: the model or its tower cannot be loaded.
         TaxonomyError, PromptError: the classes or templates cannot be used.
-        InputError: as `embed`, `classify_embeddings` and `timesenclip.tasks.phrase_alone.rivals_of`.
+        InputError: as `embed`, `classify_embeddings`, `timesenclip.tasks.unknown.calibration_for` and
+            `timesenclip.tasks.phrase_alone.rivals_of`.
     """
     chosen = as_model(model)
     classes = as_taxonomy(taxonomy)
     rivals = rivals_of(classes, chosen.tower, against=against, templates=templates)
     weights = class_vectors(classes, chosen.tower, templates)
     embeddings = embed(series, model=chosen, missing="nan", outliers=outliers, progress=progress)
-    calibration = chosen.config.calibration
+    calibration = calibration_for(chosen.config.calibration, unknown_below, answer_all=answer_all, classes=len(classes))
+    if temperature is not None:
+        calibration = calibration.model_copy(update={"temperature": temperature})
     if rivals is not None:
         if prior_correction:
             raise InputError("A prior correction compares classes with each other; with one phrase there is none.")
         compared = np.concatenate([weights, rivals.vectors])  # (1 + J, D)
-        if temperature is not None:
-            calibration = calibration.model_copy(update={"temperature": temperature})
         predictions = judge_phrase(embeddings @ compared.T, calibration, unknown_below)
         return Classification(classes, series.sample_id, series.lon_deg, series.lat_deg, predictions)
     predictions = classify_embeddings(
         embeddings,
         weights,
         temperature=calibration.temperature if temperature is None else temperature,
-        unknown_score=calibration.unknown_score if unknown_below is None else unknown_below,
+        unknown_score=calibration.unknown_score,
         prior_correction=prior_correction,
     )
     return Classification(classes, series.sample_id, series.lon_deg, series.lat_deg, predictions)
@@ -279,12 +283,12 @@ def judge_phrase(
         unknown_below: cosine of the phrase below which it does not fit, instead of a probability below 0.5.
     """
     probability, fits = judge(scores, calibration, unknown_below)
-    seen = np.isfinite(scores).all(axis=1)
+    fits &= np.isfinite(scores).all(axis=1)
     return Predictions(
         scores=scores[:, :1].astype(np.float32),
         probabilities=probability[:, None],
-        label_index=np.where(seen & fits, 0, -1).astype(np.int64),
-        confidence=np.where(seen, probability, 0.0).astype(np.float32),
+        label_index=np.where(fits, 0, -1).astype(np.int64),
+        confidence=np.where(fits, probability, np.nan).astype(np.float32),
     )
 
 

@@ -24,6 +24,7 @@ from timesenclip.model.checkpoint_config import Calibration
 
 __all__ = ["PhraseFit", "fit_phrase", "phrase_fit", "phrase_margin"]
 
+_ROWS = 1 << 14
 _WEIGHT = 10.0
 """Weight of the phrase beside each competitor where nothing was fitted."""
 
@@ -56,10 +57,19 @@ def phrase_margin(score: NDArray[np.float32], rivals: NDArray[np.float32], tempe
         score: (N,) cosines of the phrase; NaN stays NaN.
         rivals: (N, J) cosines of the competitors, at least one.
         temperature: of the checkpoint.
+
+    Raises:
+        InputError: the temperature is not positive.
     """
-    top = rivals.max(axis=1)  # (N,)
-    total = np.exp((rivals - top[:, None]) / np.float32(temperature)).sum(axis=1)
-    return np.asarray(score - top - np.float32(temperature) * np.log(total), dtype=np.float32)
+    if not temperature > 0:
+        raise InputError(f"Temperature is {temperature:g}; expected a number above 0.")
+    margin = np.empty(len(score), dtype=np.float32)
+    for first in range(0, len(score), _ROWS):  # the exponents of a whole block would take as much memory as its pixels
+        rows = slice(first, first + _ROWS)
+        top = rivals[rows].max(axis=1)
+        total = np.exp((rivals[rows] - top[:, None]) / np.float32(temperature)).sum(axis=1)
+        margin[rows] = score[rows] - top - np.float32(temperature) * np.log(total)
+    return margin
 
 
 def fit_phrase(

@@ -92,6 +92,7 @@ def classify_table(
     against: Taxonomy | str | Path | Sequence[str] | None = None,
     prior_correction: bool = False,
     unknown_below: float | None = None,
+    answer_all: bool = False,
     head: str | Path | None = None,
     progress: Progress | None = None,
     **read_options: Any,
@@ -103,7 +104,7 @@ def classify_table(
         taxonomy: a taxonomy, its name, a YAML file, or a list of phrases: the K classes.
         model: the model; with a head, the one that `adapted` gives.
         out: Parquet file to write (docs/cli.md says its columns); None: none.
-        templates, against, unknown_below: as `classify`.
+        templates, against, unknown_below, answer_all: as `classify`.
         prior_correction: as `classify`, over the whole table, which is then read at once.
         head: where the model's head lies, for the file's provenance.
         progress: called with (points done, 0).
@@ -121,11 +122,12 @@ def classify_table(
     classes = as_taxonomy(taxonomy)
     summary = TableSummary(classes.names)
     reading = _Reading(points, read_options)
-    query = {
+    query: dict[str, Any] = {
         "taxonomy": classes.name,
         "templates": templates,
         "head": None if head is None else str(head),
         "unknown_below": unknown_below,
+        "answer_all": answer_all,
         "prior_correction": prior_correction,
     }
     rivals = rivals_of(classes, model.tower, against=against, templates=templates)
@@ -141,6 +143,7 @@ def classify_table(
                 against=against,
                 prior_correction=prior_correction,
                 unknown_below=unknown_below,
+                answer_all=answer_all,
             )
             summary.add(result)
             if table:

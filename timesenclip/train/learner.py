@@ -55,6 +55,7 @@ class Learner(nn.Module):
         questions: Sequence[Question] = (),
         bands: Tensor | None = None,
         lessons: Lessons | None = None,
+        alike: Tensor | None = None,
     ) -> tuple[Tensor, Tensor, Tensor, dict[str, Tensor]]:
         """Compute the loss of the whole batch, keys (B, D) and places (B,) to add to the bank, and the loss's terms.
 
@@ -79,6 +80,7 @@ class Learner(nn.Module):
                 symmetric=self.objective.symmetric,
                 place=place if same else None,
                 bank_place=self.bank.place if same else None,
+                alike=alike if same else None,
             )
             if isinstance(self.objective, FieldNotesObjective):
                 asked = question_loss(satellite, place, questions, scale=scale)

@@ -165,4 +165,5 @@ def test_the_object_holds_the_figures_and_files(run: Run, compared: object) -> N
         "median_distance": 0.05,
         "transitions": [],
         "months": {"2021-07": 0.75, "2021-08": 0.25},
+        "answer_all": False,
     }

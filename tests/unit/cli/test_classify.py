@@ -70,6 +70,7 @@ def test_every_option_reaches_the_library(run: Run, answered: list[dict[str, Any
             "against": ["one thing"],
             "prior_correction": True,
             "unknown_below": 0.2,
+            "answer_all": False,
             "head": None,
             "progress": ANY,
             "period": 2018,
@@ -124,3 +125,9 @@ def test_the_object_counts_the_classes(run: Run, answered: object) -> None:
         ],
         "output": "out.parquet",
     }
+
+
+def test_all_is_answered_where_asked_for(run: Run, answered: list[dict[str, Any]]) -> None:
+    words = ["-p", "maize", "-p", "water", "--answer-all", "-o", "out"]
+    assert run("classify", "x.parquet", *words[:-2]).exit_code == 0
+    assert (answered[0]["answer_all"], answered[0]["unknown_below"]) == (True, None)

@@ -18,7 +18,7 @@ from timesenclip.ground.taxonomy import (
     taxonomy_from_phrases,
 )
 from timesenclip.ground.tower import GroundTower
-from timesenclip.ground.wording import check_wording
+from timesenclip.ground.wording import check_templates, check_wording
 
 
 class OtherTower:
@@ -85,3 +85,11 @@ def test_other_towers_may_know_other_languages() -> None:
 
 def test_descriptive_sentences_stand_for_the_name(tower: GroundTower) -> None:
     class_vectors(one("Wald", prompts=("Tall trees shade the ground.",)), tower, "descriptive")
+
+
+def test_a_template_that_negates_is_refused(tower: GroundTower) -> None:
+    for template in ("a place without {name}", "no {name}", ["{name}", "not {a name}"]):
+        with pytest.raises(PromptError, match="asks for what is not there"):
+            class_vectors(taxonomy_from_phrases(["maize"]), tower, template)
+    check_templates("default")
+    check_templates(["a photo of {a name}.", "{name} on no-till land"])

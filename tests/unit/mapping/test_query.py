@@ -203,3 +203,14 @@ def test_the_background_follows_into_another_store(model: Model, embedded: Store
     assert moved.rivals is not None
     assert query.rivals is not None
     assert moved.rivals.names == query.rivals.names
+
+
+def test_all_that_was_seen_is_answered_and_the_origin_says_it(model: Model) -> None:
+    query = make_query(model, ["maize", "water"], answer_all=True)
+    vectors = np.stack([query.vectors[1], -query.vectors[0], np.full(256, np.nan, np.float32)])
+    assert query.classify(query.scores(vectors)).label_index.tolist()[::2] == [1, -1]
+    assert query.classify(query.scores(vectors)).label_index[1] >= 0
+    assert query.origin["answer_all"] is True
+    assert make_query(model, ["maize", "water"]).origin["answer_all"] is False
+    with pytest.raises(InputError, match="was given with answer_all"):
+        make_query(model, ["maize", "water"], answer_all=True, unknown_below=0.1)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -128,3 +130,18 @@ def test_unseen_rows_of_a_phrase_alone_have_no_prediction() -> None:
     assert answers.label_index.tolist() == [0, -1]
     assert answers.seen.tolist() == [True, False]
     assert np.isnan(answers.probabilities[1, 0])
+    assert np.isnan(answers.confidence[1])
+
+
+def test_all_that_was_seen_is_answered_where_asked_for() -> None:
+    series = random_series(6)
+    series = replace(series, valid=series.valid & (np.arange(6) > 0)[:, None])
+    usual = classify(series, ["forest", "water", "maize"], unknown_below=1)
+    assert usual.unknown.all()
+    every = classify(series, ["forest", "water", "maize"], answer_all=True)
+    assert every.unknown.tolist() == [True, *[False] * 5]
+    assert np.isfinite(every.confidence).tolist() == [False, *[True] * 5]
+    assert np.array_equal(every.label_index[1:], every.scores[1:].argmax(axis=1))
+    assert np.array_equal(every.probabilities[1:], usual.probabilities[1:])
+    with pytest.raises(InputError, match="with one phrase would give it to every point"):
+        classify(series, ["forest"], answer_all=True)

@@ -36,6 +36,11 @@ def test_the_margin_is_the_cosine_over_the_soft_maximum(j: int, temperature: flo
     assert np.allclose(phrase_margin(score, rivals, temperature), expected, atol=1e-5)
 
 
+def test_a_temperature_that_is_not_positive_is_refused() -> None:
+    with pytest.raises(InputError, match="Temperature is 0"):
+        phrase_margin(np.zeros(1, np.float32), np.zeros((1, 2), np.float32), 0.0)
+
+
 def test_without_a_fit_the_phrase_weighs_ten_times_as_much_as_a_competitor() -> None:
     score, rivals = np.array([0.2], dtype=np.float32), np.array([[0.3, 0.1, 0.25]], dtype=np.float32)
     fit = phrase_fit(Calibration(temperature=0.05))

@@ -13,7 +13,7 @@ from timesenclip.train.field_notes.notes import ClassList, kinds_of_place
 from timesenclip.train.field_notes.real_sets import RealSet
 from timesenclip.train.field_notes.teacher import CLASSES, PLACES, Lessons, Teacher, balanced
 
-__all__ = ["GROUP_OF_CLASS", "kinds_of_classes", "restricted", "teach_real", "teach_simulated"]
+__all__ = ["GROUP_OF_CLASS", "kinds_of_classes", "restricted", "teach_real", "teach_simulated", "with_votes"]
 
 GROUP_OF_CLASS: tuple[str, ...] = (
     "water",
@@ -52,6 +52,17 @@ def teach_real(teacher: Teacher, sets: list[RealSet], *, balance: float) -> list
 def teach_simulated(teacher: Teacher, series: PixelSeries, *, rng: np.random.Generator) -> Lessons:
     """What the teacher says about simulated places, asked at one of its places, drawn for this call."""
     return teacher.teach(series, places=(PLACES[int(rng.integers(len(PLACES)))],))
+
+
+def with_votes(probabilities: NDArray[np.float32], votes: NDArray[np.float32] | None) -> NDArray[np.float32]:
+    """The teacher's probabilities times Dynamic World's votes (N, 9), scaled to one; a class without votes keeps 5 %.
+
+    Neither is right alone: the votes are of single images, some of them cloudy.
+    """
+    if votes is None:
+        return probabilities
+    joint = probabilities * (votes + 0.05)
+    return np.asarray(joint / joint.sum(axis=1, keepdims=True), dtype=np.float32)
 
 
 def kinds_of_classes() -> NDArray[np.float32]:
