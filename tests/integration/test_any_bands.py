@@ -58,7 +58,8 @@ def landsat_table(path: Path) -> Path:
 
 def test_landsat_trains_resumes_and_is_classified(tmp_path: Path) -> None:
     table = landsat_table(tmp_path / "l8.parquet")
-    timesenclip("data", "points", table, "--year", 2018, "-o", tmp_path / "s.zarr")
+    stored = timesenclip("data", "points", table, "--year", 2018, "-o", tmp_path / "s.zarr")
+    assert "no B05, B06, B07, B08: 6 of 10 bands are there (read as landsat: B02 from SR_B2" in stored.stderr
     store = SeriesStore.open(tmp_path / "s.zarr")
     seen = store.series().bands_seen().any(axis=(0, 1))
     assert np.array_equal(seen, np.isin(BAND_NAMES, SENSORS["landsat"]))
@@ -89,7 +90,7 @@ def test_landsat_trains_resumes_and_is_classified(tmp_path: Path) -> None:
     assert f"{COUNT} embeddings" in embedded.stdout
     told = [line for line in embedded.stderr.splitlines() if line.startswith("warning")]
     assert len(told) == 1
-    assert "no B05, B06, B07, B08: answers rest on 6 of 10 bands (read as landsat: B02 from SR_B2" in told[0]
+    assert "no B05, B06, B07, B08: 6 of 10 bands are there (read as landsat: B02 from SR_B2" in told[0]
     recipe["encoder_options"] = {"dim": 16, "depth": 1, "heads": 2, "ffn_dim": 16}
     (tmp_path / "r.yaml").write_text(yaml.safe_dump(recipe | {"augment": []}))
     refused = timesenclip("train", tmp_path / "r.yaml", "-o", tmp_path / "no", "--accelerator", "cpu", code=2)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +17,8 @@ WORLDCEREAL, FLANDERS = DATA / "worldcereal", DATA / "s2-flanders-2018"
 TABLES = sorted(WORLDCEREAL.glob("*parquet"))
 
 needs_points = pytest.mark.skipif(not TABLES, reason=f"no WorldCereal tables in {WORLDCEREAL}")
+LANDSAT = DATA / "landsat"
+needs_sets = pytest.mark.skipif(not LANDSAT.is_dir(), reason=f"no Landsat tables in {LANDSAT}")
 needs_patch = pytest.mark.skipif(not FLANDERS.is_dir(), reason=f"no Flanders patch in {FLANDERS}")
 
 
@@ -35,20 +36,19 @@ def test_classify_answers_every_real_table(table: Path, run, tmp_path: Path) -> 
     assert (answers["label"] == "Cropland").mean() > 0.2  # all four are farmland, mostly
 
 
-@needs_points
-def test_held_out_points_are_answered_far_above_chance() -> None:
-    from timesenclip.train.field_notes.worldcereal import read_real_points
+@needs_sets
+@pytest.mark.parametrize("table", sorted(LANDSAT.glob("*.parquet")), ids=lambda path: path.stem)
+def test_landsat_tables_without_red_edge_are_answered(table: Path, run, tmp_path: Path) -> None:
+    import pandas as pd
 
-    from timesenclip.model.checkpoint import load
-    from timesenclip.train.field_notes.calibrate import measure
-
-    real = read_real_points(WORLDCEREAL)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DegradedInputWarning)  # of an encoder that needs B8A
-        task = measure(load(), real, seed=9)[0]
-    zero_shot, forest = task.methods["zero-shot"], task.methods["random forest (had labels)"]
-    assert zero_shot.accuracy > 0.75  # 0.805 in the model card
-    assert zero_shot.balanced_accuracy > forest.balanced_accuracy - 0.05
+    asked = [part for phrase in ("forest", "cropland", "pasture", "water") for part in ("-p", phrase)]
+    result = run("classify", table, *asked, "--answer-all", "-o", tmp_path / "out.parquet")
+    assert result.exit_code == 0, result.output
+    answers = pd.read_parquet(tmp_path / "out.parquet").set_index("sample_id")["label"]
+    labels = pd.read_parquet(table, columns=["sample_id", "label"]).drop_duplicates("sample_id").set_index("sample_id")
+    forest = labels["label"] == "FORMAÇÃO FLORESTAL"
+    assert (answers[forest[forest].index] == "forest").mean() > 0.8
+    assert (answers[forest[~forest].index] == "forest").mean() < 0.3
 
 
 @needs_patch

@@ -56,7 +56,7 @@ def write_items(path: Path, items: list[dict]) -> Path:
 
 
 def on_grid(shot: Shot, grid: Grid, epsg: int) -> tuple[np.ndarray, np.ndarray]:
-    """Reflectance (C, y, x) and valid (y, x) of a shot, from its arrays alone."""
+    """Reflectance (C, y, x), NaN in a band that it does not have, and valid (y, x) of a shot, from its arrays alone."""
     x = grid.x0 + 10 * (np.arange(grid.shape[1]) + 0.5)
     y = grid.y0 - 10 * (np.arange(grid.shape[0]) + 0.5)
     x, y = np.meshgrid(x, y)
@@ -75,12 +75,20 @@ def on_grid(shot: Shot, grid: Grid, epsg: int) -> tuple[np.ndarray, np.ndarray]:
     n = len(scl)
     grown = np.any([cloud[i : i + n, j : j + n] for i in range(3) for j in range(3)], axis=0)
     bands = np.stack([look_up(surface[name]) for name in BAND_NAMES])
-    valid = (look_up(np.where(grown, 0, scl)) > 1) & (bands > 0).all(axis=0)
-    return (bands.astype(np.float32) / np.float32(10_000)) * valid, valid
+    there = np.array([name != shot.without for name in BAND_NAMES])
+    valid = (look_up(np.where(grown, 0, scl)) > 1) & (bands[there] > 0).all(axis=0)
+    reflectance = (bands.astype(np.float32) / np.float32(10_000)) * valid
+    return np.where(there[:, None, None], reflectance, np.float32(np.nan)), valid
 
 
 def truth(grid: Grid, epsg: int, shots: tuple[Shot, ...] = GOOD) -> tuple[np.ndarray, np.ndarray]:
-    """Monthly medians of the mosaics of each day: (K, C, y, x), and where there are any."""
+    """Monthly medians of the mosaics of each day: (K, C, y, x), and where there are any (K, y, x)."""
+    found = composites_of(grid, epsg, shots)
+    return np.nan_to_num(found), np.isfinite(found).any(axis=1)
+
+
+def composites_of(grid: Grid, epsg: int, shots: tuple[Shot, ...]) -> np.ndarray:
+    """As `truth`; NaN where a band was not seen."""
     days: dict[np.datetime64, tuple[np.ndarray, np.ndarray]] = {}
     for shot in sorted(shots, key=lambda shot: shot.tile.epsg != epsg):
         reflectance, valid = on_grid(shot, grid, epsg)
@@ -95,8 +103,7 @@ def truth(grid: Grid, epsg: int, shots: tuple[Shot, ...] = GOOD) -> tuple[np.nda
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", RuntimeWarning)  # all-NaN: no observation
                 composites[k] = np.nanmedian(seen, axis=0)
-    valid = np.isfinite(composites[:, 0])
-    return np.nan_to_num(composites), valid
+    return composites
 
 
 def quietly(*args, **more):
@@ -112,6 +119,7 @@ def same(cube: Cube, grid: Grid, epsg: int, shots: tuple[Shot, ...] = GOOD) -> N
     assert valid.any(axis=(1, 2)).all()
     np.testing.assert_array_equal(cube.valid, valid)
     np.testing.assert_array_equal(cube.reflectance, expected)
+    np.testing.assert_array_equal(cube.valid[:, None] & cube.band_valid, np.isfinite(composites_of(grid, epsg, shots)))
 
 
 def test_composites_equal_the_arrays(catalog: Path, area: Path):
@@ -137,7 +145,7 @@ def test_provenance_says_what_was_decided_and_dropped(catalog: Path, area: Path)
     assert about["search"]["too_cloudy"] == 1
     assert {shot.id for shot in GOOD} <= set(about["scenes"])
     decided = {(entry["offset_dn"], entry["why"].rsplit(" ", 1)[1]): entry["scenes"] for entry in about["offsets"]}
-    assert decided == {(0, "03.01"): 4, (1000, "04.00"): 3, (1000, "05.00"): 1}
+    assert decided == {(0, "03.01"): 4, (1000, "04.00"): 4, (1000, "05.00"): 1}
     assert about["resampled"]["method"] == "nearest"
     json.dumps(about)
 
@@ -182,7 +190,7 @@ def test_a_server_that_stays_away_is_said_in_one_line(world: Path, area: Path):
         server.search_fails = []
         server.token_uses = 0
         source, _ = quietly(open_stac, area, SEASON, catalog=server.url, retries=1, **FAST)
-        with pytest.raises(DataNotFoundError, match=r"None of the 8 scenes .* could be read; .*403"):
+        with pytest.raises(DataNotFoundError, match=r"None of the 9 scenes .* could be read; .*403"):
             source.read((0, 8, 0, 8))
 
 
@@ -316,11 +324,11 @@ def test_a_wrong_decision_is_contradicted_by_the_data(catalog: Path, area: Path)
     source, _ = quietly(open_stac, area, SEASON, catalog=catalog, provider="earth-search")
     said = quietly(source.read)[1]
     assert any(
-        "3 of 8 scenes contradict the offset of 0 DN" in line and "may still be in them" in line for line in said
+        "4 of 9 scenes contradict the offset of 0 DN" in line and "may still be in them" in line for line in said
     )
     source, _ = quietly(open_stac, area, SEASON, catalog=catalog, offset_dn=1000)
     said = quietly(source.read)[1]
-    assert any("4 of 8 scenes contradict the offset of 1000 DN" in line and "removed" in line for line in said)
+    assert any("4 of 9 scenes contradict the offset of 1000 DN" in line and "removed" in line for line in said)
 
 
 def test_it_can_be_sent_to_workers(catalog: Path, area: Path):
@@ -404,7 +412,7 @@ def test_map_from_a_search_equals_the_map_from_the_arrays(run, world: Path, area
     assert json.loads(said.stdout)["classes"][0]["label"] == "maize"
     lines = said.stderr.splitlines()
     assert lines[0].startswith("warning: square.gpkg in http://127.0.0.1")
-    assert "8 scenes, 6 days, 96 x 120 pixels, EPSG:32631" in lines[1]
+    assert "9 scenes, 7 days, 96 x 120 pixels, EPSG:32631" in lines[1]
     assert f"{SHOTS[10].id} B8A" in lines[2]
     assert len(lines) == 3
 
@@ -413,7 +421,8 @@ def test_map_from_a_search_equals_the_map_from_the_arrays(run, world: Path, area
     start = MONTHS.astype("datetime64[D]")
     end = (MONTHS + 1).astype("datetime64[D]")
     transform = (10.0, 0.0, A.x0, 0.0, -10.0, A.y0)
-    direct = Cube(reflectance, valid, start, end, "EPSG:32631", transform, {})
+    bands = np.isfinite(composites_of(grid, 32631, GOOD))
+    direct = Cube(reflectance, valid, start, end, "EPSG:32631", transform, {}, band_valid=bands)
     map_cube(direct, ["maize", "deep water"], out=tmp_path / "direct")
     for name in ("classes.tif", "confidence.tif", "scores.tif"):
         with rasterio.open(tmp_path / "map" / name) as one, rasterio.open(tmp_path / "direct" / name) as other:

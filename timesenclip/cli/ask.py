@@ -28,13 +28,18 @@ def ask(
             metavar="FILE", help="A photograph of what to look for; can be repeated.", rich_help_panel=opt.QUERY
         ),
     ] = None,
+    against: opt.Against = None,
     min_clear: src.MinClear = 0,
     zones: src.Zones = None,
     scores: src.Scores = True,
     strict: opt.Strict = False,
     as_json: opt.Json = False,
 ) -> None:
-    """Classify every pixel of an embedding store by phrases, a class list, photographs or a head; no scene is read."""
+    """Classify every pixel of an embedding store by phrases, a class list, photographs or a head; no scene is read.
+
+    One phrase alone is compared with general phrases (--against): where it does not fit the answer is unknown, and the
+    confidence is the probability that it fits.
+    """
     from timesenclip.mapping.ask_store import ask_store
 
     asked: dict[str, Any]
@@ -58,7 +63,9 @@ def ask(
             out=output,
             model=opt.chosen_model(query.checkpoint) if query.checkpoint else None,
             templates=query.sentences,
+            against=opt.chosen_against(against),
             unknown_below=query.unknown_below,
+            answer_all=query.answer_all,
             min_clear=min_clear,
             zones=zones,
             scores=scores,

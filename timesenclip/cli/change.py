@@ -33,6 +33,8 @@ def change(
     prompt: opt.Prompt = None,
     taxonomy: opt.TaxonomyName = None,
     templates: opt.Templates = None,
+    against: opt.Against = None,
+    answer_all: opt.AnswerAll = False,
     threshold: Annotated[
         float | None,
         typer.Option(
@@ -78,7 +80,7 @@ def change(
             first,
             second,
             out=output,
-            query=_query(first, prompt, taxonomy, templates),
+            query=_query(first, prompt, taxonomy, templates, against, answer_all),
             threshold=threshold,
             min_clear=min_clear,
             cubes=cubes,
@@ -99,13 +101,28 @@ def _cubes(
 
 
 def _query(
-    store: EmbeddingStore, prompt: list[str] | None, taxonomy: str | None, templates: str | None
+    store: EmbeddingStore,
+    prompt: list[str] | None,
+    taxonomy: str | None,
+    templates: str | None,
+    against: list[str] | None,
+    answer_all: bool,
 ) -> Query | None:
     from timesenclip.mapping.query import make_query
 
     if not prompt and taxonomy is None:
+        if against:
+            raise InputError("--against was given without --prompt; give it with one phrase alone.")
+        if answer_all:
+            raise InputError("--answer-all was given, but no classes are compared; give --prompt or --taxonomy.")
         return None
-    return make_query(store, opt.chosen_taxonomy(prompt, taxonomy), templates=opt.chosen_templates(templates))
+    return make_query(
+        store,
+        opt.chosen_taxonomy(prompt, taxonomy),
+        templates=opt.chosen_templates(templates),
+        against=opt.chosen_against(against),
+        answer_all=answer_all,
+    )
 
 
 def _report_change(result: ChangeResult, *, as_json: bool) -> None:

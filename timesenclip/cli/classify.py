@@ -23,6 +23,7 @@ def classify(
     query: opt.QueryOptions,
     read: opt.PointOptions,
     output: Annotated[Path | None, opt.output("FILE", "Parquet file to write.")] = None,
+    against: opt.Against = None,
     prior_correction: Annotated[
         bool,
         typer.Option(
@@ -37,6 +38,9 @@ def classify(
     """Classify each point of a table by phrases, a class list or a head.
 
     Without --prompt or --taxonomy the classes are the eight LUCAS land covers.
+
+    One phrase alone is compared with general phrases (--against): where it does not fit the answer is unknown, and the
+    confidence is the probability that it fits.
     """
     from timesenclip.tasks.parquet import check_output
     from timesenclip.tasks.point_tables import classify_table
@@ -51,8 +55,10 @@ def classify(
             model=model,
             out=output,
             templates=query.sentences,
+            against=opt.chosen_against(against),
             prior_correction=prior_correction,
             unknown_below=query.unknown_below,
+            answer_all=query.answer_all,
             head=query.head,
             progress=progress,
             strict=strict,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -40,6 +41,7 @@ def compare(
     prompt: opt.Prompt = None,
     taxonomy: opt.TaxonomyName = None,
     templates: opt.Templates = None,
+    answer_all: opt.AnswerAll = False,
     strict: opt.Strict = False,
     as_json: opt.Json = False,
 ) -> None:
@@ -47,6 +49,8 @@ def compare(
     from timesenclip.evaluation.compare import COMPARISON_FILES, compare_checkpoints, write_comparison
     from timesenclip.evaluation.labels.labelled_data import read_labelled
     from timesenclip.owned import require_own_names
+    from timesenclip.tasks.heads import with_unknown_below
+    from timesenclip.tasks.unknown import ANSWERED_ALL
 
     if output is not None:
         require_own_names(output, "comparison", COMPARISON_FILES)
@@ -61,9 +65,13 @@ def compare(
         **read.reading,
         **origin.stated,
     ).samples
+    models = [opt.chosen_model(first), opt.chosen_model(second)]
+    if answer_all:
+        found = replace(found, notes=(*found.notes, ANSWERED_ALL))
+        models = [with_unknown_below(model, None, answer_all=True) for model in models]
     result = compare_checkpoints(
-        opt.chosen_model(first),
-        opt.chosen_model(second),
+        models[0],
+        models[1],
         found,
         templates=opt.chosen_templates(templates),
         seed=sampling.seed,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -75,8 +75,12 @@ def points(
     as_json: opt.Json = False,
 ) -> None:
     """Convert a table of points to a training store of monthly composites over one period."""
+    import numpy as np
+
+    from timesenclip.bands import BAND_NAMES
     from timesenclip.data.store_writer import check_store_folder, store_points
     from timesenclip.eo.composite import composite_series
+    from timesenclip.eo.points.absent_bands import describe_absent_bands
     from timesenclip.eo.points.read import read_points
 
     span = opt.chosen_period(period, year)
@@ -88,6 +92,10 @@ def points(
     read = read_points(table, period=span, units=units, offset_dn=offset_dn or 0, **how)
     series = composite_series(read, every="month", period=span)
     store = store_points([series], output, source=str(table), overwrite=overwrite)
+    if "bands_seen" in store.attributes:
+        seen = np.isin(BAND_NAMES, store.attributes["bands_seen"])
+        absent = describe_absent_bands(seen, store.attributes.get("read_as"))
+        note(f"{table}: {absent or 'some months lack single bands, and the store says which'}")
     _report(len(store), "places", str(output), {}, as_json=as_json)
 
 

@@ -12,6 +12,7 @@ from timesenclip.cli import area_options as src
 from timesenclip.cli import options as opt
 from timesenclip.cli.console import note, print_json, print_table, progress_bar, say
 from timesenclip.cli.groups import with_groups
+from timesenclip.cli.map import say_bands
 
 if TYPE_CHECKING:
     from timesenclip.mapping.embed_area import StoreResult
@@ -84,12 +85,15 @@ def embed_area(
 
 
 def _report_plan(plan: AreaPlan, *, as_json: bool) -> None:
+    from timesenclip.eo.band_presence import describe_bands
+
     facts: dict[str, Any] = {**asdict(plan), "hours": plan.hours}
     if as_json:
         print_json(facts)
         return
     rows = [
         ("area", f"{plan.shape[1]} x {plan.shape[0]} pixels, {plan.inside / plan.pixels:.0%} of them in the area"),
+        ("bands", describe_bands(plan.bands)),
         ("blocks", f"{plan.blocks} of {plan.block} x {plan.block}"),
         ("to read", _size(plan.read_bytes) + " before compression" if plan.read_bytes is not None else "unknown"),
         ("store", _size(plan.output_bytes)),
@@ -120,6 +124,7 @@ def _report_store(result: StoreResult, *, as_json: bool) -> None:
     if result.reused:
         note(f"{result.reused} of {result.blocks} blocks were done by an earlier run")
     say(f"{result.seen:,} of {result.pixels:,} pixels embedded in {info.dims} dimensions: {result.store.path}")
+    say_bands(result.store.bands)
     say(f"Next: timesenclip ask {result.store.path} --prompt maize -o answer/")
 
 

@@ -68,6 +68,7 @@ def suite(
     from timesenclip.evaluation.suite.run import run_suite
     from timesenclip.owned import require_own_names
     from timesenclip.tasks.heads import with_unknown_below
+    from timesenclip.tasks.unknown import ANSWERED_ALL
 
     _refuse_what_has_no_effect(output, query, comparison, title)
     if output is not None:
@@ -85,7 +86,10 @@ def suite(
         **origin.stated,
     )
     found = found if most is None else found.drawn(most, seed=sampling.seed)
-    model = with_unknown_below(query.model(), query.unknown_below)
+    model = with_unknown_below(query.model(), query.unknown_below, answer_all=query.answer_all, classes=len(classes))
+    if query.answer_all:
+        samples = found.samples
+        found = replace(found, samples=replace(samples, notes=(*samples.notes, ANSWERED_ALL)))
     others = replace(models, cube=found.cube)
     if output is None:
         _report_table(_evaluate(found, model, others, query, sampling), as_json=as_json)

@@ -103,14 +103,19 @@ def _list_by_default(context: typer.Context) -> None:
 @taxonomies.command("list")
 def list_(as_json: opt.Json = False) -> None:
     """List every shipped class list."""
-    from timesenclip.ground.taxonomy import list_taxonomies, load_taxonomy
+    from timesenclip.ground.taxonomy import BACKGROUND, BACKGROUND_FILE, list_taxonomies, load_taxonomy
 
+    general = load_taxonomy(BACKGROUND)
     shipped = [load_taxonomy(name) for name in list_taxonomies()]
     if as_json:
         rows = [{"name": t.name, "title": t.title, "classes": len(t.classes), "source": t.source} for t in shipped]
-        print_json({"taxonomies": rows})
+        background = {"name": BACKGROUND, "classes": len(general), "file": str(BACKGROUND_FILE)}
+        print_json({"taxonomies": rows, "background": background})
     else:
         print_table(["name", "classes", "title"], [(t.name, len(t.classes), t.title) for t in shipped])
+        say(
+            f"One phrase alone is compared with the {len(general)} general phrases of '{BACKGROUND}': {BACKGROUND_FILE}"
+        )
 
 
 @taxonomies.command("show")

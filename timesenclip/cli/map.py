@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,7 +17,7 @@ from timesenclip.errors import InputError
 if TYPE_CHECKING:
     from timesenclip.mapping.output.result import MapResult
 
-__all__ = ["map_", "map_facts", "report_map"]
+__all__ = ["map_", "map_facts", "report_map", "say_bands"]
 
 
 @with_groups
@@ -28,6 +29,7 @@ def map_(
     area: src.AreaOptions,
     work: src.WorkOptions,
     cube: src.CubePath = None,
+    against: opt.Against = None,
     min_clear: src.MinClear = 0,
     zones: src.Zones = None,
     scores: src.Scores = True,
@@ -39,6 +41,9 @@ def map_(
 
     Writes GeoTIFFs of classes, confidence, clear observations and scores, a picture with legend, an HTML page and the
     provenance. The same command continues an interrupted run.
+
+    One phrase alone is compared with general phrases (--against): where it does not fit the answer is unknown, and the
+    confidence is the probability that it fits.
     """
     from timesenclip.mapping.map_area import map_cube
     from timesenclip.mapping.output.staging import MAP_FILES, check_map_folder
@@ -61,7 +66,9 @@ def map_(
             every=read.every,
             outliers=read.outliers,
             templates=query.sentences,
+            against=opt.chosen_against(against),
             unknown_below=query.unknown_below,
+            answer_all=query.answer_all,
             min_clear=min_clear,
             scores=scores,
             zones=zones,
@@ -82,6 +89,7 @@ def report_map(result: MapResult, *, as_json: bool) -> None:
     found = [area for area in result.areas if area.pixels]
     rows = [(area.name, f"{area.hectares:.1f}", f"{area.share:.1%}", area.mean_confidence) for area in found]
     print_table(["class", "hectares", "share", "confidence"], rows)
+    say_bands(result.provenance.get("input", {}).get("bands"))
     if result.nodata_pixels:
         rare = result.provenance["masked_pixels"]
         often = f", {rare:,} of them not often enough" if rare else ""
@@ -90,6 +98,14 @@ def report_map(result: MapResult, *, as_json: bool) -> None:
     say(f"\nMaps:    {result.folder}\nPicture: {result.files['picture']}\nPage:    {result.files['page']}")
     if "zones" in result.files:
         say(f"Zones:   {result.files['zones']}, {result.files['zones_csv']}")
+
+
+def say_bands(there: Sequence[str] | None) -> None:
+    """Say which bands the pixels have, where they do not have all of them."""
+    from timesenclip.eo.band_presence import absent_bands, describe_bands
+
+    if there and absent_bands(there):
+        say(f"Bands:   {describe_bands(there)}")
 
 
 def map_facts(result: MapResult) -> dict[str, Any]:

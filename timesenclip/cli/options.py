@@ -35,6 +35,7 @@ __all__ = [
     "PointOptions",
     "QueryOptions",
     "SamplingOptions",
+    "chosen_against",
     "chosen_mapping",
     "chosen_model",
     "chosen_period",
@@ -169,6 +170,17 @@ Templates = Annotated[
         rich_help_panel=QUERY,
     ),
 ]
+Against = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--against",
+        metavar="PHRASE|NAME|FILE",
+        help="With one phrase alone: what it is compared with, instead of the list `background` of general "
+        "phrases: phrases (repeat it), or a class list by name or YAML file. The phrase fits where it describes a "
+        "place better than those of them that mean something else.",
+        rich_help_panel=QUERY,
+    ),
+]
 HeadFolder = Annotated[
     Path | None,
     typer.Option(
@@ -187,6 +199,14 @@ UnknownBelow = Annotated[
         max=1,
         callback=finite,
         help="Cosine below which the class is unknown, instead of the checkpoint's; -1: never unknown.",
+        rich_help_panel=QUERY,
+    ),
+]
+AnswerAll = Annotated[
+    bool,
+    typer.Option(
+        "--answer-all",
+        help="Give everything that was seen clearly its best class: unknown is only what was never seen.",
         rich_help_panel=QUERY,
     ),
 ]
@@ -328,6 +348,7 @@ class QueryOptions:
     templates: Templates = None
     head: HeadFolder = None
     unknown_below: UnknownBelow = None
+    answer_all: AnswerAll = False
     checkpoint: CheckpointName = None
 
     def classes(self) -> Taxonomy:
@@ -472,6 +493,19 @@ def chosen_taxonomy(prompt: list[str] | None, taxonomy: str | None) -> Taxonomy:
     if prompt and taxonomy:
         raise InputError("--prompt and --taxonomy were both given; give one of them.")
     return taxonomy_from_phrases(prompt) if prompt else load_taxonomy(taxonomy or DEFAULT_TAXONOMY)
+
+
+def chosen_against(against: list[str] | None) -> str | list[str] | None:
+    """The value of --against: a class list's name or file, phrases, or None if it was not given."""
+    from timesenclip.ground.taxonomy import BACKGROUND, list_taxonomies
+
+    if not against:
+        return None
+    first = against[0]
+    one_list = len(against) == 1 and (
+        first in (*list_taxonomies(), BACKGROUND) or first.lower().endswith((".yaml", ".yml"))
+    )
+    return first if one_list else against
 
 
 def chosen_templates(templates: str | None) -> str:

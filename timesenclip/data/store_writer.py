@@ -307,15 +307,15 @@ def store_points(
     total = sum(map(len, pieces))
     outliers = pieces[0].provenance.get(OUTLYING_STEPS, "kept")
     joined = concatenate(pieces, provenance=pieces[0].provenance)
-    lacking = joined.band_valid is not None and not bool((joined.bands_seen().all(axis=2) == joined.valid).all())
+    bands = _described_bands(joined)
     writer = StoreWriter(
         folder,
         count=total,
         steps=steps,
         patch_size=patch,
         plan={"source": source, "places": total},
-        attributes={"source": source, "compositing": "as given", "outliers": outliers},
-        band_masks=lacking,
+        attributes={"source": source, "compositing": "as given", "outliers": outliers} | bands,
+        band_masks=bool(bands),
         overwrite=overwrite,
     )
     size = writer.part_size(patch)
@@ -329,9 +329,23 @@ def store_points(
         rows = _index_rows(piece, first)
         if labels is not None:
             rows = pd.concat([rows, labels.iloc[first : first + size].reset_index(drop=True)], axis=1)
-        bits = bits_of_bands(piece.bands_seen()) if lacking else None
+        bits = bits_of_bands(piece.bands_seen()) if bands else None
         writer.write(part, first, _stored_dn(piece), piece.valid.astype(np.uint8), rows, bands=bits)
     return writer.finish()
+
+
+def _described_bands(series: PixelSeries) -> dict[str, Any]:
+    """Attributes of a store where some month lacks a band; empty where none does.
+
+    `bands_seen` are those that any month has, and `read_as` tells the sensor and the columns of the table.
+    """
+    seen = series.bands_seen()
+    if series.band_valid is None or bool((np.all(seen, axis=2) == series.valid).all()):
+        return {}
+    some = np.any(seen, axis=(0, 1))
+    read_as = {key: series.provenance[key] for key in ("sensor", "bands") if key in series.provenance}
+    names = [name for name, here in zip(BAND_NAMES, some, strict=True) if here]
+    return {"bands_seen": names} | ({"read_as": read_as} if read_as else {})
 
 
 def _stored_dn(series: PixelSeries) -> NDArray[np.uint16]:

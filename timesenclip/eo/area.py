@@ -11,6 +11,7 @@ from affine import Affine
 from numpy.typing import NDArray
 
 from timesenclip.bands import BAND_NAMES
+from timesenclip.eo.band_presence import bands_of_cube, compact
 from timesenclip.eo.composite import DayStack, composite_days, describe_composite
 from timesenclip.eo.period import Every, Period
 from timesenclip.errors import InputError, TimeError
@@ -80,6 +81,9 @@ class AreaSource(Protocol):
     @property
     def default_block(self) -> int:
         """Side of a block in pixels, where none is asked for: a multiple of 16 that suits how the pixels are stored."""
+
+    def bands_there(self, period: Period | str | int | None = None) -> tuple[str, ...]:
+        """Bands that some date of a period has, in the order of the C axis; without reading pixels."""
 
     def expected_observations(self, period: Period | str | int | None = None) -> float | None:
         """Pixels of all dates of a period, before clouds are masked; None where the dates are not known."""
@@ -190,6 +194,10 @@ class CubeInMemory:
         """Side of a block in pixels, where none is asked for."""
         return DEFAULT_BLOCK
 
+    def bands_there(self, period: Period | str | int | None = None) -> tuple[str, ...]:
+        """Bands that were seen at some step."""
+        return bands_of_cube(self.cube)
+
     def expected_observations(self, period: Period | str | int | None = None) -> float | None:
         """None: nothing is read, and a composite does not say how many dates it was made of."""
         return None
@@ -213,6 +221,7 @@ class CubeInMemory:
             transform=window_transform(self.transform, box),
             provenance=self.cube.provenance,
             observations=None if self.cube.observations is None else part(self.cube.observations),
+            band_valid=None if self.cube.band_valid is None else part(self.cube.band_valid),
         )
 
 
@@ -225,6 +234,7 @@ def days_of_window(source: AreaSource, window: Window, stack: DayStack) -> Cube:
         end=stack.dates + np.timedelta64(1, "D"),
         crs=source.crs,
         transform=window_transform(source.transform, window),
+        band_valid=compact(stack.valid, stack.band_valid),
     )
 
 
@@ -256,6 +266,7 @@ def composite_of_window(
         transform=window_transform(source.transform, window),
         provenance={"composite": describe_composite(every, period)},
         observations=made.observations,
+        band_valid=made.band_valid,
     )
 
 

@@ -7,12 +7,13 @@ Cubes on disk (`cube/source.py`) and searches (`stac/source.py`) both go from si
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
 
+from timesenclip.eo.band_presence import bands_with_one_mask, compact
 from timesenclip.eo.composite_kernel import medians
 from timesenclip.eo.period import Every, Period, as_period, interval_edges
 from timesenclip.eo.radiometry import QUANTIFICATION
@@ -99,7 +100,7 @@ def composite_cube(cube: Cube, *, every: Every = "month", period: Period | str |
     """
     edges, slot, inside, window = _slots(cube.start, cube.end, every, period)
     made = Composite.empty(edges, cube.reflectance.shape[1:])
-    made.fill(cube.reflectance, cube.valid, np.where(inside, slot, -1))
+    made.fill(cube.reflectance, cube.valid, np.where(inside, slot, -1), band_valid=cube.band_valid)
     return replace(
         cube,
         reflectance=made.reflectance,
@@ -108,6 +109,7 @@ def composite_cube(cube: Cube, *, every: Every = "month", period: Period | str |
         end=made.end,
         provenance={**cube.provenance, "composite": describe_composite(every, window)},
         observations=made.observations,
+        band_valid=made.band_valid,
     )
 
 
@@ -121,9 +123,11 @@ class DayStack:
     Digital numbers take half of the memory and a quarter of the time, and give the same bits: the two middle values are
     found among whole numbers, and divided and averaged as reflectances are."""
     valid: NDArray[np.bool_]
-    """(T, Y, X), True = clear and observed."""
+    """(T, Y, X), True = clear and observed in at least one band."""
     dates: NDArray[np.datetime64]
     """(T,) datetime64[D]."""
+    band_valid: NDArray[np.bool_] | None = None
+    """(T, C, Y, X), True = this band was observed; None: all of them where valid."""
 
     @property
     def reflectance(self) -> NDArray[np.float32]:
@@ -142,11 +146,13 @@ class Composite:
     reflectance: NDArray[np.float32]
     """(K, C, Y, X), 0 where nothing was seen."""
     observations: NDArray[np.uint16]
-    """(K, Y, X) valid dates behind each value; 65,535 stands for any larger number, too."""
+    """(K, Y, X) valid dates, of which each has at least one band; 65,535 stands for any larger number, too."""
     start: NDArray[np.datetime64]
     """(K,) first day of each interval."""
     end: NDArray[np.datetime64]
     """(K,) first day after it."""
+    seen_bands: dict[int, NDArray[np.bool_]] = field(default_factory=dict)
+    """Interval -> which bands were seen (C, Y, X); all of them in an interval that is not among these."""
 
     @classmethod
     def empty(cls, edges: NDArray[np.datetime64], shape: tuple[int, ...]) -> Composite:
@@ -159,15 +165,32 @@ class Composite:
             end=edges[1:],
         )
 
+    @property
+    def band_valid(self) -> NDArray[np.bool_] | None:
+        """(K, C, Y, X) bands seen at one date of an interval at least, as `Cube.band_valid`."""
+        if not self.seen_bands:
+            return None
+        valid = self.observations > 0
+        found = np.repeat(valid[:, None], self.reflectance.shape[1], axis=1)  # (K, C, Y, X)
+        for k, seen in self.seen_bands.items():
+            found[k] = seen
+        return compact(valid, found)
+
     def fill(
-        self, values: NDArray[np.float32] | NDArray[np.uint16], valid: NDArray[np.bool_], slot: NDArray[np.integer]
+        self,
+        values: NDArray[np.float32] | NDArray[np.uint16],
+        valid: NDArray[np.bool_],
+        slot: NDArray[np.integer],
+        *,
+        band_valid: NDArray[np.bool_] | None = None,
     ) -> None:
-        """Write the medians of every interval that has steps among these.
+        """Write the medians of every interval that has steps among these, each band over the dates that have it.
 
         Args:
             values: (T, C, Y, X), as `DayStack.values`.
             valid: (T, Y, X) True = use.
             slot: (T,) interval of each step, -1 where it is left out; all steps of an interval come in one call.
+            band_valid: (T, C, Y, X) as `DayStack.band_valid`.
         """
         t, c, y, x = values.shape
         flat = np.ascontiguousarray(values).reshape(t, c, y * x)
@@ -175,9 +198,31 @@ class Composite:
         scale = 1.0 if _is_reflectance(values) else QUANTIFICATION
         for k in np.unique(slot[slot >= 0]):
             rows = np.flatnonzero(slot == k)
-            if use[rows].any():  # often false at sea and outside the polygon; sorting would be wasted there
+            if not use[rows].any():  # often at sea and outside the polygon; sorting would be wasted there
+                continue
+            if band_valid is None:
                 median, count = medians(flat, use, rows, scale=scale)
                 self.reflectance[k], self.observations[k] = median.reshape(c, y, x), count.reshape(y, x)
+            else:
+                self._fill_by_band(int(k), values[rows], valid[rows], band_valid[rows], scale)
+
+    def _fill_by_band(
+        self,
+        k: int,
+        values: NDArray[np.float32] | NDArray[np.uint16],
+        valid: NDArray[np.bool_],
+        band_valid: NDArray[np.bool_],
+        scale: float,
+    ) -> None:
+        """Write one interval, of all of these steps: the bands that were seen at the same dates together."""
+        t, c, y, x = values.shape
+        self.observations[k] = np.minimum(valid.sum(axis=0), np.iinfo(np.uint16).max)
+        self.seen_bands[k] = np.zeros((c, y, x), dtype=np.bool_)
+        for bands, seen in bands_with_one_mask(valid, band_valid):
+            flat = np.ascontiguousarray(values[:, bands]).reshape(t, len(bands), y * x)
+            median, _ = medians(flat, seen.reshape(t, y * x), scale=scale)
+            self.reflectance[k, bands] = median.reshape(-1, y, x)
+            self.seen_bands[k][bands] = seen.any(axis=0)
 
 
 def intervals_of_days(
@@ -207,7 +252,8 @@ def composite_days(stacks: Iterable[DayStack], edges: NDArray[np.datetime64], sh
     """
     made = Composite.empty(edges, shape)
     for stack in stacks:
-        made.fill(stack.values, stack.valid, np.searchsorted(edges, stack.dates, side="right") - 1)
+        slot = np.searchsorted(edges, stack.dates, side="right") - 1
+        made.fill(stack.values, stack.valid, slot, band_valid=stack.band_valid)
         del stack  # before the next one is read
     return made
 

@@ -77,7 +77,7 @@ def coarsen(series: PixelSeries, length: Length) -> PixelSeries:
     return replace(
         series,
         reflectance=values,
-        valid=seen.any(axis=2),
+        valid=np.asarray(np.any(seen, axis=2)),
         start=start.astype("datetime64[D]"),
         end=(start + months).astype("datetime64[D]"),
         band_valid=None if series.band_valid is None else seen,

@@ -56,11 +56,17 @@ class CompactTextTower:
                 f"{folder}: the compact text tower is broken ({shorten_error(error)}); reinstall timesenclip."
             ) from error
         self._name = str(config.get("name", folder.name))
+        self._language = str(config.get("language", ""))
 
     @property
     def name(self) -> str:
         """`compact-text-v1` for the shipped tower."""
         return self._name
+
+    @property
+    def language(self) -> str:
+        """Code of the only language whose words it knows, `en`; empty where the folder does not say."""
+        return self._language
 
     @property
     def dim(self) -> int:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from timesenclip.errors import PromptError
 from timesenclip.ground.taxonomy import TaxonClass, Taxonomy
 from timesenclip.ground.tower import GroundTower, text_problem
+from timesenclip.ground.wording import check_templates, check_wording
 from timesenclip.messages import show_value
 
 __all__ = ["DEFAULT", "DESCRIPTIVE", "class_vectors", "load_templates", "prompts_for", "template_sets"]
@@ -90,12 +91,19 @@ def class_vectors(
         (K, D) float32.
 
     Raises:
-        PromptError: as `prompts_for`, or the tower knows no word of a prompt, or the prompts of a class sum to zero.
+        PromptError: as `prompts_for` and `timesenclip.ground.wording.check_wording`, or the tower knows no word of a
+            prompt, or the prompts of a class sum to zero.
+
+    Warns:
+        DegradedInputWarning: as `check_wording`.
 
     Source: the authors' zeroshot.py: the mean of the unit vectors of a class's prompts, normalised again
     (arXiv 2508.11919 averages prompts too).
     """
     prompts = [prompts_for(taxon, templates) for taxon in taxonomy.classes]
+    if templates != DESCRIPTIVE:
+        check_templates(templates)
+        check_wording(taxonomy, tower)
     unique = list(dict.fromkeys(text for texts in prompts for text in texts))
     row = {text: i for i, text in enumerate(unique)}
     vectors = tower.encode_text(unique)  # (P, D)

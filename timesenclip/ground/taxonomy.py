@@ -20,6 +20,8 @@ from timesenclip.messages import cut_middle, show_value
 from timesenclip.read_files import read_yaml
 
 __all__ = [
+    "BACKGROUND",
+    "BACKGROUND_FILE",
     "TaxonClass",
     "Taxonomy",
     "as_taxonomy",
@@ -32,6 +34,10 @@ __all__ = [
 ]
 
 _SHIPPED = Path(__file__).parent / "taxonomies"
+BACKGROUND = "background"
+"""Name of the shipped list of general phrases, with which one phrase alone is compared."""
+BACKGROUND_FILE = Path(__file__).with_name("background.yaml")
+"""The file of that list; it is no class list for maps, and stands apart from those."""
 
 # Okabe and Ito (2008) without black, then Tol's "muted" (2021): told apart with any common colour vision.
 # fmt: off
@@ -56,6 +62,8 @@ class TaxonClass:
     """Code in the source, such as `B11`."""
     colour: str = "#808080"
     """`#rrggbb` for maps and legends."""
+    within: tuple[str, ...] = ()
+    """Names of more general classes that hold wherever this one does; used where one phrase is asked alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +113,7 @@ class _ClassEntry(BaseModel):
     colour: _Colour | None = None
     synonyms: tuple[_Text, ...] = ()
     prompts: tuple[_Text, ...] = ()
+    within: tuple[_Text, ...] = ()
 
 
 class _TaxonomyFile(BaseModel):
@@ -125,8 +134,8 @@ def load_taxonomy(name: str | Path) -> Taxonomy:
     """Read a shipped taxonomy by name, or a YAML file.
 
     Args:
-        name: one of `list_taxonomies()`, or the path of a `.yaml` file with `name` and `classes` (each with `name` and,
-            if wished, `code`, `colour`, `synonyms`, `prompts`).
+        name: one of `list_taxonomies()`, `background`, or the path of a `.yaml` file with `name` and `classes` (each
+            with `name` and, if wished, `code`, `colour`, `synonyms`, `prompts`, `within`).
 
     Raises:
         TaxonomyError: the name is unknown (the nearest is suggested), or the file is broken (file, class and problem).
@@ -135,6 +144,8 @@ def load_taxonomy(name: str | Path) -> Taxonomy:
     text = str(name)
     if not isinstance(name, Path) and not text.lower().endswith((".yaml", ".yml")):
         known = list_taxonomies()
+        if text == BACKGROUND:
+            return _read(BACKGROUND_FILE)
         if text not in known:
             near = difflib.get_close_matches(text.lower().replace("_", "-"), known, n=1, cutoff=0.5)
             hint = f" Did you mean '{near[0]}'?" if near else ""
@@ -227,9 +238,10 @@ def taxonomy_from_content(content: object, *, name: str) -> Taxonomy:
     except ValidationError as error:
         raise TaxonomyError(f"{name}: {_explain(error, content)}") from error
     _refuse_duplicates(name, parsed.classes)
+    _refuse_unknown_general(name, parsed.classes)
     colours = colour_cycle(len(parsed.classes))
     classes = tuple(
-        TaxonClass(entry.name, entry.synonyms, entry.prompts, entry.code, entry.colour or colour)
+        TaxonClass(entry.name, entry.synonyms, entry.prompts, entry.code, entry.colour or colour, entry.within)
         for entry, colour in zip(parsed.classes, colours, strict=True)
     )
     return Taxonomy(parsed.name, parsed.title or parsed.name, parsed.source, classes)
@@ -250,6 +262,25 @@ def _refuse_duplicates(name: str, classes: Sequence[_ClassEntry]) -> None:
                     f"{name}: class {show_value(entry.name)}: synonym {show_value(synonym)} already belongs to "
                     f"class {show_value(other)}; keep one."
                 )
+
+
+def _refuse_unknown_general(name: str, classes: Sequence[_ClassEntry]) -> None:
+    """Refuse a `within` that names no class of the list, or leads back to the class itself."""
+    above = {entry.name: entry.within for entry in classes}
+    for entry in classes:
+        seen, waiting = {entry.name}, list(entry.within)
+        while waiting:
+            general = waiting.pop()
+            if general not in above:
+                raise TaxonomyError(
+                    f"{name}: class {show_value(entry.name)}: `within` names {show_value(general)}, which is no class "
+                    "of this list; correct it."
+                )
+            if general == entry.name:
+                raise TaxonomyError(f"{name}: class {show_value(entry.name)} lies within itself; correct `within`.")
+            if general not in seen:
+                seen.add(general)
+                waiting += above[general]
 
 
 def _first_duplicate(keys: Sequence[str]) -> int | None:

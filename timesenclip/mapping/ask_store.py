@@ -34,7 +34,9 @@ def ask_store(
     head: Head | str | Path | None = None,
     model: Model | str | Path | None = None,
     templates: str | Sequence[str] = "default",
+    against: Taxonomy | str | Path | Sequence[str] | None = None,
     unknown_below: float | None = None,
+    answer_all: bool = False,
     min_clear: int = 0,
     scores: bool = True,
     zones: str | Path | None = None,
@@ -51,7 +53,9 @@ def ask_store(
         head: a head that was learned from labelled points (`fit_head`), or its folder, instead of words.
         model: a checkpoint to ask with; its tower must be the store's. Default: the store's tower.
         templates: prompt templates.
+        against: with one phrase alone, what it is compared with instead of the shipped background.
         unknown_below: cosine below which a pixel is unknown, instead of the checkpoint's; -1: never.
+        answer_all: give every pixel that was seen its best class: `unknown` is none of them.
         min_clear: pixels with fewer clear observations are nodata.
         scores: also write one score band a class.
         zones: polygons for which the predictions are counted apart.
@@ -75,7 +79,15 @@ def ask_store(
         raise InputError(f"min_clear is {min_clear}; expected 0 or more.")
     asker = None if model is None else as_model(model)
     query = make_query(
-        opened, taxonomy, photos=photos, head=head, model=asker, templates=templates, unknown_below=unknown_below
+        opened,
+        taxonomy,
+        photos=photos,
+        head=head,
+        model=asker,
+        templates=templates,
+        against=against,
+        unknown_below=unknown_below,
+        answer_all=answer_all,
     )
     grid = AreaGrid.of(opened)
     if zones is not None:

@@ -7,13 +7,15 @@ itself: the median of all distances + 3 robust standard deviations.
 from __future__ import annotations
 
 import math
+import warnings
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from affine import Affine
 
 from timesenclip.eo.area import AreaSource
-from timesenclip.errors import CheckpointError, GridError, InputError
+from timesenclip.eo.band_presence import describe_bands
+from timesenclip.errors import CheckpointError, DegradedInputWarning, GridError, InputError
 from timesenclip.files import write_json
 from timesenclip.grid import six_numbers
 from timesenclip.mapping.change_blocks import ChangeMarks, StorePair
@@ -50,6 +52,8 @@ class ChangeResult:
     """Pixels whose class differs, the largest number first; empty without a query."""
     months: dict[str, float] = field(default_factory=dict)
     """Share of the changed pixels whose largest difference lies in a month; empty without cubes."""
+    answer_all: bool = False
+    """Whether every pixel that was seen has a class."""
 
 
 def change_stores(
@@ -82,10 +86,14 @@ def change_stores(
         InputError: a store is not complete, the threshold is no cosine distance, or a file would replace one that is
             not ours.
         NoClearObservationError: no pixel was seen in both.
+
+    Warns:
+        DegradedInputWarning: the stores were made of different bands.
     """
     check_map_folder(out, "change map", CHANGE_FILES)
     first, second = (s if isinstance(s, EmbeddingStore) else EmbeddingStore.open(s) for s in (before, after))
     _check_comparable(first, second)
+    _warn_of_bands(first, second)
     if threshold is not None and not 0 <= threshold <= 2:
         raise InputError(f"threshold is {threshold:g}; a cosine distance is 0..2.")
     if cubes is not None:
@@ -124,8 +132,9 @@ def _compare(
         median_distance=pair.distances.quantile(0.5),
         transitions=() if classes is None else pair.classes.transitions(classes, grid.pixel_m),
         months=marks.month_shares(),
+        answer_all=pair.queries is not None and bool(pair.queries[0].origin.get("answer_all")),
     )
-    files["statistics"] = _write_statistics(result, first, second)
+    files["statistics"] = _write_statistics(result, first, second, None if pair.queries is None else pair.queries[0])
     return result
 
 
@@ -142,6 +151,18 @@ def _check_comparable(first: EmbeddingStore, second: EmbeddingStore) -> None:
         raise CheckpointError(
             f"'{first.path}' was made by checkpoint '{one.checkpoint}' ({one.digest}), '{second.path}' by "
             f"'{other.checkpoint}' ({other.digest}); their vectors cannot be compared. Embed both with one."
+        )
+
+
+def _warn_of_bands(first: EmbeddingStore, second: EmbeddingStore) -> None:
+    """Warn where the stores were made of different bands: then the embedding differs although the land may not."""
+    one, other = first.bands, second.bands
+    if one and other and one != other:
+        warnings.warn(
+            f"'{first.path}' was made of bands {describe_bands(one)}, '{second.path}' of {describe_bands(other)}; part "
+            "of the difference comes from the bands. Embed both from the same bands to be sure.",
+            DegradedInputWarning,
+            stacklevel=3,
         )
 
 
@@ -162,12 +183,13 @@ def _check_cubes(cubes: tuple[AreaSource, AreaSource], stores: tuple[EmbeddingSt
         cube.check_offset(store.period)
 
 
-def _write_statistics(result: ChangeResult, first: EmbeddingStore, second: EmbeddingStore) -> Path:
+def _write_statistics(result: ChangeResult, first: EmbeddingStore, second: EmbeddingStore, query: Query | None) -> Path:
     path = result.folder / "change.json"
     content = {
-        "before": {"store": str(first.path), "period": first.info.period},
-        "after": {"store": str(second.path), "period": second.info.period},
+        "before": {"store": str(first.path), "period": first.info.period, "bands": first.bands},
+        "after": {"store": str(second.path), "period": second.info.period, "bands": second.bands},
         "checkpoint": {"name": first.info.checkpoint, "digest": first.info.digest},
+        **({} if query is None or query.rivals is None else {"against": query.rivals.about}),
         **{key: value for key, value in asdict(result).items() if key not in ("folder", "files")},
     }
     if not math.isfinite(result.threshold):

@@ -26,7 +26,7 @@ from timesenclip.files import file_lock, write_json
 from timesenclip.grid import Window
 from timesenclip.manifest import Manifest
 from timesenclip.mapping.output.cog import output_folder
-from timesenclip.mapping.plan import fitting_block, sample_area
+from timesenclip.mapping.plan import check_bands, fitting_block, sample_area
 from timesenclip.mapping.run.attempt import BlockJob, one_torch_thread
 from timesenclip.mapping.run.blocks import Progress, done_blocks, run_blocks
 from timesenclip.mapping.run.embed_block import EmbedJob, OverviewJob
@@ -104,6 +104,7 @@ def embed_area(
         The store, complete.
 
     Raises:
+        BandError: the area lacks bands that the checkpoint needs.
         InputError: `out` holds a store of another checkpoint, period, grid or state of the source, or what is not ours,
             another process is writing it, or the source was changed during the run.
         PartialFailureError: some blocks failed; the others are kept, and the same call computes the missing ones.
@@ -113,6 +114,7 @@ def embed_area(
     chosen = as_model(model)
     plain = Model(chosen.encoder, chosen.config, digest=chosen.digest)  # without its tower, which blocks do not need
     span = as_period(period)
+    check_bands(source, chosen, period=span)
     source.check_offset(span)
     output_folder(path.parent)
     side = fitting_block(source.shape, block_side(source, block))
@@ -141,7 +143,7 @@ def embed_area(
                 job, windows = OverviewJob(store, level), list(store.at_level(level).blocks())
                 run_blocks(executor, job, windows, manifest, output=path, level=level)
             check_unchanged(source)
-            return _finish(store, facts, reused, span)
+            return _finish(store, facts, reused, span, source.bands_there(span))
 
 
 def check_store_output(out: str | Path) -> None:
@@ -270,10 +272,17 @@ def _remove_torn_files(path: Path) -> None:
             part.unlink(missing_ok=True)
 
 
-def _finish(store: EmbeddingStore, facts: dict[Window, BlockFacts], reused: int, period: Period | None) -> StoreResult:
+def _finish(
+    store: EmbeddingStore,
+    facts: dict[Window, BlockFacts],
+    reused: int,
+    period: Period | None,
+    bands: tuple[str, ...],
+) -> StoreResult:
     start, end = _days(period, facts.values())
     _remove_torn_files(store.path)  # left by a worker of a cluster that was lost
-    provenance = {"timesenclip": __version__, "torch": torch.__version__, "input": shared_input(facts.values())}
+    about = {"bands": list(bands)} | shared_input(facts.values())
+    provenance = {"timesenclip": __version__, "torch": torch.__version__, "input": about}
     store.finish(provenance)
     item = item_path(store.path)
     write_json(item, stac_item(store, start=start, end=end))

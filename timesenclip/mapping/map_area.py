@@ -21,6 +21,7 @@ from timesenclip.mapping.output.staging import MAP_FILES, check_map_folder, map_
 from timesenclip.mapping.output.tally import AreaTally
 from timesenclip.mapping.output.write_map import write_map
 from timesenclip.mapping.output.zones import check_zones
+from timesenclip.mapping.plan import check_bands
 from timesenclip.mapping.query import make_query
 from timesenclip.mapping.run.blocks import Progress
 from timesenclip.mapping.run.facts import shared_input
@@ -43,7 +44,9 @@ def map_cube(
     every: Every = "month",
     outliers: Outliers = "drop",
     templates: str | Sequence[str] = "default",
+    against: Taxonomy | str | Path | Sequence[str] | None = None,
     unknown_below: float | None = None,
+    answer_all: bool = False,
     min_clear: int = 0,
     scores: bool = True,
     zones: str | Path | None = None,
@@ -64,7 +67,9 @@ def map_cube(
         period, every: what is read of an opened area; a `Cube` is taken as it is.
         outliers: leave out outlying steps of the composites, or keep them (see `timesenclip.eo.outliers`).
         templates: prompt templates.
+        against: with one phrase alone, what it is compared with instead of the shipped background.
         unknown_below: cosine below which a pixel is unknown, instead of the checkpoint's; -1: never.
+        answer_all: give every pixel that was seen its best class: `unknown` is none of them.
         min_clear: pixels with fewer clear observations are nodata.
         scores: also write one score band a class.
         zones: polygons for which the predictions are counted apart.
@@ -78,6 +83,7 @@ def map_cube(
         The result; the files are complete when this returns.
 
     Raises:
+        BandError: the area lacks bands that the checkpoint needs.
         NoClearObservationError: no pixel has (enough) clear observations.
         InputError: too many classes, the encoder reads patches, or another map was begun in `out`, or a file of
             the map would replace one that is not ours.
@@ -89,13 +95,22 @@ def map_cube(
     grid = AreaGrid.of(source)
     side = block_side(source, block)
     _check_arguments(grid, min_clear, zones)
-    query = make_query(chosen, taxonomy, templates=templates)
+    query = make_query(
+        chosen,
+        taxonomy,
+        templates=templates,
+        against=against,
+        unknown_below=unknown_below,
+        answer_all=answer_all,
+    )
+    check_bands(source, chosen, period=as_period(period))
     source.check_offset(period)
     plain = Model(chosen.encoder, chosen.config, digest=chosen.digest)  # without its tower, which blocks do not need
     with map_folder(out, "map", MAP_FILES) as folder, _finished_blocks(folder) as parts:
         job = MapJob(source, plain, query, as_period(period), every, min_clear, scores, parts, outliers)
         facts = job.run_all(side, workers=workers, dask=dask, overwrite=overwrite, progress=progress)
-        about = query.origin | {"input": shared_input(facts.values()), "min_clear": min_clear}
+        bands = {"bands": list(source.bands_there(job.period))}
+        about = query.origin | {"input": bands | shared_input(facts.values()), "min_clear": min_clear}
         return write_map(
             job.load_all(facts),
             query,

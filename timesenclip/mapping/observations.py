@@ -41,11 +41,13 @@ def clear_count(cube: Cube) -> NDArray[np.uint16]:
 
 
 def true_colour(cube: Cube) -> NDArray[np.uint8]:
-    """(Y, X, 3) sqrt(reflectance) of B04, B03, B02 x 255, median of the steps; 0 = never seen."""
+    """(Y, X, 3) sqrt(reflectance) of B04, B03, B02 x 255, median of the steps; 0 = never seen, 1 = no such band."""
     bands = [band_index(name) for name in ("red", "green", "blue")]
     colour = cube.reflectance[:, bands]  # (T, 3, Y, X)
-    median = masked_median(colour, np.broadcast_to(cube.valid[:, None], colour.shape))  # (3, Y, X)
+    seen = np.broadcast_to(cube.valid[:, None], colour.shape)
+    if cube.band_valid is not None:
+        seen = seen & cube.band_valid[:, bands]
+    median = masked_median(colour, seen)  # (3, Y, X)
     scaled = np.rint(np.sqrt(np.clip(median, 0.0, 1.0)) * 255)
     # 0 is kept for "never seen": the darkest pixel that was seen is 1.
-    seen = cube.valid.any(axis=0)
-    return np.where(seen, np.maximum(scaled, 1), 0).astype(np.uint8).transpose(1, 2, 0).copy()
+    return np.where(cube.valid.any(axis=0), np.maximum(scaled, 1), 0).astype(np.uint8).transpose(1, 2, 0).copy()

@@ -8,18 +8,18 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from timesenclip.bands import BANDS
-from timesenclip.eo.area import BLOCK_MULTIPLE, AreaSource, block_side, block_windows, checked_block
+from timesenclip.bands import BAND_NAMES, BANDS
+from timesenclip.eo.area import BLOCK_MULTIPLE, AreaSource, CubeInMemory, block_side, block_windows, checked_block
 from timesenclip.eo.outliers import Outliers
 from timesenclip.eo.period import Every, Period
-from timesenclip.errors import InputError
+from timesenclip.errors import BandError, InputError
 from timesenclip.grid import Window
 from timesenclip.mapping.observations import read_composites
 from timesenclip.mapping.run.attempt import one_torch_thread
 from timesenclip.model.checkpoint import Model
-from timesenclip.model.embed import embed
+from timesenclip.model.embed import embed_cube, require_bands_of
 
-__all__ = ["AreaPlan", "Sample", "fitting_block", "plan_area", "sample_area"]
+__all__ = ["AreaPlan", "Sample", "check_bands", "fitting_block", "plan_area", "sample_area"]
 
 _SAMPLE_PX = 64
 _BATCH = 512
@@ -49,6 +49,8 @@ class AreaPlan:
     """Pixels of a sample embedded in a second by one worker."""
     workers: int
     """Number of workers that run at the same time."""
+    bands: tuple[str, ...] = BAND_NAMES
+    """Bands that are there."""
 
     @property
     def hours(self) -> float:
@@ -74,6 +76,23 @@ def fitting_block(shape: tuple[int, int], block: int) -> int:
     """
     side = checked_block(block, multiple=BLOCK_MULTIPLE)
     return min(side, -(-max(shape) // BLOCK_MULTIPLE) * BLOCK_MULTIPLE)
+
+
+def check_bands(source: AreaSource, model: Model, *, period: Period | None) -> None:
+    """Check, before work begins, that an encoder can read the bands of an area.
+
+    Raises:
+        BandError: a band that the encoder cannot do without is not there, or none of those that it reads.
+        TimeError: the period has no date.
+    """
+    there = source.bands_there(period)
+    require_bands_of(model, np.array([[[name in there for name in BAND_NAMES]]]))  # (N, T, C)
+    read = model.config.band_names or BAND_NAMES
+    if not set(read) & set(there):
+        raise BandError(
+            f"{source.source_name} has {', '.join(there) or 'no band'}; checkpoint '{model.config.name}' reads "
+            f"{', '.join(read)}. Give images that have one of these, or another checkpoint."
+        )
 
 
 def sample_area(
@@ -115,12 +134,10 @@ def _sample(
         cube = read_composites(source, window, period, every, outliers)
         if cube is None:
             continue
-        loaded = time.perf_counter()
-        series = cube.pixel_series()
         if not vectors:  # the first call of an encoder takes longer than all others
-            embed(series.take(slice(0, 64)), model=model, missing="nan")
-            loaded = time.perf_counter()
-        rows = embed(series, model=model, batch_size=_BATCH, missing="nan")
+            embed_cube(CubeInMemory(cube).read(Window(0, 8, 0, 8).inside(cube.shape)), model=model)
+        loaded = time.perf_counter()
+        rows = embed_cube(cube, model=model, batch_size=_BATCH)
         embed_s += time.perf_counter() - loaded
         rows = rows[np.isfinite(rows).all(axis=1)]
         seen += len(rows)
@@ -137,6 +154,7 @@ def plan_area(
 
     Raises:
         InputError: the block is no multiple of 16, or workers or dimensions are out of range.
+        BandError: as `check_bands`.
         TimeError: the period has no date.
     """
     if workers < 1:
@@ -145,6 +163,7 @@ def plan_area(
     if not 1 <= dims <= full:
         raise InputError(f"{dims} dimensions were asked for; the embeddings of '{model.config.name}' have {full}.")
     side = fitting_block(source.shape, block_side(source, block))
+    check_bands(source, model, period=period)
     source.check_offset(period)
     sample = sample_area(source, model, period=period, every=every, block=side)
     rows, columns = source.shape
@@ -163,6 +182,7 @@ def plan_area(
         load_px_per_s=_load_rate(source, period, every, side),
         embed_px_per_s=sample.embed_px_per_s,
         workers=workers,
+        bands=source.bands_there(period),
     )
 
 
@@ -194,6 +214,7 @@ def _read_bytes(source: AreaSource, period: Period | None) -> int | None:
     if observations is None:
         return None
     finest = min(band.resolution_m for band in BANDS)
-    shares = sum((finest / band.resolution_m) ** 2 for band in BANDS)
+    there = source.bands_there(period)
+    shares = sum((finest / band.resolution_m) ** 2 for band in BANDS if band.name in there)
     per_pixel = 2 * shares + (0.25 if source.has_scl else 0.0)
     return int(observations * per_pixel)

@@ -21,8 +21,10 @@ from timesenclip.ground.tower import GroundTower
 from timesenclip.mapping.store.store import EmbeddingStore
 from timesenclip.model.checkpoint import Model
 from timesenclip.model.checkpoint_config import Calibration
-from timesenclip.tasks.classify import Predictions, classify_scores
+from timesenclip.tasks.classify import Predictions, classify_scores, judge_phrase
 from timesenclip.tasks.heads import Head, load_head
+from timesenclip.tasks.phrase_alone import Rivals, rivals_of
+from timesenclip.tasks.unknown import calibration_for
 
 __all__ = ["MAX_CLASSES", "Query", "load_store_tower", "make_query"]
 
@@ -44,16 +46,27 @@ class Query:
     """Temperature and threshold: those of the checkpoint, or of a head."""
     origin: dict[str, Any]
     """What the provenance of a map says of the query: versions, checkpoint, calibration, prompts."""
+    rivals: Rivals | None = None
+    """What one phrase alone is compared with, in the dimensions of the pixels' embeddings; None for several classes."""
+    rivals_full: NDArray[np.float32] | None = None
+    """(J, D) the same in the tower's dimensions."""
+    unknown_below: float | None = None
+    """The cosine that was given instead of the checkpoint's threshold."""
+
+    @property
+    def compared(self) -> NDArray[np.float32]:
+        """(K, d), or (1 + J, d) with one phrase alone: all vectors that a pixel is compared with."""
+        return self.vectors if self.rivals is None else np.concatenate([self.vectors, self.rivals.vectors])
 
     @property
     def label(self) -> str:
         """The first names and a digest of the vectors: two runs with one label ask the same."""
-        digest = hashlib.sha256(np.ascontiguousarray(self.vectors).tobytes()).hexdigest()[:12]
+        digest = hashlib.sha256(np.ascontiguousarray(self.compared).tobytes()).hexdigest()[:12]
         names = self.taxonomy.names
         return f"{', '.join(names[:4])}{', ...' if len(names) > 4 else ''} ({digest})"
 
     def scores(self, embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
-        """(N, K) cosines of embeddings (N, d); NaN rows stay NaN.
+        """(N, K) cosines of embeddings (N, d), or (N, 1 + J) with one phrase alone; NaN rows stay NaN.
 
         Raises:
             InputError: the embeddings have another number of dimensions.
@@ -63,11 +76,13 @@ class Query:
                 f"The embeddings have {embeddings.shape[1]} dimensions, the classes {self.vectors.shape[1]}; ask with "
                 "the tower that the checkpoint was trained with."
             )
-        return embeddings @ self.vectors.T
+        return embeddings @ self.compared.T
 
     def classify(self, scores: NDArray[np.float32]) -> Predictions:
-        """Classes and confidences of scores (N, K), with the calibration."""
+        """Classes and confidences of what `scores` gives, with the calibration."""
         calibration = self.calibration
+        if self.rivals is not None:
+            return judge_phrase(scores, calibration, self.unknown_below)
         return classify_scores(scores, temperature=calibration.temperature, unknown_score=calibration.unknown_score)
 
     def for_store(self, store: EmbeddingStore) -> Query:
@@ -76,7 +91,10 @@ class Query:
         Raises:
             InputError: the store was made in another number of dimensions.
         """
-        return replace(self, vectors=store.project(self.full))
+        moved = replace(self, vectors=store.project(self.full))
+        if self.rivals is None or self.rivals_full is None:
+            return moved
+        return replace(moved, rivals=self.rivals.moved(store.project(self.rivals_full)))
 
 
 def make_query(
@@ -88,7 +106,9 @@ def make_query(
     model: Model | None = None,
     tower: GroundTower | None = None,
     templates: str | Sequence[str] = "default",
+    against: Taxonomy | str | Path | Sequence[str] | None = None,
     unknown_below: float | None = None,
+    answer_all: bool = False,
 ) -> Query:
     """Embed what is asked with the tower that belongs to the pixels' embeddings.
 
@@ -100,7 +120,10 @@ def make_query(
         model: a checkpoint to ask a store with; its tower must be the store's. Default: the store's tower alone.
         tower: the tower of the model or store, when it is loaded already.
         templates: prompt templates.
+        against: with one phrase alone, what it is compared with instead of the shipped background: a class list, its
+            name, a YAML file, or a list of phrases.
         unknown_below: cosine below which a pixel is unknown, instead of the checkpoint's; -1: never.
+        answer_all: give every pixel that was seen its best class.
 
     Raises:
         CheckpointError: there is no head, or it was made for another checkpoint than the store.
@@ -110,27 +133,46 @@ def make_query(
     """
     if unknown_below is not None and not -1 <= unknown_below <= 1:
         raise InputError(f"unknown_below is {unknown_below:g}; a cosine is -1..1, and -1 calls nothing unknown.")
+    if against is not None and taxonomy is None:
+        raise InputError("A background was given (--against) without a phrase; give it with one phrase alone.")
     if head is not None:
         if taxonomy is not None or photos or model is not None or isinstance(asked, Model):
             raise InputError("A head brings its own classes and checkpoint; ask with it alone.")
-        return _head_query(asked, head, unknown_below)
+        return _head_query(asked, head, unknown_below, answer_all)
     if (taxonomy is None) == (not photos):
         raise InputError("Ask with phrases or a class list, or with photographs: one of them.")
     reader = tower or (asked.tower if isinstance(asked, Model) else load_store_tower(asked, model))
     prompts: dict[str, Any]
+    rivals = None
     if taxonomy is None:
         classes = _checked(_photo_classes([Path(photo) for photo in photos]))
         full = reader.encode_images([Path(photo) for photo in photos])  # (K, D)
         prompts = {taxon.name: str(photo) for taxon, photo in zip(classes.classes, photos, strict=True)}
     else:
         classes = _checked(as_taxonomy(taxonomy))
+        rivals = rivals_of(classes, reader, against=against, templates=templates)
         full = class_vectors(classes, reader, templates)  # (K, D)
         prompts = {taxon.name: prompts_for(taxon, templates) for taxon in classes.classes}
     full = np.asarray(full, dtype=np.float32)
     calibration = asked.config.calibration if isinstance(asked, Model) else asked.info.calibration
     origin = _origin(asked) | {"taxonomy": classes.name, "templates": templates, "prompts": prompts}
-    projected = full if isinstance(asked, Model) else asked.project(full)  # (K, d)
-    return Query(classes, projected, full, _with_threshold(calibration, unknown_below), origin)
+    calibration = calibration_for(calibration, unknown_below, answer_all=answer_all, classes=len(classes))
+    origin |= {"answer_all": answer_all}
+    query = Query(classes, _projected(asked, full), full, calibration, origin)
+    if rivals is None:
+        return query
+    return replace(
+        query,
+        origin=origin | {"against": rivals.about},
+        rivals=rivals.moved(_projected(asked, rivals.vectors)),
+        rivals_full=rivals.vectors,
+        unknown_below=unknown_below,
+    )
+
+
+def _projected(asked: Model | EmbeddingStore, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Vectors (K, D) in the dimensions of the pixels' embeddings (K, d)."""
+    return vectors if isinstance(asked, Model) else asked.project(vectors)
 
 
 def load_store_tower(store: EmbeddingStore, model: Model | None = None) -> GroundTower:
@@ -174,7 +216,7 @@ def _origin(asked: Model | EmbeddingStore) -> dict[str, Any]:
     }
 
 
-def _head_query(store: EmbeddingStore, head: Head | str | Path, unknown_below: float | None) -> Query:
+def _head_query(store: EmbeddingStore, head: Head | str | Path, unknown_below: float | None, answer_all: bool) -> Query:
     """Make a query from the class vectors of a head; a pixel is unknown only if `unknown_below` is given."""
     found = head if isinstance(head, Head) else load_head(head)
     info = store.info
@@ -196,11 +238,8 @@ def _head_query(store: EmbeddingStore, head: Head | str | Path, unknown_below: f
         "prompts": {name: ["a head learned from labelled points"] for name in classes.names},
     }
     full = found.weights
-    return Query(classes, store.project(full), full, _with_threshold(calibration, unknown_below), origin)
-
-
-def _with_threshold(calibration: Calibration, unknown_below: float | None) -> Calibration:
-    return calibration if unknown_below is None else calibration.model_copy(update={"unknown_score": unknown_below})
+    calibration = calibration_for(calibration, unknown_below, answer_all=answer_all, classes=len(classes))
+    return Query(classes, store.project(full), full, calibration, origin | {"answer_all": answer_all})
 
 
 def _checked(classes: Taxonomy) -> Taxonomy:

@@ -59,6 +59,10 @@ class Calibration(_Strict):
     """A pixel whose best cosine is below this is `unknown`; None = never."""
     fitted: bool = False
     """Whether the values were fitted or are placeholders."""
+    phrase_margin: float | None = None
+    """Margin over the background from which one phrase alone fits (`tasks.phrase_fit`); None: not fitted."""
+    phrase_scale: float | None = Field(None, gt=1e-6, le=1e6)
+    """Its probability is sigmoid((margin - phrase_margin) / phrase_scale); None: not fitted."""
 
 
 class CheckpointConfig(_Strict):

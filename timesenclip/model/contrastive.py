@@ -54,6 +54,7 @@ def info_nce(
     bank_place: Tensor | None = None,
     label: Tensor | None = None,
     bank_label: Tensor | None = None,
+    alike: Tensor | None = None,
 ) -> Tensor:
     """Contrastive loss of pairs of embeddings.
 
@@ -73,6 +74,8 @@ def info_nce(
         bank_place: (M,) the same for the bank.
         label: (B,) int64 labels; keys with the same label are not negatives. -1 never matches.
         bank_label: (M,) the same for the bank.
+        alike: (places, places) bool and symmetric, True = keys of the one place are no negatives of the other; default:
+            those of equal ids only.
 
     Returns:
         Scalar mean loss. A pair without any negative has a loss of 0 and gradients of 0: its positive is the whole
@@ -99,11 +102,11 @@ def info_nce(
     logits = scale * s @ g.T  # (B, B), the pairs on the diagonal
     positive = logits.diagonal()  # (B,)
     pair = torch.eye(len(s), dtype=torch.bool, device=s.device)  # (B, B)
-    negatives = _negatives(place, place, label, label, pair) & ~pair if in_batch else torch.zeros_like(pair)
+    negatives = _negatives(place, place, label, label, pair, alike) & ~pair if in_batch else torch.zeros_like(pair)
     denominator = [logits.masked_fill(~(negatives | pair), -torch.inf)]
     if bank_keys is not None and len(bank_keys):
         bank_logits = scale * s @ F.normalize(bank_keys, dim=-1).T  # (B, M)
-        bank_negatives = _negatives(place, bank_place, label, bank_label, bank_logits)
+        bank_negatives = _negatives(place, bank_place, label, bank_label, bank_logits, alike)
         denominator.append(bank_logits.masked_fill(~bank_negatives, -torch.inf))
     loss = (torch.cat(denominator, dim=1).logsumexp(dim=1) - positive).mean()
     if not symmetric:
@@ -114,11 +117,19 @@ def info_nce(
 
 
 def _negatives(
-    place: Tensor | None, other_place: Tensor | None, label: Tensor | None, other_label: Tensor | None, like: Tensor
+    place: Tensor | None,
+    other_place: Tensor | None,
+    label: Tensor | None,
+    other_label: Tensor | None,
+    like: Tensor,
+    alike: Tensor | None,
 ) -> Tensor:
     """Mask of the shape of `like`, (B, keys): True where a key has neither the place nor the label of a row."""
     rows, columns = like.shape
     same = _equal_ids(place, other_place, rows, columns, like.device)
+    if alike is not None and place is not None and other_place is not None:
+        known = (place[:, None] >= 0) & (other_place[None, :] >= 0)
+        same = same | (alike[place.clamp(min=0)][:, other_place.clamp(min=0)] & known)
     return ~(same | _equal_ids(label, other_label, rows, columns, like.device))
 
 

@@ -19,7 +19,7 @@ from timesenclip.model.inputs import encoder_input
 from timesenclip.model.substitute import with_near_infrared
 from timesenclip.series import Cube, PixelSeries, calendar_intervals
 
-__all__ = ["embed", "embed_cube", "readable", "require_bands_of"]
+__all__ = ["embed", "embed_cube", "readable", "readable_steps", "require_bands_of"]
 
 
 def embed(
@@ -83,7 +83,7 @@ def embed_cube(cube: Cube, *, model: Model, batch_size: int = 1024, outliers: Ou
         batch_size, outliers: as `embed`.
 
     Returns:
-        (Y * X, D) float32, row by row, of unit length; NaN where a pixel has no valid step.
+        (Y * X, D) float32, row by row, of unit length; NaN where a pixel has no step that the encoder can read.
 
     Raises:
         InputError: `batch_size` is below 1, the encoder reads patches, or the cube has too many steps.
@@ -92,12 +92,8 @@ def embed_cube(cube: Cube, *, model: Model, batch_size: int = 1024, outliers: Ou
         raise InputError(f"batch_size is {batch_size}; expected 1 or more.")
     cube = cube_without_outliers(cube, outliers)
     t, c, y, x = cube.reflectance.shape
-    reflectance, valid = cube.reflectance.reshape(t, c, y * x), cube.valid.reshape(t, y * x)
-    if cube.band_valid is not None and not model.encoder.config.band_mask:
-        index = [BAND_NAMES.index(name) for name in model.config.band_names or BAND_NAMES]
-        valid = valid & cube.band_valid[:, index].all(axis=1).reshape(t, y * x)
-    if cube.band_valid is not None:
-        require_bands_of(model, np.asarray(np.any(cube.band_valid, axis=(2, 3)))[None])
+    reflectance = cube.reflectance.reshape(t, c, y * x)
+    valid = readable_steps(cube.valid, cube.band_valid, model, band_axis=1).reshape(t, y * x)
     _, lat_deg = pixel_lonlat(cube.crs, cube.transform, (y, x))
     calendar = calendar_intervals(cube.start, cube.end)  # (T, 2)
     out = np.full((y * x, model.encoder.config.embed_dim), np.nan, dtype=np.float32)
@@ -149,12 +145,32 @@ def _bands_of_pixels(cube: Cube, pixels: NDArray[np.intp]) -> NDArray[np.bool_] 
 
 def readable(series: PixelSeries, model: Model) -> NDArray[np.bool_]:
     """(N,) whether the encoder can read at least one step."""
-    if series.band_valid is None or (model.encoder.config.band_mask and model.config.band_names is None):
-        return np.asarray(series.valid.any(axis=1))
-    names = model.config.band_names or BAND_NAMES
-    seen = series.bands_seen()[..., [BAND_NAMES.index(name) for name in names]]  # (N, T, C')
-    readable = np.any(seen, axis=2) if model.encoder.config.band_mask else np.all(seen, axis=2)  # (N, T)
-    return np.asarray(np.any(readable, axis=1))
+    return np.asarray(np.any(readable_steps(series.valid, series.band_valid, model, band_axis=2), axis=1))
+
+
+def readable_steps(
+    valid: NDArray[np.bool_], band_valid: NDArray[np.bool_] | None, model: Model, *, band_axis: int
+) -> NDArray[np.bool_]:
+    """Steps that an encoder can read: any of its bands is there or, if it has no `band_mask`, all of them.
+
+    Args:
+        valid: of any shape, True = use.
+        band_valid: the same with one more axis of all ten bands; None: all bands at every valid step.
+        model: the model.
+        band_axis: position of that axis.
+
+    Returns:
+        As `valid`.
+    """
+    masked, names = model.encoder.config.band_mask, model.config.band_names
+    if band_valid is None or (masked and names is None):  # a valid step has a band
+        return valid
+    found = np.full(valid.shape, not masked)
+    by_band = np.moveaxis(band_valid, band_axis, 0)
+    for name in names or BAND_NAMES:
+        seen = by_band[BAND_NAMES.index(name)]
+        found = found | seen if masked else found & seen
+    return np.asarray(found & valid)
 
 
 def _embed_batch(series: PixelSeries, rows: NDArray[np.intp], model: Model) -> NDArray[np.float32]:

@@ -2,7 +2,7 @@
 
 A score is the cosine between the embedding of a pixel and the text vector of a class. Probabilities are a softmax of
 the scores at the temperature stored in the checkpoint. The label is `unknown` where the best score is below the
-`unknown_score` of the checkpoint.
+`unknown_score` of the checkpoint. One phrase alone is compared with a background (`timesenclip.tasks.phrase_alone`).
 """
 
 from __future__ import annotations
@@ -20,7 +20,10 @@ from timesenclip.errors import InputError
 from timesenclip.ground.prompts import class_vectors
 from timesenclip.ground.taxonomy import Taxonomy, as_taxonomy
 from timesenclip.model.checkpoint import Model, as_model
+from timesenclip.model.checkpoint_config import Calibration
 from timesenclip.model.embed import embed
+from timesenclip.tasks.phrase_alone import judge, rivals_of
+from timesenclip.tasks.unknown import calibration_for
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,6 +37,7 @@ __all__ = [
     "classify",
     "classify_embeddings",
     "classify_scores",
+    "judge_phrase",
     "prior_corrected",
 ]
 
@@ -148,9 +152,11 @@ def classify(
     *,
     model: Model | str | Path | None = None,
     templates: str | Sequence[str] = "default",
+    against: Taxonomy | str | Path | Sequence[str] | None = None,
     prior_correction: bool = False,
     temperature: float | None = None,
     unknown_below: float | None = None,
+    answer_all: bool = False,
     outliers: Outliers = "drop",
     progress: Callable[[int, int], None] | None = None,
 ) -> Classification:
@@ -161,28 +167,41 @@ def classify(
         taxonomy: a taxonomy, its name, a YAML file, or a list of phrases.
         model: a model or a checkpoint's name; default: the shipped one.
         templates: prompt templates, see `timesenclip.ground.prompts.prompts_for`.
+        against: with one phrase alone, what it is compared with instead of the shipped background: a class list, its
+            name, a YAML file, or a list of phrases.
         prior_correction: transductive: adjust the scores by their means over these same series (see
             `prior_corrected`). It helps where the classes are about equally frequent, and hurts where they are not.
         temperature: instead of the checkpoint's.
         unknown_below: cosine below which a series is unknown, instead of the checkpoint's; -1 switches it off.
+        answer_all: give every series with a clear observation its best class: `unknown` are the others only.
         outliers: leave out outlying steps or keep them, as `embed`.
         progress: called with (done, N).
 
     Raises:
         CheckpointError, TowerError: the model or its tower cannot be loaded.
         TaxonomyError, PromptError: the classes or templates cannot be used.
-        InputError: as `embed` and `classify_embeddings`.
+        InputError: as `embed`, `classify_embeddings`, `timesenclip.tasks.unknown.calibration_for` and
+            `timesenclip.tasks.phrase_alone.rivals_of`.
     """
     chosen = as_model(model)
     classes = as_taxonomy(taxonomy)
+    rivals = rivals_of(classes, chosen.tower, against=against, templates=templates)
     weights = class_vectors(classes, chosen.tower, templates)
     embeddings = embed(series, model=chosen, missing="nan", outliers=outliers, progress=progress)
-    calibration = chosen.config.calibration
+    calibration = calibration_for(chosen.config.calibration, unknown_below, answer_all=answer_all, classes=len(classes))
+    if temperature is not None:
+        calibration = calibration.model_copy(update={"temperature": temperature})
+    if rivals is not None:
+        if prior_correction:
+            raise InputError("A prior correction compares classes with each other; with one phrase there is none.")
+        compared = np.concatenate([weights, rivals.vectors])  # (1 + J, D)
+        predictions = judge_phrase(embeddings @ compared.T, calibration, unknown_below)
+        return Classification(classes, series.sample_id, series.lon_deg, series.lat_deg, predictions)
     predictions = classify_embeddings(
         embeddings,
         weights,
         temperature=calibration.temperature if temperature is None else temperature,
-        unknown_score=calibration.unknown_score if unknown_below is None else unknown_below,
+        unknown_score=calibration.unknown_score,
         prior_correction=prior_correction,
     )
     return Classification(classes, series.sample_id, series.lon_deg, series.lat_deg, predictions)
@@ -250,6 +269,26 @@ def classify_scores(
         probabilities=probabilities.astype(np.float32),
         label_index=best.astype(np.int64),
         confidence=np.where(best < 0, np.nan, confidence).astype(np.float32),
+    )
+
+
+def judge_phrase(
+    scores: NDArray[np.float32], calibration: Calibration, unknown_below: float | None = None
+) -> Predictions:
+    """Predictions for one phrase alone: `unknown` is where it does not fit.
+
+    Args:
+        scores: (N, 1 + J) cosines of the phrase and of what it is compared with; NaN rows are unknown.
+        calibration: of the checkpoint.
+        unknown_below: cosine of the phrase below which it does not fit, instead of a probability below 0.5.
+    """
+    probability, fits = judge(scores, calibration, unknown_below)
+    fits &= np.isfinite(scores).all(axis=1)
+    return Predictions(
+        scores=scores[:, :1].astype(np.float32),
+        probabilities=probability[:, None],
+        label_index=np.where(fits, 0, -1).astype(np.int64),
+        confidence=np.where(fits, probability, np.nan).astype(np.float32),
     )
 
 

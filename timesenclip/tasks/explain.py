@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from timesenclip.eo.outliers import series_without_outliers
 from timesenclip.model.checkpoint import Model
-from timesenclip.model.embed import embed, readable
+from timesenclip.model.embed import embed, readable_steps
 from timesenclip.model.substitute import with_near_infrared
 from timesenclip.series import PixelSeries
 
@@ -31,8 +31,8 @@ def step_contribution(
         label_index: (N,) class to explain, -1 counts as 0; default: the class with the highest score.
 
     Returns:
-        (N, T): above 0 the step supports the class, below 0 it opposes it; NaN where the step is missing or is the only
-        valid one.
+        (N, T): above 0 the step supports the class, below 0 it opposes it; NaN where the step is missing, is the only
+        valid one, or lacks bands that the encoder needs.
     """
     series = with_near_infrared(series, model)
     series = series_without_outliers(series)  # once: a series without one of its steps is not judged again
@@ -40,13 +40,13 @@ def step_contribution(
     chosen = np.nan_to_num(whole, nan=-2.0).argmax(axis=1) if label_index is None else np.maximum(label_index, 0)
     full = _margin(whole, chosen)
     out = np.full(series.valid.shape, np.nan, dtype=np.float32)
+    readable = readable_steps(series.valid, series.band_valid, model, band_axis=2)  # (N, T)
     for step in range(series.steps):
-        valid = series.valid.copy()
+        valid = readable.copy()
         valid[:, step] = False
-        left = replace(series, valid=valid)
-        row = np.flatnonzero(series.valid[:, step] & readable(left, model))
+        row = np.flatnonzero(readable[:, step] & valid.any(axis=1))
         if row.size:
-            without = embed(left.take(row), model=model) @ weights.T
+            without = embed(replace(series, valid=valid).take(row), model=model) @ weights.T
             out[row, step] = full[row] - _margin(without, chosen[row])
     return out
 

@@ -24,6 +24,7 @@ from timesenclip.messages import shorten_error
 from timesenclip.model.checkpoint import Model
 from timesenclip.owned import atomic_folder
 from timesenclip.tasks.fit_vectors import Method, fit_vectors
+from timesenclip.tasks.unknown import calibration_for
 from timesenclip.weights_files import check_finite, read_config_json, read_safetensors_header
 
 if TYPE_CHECKING:
@@ -217,17 +218,19 @@ def adapted(model: Model, head: Head) -> Model:
     return Model(model.encoder, config, digest=model.digest, tower=tower)
 
 
-def with_unknown_below(model: Model, cosine: float | None) -> Model:
-    """The model with another cosine below which a pixel is `unknown`; None keeps that of the checkpoint.
+def with_unknown_below(
+    model: Model, cosine: float | None, *, answer_all: bool = False, classes: int | None = None
+) -> Model:
+    """The model with another rule of what is `unknown`; arguments and errors as `calibration_for`.
 
     Raises:
         InputError: `cosine` is outside -1..1.
     """
-    if cosine is None:
-        return model
-    if not -1 <= cosine <= 1:
+    if cosine is not None and not -1 <= cosine <= 1:
         raise InputError(f"unknown_below is {cosine:g}; a cosine is -1..1, and -1 calls nothing unknown.")
-    calibration = model.config.calibration.model_copy(update={"unknown_score": cosine})
+    calibration = calibration_for(model.config.calibration, cosine, answer_all=answer_all, classes=classes)
+    if calibration is model.config.calibration:
+        return model
     config = model.config.model_copy(update={"calibration": calibration})
     return Model(model.encoder, config, digest=model.digest, tower=model.tower)
 

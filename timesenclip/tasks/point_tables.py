@@ -24,6 +24,7 @@ from timesenclip.tasks.parquet import (
     embedding_column,
     open_table,
 )
+from timesenclip.tasks.phrase_alone import rivals_of
 
 if TYPE_CHECKING:
     from timesenclip.model.checkpoint import Model
@@ -88,8 +89,10 @@ def classify_table(
     model: Model,
     out: str | Path | None = None,
     templates: str | Sequence[str] = "default",
+    against: Taxonomy | str | Path | Sequence[str] | None = None,
     prior_correction: bool = False,
     unknown_below: float | None = None,
+    answer_all: bool = False,
     head: str | Path | None = None,
     progress: Progress | None = None,
     **read_options: Any,
@@ -101,7 +104,7 @@ def classify_table(
         taxonomy: a taxonomy, its name, a YAML file, or a list of phrases: the K classes.
         model: the model; with a head, the one that `adapted` gives.
         out: Parquet file to write (docs/cli.md says its columns); None: none.
-        templates, unknown_below: as `classify`.
+        templates, against, unknown_below, answer_all: as `classify`.
         prior_correction: as `classify`, over the whole table, which is then read at once.
         head: where the model's head lies, for the file's provenance.
         progress: called with (points done, 0).
@@ -119,13 +122,17 @@ def classify_table(
     classes = as_taxonomy(taxonomy)
     summary = TableSummary(classes.names)
     reading = _Reading(points, read_options)
-    query = {
+    query: dict[str, Any] = {
         "taxonomy": classes.name,
         "templates": templates,
         "head": None if head is None else str(head),
         "unknown_below": unknown_below,
+        "answer_all": answer_all,
         "prior_correction": prior_correction,
     }
+    rivals = rivals_of(classes, model.tower, against=against, templates=templates)
+    if rivals is not None:
+        query["against"] = rivals.about
     with open_table(file, classify_schema(classes.names)) as table:
         for series in reading.batches(model, whole=prior_correction):
             result = classify(
@@ -133,8 +140,10 @@ def classify_table(
                 classes,
                 model=model,
                 templates=templates,
+                against=against,
                 prior_correction=prior_correction,
                 unknown_below=unknown_below,
+                answer_all=answer_all,
             )
             summary.add(result)
             if table:
@@ -233,9 +242,10 @@ class _Reading:
             bands.tell(str(self._points))
 
     def _counted(self, provenance: Mapping[str, Any]) -> dict[str, Any]:
-        """The provenance of a batch, with the outlying steps of all batches so far."""
+        """The provenance of a batch, with the outlying steps and the substitutions of all batches so far."""
         outlying = count_outlying([self._input, provenance])
-        return dict(provenance) | ({} if outlying is None else {OUTLYING_STEPS: outlying})
+        before = {key: self._input[key] for key in ("substituted",) if key in self._input}
+        return before | dict(provenance) | ({} if outlying is None else {OUTLYING_STEPS: outlying})
 
     def _tell_unseen(self, count: int, unseen: int, names: list[str]) -> None:
         listed = ", ".join(names) + (", ..." if unseen > len(names) else "")

@@ -68,6 +68,8 @@ class Batch:
     """(B, T, C) bool, which bands were seen, for encoders with `band_mask`; None: all of them at every valid step."""
     lessons: Lessons | None = None
     """What a teacher says about the places; None without one."""
+    alike: Tensor | None = None
+    """(kinds, kinds) bool, kinds of place whose notes may be true of one another; None: each of itself only."""
 
     def to(self, device: torch.device) -> Batch:
         """The batch on another device."""
@@ -85,12 +87,14 @@ class Batch:
             questions=tuple(Question(moved(asked.vectors), moved(asked.true)) for asked in self.questions),
             bands=None if self.bands is None else moved(self.bands),
             lessons=None if self.lessons is None else Lessons(*(moved(part) for part in self.lessons)),
+            alike=None if self.alike is None else moved(self.alike),
         )
 
     def inputs(self) -> tuple[Any, ...]:
         """The fields in the order of the arguments of `Learner.forward`."""
         satellite = (self.x, self.calendar, self.valid)
-        return (*satellite, self.views, self.has_view, self.place, self.questions, self.bands, self.lessons)
+        ground = (self.views, self.has_view, self.place, self.questions)
+        return (*satellite, *ground, self.bands, self.lessons, self.alike)
 
 
 class Batches:

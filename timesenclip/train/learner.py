@@ -1,9 +1,9 @@
 """The learner: encoder, pooling, temperature and memory bank, with the loss on one or several devices.
 
 The loss is InfoNCE (`timesenclip.model.contrastive`) between places and their ground views; with field notes,
-`question_loss` is added to it, and with a teacher `teacher_loss` and `feature_loss`. Every process computes the loss of the whole batch: embeddings are gathered with their
-gradients, so the negatives and the bank are the same everywhere, and the gradient is that of one process with all of
-the batch.
+`question_loss` is added to it, and with a teacher `teacher_loss` and `feature_loss`. Every process computes the loss of
+the whole batch: embeddings are gathered with their gradients, so the negatives and the bank are the same everywhere,
+and the gradient is that of one process with all of the batch.
 """
 
 from __future__ import annotations
@@ -55,6 +55,7 @@ class Learner(nn.Module):
         questions: Sequence[Question] = (),
         bands: Tensor | None = None,
         lessons: Lessons | None = None,
+        alike: Tensor | None = None,
     ) -> tuple[Tensor, Tensor, Tensor, dict[str, Tensor]]:
         """Compute the loss of the whole batch, keys (B, D) and places (B,) to add to the bank, and the loss's terms.
 
@@ -79,6 +80,7 @@ class Learner(nn.Module):
                 symmetric=self.objective.symmetric,
                 place=place if same else None,
                 bank_place=self.bank.place if same else None,
+                alike=alike if same else None,
             )
             if isinstance(self.objective, FieldNotesObjective):
                 asked = question_loss(satellite, place, questions, scale=scale)
@@ -147,7 +149,7 @@ def teacher_loss(satellite: Tensor, probabilities: Tensor, vectors: Tensor, *, s
 
 
 def feature_loss(predicted: Tensor, features: Tensor) -> Tensor:
-    """Mean of one minus the cosine between predicted features and a teacher's, (B, F) each; rows of zeros are left out."""
+    """Mean of one minus the cosine of predicted features and a teacher's, (B, F) each; rows of zeros are left out."""
     asked = features.abs().sum(dim=1) > 0
     if not bool(asked.any()):
         return predicted.sum() * 0.0

@@ -64,6 +64,12 @@ def _crs(text: Callable[[Place], object]) -> Change:
     return change
 
 
+def _without_bands(dataset: Any, place: Place) -> Any:
+    from timesenclip.bands import BAND_NAMES
+
+    return dataset.drop_vars(BAND_NAMES)
+
+
 def _nothing(values: Any, index: object) -> Any:
     values = values.astype(float)
     values[index] = np.nan
@@ -81,7 +87,8 @@ _CHANGES: dict[str, tuple[Change, Expect]] = {
     "float32 values": (_every_band(lambda v, _: v.astype("float32")), "works"),
     "south up": (lambda d, _: d.isel(y=slice(None, None, -1)), "works"),
     "an extra variable": (lambda d, _: d.assign(note=("x", np.arange(d.sizes["x"]))), "works"),
-    "a missing band": (lambda d, p: d.drop_vars(_band(p)), "refused"),
+    "a missing band": (lambda d, p: d.drop_vars(_band(p)), "refused or works"),
+    "no band": (_without_bands, "refused"),
     "no CRS": (lambda d, _: d.drop_vars("spatial_ref"), "refused"),
     "a CRS that is none": (_crs(lambda p: p.random.choice(["nowhere", "EPSG:99999999", "", "PROJCS["])), "refused"),
     "a CRS with escapes": (_crs(lambda _: HOSTILE_TEXT.replace("\x00", "")), "refused"),

@@ -72,7 +72,14 @@ _WIDE: dict[str, tuple[Change, Expect]] = {
     "no rows": (lambda f, _: f.iloc[:0], "refused"),
     "no columns": (lambda f, _: f[[]], "refused"),
     "no rows and no columns": (lambda f, _: f.iloc[:0][[]], "refused"),
-    "one band missing": (lambda f, p: f[[c for c in f if f"-{_band(p).split('-')[1]}-" not in c]], "refused"),
+    "one band missing": (lambda f, p: f[[c for c in f if f"-{_band(p).split('-')[1]}-" not in c]], "refused or works"),
+    "numbers of two sensors": (
+        lambda f, p: f[[c for c in f if not any(f"-{band}-" in c for band in ("B8A", "B12"))]].rename(
+            columns=lambda c: c.removeprefix("OPTICAL-")
+        ),
+        "refused",
+    ),
+    "bands of Landsat 4 to 7": (lambda f, p: f.rename(columns=lambda c: c.replace("OPTICAL-B0", "SR_B")), "refused"),
     "text in lat": (_all("lat", lambda p: p.random.choice(["north", "50,5", "", "NaN?"])), "refused"),
     "one text in lat": (_set("lat", lambda p: "x"), "refused"),
     "bytes in lat": (_all("lat", lambda p: b"\xff\x00"), "refused"),

@@ -59,6 +59,7 @@ def test_a_head_is_not_asked_of_another_checkpoint(
 
 def test_every_option_reaches_the_answer(run: Run, asked: list[dict[str, Any]]) -> None:
     words = ["-p", "maize", "-p", "water", "--templates", "name", "--unknown-below", 0.2, "--checkpoint", "mine"]
+    words += ["--against", "potatoes", "--against", "wheat"]
     work = ["--min-clear", 4, "--zones", "z.geojson", "--no-scores"]
     result = run("ask", "x.zarr", *words, *work, "-o", "out", "--json")
     assert result.exit_code == 0, result.output
@@ -69,7 +70,9 @@ def test_every_option_reaches_the_answer(run: Run, asked: list[dict[str, Any]]) 
             "out": Path("out"),
             "model": "model mine",
             "templates": "name",
+            "against": ["potatoes", "wheat"],
             "unknown_below": 0.2,
+            "answer_all": False,
             "min_clear": 4,
             "zones": Path("z.geojson"),
             "scores": False,
@@ -106,3 +109,9 @@ def test_photographs_or_a_head_are_asked_in_place_of_words(
     stand_in("tasks.heads.load_head", SimpleNamespace(taxonomy="its classes"))
     assert run("ask", "x.zarr", *given, "-o", "out", "--json").exit_code == 0
     assert {key: asked[0].get(key) for key in ("taxonomy", "photos", "head") if key in asked[0]} == expected
+
+
+def test_all_is_answered_where_asked_for(run: Run, asked: list[dict[str, Any]]) -> None:
+    words = ["-p", "maize", "-p", "water", "--answer-all", "-o", "out"]
+    assert run("ask", "x.zarr", *words, "--json").exit_code == 0
+    assert (asked[0]["answer_all"], asked[0]["unknown_below"]) == (True, None)

@@ -108,6 +108,17 @@ def test_a_question_is_asked_of_the_earlier_store(run: Run, stand_in: StandIn, c
     assert compared[0]["query"] == "the question"
 
 
+def test_a_background_goes_with_the_phrase_and_not_without(
+    run: Run, stand_in: StandIn, compared: list[dict[str, Any]]
+) -> None:
+    asked = stand_in("mapping.query.make_query", "the question")
+    assert run("change", "a.zarr", "b.zarr", "-p", "maize", "--against", "wheat", "-o", "out").exit_code == 0
+    assert asked[0]["against"] == ["wheat"]
+    result = run("change", "a.zarr", "b.zarr", "--against", "wheat", "-o", "out")
+    assert result.exit_code == 2
+    assert "error: --against was given without --prompt" in result.stderr
+
+
 def test_both_cubes_are_opened_with_the_options(run: Run, stand_in: StandIn, compared: list[dict[str, Any]]) -> None:
     opened = stand_in("eo.cube.open.open_cube", lambda path, **_: f"cube {path}")
     cubes = ["--cube-a", "a.nc", "--cube-b", "b.nc"]
@@ -154,4 +165,5 @@ def test_the_object_holds_the_figures_and_files(run: Run, compared: object) -> N
         "median_distance": 0.05,
         "transitions": [],
         "months": {"2021-07": 0.75, "2021-08": 0.25},
+        "answer_all": False,
     }

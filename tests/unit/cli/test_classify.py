@@ -55,20 +55,9 @@ def test_a_wrong_command_line_is_one_line(
 
 def test_every_option_reaches_the_library(run: Run, answered: list[dict[str, Any]]) -> None:
     asked = ["-p", "maize", "-p", "water", "--templates", "name", "--unknown-below", 0.2, "--checkpoint", "mine"]
-    read = [
-        "--year",
-        2018,
-        "--units",
-        "dn",
-        "--every",
-        "quarter",
-        "--step",
-        "10",
-        "--offset-dn",
-        1000,
-        "--outliers",
-        "keep",
-    ]
+    asked += ["--against", "one thing"]
+    read = ["--year", 2018, "--units", "dn", "--every", "quarter", "--step", "10", "--offset-dn", 1000]
+    read += ["--outliers", "keep"]
     result = run("classify", "x.parquet", *asked, *read, "--prior-correction", "--strict", "-o", "out.parquet")
     assert result.exit_code == 0, result.output
     assert answered[0].pop("taxonomy").names == ("maize", "water")
@@ -78,8 +67,10 @@ def test_every_option_reaches_the_library(run: Run, answered: list[dict[str, Any
             "model": "model mine",
             "out": Path("out.parquet"),
             "templates": "name",
+            "against": ["one thing"],
             "prior_correction": True,
             "unknown_below": 0.2,
+            "answer_all": False,
             "head": None,
             "progress": ANY,
             "period": 2018,
@@ -100,7 +91,14 @@ def test_what_is_not_given_has_its_default(run: Run, answered: list[dict[str, An
     assert result.exit_code == 0, result.output
     assert answered[0].pop("taxonomy").name == "lucas-land-cover"
     defaults = {"period": None, "units": "auto", "every": "month", "strict": False}
-    defaults |= {"out": None, "templates": "default", "prior_correction": False, "unknown_below": None, "head": None}
+    defaults |= {
+        "against": None,
+        "out": None,
+        "templates": "default",
+        "prior_correction": False,
+        "unknown_below": None,
+        "head": None,
+    }
     assert {name: answered[0][name] for name in defaults} == defaults
     assert not {"offset_dn", "step", "outliers"} & set(answered[0])  # the reader's own defaults hold
     assert answered[0]["model"] == "model None"
@@ -127,3 +125,9 @@ def test_the_object_counts_the_classes(run: Run, answered: object) -> None:
         ],
         "output": "out.parquet",
     }
+
+
+def test_all_is_answered_where_asked_for(run: Run, answered: list[dict[str, Any]]) -> None:
+    words = ["-p", "maize", "-p", "water", "--answer-all", "-o", "out"]
+    assert run("classify", "x.parquet", *words[:-2]).exit_code == 0
+    assert (answered[0]["answer_all"], answered[0]["unknown_below"]) == (True, None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from types import SimpleNamespace
+from typing import ClassVar
 from unittest.mock import ANY
 
 import pytest
@@ -14,6 +15,8 @@ from tests.unit.cli.fixture_types import Refused, Run, StandIn
 
 class Store(list[int]):
     """As many places as it is long."""
+
+    attributes: ClassVar[dict[str, object]] = {}
 
 
 def test_every_option_reaches_the_conversion(run: Run, stand_in: StandIn, tmp_path: Path) -> None:
@@ -55,7 +58,7 @@ def test_points_are_read_and_composited_over_one_period(run: Run, stand_in: Stan
     monthly = stand_in("eo.composite.composite_series", "the composites")
     stored = stand_in("data.store_writer.store_points", Store(range(6)))
     result = run("data", "points", "x.parquet", "--year", 2021, "--units", "dn", "-o", "s.zarr")
-    assert (result.exit_code, result.stdout) == (0, "6 places: s.zarr\n")
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "6 places: s.zarr\n", "")
     assert read[0].pop("outliers") == "keep"  # what trains on a store chooses for itself
     usual = {"step": "month", "offset_dn": 0, "sensor": "auto"}
     assert read == [{"path": Path("x.parquet"), "period": 2021, "units": "dn"} | usual]

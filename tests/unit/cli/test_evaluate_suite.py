@@ -55,7 +55,7 @@ DATA = ["evaluate", "suite", "a.parquet", "b.parquet", "--labels", "crop"]
 
 @pytest.fixture
 def read(stand_in: StandIn, models: object) -> list[dict[str, Any]]:
-    stand_in("tasks.heads.with_unknown_below", lambda model, cosine: f"{model} unknown below {cosine}")
+    stand_in("tasks.heads.with_unknown_below", lambda model, cosine, **_: f"{model} unknown below {cosine}")
     return stand_in("evaluation.labels.labelled_data.read_labelled", LABELLED)
 
 

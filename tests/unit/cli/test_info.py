@@ -25,7 +25,9 @@ MAP = SimpleNamespace(
 def test_taxonomies_are_listed(run: Run) -> None:
     names = [row["name"] for row in json.loads(run("taxonomies", "list", "--json").stdout)["taxonomies"]]
     assert {"lucas-land-cover", "worldcover"} <= set(names)
+    assert json.loads(run("taxonomies", "list", "--json").stdout)["background"]["name"] == "background"
     table = run("taxonomies").stdout
+    assert "background.yaml" in table
     assert all(name in table for name in names)
 
 

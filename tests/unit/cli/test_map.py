@@ -85,6 +85,7 @@ def test_every_option_reaches_the_map_of_a_cube(run: Run, stand_in: StandIn, dra
     opened = stand_in("eo.cube.open.open_cube", "the cube")
     place = ["--provider", "cdse", "--collection", "c1", "--baseline", "05.09", "--offset-dn", 0, "--units", "dn"]
     asked = ["-p", "maize", "-p", "water", "--templates", "name", "--unknown-below", 0.2, "--checkpoint", "mine"]
+    asked += ["--against", "worldcover"]
     read = ["--period", "2021-03..2021-08", "--every", "dekad", "--outliers", "keep"]
     work = ["--workers", 3, "--block", 64, "--min-clear", 4, "--zones", "z.geojson", "--no-scores"]
     result = run("map", "c.nc", *place, *asked, *read, *work, "-o", "out")
@@ -102,7 +103,9 @@ def test_every_option_reaches_the_map_of_a_cube(run: Run, stand_in: StandIn, dra
             "every": "dekad",
             "outliers": "keep",
             "templates": "name",
+            "against": "worldcover",
             "unknown_below": 0.2,
+            "answer_all": False,
             "min_clear": 4,
             "scores": False,
             "zones": Path("z.geojson"),
@@ -181,3 +184,10 @@ def test_the_object_holds_every_class_and_the_words_only_those_found(
     assert "maize" in words
     assert "water" not in words
     assert "1,200 pixels were not seen clearly, 200 of them not often enough (nodata)" in words
+
+
+def test_all_is_answered_where_asked_for(run: Run, stand_in: StandIn, drawn: list[dict[str, Any]]) -> None:
+    stand_in("eo.cube.open.open_cube", "the cube")
+    words = ["-p", "maize", "-p", "water", "--answer-all", "-o", "out"]
+    assert run("map", "c.nc", *words).exit_code == 0
+    assert (drawn[0]["answer_all"], drawn[0]["unknown_below"]) == (True, None)

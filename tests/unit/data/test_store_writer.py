@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from timesenclip.bands import BAND_NAMES, SENSORS
 from timesenclip.data.store_writer import StoreWriter, store_points
 from timesenclip.errors import InputError
 from timesenclip.series import PixelSeries
@@ -114,3 +115,18 @@ def test_a_store_without_places_is_not_finished(tmp_path: Path) -> None:
     writer = StoreWriter(tmp_path / "s", count=3, plan={}, attributes={})
     with pytest.raises(InputError, match="Nothing could be read"):
         writer.finish()
+
+
+def test_a_store_tells_the_sensor_and_the_columns_of_its_bands(tmp_path: Path) -> None:
+    series = random_series(6)
+    here = np.isin(BAND_NAMES, SENSORS["rgb"])
+    columns = {name: f"SR_{name}" for name in SENSORS["rgb"]}
+    partial = replace(
+        series,
+        band_valid=np.broadcast_to(here, series.reflectance.shape),
+        provenance={"sensor": "landsat", "bands": columns, "units": "dn"},
+    )
+    attributes = store_points([partial], tmp_path / "s", source="x").attributes
+    assert attributes["bands_seen"] == list(SENSORS["rgb"])
+    assert attributes["read_as"] == {"sensor": "landsat", "bands": columns}
+    assert attributes["bands"] == list(BAND_NAMES)

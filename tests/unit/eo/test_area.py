@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from affine import Affine
 
+from timesenclip.bands import BAND_NAMES
 from timesenclip.eo.area import (
     CubeInMemory,
     block_windows,
@@ -16,6 +19,7 @@ from timesenclip.eo.composite import DayStack, describe_composite, intervals_of_
 from timesenclip.errors import InputError
 from timesenclip.grid import Window, window_transform
 from timesenclip.series import Cube
+from timesenclip.testing import random_cube
 
 ROTATED = Affine(9.0, 2.0, 500_000.0, 1.0, -8.0, 5_600_000.0)
 
@@ -100,3 +104,29 @@ def test_days_and_composites_of_a_window_have_its_place(source):
     assert months.valid[:, 0, 0].tolist() == [True, False, True]
     assert (months.reflectance[[0, 2]] == np.float32(0.25)).all()
     assert months.provenance == {"composite": describe_composite("month", None)}
+
+
+def test_a_cube_in_memory_tells_its_bands_and_gives_them_by_window():
+    whole = random_cube((6, 8), cloudy=0)
+    bands = np.ones(whole.reflectance.shape, dtype=bool)
+    bands[:, 8:] = False
+    bands[0, 2, 3:] = False
+    area = CubeInMemory(replace(whole, band_valid=bands))
+    assert area.bands_there() == BAND_NAMES[:8]
+    part = area.read((2, 5, 1, 4))
+    np.testing.assert_array_equal(part.band_valid, bands[:, :, 2:5, 1:4])
+    assert CubeInMemory(whole).bands_there() == BAND_NAMES
+
+
+def test_days_and_composites_of_a_window_know_their_bands(source):
+    window = Window(1, 4, 2, 7)
+    dates = np.array(["2018-01-05", "2018-03-05"], dtype="datetime64[D]")
+    bands = np.ones((2, 10, 3, 5), dtype=bool)
+    bands[0, 4] = False
+    stack = DayStack(np.full((2, 10, 3, 5), 2500, dtype=np.uint16), np.ones((2, 3, 5), dtype=bool), dates, bands)
+    days = days_of_window(source, window, stack)
+    assert days.band_valid is bands
+    edges, _ = intervals_of_days(dates, every="month", period=None)
+    months = composite_of_window(source, window, [stack], edges=edges, every="month", period=None)
+    assert months.band_valid[:, 4, 0, 0].tolist() == [False, False, True]
+    assert months.reflectance[0, 4].max() == 0

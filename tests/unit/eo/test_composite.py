@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -147,3 +149,56 @@ def test_the_median_of_a_band_is_that_of_the_steps_that_have_it(seed: int) -> No
         assert found.bands_seen()[i, k, c] == use.any()
         assert np.isclose(found.reflectance[i, k, c], np.median(reflectance[i, use, c]) if use.any() else 0, atol=1e-6)
     assert np.array_equal(found.valid, found.bands_seen().any(axis=2))
+
+
+@pytest.mark.parametrize("as_dn", [True, False])
+def test_each_band_is_composited_over_the_dates_that_have_it(kernel: str, as_dn: bool) -> None:
+    cube = random_cube((6, 8), dates=20, cloudy=0.4)
+    values = np.rint(cube.reflectance * 10_000).astype(np.uint16) if as_dn else cube.reflectance
+    bands = np.random.default_rng(1).random(values.shape) < 0.7
+    bands[:, 9] = False  # a band that the sensor does not have
+    bands[5:9, 3:6] = False
+    bands[:, 0] |= ~bands.any(axis=1)
+    edges, slot = intervals_of_days(cube.start, every="quarter", period=None)
+    stacks = [
+        DayStack(values[slot == k], cube.valid[slot == k], cube.start[slot == k], bands[slot == k])
+        for k in np.unique(slot)
+    ]
+    one = composite_days([DayStack(values, cube.valid, cube.start, bands)], edges, values.shape[1:])
+    several = composite_days(iter(stacks), edges, values.shape[1:])
+    plain = composite_days([DayStack(values, cube.valid, cube.start)], edges, values.shape[1:])
+    for found in (one, several):
+        assert found.band_valid is not None
+        assert np.array_equal(found.observations, plain.observations)
+        for c in range(10):
+            alone = composite_days([DayStack(values, cube.valid & bands[:, c], cube.start)], edges, values.shape[1:])
+            assert np.array_equal(found.reflectance[:, c], alone.reflectance[:, c])
+            seen = (found.observations > 0) & found.band_valid[:, c]
+            assert np.array_equal(seen, alone.observations > 0)
+
+
+def test_a_stack_that_lacks_bands_leaves_those_of_other_intervals_as_they_are() -> None:
+    cube = random_cube((4, 4), dates=4, cloudy=0)  # two dates in January, one in February, one in March
+    edges, slot = intervals_of_days(cube.start, every="month", period=None)
+    lacking = np.ones((2, 10, 4, 4), dtype=bool)
+    lacking[:, 3:6] = False
+    stacks = [
+        DayStack(cube.reflectance[:2], cube.valid[:2], cube.start[:2], lacking),
+        DayStack(cube.reflectance[2:], cube.valid[2:], cube.start[2:]),
+    ]
+    found = composite_days(stacks, edges, (10, 4, 4))
+    assert slot.tolist() == [0, 0, 1, 2]
+    assert found.band_valid is not None
+    assert found.band_valid[:, :, 0, 0].sum(axis=1).tolist() == [7, 10, 10]
+    plain = composite_days([DayStack(cube.reflectance, cube.valid, cube.start)], edges, (10, 4, 4))
+    assert np.array_equal(found.reflectance[1:], plain.reflectance[1:])
+    assert not found.reflectance[0, 3:6].any()
+
+
+def test_masks_that_hide_nothing_give_the_same_bits_and_no_mask() -> None:
+    cube = random_cube((6, 8), dates=20, cloudy=0.4)
+    told = replace(cube, band_valid=np.repeat(cube.valid[:, None], 10, axis=1))
+    one, other = composite_cube(cube), composite_cube(told)
+    assert other.band_valid is None
+    assert np.array_equal(one.reflectance, other.reflectance)
+    assert np.array_equal(one.valid, other.valid)

@@ -219,3 +219,20 @@ def test_an_unknown_name_is_shown_short(name: str) -> None:
         load_taxonomy(name)
     assert str(caught.value).isprintable()
     assert len(str(caught.value)) < 400
+
+
+def test_within_names_classes_of_the_list(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text("name: mine\nclasses:\n  - {name: crops}\n  - {name: maize, within: [crops]}\n")
+    assert [taxon.within for taxon in load_taxonomy(file).classes] == [(), ("crops",)]
+    file.write_text("name: mine\nclasses:\n  - {name: maize, within: [cropz]}\n")
+    with pytest.raises(TaxonomyError, match="class 'maize': `within` names 'cropz', which is no class of this list"):
+        load_taxonomy(file)
+    file.write_text("name: mine\nclasses:\n  - {name: a, within: [b]}\n  - {name: b, within: [a]}\n")
+    with pytest.raises(TaxonomyError, match="class 'a' lies within itself"):
+        load_taxonomy(file)
+
+
+def test_the_background_is_a_list_of_its_own() -> None:
+    assert load_taxonomy("background").name == "background"
+    assert "background" not in list_taxonomies()

@@ -68,3 +68,17 @@ def test_what_cannot_be_asked_leaves_no_folder(embedded: StoreResult, tmp_path: 
     with pytest.raises(NoClearObservationError, match="has 13 clear observation"):
         ask_store(embedded.store, PHRASES, out=out, min_clear=13)
     assert not out.exists()
+
+
+def test_a_phrase_alone_is_asked_of_a_store_as_of_its_pixels(
+    embedded: StoreResult, area, model, tmp_path: Path
+) -> None:
+    asked = ask_store(embedded.store, ["maize"], out=tmp_path / "ask")
+    drawn = map_cube(area, ["maize"], out=tmp_path / "map", model=model, workers=1)
+    for result in (asked, drawn):
+        assert [row.name for row in result.areas] == ["maize", "unknown"]
+        assert result.provenance["against"]["background"] == "background"
+    shares = [result.areas[0].pixels / sum(row.pixels for row in result.areas) for result in (asked, drawn)]
+    assert shares[0] == pytest.approx(shares[1], abs=0.1)  # the store has 64 of 256 dimensions
+    wide = ask_store(embedded.store, ["maize"], out=tmp_path / "ask", against=["glacier"], scores=False)
+    assert wide.areas[0].pixels >= asked.areas[0].pixels

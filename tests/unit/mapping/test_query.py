@@ -13,7 +13,7 @@ import pytest
 from timesenclip.eo.cube.open import open_cube
 from timesenclip.errors import CheckpointError, InputError, TowerError
 from timesenclip.ground.taxonomy import taxonomy_from_phrases
-from timesenclip.mapping.embed_area import embed_area
+from timesenclip.mapping.embed_area import StoreResult, embed_area
 from timesenclip.mapping.query import load_store_tower, make_query
 from timesenclip.mapping.store.sidecars import manifest_path
 from timesenclip.mapping.store.store import EmbeddingStore
@@ -174,3 +174,43 @@ def test_a_head_asks_alone_and_with_its_own_calibration(model: Model, embedded) 
             make_query(asked, head=head, **how)
     with pytest.raises(CheckpointError, match=r"made for checkpoint 'timesenclip-default' \(another\)"):
         make_query(store, head=replace(head, digest="another"))
+
+
+def test_one_phrase_brings_what_it_is_compared_with(model: Model, embedded: StoreResult) -> None:
+    query = make_query(embedded.store, ["maize"])
+    assert query.rivals is not None
+    assert query.compared.shape == (1 + len(query.rivals.names), 64)
+    assert query.origin["against"]["background"] == "background"
+    assert "maize" in query.origin["against"]["left_out_as_kin"]
+    pixels = np.random.default_rng(0).normal(size=(5, 64)).astype(np.float32) * 0.1
+    answers = query.classify(query.scores(pixels))
+    assert answers.scores.shape == (5, 1)
+    assert make_query(model, ["maize", "water"]).rivals is None
+
+
+def test_another_background_is_another_question(model: Model) -> None:
+    plain, other = make_query(model, ["maize"]), make_query(model, ["maize"], against=["sea", "glacier"])
+    assert plain.label != other.label
+    assert other.origin["against"]["competitors"] == ["sea", "glacier"]
+    with pytest.raises(InputError, match="without a phrase"):
+        make_query(model, photos=["p.jpg"], against=["sea"])
+
+
+def test_the_background_follows_into_another_store(model: Model, embedded: StoreResult, tmp_path: Path) -> None:
+    query = make_query(embedded.store, ["maize"])
+    moved = query.for_store(store_of(model, tmp_path))
+    assert moved.compared.shape == (len(query.compared), model.config.tower.dim)
+    assert moved.rivals is not None
+    assert query.rivals is not None
+    assert moved.rivals.names == query.rivals.names
+
+
+def test_all_that_was_seen_is_answered_and_the_origin_says_it(model: Model) -> None:
+    query = make_query(model, ["maize", "water"], answer_all=True)
+    vectors = np.stack([query.vectors[1], -query.vectors[0], np.full(256, np.nan, np.float32)])
+    assert query.classify(query.scores(vectors)).label_index.tolist()[::2] == [1, -1]
+    assert query.classify(query.scores(vectors)).label_index[1] >= 0
+    assert query.origin["answer_all"] is True
+    assert make_query(model, ["maize", "water"]).origin["answer_all"] is False
+    with pytest.raises(InputError, match="was given with answer_all"):
+        make_query(model, ["maize", "water"], answer_all=True, unknown_below=0.1)

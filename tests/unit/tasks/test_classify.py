@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,7 +9,8 @@ from hypothesis import strategies as st
 from scipy.special import softmax
 
 from timesenclip.errors import InputError
-from timesenclip.tasks.classify import classify, classify_embeddings, prior_corrected
+from timesenclip.model.checkpoint_config import Calibration
+from timesenclip.tasks.classify import classify, classify_embeddings, judge_phrase, prior_corrected
 from timesenclip.testing import random_series
 
 
@@ -97,3 +100,48 @@ def test_classify_from_python_and_its_table() -> None:
     always = classify(series, ["forest", "water"], unknown_below=1.1)
     assert not never.unknown.any()
     assert always.label == ["unknown"] * 6
+
+
+def test_a_phrase_alone_is_judged_beside_its_background() -> None:
+    series = random_series(12)
+    alone = classify(series, ["maize"])
+    assert alone.probabilities.shape == (12, 1)
+    assert ((alone.probabilities[:, 0] >= 0.5) == ~alone.unknown).all()
+    everything = classify(series, ["maize"], unknown_below=-1)
+    assert not everything.unknown.any()
+    assert np.array_equal(everything.probabilities, alone.probabilities)
+    against = classify(series, ["maize"], against=["glacier", "sea"])
+    assert (against.probabilities >= alone.probabilities - 1e-6).all()  # fewer competitors
+    assert np.array_equal(against.scores, alone.scores)
+
+
+def test_a_phrase_alone_knows_no_prior_correction_and_several_no_background() -> None:
+    series = random_series(3)
+    with pytest.raises(InputError, match="with one phrase there is none"):
+        classify(series, ["maize"], prior_correction=True)
+    with pytest.raises(InputError, match="compete with each other"):
+        classify(series, ["maize", "wheat"], against=["sea"])
+
+
+def test_unseen_rows_of_a_phrase_alone_have_no_prediction() -> None:
+    scores = np.array([[0.5, 0.1], [np.nan, np.nan]], dtype=np.float32)
+    answers = judge_phrase(scores, Calibration(temperature=0.04))
+    assert answers.scores.shape == answers.probabilities.shape == (2, 1)
+    assert answers.label_index.tolist() == [0, -1]
+    assert answers.seen.tolist() == [True, False]
+    assert np.isnan(answers.probabilities[1, 0])
+    assert np.isnan(answers.confidence[1])
+
+
+def test_all_that_was_seen_is_answered_where_asked_for() -> None:
+    series = random_series(6)
+    series = replace(series, valid=series.valid & (np.arange(6) > 0)[:, None])
+    usual = classify(series, ["forest", "water", "maize"], unknown_below=1)
+    assert usual.unknown.all()
+    every = classify(series, ["forest", "water", "maize"], answer_all=True)
+    assert every.unknown.tolist() == [True, *[False] * 5]
+    assert np.isfinite(every.confidence).tolist() == [False, *[True] * 5]
+    assert np.array_equal(every.label_index[1:], every.scores[1:].argmax(axis=1))
+    assert np.array_equal(every.probabilities[1:], usual.probabilities[1:])
+    with pytest.raises(InputError, match="with one phrase would give it to every point"):
+        classify(series, ["forest"], answer_all=True)

@@ -121,7 +121,7 @@ def test_bands_that_are_not_there_are_told_once_for_the_whole_table(
     table = tmp_path / "rgb.parquet"
     frame[[c for c in frame if not c.startswith("OPTICAL") or c[8:11] in ("B02", "B03", "B04")]].to_parquet(table)
     monkeypatch.setattr(point_tables, "_BATCH", 3)
-    with pytest.warns(DegradedInputWarning, match=r"no B05, .*: answers rest on 3 of 10 bands .*how-good") as said:
+    with pytest.warns(DegradedInputWarning, match=r"no B05, .*: 3 of 10 bands are there .*how-good") as said:
         summary = classify_table(table, NAMES, model=_any_bands(), out=tmp_path / "out.parquet")
     assert (summary.count, len(said)) == (7, 1)
     how = json.loads(pq.read_metadata(tmp_path / "out.parquet").metadata[b"timesenclip"])["input"]

@@ -6,7 +6,7 @@ import re
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from timesenclip.bands import BAND_NAMES, SCL_NAME, canonical_band
 from timesenclip.eo.cube.layers import Opened, check_numbers, place_layers
 from timesenclip.eo.rasters import open_raster
-from timesenclip.errors import BandError, DataNotFoundError, GridError, TimeError
+from timesenclip.errors import BandError, DataNotFoundError, DegradedInputWarning, GridError, TimeError
 from timesenclip.grid import Grid, Window
 from timesenclip.messages import list_some, shorten_error
 
@@ -28,13 +28,16 @@ _PARTS = re.compile(r"[_\-.\s]")
 
 _Source = tuple[Path, int]
 """A file and the number of a band in it, from 1."""
+_Table = dict[str, dict[np.datetime64, _Source]]
+"""Band -> date -> where it is."""
 
 
 @dataclass(frozen=True)
 class _Files:
     """One band, in the order of the dates."""
 
-    sources: tuple[_Source, ...]
+    sources: tuple[_Source | None, ...]
+    """None for dates that do not have the band."""
     grid: Grid
     crs: Any
     dtype: np.dtype[Any]
@@ -46,12 +49,17 @@ class _Files:
         return self.grid.shape
 
     @property
+    def first(self) -> Path:
+        """The file of the first date that has the band."""
+        return next(source for source in self.sources if source is not None)[0]
+
+    @property
     def chunk(self) -> tuple[int, int, int]:
         """One date: every date is a file of its own, and GDAL caches its blocks."""
         return 1, 1, 1
 
     def read(self, dates: NDArray[np.intp], window: Window) -> NDArray[Any]:
-        """Values of some dates in a window.
+        """Values of some dates in a window; 0 of those that do not have the band.
 
         Raises:
             GridError: the file of a date is on another grid than the first.
@@ -59,19 +67,21 @@ class _Files:
         """
         out = np.zeros((len(dates), *window.shape), dtype=self.dtype)
         for i, index in enumerate(dates):
-            path, number = self.sources[index]
+            source = self.sources[index]
+            if source is None:
+                continue
+            path, number = source
             with _opened(path) as file:
                 kind = np.dtype(file.dtypes[number - 1])
                 check_numbers(kind, f"'{path}'")
                 if kind.kind == "f" and self.dtype.kind != "f":
                     raise BandError(
-                        f"'{path}' holds {kind} values, '{self.sources[0][0].name}' {self.dtype}; write all dates in "
-                        "one type."
+                        f"'{path}' holds {kind} values, '{self.first.name}' {self.dtype}; write all dates in one type."
                     )
                 if not self.grid.matches(_read_grid(file, path)) or file.crs != self.crs:
                     raise GridError(
                         f"'{path}' is on another grid ({_read_grid(file, path)}, {file.crs}) than "
-                        f"'{self.sources[0][0].name}' ({self.grid}, {self.crs}); put all dates on one grid."
+                        f"'{self.first.name}' ({self.grid}, {self.crs}); put all dates on one grid."
                     )
                 out[i] = file.read(number, window=window.ranges)
         return out
@@ -83,26 +93,45 @@ def open_files(folder: Path, files: Sequence[Path]) -> Opened:
     if not table:
         raise BandError(f"{folder} has no file that names a band; expected names such as 2018-05-06_B04.tif.")
     dates = sorted(set().union(*table.values()))
-    for band in [name for name in (*BAND_NAMES, SCL_NAME) if name in table]:
-        gone = [str(date) for date in dates if date not in table[band]]
-        if gone:
-            raise BandError(
-                f"{folder}: {band} is missing for {list_some(gone, separator=', ')}; add it or leave them out."
-            )
+    _check_dates(folder, table, dates)
     found = {}
     for band, by_date in table.items():
-        stack = _first(tuple(by_date[date] for date in dates))
-        found[band] = (stack, stack.grid, stack.sources[0][0].name)
+        stack = _first(tuple(by_date.get(date) for date in dates))
+        found[band] = (stack, stack.grid, stack.first.name)
     layers, finest = place_layers(found, source_name=str(folder))
+    for band, (stack, _, _) in found.items():
+        absent = np.array([source is None for source in stack.sources])
+        if absent.any():
+            layers[band] = replace(layers[band], absent=absent)
     notes = {"ignored_files": unused} if unused else {}
-    first = next(iter(table.values()))
     places = tuple(sorted({path for by_date in table.values() for path, _ in by_date.values()}))
     crs = _common_crs(folder, found)
-    return Opened(layers, np.array(dates), finest, crs, notes, _baselines(first, dates), places)
+    return Opened(layers, np.array(dates), finest, crs, notes, _baselines(table, dates), places)
 
 
-def _sorted_out(folder: Path, files: Sequence[Path]) -> tuple[dict[str, dict[np.datetime64, _Source]], list[str]]:
-    table: dict[str, dict[np.datetime64, _Source]] = {}
+def _check_dates(folder: Path, table: _Table, dates: list[np.datetime64]) -> None:
+    """Warn of dates that lack what others have: a band, or SCL."""
+    gone = [str(date) for date in dates if date not in table.get(SCL_NAME, dates)]
+    if gone:
+        warnings.warn(
+            f"{folder}: {SCL_NAME} is missing for {list_some(gone, separator=', ')}; clouds cannot be told there, so "
+            "these dates are left out.",
+            DegradedInputWarning,
+            stacklevel=5,
+        )
+    bands = [name for name in BAND_NAMES if name in table]
+    lacking = {date: [band for band in bands if date not in table[band]] for date in dates}
+    texts = [f"{date} has no {', '.join(names)}" for date, names in lacking.items() if names]
+    if texts:
+        warnings.warn(
+            f"{folder}: {len(texts)} of {len(dates)} dates lack bands, which are missing there: {list_some(texts)}.",
+            DegradedInputWarning,
+            stacklevel=5,
+        )
+
+
+def _sorted_out(folder: Path, files: Sequence[Path]) -> tuple[_Table, list[str]]:
+    table: _Table = {}
     unused = []
     for file in files:
         bands = _find_bands(file)
@@ -147,14 +176,15 @@ def _parse_date(stem: str) -> np.datetime64 | None:
         return None
 
 
-def _baselines(by_date: dict[np.datetime64, _Source], dates: list[np.datetime64]) -> tuple[str, ...] | None:
+def _baselines(table: _Table, dates: list[np.datetime64]) -> tuple[str, ...] | None:
     """Processing baselines of the dates, where ESA's product names (`..._N0400_...`) are in the paths."""
-    found = [_BASELINE.search(str(by_date[date][0])) for date in dates]
+    paths = {date: path for by_date in table.values() for date, (path, _) in by_date.items()}
+    found = [_BASELINE.search(str(paths[date])) for date in dates]
     return tuple(f"{match[1]}.{match[2]}" for match in found if match) if all(found) else None
 
 
-def _first(sources: tuple[_Source, ...]) -> _Files:
-    path, number = sources[0]
+def _first(sources: tuple[_Source | None, ...]) -> _Files:
+    path, number = next(source for source in sources if source is not None)
     with _opened(path) as file:
         check_numbers(np.dtype(file.dtypes[number - 1]), f"'{path}'")
         nodata = file.nodatavals[number - 1]

@@ -57,6 +57,8 @@ class Layer:
     """Column of the cube's grid at which the stack begins; negative where it begins left of it."""
     order: NDArray[np.intp] | None = None
     """Puts the dates of the stack in order; None where they are."""
+    absent: NDArray[np.bool_] | None = None
+    """(T,) in the order of the stack: dates that have no such band; None: all dates have it."""
 
     def read(self, dates: NDArray[np.intp], box: Window) -> tuple[NDArray[Any], NDArray[np.bool_]]:
         """A window of the cube's grid: values (T, y, x), repeated to it (nearest), and where there is a value."""
@@ -77,6 +79,8 @@ class Layer:
         seen = np.ones(values.shape, dtype=np.bool_)
         if self.stack.nodata is not None:  # NaN is found when the values are converted
             seen &= values != self.stack.nodata
+        if self.absent is not None:
+            seen[self.absent[chosen]] = False
         pad = (
             (0, 0),
             (there.row - own.row, own.row_end - there.row_end),
@@ -92,6 +96,12 @@ class Layer:
             values = np.repeat(np.repeat(values, self.factor, axis=1), self.factor, axis=2)
         part = box.shifted(-self.row - own.row * self.factor, -self.column - own.column * self.factor)
         return values[:, *part.slices]
+
+    def lacking(self, dates: NDArray[np.intp]) -> NDArray[np.bool_]:
+        """(T,) whether each of some dates has no such band."""
+        if self.absent is None:
+            return np.zeros(len(dates), dtype=np.bool_)
+        return self.absent[dates if self.order is None else self.order[dates]]
 
     def reordered(self, order: NDArray[np.intp]) -> Layer:
         """The same layer with its dates in another order."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 
+from timesenclip.eo.band_presence import darkest
 from timesenclip.eo.period import Period
 from timesenclip.eo.pixel_checks import ENOUGH_TO_TELL, check_dark_level
 from timesenclip.series import Cube
@@ -46,7 +47,7 @@ class OffsetCheck:
             return
         with _LOCK:
             if self.is_due(period):
-                lowest = cube.reflectance.min(axis=1)  # (T, Y, X)
+                lowest = darkest(cube)  # (T, Y, X)
                 # A warning that is raised as an error is not remembered: the next attempt must fail as well.
                 self._warned = check_dark_level(
                     lowest, cube.valid, source_name=source_name, dates=cube.start, stacklevel=stacklevel + 1

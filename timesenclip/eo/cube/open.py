@@ -6,7 +6,8 @@
         ...
 
 Every source gives the same `Cube`: ten bands on the grid of the finest, 20 m bands repeated to it (nearest, which keeps
-the measured values), clouds masked by SCL where there is one, DN turned into reflectance.
+the measured values), clouds masked by SCL where there is one, DN turned into reflectance. Bands that a source or one of
+its dates does not have are missing in the `band_valid` of the cube; nothing is put in their place.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from timesenclip.bands import require_bands
+from timesenclip.eo.band_presence import require_any_band
 from timesenclip.eo.cube import geotiff as cube_geotiff
 from timesenclip.eo.cube import netcdf as cube_netcdf
 from timesenclip.eo.cube.files_read import check_regular
@@ -60,7 +61,7 @@ def open_cube(
 
     Raises:
         DataNotFoundError: nothing there, or a file that cannot be read (cut short, another format).
-        BandError: a band is missing or unknown.
+        BandError: none of the ten bands is there, or a band twice.
         GridError: no CRS, or grids that do not fit each other.
         TimeError: no dates, or a date twice. Unsorted dates are put in order, with a `DegradedInputWarning`.
         InputError: the offset cannot be decided.
@@ -71,7 +72,7 @@ def open_cube(
     if dilate_px < 0:
         raise InputError(f"dilate_px is {dilate_px}; expected 0 or more.")
     opened = _open(root)
-    require_bands(opened.layers, source_name=str(root))
+    require_any_band(opened.layers, source_name=str(root))
     order = _order_of_dates(opened.dates, str(root))
     baselines = opened.baselines if baseline is None else baseline
     offsets = offsets_for(provider, collection, baselines, count=len(order), given=offset_dn)

@@ -14,8 +14,9 @@ import numpy as np
 from affine import Affine
 from numpy.typing import NDArray
 
-from timesenclip.bands import BAND_NAMES, SCL_NAME
+from timesenclip.bands import BAND_NAMES, SCL_NAME, band_index
 from timesenclip.eo.area import DEFAULT_BLOCK, check_intervals, checked_window, composite_of_window, days_of_window
+from timesenclip.eo.band_presence import SeenBands, compact
 from timesenclip.eo.composite import DayStack, intervals_of_days
 from timesenclip.eo.cube.files_read import file_states
 from timesenclip.eo.cube.layers import Layer
@@ -49,7 +50,7 @@ class CubeSource:
     """An opened cube: its bands, dates and grid, without its pixels."""
 
     layers: dict[str, Layer]
-    """The ten bands, and SCL where there is one."""
+    """The bands that are there, at least one of the ten, and SCL where there is one."""
     dates: NDArray[np.datetime64]
     """(T,) datetime64[D], sorted."""
     shape: tuple[int, int]
@@ -161,6 +162,15 @@ class CubeSource:
         """Row and column of the middle."""
         return self.shape[0] // 2, self.shape[1] // 2
 
+    def bands_there(self, period: Period | str | int | None = None) -> tuple[str, ...]:
+        """Bands that some date of a period has.
+
+        Raises:
+            TimeError: the period has no date.
+        """
+        chosen = self._dates_in(as_period(period))
+        return tuple(name for name in self._bands if not self.layers[name].lacking(chosen).all())
+
     def expected_observations(self, period: Period | str | int | None = None) -> float:
         """Pixels of all dates of a period, before clouds are masked."""
         span = as_period(period)
@@ -205,17 +215,21 @@ class CubeSource:
         shape = len(edges) - 1, len(BAND_NAMES), *box.shape
         reflectance = np.zeros(shape, dtype=np.float32)  # (K, C, Y, X)
         observations = np.zeros((shape[0], *box.shape), dtype=np.uint16)
+        bands = np.ones(shape, dtype=np.bool_)
         for piece in parts:
             cube = composite_of_window(self, piece, stacks(piece), edges=edges, every=every, period=span)
             place = piece.shifted(-box.row, -box.column).slices
             reflectance[:, :, *place] = cube.reflectance
             assert cube.observations is not None  # composites count them
             observations[:, *place] = cube.observations
+            if cube.band_valid is not None:
+                bands[:, :, *place] = cube.band_valid
         return replace(
             cube,
             reflectance=reflectance,
             valid=observations > 0,
             observations=observations,
+            band_valid=compact(observations > 0, bands),
             transform=window_transform(self.transform, box),
         )
 
@@ -232,21 +246,24 @@ class CubeSource:
     def _stack(self, chosen: NDArray[np.intp], box: Window, *, masked: bool, as_dn: bool) -> DayStack:
         """The chosen days of a window, as digital numbers or as reflectance."""
         shape = len(chosen), len(BAND_NAMES), *box.shape
-        valid = self._clear(chosen, box) if masked else np.ones((shape[0], *box.shape), dtype=np.bool_)
         values: NDArray[Any] = np.zeros(shape, dtype=np.uint16 if as_dn else np.float32)  # (T, C, Y, X)
         offset = self._offsets(chosen)
-        for i, name in enumerate(BAND_NAMES):
+        bands = SeenBands(shape)
+        for name in self._bands:
+            i = band_index(name)
             raw, there = self.layers[name].read(chosen, box)  # (T, Y, X)
             if as_dn:
                 values[:, i], seen = clean_dn(raw, offset_dn=offset)
             else:
                 values[:, i], seen = usable_reflectance(raw, units=self._units, offset_dn=offset)
-            valid &= there & seen
+            bands.add(i, there & seen)
+        valid = bands.any() & self._clear(chosen, box) if masked else bands.any()
         if self._units == "reflectance":
             valid &= values.any(axis=1)  # float cubes without NaN mark "no data" by 0 in all ten bands
         if not as_dn:
-            values *= valid[:, None]
-        return DayStack(values, valid, self.dates[chosen])
+            seen_bands = bands.mask()
+            values *= valid[:, None] if seen_bands is None else valid[:, None] & seen_bands
+        return DayStack(values, valid, self.dates[chosen], bands.mask())
 
     def _dates_in(self, span: Period | None) -> NDArray[np.intp]:
         if span is None:
@@ -264,6 +281,23 @@ class CubeSource:
         return np.broadcast_to(np.asarray(self.offset_dn), self.dates.shape)[chosen][:, None, None]
 
     @cached_property
+    def _bands(self) -> tuple[str, ...]:
+        """The bands that are there, in the order of the C axis."""
+        return tuple(name for name in BAND_NAMES if name in self.layers)
+
+    @cached_property
+    def _gaps(self) -> dict[str, dict[str, list[str]]]:
+        """For the provenance: the dates that lack some of the bands, and which."""
+        every = np.arange(len(self.dates))
+        lacking = {name: self.layers[name].lacking(every) for name in self._bands}
+        found = {
+            str(date): [name for name in self._bands if lacking[name][i]]
+            for i, date in enumerate(self.dates)
+            if any(gone[i] for gone in lacking.values())
+        }
+        return {"dates_without": found} if found else {}
+
+    @cached_property
     def _looks_composited(self) -> bool:
         """Whether there is at most one image a month, as in cubes of composites, which are clear already."""
         return len(np.unique(self.dates.astype("datetime64[M]"))) == len(self.dates)
@@ -271,13 +305,13 @@ class CubeSource:
     @property
     def _whole_numbers(self) -> bool:
         """Whether every band is stored as uint16 digital numbers."""
-        return self._units == "dn" and all(self.layers[name].stack.dtype == np.uint16 for name in BAND_NAMES)
+        return self._units == "dn" and all(self.layers[name].stack.dtype == np.uint16 for name in self._bands)
 
     @cached_property
     def _units(self) -> Units:
         """Units by a sample: the first of five places that has any observation."""
         some = np.unique(np.linspace(0, len(self.dates) - 1, _UNITS_DATES).astype(int))
-        bands = [self.layers[name] for name in BAND_NAMES[:3]]
+        bands = [self.layers[name] for name in self._bands[:3]]
         sample = np.zeros(0, dtype=bands[0].stack.dtype)
         for box in self._sample_boxes(_UNITS_PX):
             parts = [values[there] for values, there in (layer.read(some, box) for layer in bands)]
@@ -294,11 +328,13 @@ class CubeSource:
         return layer.spread(clear_where_seen(values, seen, dilate_px=self.dilate_px), around, box).copy()
 
     def _provenance(self, *, masked: bool) -> dict[str, Any]:
-        coarse = [name for name in BAND_NAMES if self.layers[name].factor > 1]
+        coarse = [name for name in self._bands if self.layers[name].factor > 1]
         offset = self.offset_dn if isinstance(self.offset_dn, int) else list(self.offset_dn)
         return {
             "source": self.source_name,
             "dates": len(self.dates),
+            "bands": list(self._bands),
+            **self._gaps,
             "units": self._units,
             "offset_dn": offset,
             "mask": describe_mask(masked=masked, dilate_px=self.dilate_px),

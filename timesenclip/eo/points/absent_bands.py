@@ -30,7 +30,7 @@ def describe_absent_bands(seen: NDArray[np.bool_], provenance: Mapping[str, Any]
     if len(here) in (0, len(BAND_NAMES)):
         return ""
     absent = ", ".join(name for name in BAND_NAMES if name not in here)
-    text = f"no {absent}: answers rest on {len(here)} of {len(BAND_NAMES)} bands"
+    text = f"no {absent}: {len(here)} of {len(BAND_NAMES)} bands are there"
     columns = (provenance or {}).get("bands")
     if isinstance(columns, Mapping):
         taken = ", ".join(f"{band} from {columns[band]}" for band in here if band in columns)

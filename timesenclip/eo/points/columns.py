@@ -13,7 +13,7 @@ from timesenclip.bands import BAND_NAMES
 from timesenclip.eo.pixel_checks import detect_units, tell_collection_2
 from timesenclip.eo.radiometry import MISSING_DN, Units, usable_reflectance
 from timesenclip.eo.sensors import Sensor
-from timesenclip.errors import DegradedInputWarning, InputError
+from timesenclip.errors import DegradedInputWarning, InputError, UnitsError
 from timesenclip.messages import shorten_error
 
 if TYPE_CHECKING:
@@ -56,11 +56,16 @@ def calibrate(
         (N, T, C), None where in all of them; and the units found.
 
     Raises:
-        UnitsError: the declared units cannot be true.
+        UnitsError: the declared units cannot be true, or numbers of Landsat have an offset.
     """
     found = detect_units(raw, declared=units, source_name=source_name)
     if units == "auto" and found == "dn":
         found = tell_collection_2(raw, sensor=sensor, source_name=source_name)
+    if found == "landsat-c2" and offset_dn:
+        raise UnitsError(
+            f"{source_name}: offset_dn {offset_dn} was given, but the values are numbers of Landsat Collection 2, "
+            "which have no such offset; leave it out."
+        )
     reflectance, seen = usable_reflectance(raw, units=found, offset_dn=offset_dn, nodata=(MISSING_DN,))
     # Harmonised tables clip dark water to 0 in single bands; only a step of nothing but zeros is a missing one.
     valid: NDArray[np.bool_] = np.asarray((seen & (raw != 0)).any(axis=2))

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from timesenclip.bands import BAND_NAMES
 from timesenclip.eo.radiometry import OffsetDecision, decide_offset
 from timesenclip.eo.stac.item_checks import (
     footprint,
@@ -71,6 +72,11 @@ class Scene:
     def baseline_key(self) -> tuple[int, ...]:
         """Baseline that sorts; unknown is oldest."""
         return tuple(int(part) for part in self.baseline.split(".")) if self.baseline else (-1,)
+
+    @property
+    def lacks(self) -> tuple[str, ...]:
+        """Bands that it does not have."""
+        return tuple(name for name in BAND_NAMES if name not in self.assets)
 
     @property
     def may_hold_offset(self) -> bool:

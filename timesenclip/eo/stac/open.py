@@ -16,7 +16,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from timesenclip.bands import BAND_NAMES, SCL_NAME, require_bands
+from timesenclip.bands import BAND_NAMES, SCL_NAME
+from timesenclip.eo.band_presence import require_any_band
 from timesenclip.eo.masking import DILATE_PX
 from timesenclip.eo.period import Period, as_period
 from timesenclip.eo.stac.addresses import Origin, judge_address
@@ -82,7 +83,7 @@ def open_stac(
         InputError: an area, period, offset or option that cannot be used; an item names a file or host that its
             catalogue may not.
         DataNotFoundError: the catalogue does not answer, or has no scene (below the cloud limit).
-        BandError: no scene has all ten bands.
+        BandError: no scene has any of the ten bands.
         MissingExtraError: the `stac` extra is not installed.
     """
     _check(max_cloud, resampling, dilate_px, workers, retries)
@@ -111,8 +112,9 @@ def open_stac(
         origin=origin,
     )
     search = {"catalog": address, "collection": collection, "provider": whose.name, "max_cloud": max_cloud} | notes
-    whole = tuple(_judged(scene, origin) for scene in _whole(scenes, source_name, area))
-    return StacSource(area, span, whole, reader, source_name, workers, clip, whose.access, {"search": search})
+    usable = tuple(_judged(scene, origin) for scene in _usable(scenes, source_name, area))
+    about: dict[str, Any] = {"search": search} | _lacking(usable)
+    return StacSource(area, span, usable, reader, source_name, workers, clip, whose.access, about)
 
 
 def _address(catalog: str) -> str:
@@ -187,30 +189,55 @@ def _chosen(
     return clear, {"found": len(inside), "duplicates": dropped, "too_cloudy": len(once) - len(clear)}
 
 
-def _whole(scenes: list[Scene], source_name: str, area: Aoi) -> list[Scene]:
-    """Scenes that have every band, in the order in which they fill a day."""
-    needed = [*BAND_NAMES, *([SCL_NAME] if any(SCL_NAME in scene.assets for scene in scenes) else [])]
-    whole, lacking = [], []
+def _usable(scenes: list[Scene], source_name: str, area: Aoi) -> list[Scene]:
+    """Scenes that have a band, and SCL if any of them has it, in the order in which they fill a day.
+
+    Of a day, scenes that lack fewer bands go first, so that one without a band hides no other that has it.
+    """
+    kept: list[Scene] = []
+    without: list[str] = []
+    masked = any(SCL_NAME in scene.assets and len(scene.lacks) < len(BAND_NAMES) for scene in scenes)
     for scene in scenes:
-        missing = [band for band in needed if band not in scene.assets]
-        if missing:
-            lacking.append(f"{scene.id} has no {', '.join(missing)}")
+        gone = "known band" if len(scene.lacks) == len(BAND_NAMES) else SCL_NAME
+        if gone != SCL_NAME or (masked and SCL_NAME not in scene.assets):
+            without.append(f"{scene.id} has no {gone}")
         else:
-            whole.append(scene)
-    if not whole:
-        require_bands(scenes[0].assets, source_name=scenes[0].id)
-        raise DataNotFoundError(f"{source_name}: {lacking[0]}; no scene is complete.")
+            kept.append(scene)
+    if not kept:
+        require_any_band((), source_name=scenes[0].id)
+    if without:
+        _warn(f"{source_name}: {len(without)} of {len(scenes)} scenes are left out: {list_some(without)}.")
+    lacking = [f"{name} has no {', '.join(bands)}" for name, bands in _lacking(kept).get("scenes_without", {}).items()]
     if lacking:
         _warn(
-            f"{source_name}: {len(lacking)} of {len(scenes)} scenes lack bands and are left out: {list_some(lacking)}."
+            f"{source_name}: {len(lacking)} of {len(kept)} scenes lack bands, which are missing there: "
+            f"{list_some(lacking)}."
         )
-    assumed = [scene.id for scene in whole if scene.offset.assumed]
+    assumed = [scene.id for scene in kept if scene.offset.assumed]
     if assumed:
         _warn(
-            f"{source_name}: {len(assumed)} of {len(whole)} scenes say no processing baseline ({list_some(assumed)}); "
+            f"{source_name}: {len(assumed)} of {len(kept)} scenes say no processing baseline ({list_some(assumed)}); "
             "taken to be older than 04.00, without its offset of 1000 DN. Say the baseline or the offset."
         )
-    return sorted(whole, key=lambda scene: (scene.day, not _own_zone(scene, area), scene.tile, scene.sensed, scene.id))
+    return sorted(
+        kept,
+        key=lambda scene: (
+            scene.day,
+            len(scene.lacks),
+            not _own_zone(scene, area),
+            scene.tile,
+            scene.sensed,
+            scene.id,
+        ),
+    )
+
+
+def _lacking(scenes: Sequence[Scene]) -> dict[str, dict[str, list[str]]]:
+    """For the provenance: the scenes without bands that others have, and which."""
+    there = {name for scene in scenes for name in scene.assets}
+    found = {scene.id: [name for name in scene.lacks if name in there] for scene in scenes}
+    found = {name: bands for name, bands in found.items() if bands}
+    return {"scenes_without": found} if found else {}
 
 
 def _own_zone(scene: Scene, area: Aoi) -> bool:

@@ -83,9 +83,9 @@ class SceneWindow:
     """The pixels of one scene in a window of the area's grid."""
 
     reflectance: NDArray[np.float32]
-    """(C, y, x), 0 where not valid."""
+    """(C, y, x), 0 where not valid and in bands that the scene does not have."""
     valid: NDArray[np.bool_]
-    """(y, x): seen in all bands, and clear where clouds are masked."""
+    """(y, x): seen in all bands of the scene, and clear where clouds are masked."""
     lowest_dn: NDArray[np.float32]
     """(N,) DN of the darkest band of each valid pixel as in the files, to check the offset by."""
 
@@ -129,7 +129,7 @@ class SceneReader:
         """Read a window of a scene.
 
         Args:
-            scene: with all bands, and SCL where clouds are masked.
+            scene: with at least one band, and SCL where clouds are masked.
             box: window of the area's grid.
             mask: leave out what SCL calls cloud, shadow or defective.
 
@@ -154,6 +154,8 @@ class SceneReader:
         reflectance = np.zeros((len(BANDS), *valid.shape), dtype=np.float32)  # (C, y, x)
         lowest = np.full(valid.shape, np.inf, dtype=np.float32)
         for i, band in enumerate(BANDS):
+            if band.name not in scene.assets:
+                continue
             way: Resampling = self.resampling if band.resolution_m > _NATIVE_M else "nearest"
 
             def take(raster: Any, way: Resampling = way) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:

@@ -24,7 +24,7 @@ import numpy as np
 from affine import Affine
 from numpy.typing import NDArray
 
-from timesenclip.bands import BANDS, SCL_NAME
+from timesenclip.bands import BAND_NAMES, BANDS, SCL_NAME, band_index
 from timesenclip.eo.area import checked_window, composite_of_window, days_of_window
 from timesenclip.eo.composite import DayStack, intervals_of_days
 from timesenclip.eo.masking import describe_mask
@@ -174,6 +174,16 @@ class StacSource:
         self._warned.tell(report, self.source_name, access=self.access, failures=self.failures)
         return replace(cube, provenance={**self._provenance(report, masked=masked), **cube.provenance})
 
+    def bands_there(self, period: Period | str | int | None = None) -> tuple[str, ...]:
+        """Bands that some scene of a period has.
+
+        Raises:
+            TimeError: the period is not within the one that was searched for.
+        """
+        span = self._span(period)
+        there = [scene.assets for scene in self.scenes if span.start <= scene.day < span.end]
+        return tuple(name for name in BAND_NAMES if any(name in assets for assets in there))
+
     def expected_observations(self, period: Period | str | int | None = None) -> float:
         """Pixels of all scenes within the area, by their outlines: what there is to read, before clouds.
 
@@ -260,6 +270,7 @@ class StacSource:
         """Mosaics of some solar days; the first valid pixel wins."""
         valid = np.zeros((len(days), *box.shape), dtype=np.bool_)  # (T, Y, X)
         values = np.zeros((len(days), len(BANDS), *box.shape), dtype=np.float32)  # (T, C, Y, X)
+        bands: NDArray[np.bool_] | None = None
         inside = self._inside(box)
         if inside.any():
             place = {day: i for i, day in enumerate(days)}
@@ -274,7 +285,10 @@ class StacSource:
                     take = found.valid & inside & ~valid[i]
                     values[i][:, take] = found.reflectance[:, take]
                     valid[i] |= take
-        return DayStack(values, valid, days)
+                    if scene.lacks:
+                        bands = np.ones(values.shape, dtype=np.bool_) if bands is None else bands
+                        bands[i][np.ix_([band_index(name) for name in scene.lacks])] &= ~take
+        return DayStack(values, valid, days, bands)
 
     def _in_order(
         self, scenes: list[Scene], box: Window, masked: bool, pool: ThreadPoolExecutor
@@ -292,11 +306,13 @@ class StacSource:
 
     def _provenance(self, report: ReadingReport, *, masked: bool) -> dict[str, Any]:
         offsets = Counter((scene.offset.offset_dn, scene.offset.reason) for scene in self.scenes)
-        coarse = [band.name for band in BANDS if band.resolution_m > self.aoi.grid.dx]
+        there = self.bands_there()
+        coarse = [band.name for band in BANDS if band.resolution_m > self.aoi.grid.dx and band.name in there]
         return {
             "source": self.source_name,
             "area": {"name": self.aoi.name, "bounds": list(self.aoi.bounds), "clipped": self.clip},
             "dates": len(self.dates),
+            "bands": list(there),
             "units": "dn",
             "offsets": [{"offset_dn": dn, "why": why, "scenes": n} for (dn, why), n in sorted(offsets.items())],
             "mask": describe_mask(masked=masked, dilate_px=self.reader.dilate_px),

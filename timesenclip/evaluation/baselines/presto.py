@@ -32,6 +32,7 @@ from timesenclip.series import PixelSeries
 
 __all__ = [
     "GROUPS",
+    "HEADS",
     "INPUTS",
     "Presto",
     "PrestoEncoder",
@@ -62,14 +63,14 @@ _S2 = slice(2, 12)
 _NDVI = 16
 _TERRAIN = "SRTM"  # one token for the whole series, without month and position
 _LAND_COVERS = 9
-_HEADS = 8  # Source: config/default.json; the one size that no shape tells
+HEADS = 8  # Source: config/default.json; the one size that no shape tells
 
 
 class PrestoEncoder(nn.Module):
     """Masked months of band groups to one vector."""
 
     def __init__(
-        self, dim: int = 128, *, depth: int = 2, hidden: int = 512, heads: int = _HEADS, most_months: int = 24
+        self, dim: int = 128, *, depth: int = 2, hidden: int = 512, heads: int = HEADS, most_months: int = 24
     ) -> None:
         """Build it; all weights come from a file (`load_presto`).
 
@@ -151,6 +152,7 @@ class PrestoLayer(nn.Module):
         self.heads = heads
 
     def forward(self, x: Tensor, use: Tensor) -> Tensor:
+        """(B, L, D) of tokens (B, L, D), which attend to those where `use` (B, 1, 1, L) is true."""
         batch, length, dim = x.shape
         qkv = self.attn["qkv"](self.norm1(x)).view(batch, length, 3, self.heads, dim // self.heads)
         q, k, v = qkv.permute(2, 0, 3, 1, 4)  # (B, H, L, D / H) each
@@ -177,7 +179,7 @@ class Presto:
     """Tensors that are no part of the encoder, counted by the part that they belong to: `decoder`."""
 
 
-def load_presto(path: str | Path, *, heads: int = _HEADS) -> Presto:
+def load_presto(path: str | Path, *, heads: int = HEADS) -> Presto:
     """Read Presto's published weights; no pickled code runs.
 
     Args:
@@ -229,7 +231,7 @@ def presto_input(
 
     A step belongs to the calendar month of its middle: several steps of a month are averaged, a quarter stands in its
     second month and a year in July; months without a clear step are masked, and bands that no step of a month has.
-    Patches are averaged. Reflectance is DN / 10000 already, as Presto normalises it, and NDVI comes from these averages.
+    Patches are averaged. Reflectance is DN / 10000 already, as Presto normalises it; NDVI comes from these averages.
 
     Raises:
         TimeError: a series spans more months than Presto reads.

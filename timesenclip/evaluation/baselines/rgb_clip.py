@@ -138,8 +138,8 @@ def true_colour(series: PixelSeries, *, brightest: float = BRIGHTEST) -> list[Im
 
     bands = [band_index(name) for name in ("red", "green", "blue")]
     values = series.reflectance if series.reflectance.ndim == 5 else series.reflectance[..., None, None]
-    seen = series.valid if series.band_valid is None else series.bands_seen()[:, :, bands].all(axis=2)  # (N, T)
-    unseen = int((~seen.any(axis=1)).sum())
+    seen = np.asarray(np.all(series.bands_seen()[:, :, bands], axis=2))  # (N, T)
+    unseen = int((~np.asarray(np.any(seen, axis=1))).sum())
     if unseen:
         raise InputError(
             f"{unseen} of {len(series)} series were never seen clearly in red, green and blue; leave them out."

@@ -292,7 +292,7 @@ def _labelled(
             f"{'does' if unseen == 1 else 'do'} not count."
         )
     if series.band_valid is not None:
-        absent = describe_absent_bands(series.bands_seen()[keep].any(axis=(0, 1)), series.provenance)
+        absent = describe_absent_bands(np.any(series.bands_seen()[keep], axis=(0, 1)), series.provenance)
         notes += [f"The series have {absent}."] if absent else []
     names = [series.sample_id[i] for i in np.flatnonzero(keep)]
     counted = count_outlying([series.provenance, *series.provenance.get("joined", ())])

@@ -69,7 +69,8 @@ class ClassBlock:
         """Classify the pixels of a block by their scores.
 
         Args:
-            scores: (Y * X, K) cosines, row by row; NaN where a pixel was not seen, or not often enough.
+            scores: (Y * X, K) cosines as `Query.scores` gives them, row by row; NaN where a pixel was not seen, or not
+                often enough.
             query: the K classes and their calibration.
             clear: (Y, X) clear observations.
             colour: (Y, X, 3) true colour, as in the store.
@@ -80,7 +81,7 @@ class ClassBlock:
         shape = (clear.shape[0], clear.shape[1])
         with np.errstate(invalid="ignore"):
             predictions = query.classify(scores)
-        seen, sure, count = predictions.seen, predictions.confidence, scores.shape[1]
+        seen, sure, count = predictions.seen, predictions.confidence, predictions.scores.shape[1]
         label = predictions.label_index[seen] % (count + 1)  # -1, unknown, comes last
         filled = np.where(seen[:, None], predictions.scores, SCORE_NODATA).astype(np.float32) if keep_scores else None
         return cls(
@@ -150,6 +151,7 @@ class ClassBlock:
         pixels = concatenate([pixel.series for pixel in self.typical.values()]) if self.typical else None
         for name in _SERIES_ARRAYS:
             arrays[f"typical_{name}"] = np.zeros(0) if pixels is None else getattr(pixels, name)
+        arrays["typical_bands"] = np.zeros((0, 0, 0), dtype=np.bool_) if pixels is None else pixels.bands_seen()
         # Shared: a worker of a cluster that was given up may still be writing the same block.
         with atomic_file(path, shared=True) as file:
             np.savez(file, **arrays)
@@ -165,8 +167,11 @@ class ClassBlock:
             arrays: dict[str, Any] = dict(file)
         classes, counts = arrays.pop("typical_class"), arrays.pop("typical_count")
         series = {name: arrays.pop(f"typical_{name}") for name in _SERIES_ARRAYS}
+        bands = arrays.pop("typical_bands", None)  # blocks of earlier versions have all bands
         typical = {}
         if len(classes):
+            if bands is not None and not np.array_equal(bands.any(axis=2), bands.all(axis=2)):
+                series["band_valid"] = bands
             pixels = PixelSeries(sample_id=tuple(map(str, range(len(classes)))), **series)
             pixels = series_without_outliers(pixels, "keep")  # the block was judged when it was read
             rows = enumerate(zip(classes, counts, strict=True))

@@ -13,6 +13,7 @@ from timesenclip.mapping.output.result import Example
 from timesenclip.mapping.query import Query
 from timesenclip.model.checkpoint import Model
 from timesenclip.model.embed import embed
+from timesenclip.series import PixelSeries
 from timesenclip.tasks.explain import step_contribution
 
 __all__ = ["Examples"]
@@ -48,8 +49,6 @@ def _example(k: int, pixel: TypicalPixel, query: Query, model: Model) -> Example
     series = pixel.series
     predictions = query.classify(query.scores(embed(series, model=model, missing="nan")))
     parts = step_contribution(series, query.vectors, model=model, label_index=np.array([k]))[0]
-    red, nir = series.reflectance[0, :, band_index("red")], series.reflectance[0, :, band_index("nir")]
-    ndvi = (nir - red) / np.maximum(nir + red, 1e-6)
     return Example(
         name=query.taxonomy.names[k],
         colour=query.taxonomy.colours[k],
@@ -57,6 +56,19 @@ def _example(k: int, pixel: TypicalPixel, query: Query, model: Model) -> Example
         lon_deg=float(series.lon_deg[0]),
         lat_deg=float(series.lat_deg[0]),
         dates=tuple(map(str, series.start[0])),
-        ndvi=tuple(float(v) if ok else None for v, ok in zip(ndvi, series.valid[0], strict=True)),
+        ndvi=_ndvi(series),
         contribution=tuple(float(v) if np.isfinite(v) else None for v in parts),
     )
+
+
+def _ndvi(series: PixelSeries) -> tuple[float | None, ...]:
+    """NDVI of each step of the first series; None where a band is missing. B8A stands in for a B08 that is not there,
+    as in Landsat's NDVI: the difference is small, and nothing but the page's chart shows it.
+    """
+    bands = series.bands_seen()[0]  # (T, C)
+    narrow, wide = band_index("B8A"), band_index("B08")
+    red, nir = band_index("B04"), wide if bands[:, wide].any() else narrow
+    low, high = series.reflectance[0, :, red], series.reflectance[0, :, nir]
+    ndvi = (high - low) / np.maximum(high + low, 1e-6)
+    seen = bands[:, red] & bands[:, nir]
+    return tuple(float(v) if ok else None for v, ok in zip(ndvi, seen, strict=True))

@@ -10,6 +10,8 @@ from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING
 
+from timesenclip.bands import BAND_NAMES
+from timesenclip.eo.band_presence import describe_bands
 from timesenclip.files import json_text, write_text
 from timesenclip.mapping.output.picture import class_picture, confidence_picture, png_bytes, true_colour_picture
 
@@ -91,9 +93,11 @@ def _lead(result: MapResult) -> str:
     period = (source.get("composite") or {}).get("period") or source.get("year")
     when = f", {period}" if period else ""
     count = len(result.taxonomy)
+    bands = source.get("bands") or BAND_NAMES
+    lacking = "" if len(bands) == len(BAND_NAMES) else f" Bands {describe_bands(bands)}."
     return (
         f"{seen:,} pixels ({hectares:,.0f} ha{when}), asked with {count} phrase{'s' if count > 1 else ''}. "
-        f"Checkpoint {result.provenance['checkpoint']['name']}."
+        f"Checkpoint {result.provenance['checkpoint']['name']}.{lacking}"
     )
 
 

@@ -26,7 +26,7 @@ def ask_block(data: BlockData, query: Query, *, min_clear: int, keep_scores: boo
     """
     masked = (data.scale > 0) & (data.clear < min_clear)
     scale = np.where(masked, np.float32(0), data.scale).reshape(-1)
-    scores = score_rows(data.vectors.reshape(len(scale), -1), scale, query.vectors)  # (N, K)
+    scores = score_rows(data.vectors.reshape(len(scale), -1), scale, query.compared)  # (N, K)
     return ClassBlock.from_scores(
         scores, query, clear=data.clear, colour=data.colour, masked=int(masked.sum()), keep_scores=keep_scores
     )

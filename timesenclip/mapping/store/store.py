@@ -158,6 +158,12 @@ class EmbeddingStore:
             raise InputError(f"'{self.path}' does not say how it was made ('{_STATUS}'); embed the area again.")
         return dict(found)
 
+    @property
+    def bands(self) -> tuple[str, ...]:
+        """Bands that the store was made of, as its provenance says; empty in early stores, which do not say it."""
+        found = (self.status.get("provenance") or {}).get("input", {}).get("bands")
+        return tuple(map(str, found)) if isinstance(found, list) else ()
+
     def require_complete(self) -> None:
         """Refuse a store with missing blocks, or with arrays that are not those of a store.
 

@@ -7,13 +7,13 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from timesenclip.bands import band_index
+from timesenclip.eo.outliers import series_without_outliers
 from timesenclip.series import PixelSeries
 from timesenclip.train.field_notes.notes import ClassList, kinds_of_place
 from timesenclip.train.field_notes.real_sets import RealSet
 from timesenclip.train.field_notes.teacher import CLASSES, PLACES, Lessons, Teacher, balanced
 
-__all__ = ["GROUP_OF_CLASS", "kinds_of_classes", "restricted", "teach_real", "teach_simulated", "without_cloudy_steps"]
+__all__ = ["GROUP_OF_CLASS", "kinds_of_classes", "restricted", "teach_real", "teach_simulated", "with_votes"]
 
 GROUP_OF_CLASS: tuple[str, ...] = (
     "water",
@@ -28,36 +28,21 @@ GROUP_OF_CLASS: tuple[str, ...] = (
 )
 """Everyday group of each of the teacher's classes: its notes are those of the kind `any <group>`."""
 
-_CLOUD_BLUE, _CLOUD_RATIO, _FEWEST = 0.15, 2.0, 3
 _RARE = ("Flooded vegetation", "Snow and ice")  # too rare in the real sets for their prior to be known
-
-
-def without_cloudy_steps(series: PixelSeries) -> PixelSeries:
-    """The series without steps that look cloudy, where at least three are left.
-
-    Cloudy: blue above 0.15 and above twice the median of the series.
-    """
-    seen = series.bands_seen()[..., band_index("B02")]
-    blue = np.where(seen, series.reflectance[..., band_index("B02")], np.nan)
-    with np.errstate(invalid="ignore"):
-        usual = np.ma.median(np.ma.masked_invalid(blue), axis=1, keepdims=True).filled(np.nan)  # (N, 1)
-        cloudy = (blue > _CLOUD_BLUE) & (blue > _CLOUD_RATIO * usual)
-    clear = series.valid & ~cloudy
-    enough = clear.sum(axis=1, keepdims=True) >= _FEWEST
-    return replace(series, valid=np.where(enough, clear, series.valid))
 
 
 def teach_real(teacher: Teacher, sets: list[RealSet], *, balance: float) -> list[Lessons]:
     """What the teacher says about the places of real sets, with its class priors taken out.
 
-    The prior of a class is its geometric mean over all sets, each set counting the same.
+    It is asked without outlying steps. The prior of a class is its geometric mean over all sets, each set counting the
+    same.
 
     Args:
         teacher: the teacher.
         sets: real sets.
         balance: how far priors are taken out, as `balanced`.
     """
-    lessons = [teacher.teach(without_cloudy_steps(real.series)) for real in sets]
+    lessons = [teacher.teach(series_without_outliers(real.series)) for real in sets]
     logs = np.stack([np.log(np.maximum(told.probabilities, 1e-6)).mean(axis=0) for told in lessons]).mean(axis=0)
     rare = np.isin(CLASSES, _RARE)
     logs[rare] = logs[~rare].mean()
@@ -67,6 +52,17 @@ def teach_real(teacher: Teacher, sets: list[RealSet], *, balance: float) -> list
 def teach_simulated(teacher: Teacher, series: PixelSeries, *, rng: np.random.Generator) -> Lessons:
     """What the teacher says about simulated places, asked at one of its places, drawn for this call."""
     return teacher.teach(series, places=(PLACES[int(rng.integers(len(PLACES)))],))
+
+
+def with_votes(probabilities: NDArray[np.float32], votes: NDArray[np.float32] | None) -> NDArray[np.float32]:
+    """The teacher's probabilities times Dynamic World's votes (N, 9), scaled to one; a class without votes keeps 5 %.
+
+    Neither is right alone: the votes are of single images, some of them cloudy.
+    """
+    if votes is None:
+        return probabilities
+    joint = probabilities * (votes + 0.05)
+    return np.asarray(joint / joint.sum(axis=1, keepdims=True), dtype=np.float32)
 
 
 def kinds_of_classes() -> NDArray[np.float32]:

@@ -23,7 +23,7 @@ from timesenclip.ground.taxonomy import load_taxonomy
 from timesenclip.ground.tower import GroundTower
 from timesenclip.simulate.covers import cover_names
 
-__all__ = ["NOTE_TAXONOMIES", "ClassList", "FieldNotes", "everyday_group", "kinds_of_place"]
+__all__ = ["NOTE_TAXONOMIES", "ClassList", "FieldNotes", "alike_kinds", "everyday_group", "kinds_of_place"]
 
 Array = NDArray[np.float32]
 
@@ -76,6 +76,15 @@ def everyday_group(kind: str) -> str:
     return kind.removeprefix("any ") if kind.startswith("any ") else str(_table()["covers"][kind]["group"])
 
 
+def alike_kinds() -> NDArray[np.bool_]:
+    """(kinds, kinds) whether the notes of one kind may be true of the other: `any woodland` and every forest."""
+    kinds = kinds_of_place()
+    group = np.array([everyday_group(kind) for kind in kinds])
+    broad = np.array([kind.startswith("any ") for kind in kinds])
+    same_group = group[:, None] == group[None, :]
+    return np.asarray((same_group & (broad[:, None] | broad[None, :])) | np.eye(len(kinds), dtype=np.bool_))
+
+
 class FieldNotes:
     """All notes of all kinds of places, embedded once by a tower.
 
@@ -88,6 +97,7 @@ class FieldNotes:
         self.kinds = kinds_of_place()
         self._tower = tower
         table = _table()
+        self.everyday_groups = tuple(table["everyday"])
         self._plain = {group: tower.encode_text(words) for group, words in table["everyday"].items()}
         self._exact = {kind: tower.encode_text(self._words(kind)) for kind in self.kinds}
         self._climates: dict[tuple[str, str], Array] = {}

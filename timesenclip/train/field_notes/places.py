@@ -20,7 +20,7 @@ from timesenclip.train.field_notes.teacher import Lessons
 from timesenclip.train.learner import FEATURES
 from timesenclip.train.recipe import WorldConfig
 
-__all__ = ["GROUP_SHARES", "Places", "cover_shares", "exact_mixture", "simulated_places"]
+__all__ = ["GROUP_SHARES", "Places", "cover_shares", "exact_mixture", "group_weights", "simulated_places"]
 
 GROUP_SHARES: dict[str, float] = {
     "crops": 0.17,
@@ -36,6 +36,9 @@ GROUP_SHARES: dict[str, float] = {
 }
 """How often each everyday group is drawn, relative to the others, so that a group with many covers is not
 drawn more often."""
+
+
+_FEW = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +164,26 @@ def cover_shares() -> NDArray[np.float64]:
         members = groups == group
         shares[members] = share * weights[members] / weights[members].sum()
     return np.asarray(shares / shares.sum())
+
+
+def group_weights(mixture: Tensor, weights: Tensor) -> Tensor:
+    """Weights (N,) by which places are drawn, so that everyday groups are drawn by their `GROUP_SHARES`.
+
+    A group of few places is drawn less: its share is multiplied by n / (n + 200) for n places.
+
+    Args:
+        mixture: (N, kinds) of the places.
+        weights: (N,) weights within groups.
+    """
+    kinds = kinds_of_place()
+    of_kind = torch.zeros(len(kinds), len(GROUP_SHARES))
+    for row, kind in enumerate(kinds):
+        of_kind[row, list(GROUP_SHARES).index(everyday_group(kind))] = 1.0
+    groups = mixture @ of_kind  # (N, groups)
+    count = groups.sum(dim=0)
+    share = torch.tensor(list(GROUP_SHARES.values())) * count / (count + _FEW)
+    mass = (groups * weights[:, None]).sum(dim=0).clamp(min=1e-9)
+    return weights * (groups @ (share / mass))
 
 
 def exact_mixture(kinds: Sequence[str]) -> NDArray[np.float32]:

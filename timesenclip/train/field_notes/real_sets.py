@@ -6,7 +6,7 @@ The sets are small public samples (all MIT); none is part of the package. A fold
     rondonia-2018/, roraima-2018/                Sentinel-2 of Brazil, 16 days; forest, pasture, natural non-forest
     landsat/amazonia_tc_*, pantanal_*            Landsat 8 of Brazil, six bands; labels of MapBiomas
     korea-parcels/                               Sentinel-2 of Korean parcels; greenhouses, orchards, vegetables
-    dynamic-world-points/                        L1C of the United States, without labels that can be relied on
+    dynamic-world-points/                        L1C of the United States; Dynamic World's own classes, often wrong
 
 What a label says about a place is a mixture of kinds of place (`kinds_of_place`): one where the label is exact, several
 where it is broad. Where it says nothing that can be seen the place has none, and a teacher is asked instead.
@@ -134,6 +134,8 @@ class RealSet:
     """(N,) label as the set has it; empty where it has none."""
     mixture: NDArray[np.float32]
     """(N, kinds) what the label says, rows sum to one, or to zero where it says nothing that can be seen."""
+    votes: NDArray[np.float32] | None = None
+    """(N, 9) share of the steps that Dynamic World itself gave each class, where the set tells; never exact."""
 
     def __len__(self) -> int:
         """Number of series, N."""
@@ -142,7 +144,8 @@ class RealSet:
     def take(self, index: NDArray[np.integer]) -> RealSet:
         """The places at `index`."""
         labels = tuple(self.label[i] for i in index)
-        return replace(self, series=self.series.take(index), label=labels, mixture=self.mixture[index])
+        votes = None if self.votes is None else self.votes[index]
+        return replace(self, series=self.series.take(index), label=labels, mixture=self.mixture[index], votes=votes)
 
     def labelled(self) -> RealSet:
         """The places whose label says something that can be seen."""
@@ -157,7 +160,6 @@ class _Spec:
     labels: Callable[[Path, Path], list[str]]
     kinds: Mapping[str, str | Mixture]
     period: str | None = None
-    sensor: str = "auto"
 
 
 def read_real_sets(folder: str | Path, *, leave_out: tuple[str, ...] = (), only: tuple[str, ...] = ()) -> list[RealSet]:
@@ -191,7 +193,7 @@ def read_real_sets(folder: str | Path, *, leave_out: tuple[str, ...] = (), only:
 
 def _read(root: Path, spec: _Spec) -> RealSet:
     table = root / spec.file
-    series = read_points(table, period=spec.period)
+    series = read_points(table, period=spec.period, outliers="keep")  # encoders are to bear clouds
     labels = spec.labels(root, table)
     seen = series.valid.any(axis=1) & ~np.isin([label.lower() for label in labels], _UNSEEN)
     index = np.flatnonzero(seen)
@@ -229,6 +231,7 @@ def _worldcereal(root: Path, table: Path) -> list[str]:
 
 
 _WORLDCEREAL = _CROPS | _COVERS
+_WET_YEAR = "2018-07..2019-06"
 _SPECS: tuple[_Spec, ...] = (
     *(
         _Spec(region, f"WorldCereal, {where}", f"worldcereal/{file}", _worldcereal, _WORLDCEREAL)
@@ -245,7 +248,7 @@ _SPECS: tuple[_Spec, ...] = (
         "rondonia-2018/amazonia_2018.parquet",
         _column("label"),
         _BRAZIL,
-        "2018-07..2019-06",
+        _WET_YEAR,
     ),
     _Spec(
         "roraima", "Roraima 2018", "roraima-2018/roraima_2018.parquet", _column("label"), _BRAZIL, "2018-07..2019-06"
@@ -270,7 +273,7 @@ def _dynamic_world(folder: Path, name: str) -> RealSet:
     start = np.datetime64("2019-01", "M") + month[:, :1] + np.arange(values.shape[1])  # (N, T)
     series = PixelSeries(
         reflectance=np.where(seen, np.clip(values, 0, 1.5), 0).astype(np.float32),
-        valid=seen.any(axis=2),
+        valid=np.asarray(np.any(seen, axis=2)),
         start=start.astype("datetime64[D]"),
         end=(start + 1).astype("datetime64[D]"),
         sample_id=tuple(f"{name}-{i}" for i in range(len(values))),
@@ -279,7 +282,8 @@ def _dynamic_world(folder: Path, name: str) -> RealSet:
         provenance={"source": f"{name}, L1C"},
         band_valid=seen,
     )
-    series = series.take(np.flatnonzero(series.valid.any(axis=1)))
-    labels = ("",) * len(series)
+    kept = np.flatnonzero(series.valid.any(axis=1))
+    votes = np.eye(10, dtype=np.float32)[load("dynamic_world").astype(np.int64)].mean(axis=1)[:, :9]  # (N, 9)
     nothing = np.zeros((len(series), len(kinds_of_place())), dtype=np.float32)
-    return RealSet("united-states", f"United States, {name.replace('_', ' ')} (L1C)", series, labels, nothing)
+    title = f"United States, {name.replace('_', ' ')} (L1C)"
+    return RealSet("united-states", title, series, ("",) * len(series), nothing, votes).take(kept)

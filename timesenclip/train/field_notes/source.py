@@ -1,8 +1,8 @@
 """The `Source` of recipes for field notes: simulated and real places with notes, as batches for the trainer.
 
-NumPy's generator simulates places and draws notes and phrases, torch's draws places and augmentation, torch's global one
-the weights and dropout. Their states are part of a run's state, so that a resumed run ends with the weights of one that
-was not interrupted.
+NumPy's generator simulates places and draws notes and phrases, torch's draws places and augmentation, torch's global
+one the weights and dropout. Their states are part of a run's state, so that a resumed run ends with the weights of one
+that was not interrupted.
 """
 
 from __future__ import annotations
@@ -28,9 +28,16 @@ from timesenclip.model.encoder import PRESETS, EncoderConfig, SeriesEncoder
 from timesenclip.train.batches import Batch, Lessons, Question, draw_seed
 from timesenclip.train.field_notes.augmentation import places_augmentation
 from timesenclip.train.field_notes.calibrate import calibrate_and_measure
-from timesenclip.train.field_notes.lessons import kinds_of_classes, restricted, teach_real, teach_simulated
-from timesenclip.train.field_notes.notes import ClassList, FieldNotes
-from timesenclip.train.field_notes.places import Places, exact_mixture, simulated_places
+from timesenclip.train.field_notes.lessons import (
+    GROUP_OF_CLASS,
+    kinds_of_classes,
+    restricted,
+    teach_real,
+    teach_simulated,
+    with_votes,
+)
+from timesenclip.train.field_notes.notes import ClassList, FieldNotes, alike_kinds
+from timesenclip.train.field_notes.places import Places, exact_mixture, group_weights, simulated_places
 from timesenclip.train.field_notes.real_sets import RealSet, read_real_sets
 from timesenclip.train.field_notes.teacher import load_teacher
 from timesenclip.train.recipe import FieldNotesRecipe, recipe_digest
@@ -62,6 +69,9 @@ class FieldNotesSource:
         self._tower = load_tower(recipe.tower)
         self._notes = FieldNotes(self._tower)
         self._truth = [torch.from_numpy(listed.true) for listed in self._notes.class_lists]
+        everyday = self._notes.everyday_groups
+        self._everyday_rows = torch.tensor([everyday.index(group) for group in GROUP_OF_CLASS])
+        self._alike = torch.from_numpy(alike_kinds())
         self.architecture = _architecture(recipe, self._tower.dim)
         self._augmentation = places_augmentation(recipe.normalisation, band_dropout=recipe.world.band_dropout)
         self.weights_seed, self.steps = recipe.seed, recipe.steps
@@ -98,7 +108,10 @@ class FieldNotesSource:
         self._real_count = round(self.recipe.batch_size * world.real_share)
 
     def _real_places(self, sets: list[RealSet]) -> tuple[Places, Tensor]:
-        """The real places, and how often each is drawn: rare kinds of a set more often than their share."""
+        """The real places, and the weight by which each is drawn.
+
+        Rare kinds of a set are drawn more often than their share; half of the places are drawn by groups.
+        """
         taught = None
         if self._teacher is not None:
             taught = teach_real(self._teacher, sets, balance=self.recipe.world.teacher_balance)
@@ -106,7 +119,8 @@ class FieldNotesSource:
         for number, real in enumerate(sets):
             mixture, likely = real.mixture, None
             if taught is not None:
-                likely = restricted(taught[number].probabilities, mixture, self._dynamic_world)
+                probabilities = with_votes(taught[number].probabilities, real.votes)
+                likely = restricted(probabilities, mixture, self._dynamic_world)
                 unlabelled = mixture.sum(axis=1, keepdims=True) == 0
                 mixture = np.where(unlabelled, likely @ kinds_of_classes(), mixture)
             made = Places.of(
@@ -119,8 +133,12 @@ class FieldNotesSource:
                 likely=likely,
             )
             places.append(made)
-            weights.append(torch.bincount(made.mixture.argmax(dim=1))[made.mixture.argmax(dim=1)].float().rsqrt())
-        return functools.reduce(operator.add, places), torch.cat(weights)
+            first = made.mixture.argmax(dim=1)
+            weights.append(torch.bincount(first)[first].float().rsqrt())
+        joined = functools.reduce(operator.add, places)
+        within = torch.cat(weights)
+        even = group_weights(joined.mixture, within)
+        return joined, even / even.sum() + within / within.sum()
 
     def stream(self, first: int) -> Iterator[Batch]:
         """Yield this process's share of the batches from number `first` on."""
@@ -152,13 +170,19 @@ class FieldNotesSource:
             questions=questions,
             bands=None if given.bands is None else given.bands[rows],
             lessons=self._lessons(places, rows, questions),
+            alike=self._alike,
         )
 
     def _lessons(self, places: Places, rows: slice, questions: tuple[Question, ...]) -> Lessons | None:
-        """What the teacher says; its classes have the vectors that were drawn for the class list of that name."""
+        """What the teacher says; half of the time its classes have the vectors that were drawn for the class list of
+        their name, half of the time those of plain words.
+        """
         if self._teacher is None:
             return None
-        vectors = questions[self._notes.class_lists.index(self._dynamic_world)].vectors
+        if self._rng.random() < 0.5:
+            vectors = questions[self._notes.class_lists.index(self._dynamic_world)].vectors
+        else:
+            vectors = questions[0].vectors[self._everyday_rows]
         return Lessons(vectors, places.likely[rows], places.features[rows])
 
     def _simulate(self, rng: np.random.Generator) -> Places:
@@ -279,8 +303,8 @@ def _architecture(recipe: FieldNotesRecipe, dim: int) -> EncoderConfig:
     architecture = PRESETS[recipe.encoder].changed(fixed | recipe.encoder_options)
     if recipe.world.band_dropout and not architecture.band_mask:
         raise InputError(
-            f"world.band_dropout is {recipe.world.band_dropout}, but the encoder is not told which bands are there; set "
-            "encoder_options.band_mask to true, or band_dropout to 0."
+            f"world.band_dropout is {recipe.world.band_dropout}, but the encoder is not told which bands are there; "
+            "set encoder_options.band_mask to true, or band_dropout to 0."
         )
     return architecture
 

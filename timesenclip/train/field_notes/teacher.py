@@ -1,11 +1,11 @@
 """Presto as a teacher: how likely each Dynamic World class is at a place, and features of the place.
 
-Presto was pre-trained on pixel years of the whole Earth; what it had to fill in included the Dynamic World class of each
-month. Its decoder therefore says, with no label of ours, what a series looks like. It is asked while training only;
-nothing of its file is written anywhere.
+Presto was pre-trained on pixel years of the whole Earth; what it had to fill in included the Dynamic World class of
+each month. Its decoder therefore says, with no label of ours, what a series looks like. It is asked while training
+only; nothing of its file is written anywhere.
 
 Presto also reads where on Earth a place is, and takes that for more than it should: in the tropics it calls dry fields
-water. It is therefore asked at several temperate places on land, and never at the true one, and its answers are averaged.
+water. It is therefore asked at several temperate places on land, never at the true one, and its answers are averaged.
 
 Source: nasaharvest/presto, presto/presto.py (Decoder), MIT; arXiv 2304.14065. Written from its description, with the
 parameter names of the published file. The encoder is `timesenclip.evaluation.baselines.presto`.
@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from timesenclip.errors import CheckpointError
 from timesenclip.evaluation.baselines.presto import (
     GROUPS,
+    HEADS,
     PrestoEncoder,
     PrestoLayer,
     load_presto,
@@ -167,7 +168,7 @@ def load_teacher(path: str | Path) -> Teacher:
     tensors = read_tensors(path)
     state = {key.removeprefix("decoder."): value.float() for key, value in tensors.items() if "decoder." in key[:8]}
     state = {key: value for key, value in state.items() if not key.startswith("eo_decoder_pred.")}
-    dim, heads = encoder.norm.normalized_shape[0], encoder.blocks[0].heads
+    dim, heads = encoder.norm.normalized_shape[0], HEADS
     depth = len({key.split(".")[1] for key in state if key.startswith("decoder_blocks.")})
     hidden, months = state.get("decoder_blocks.0.mlp.fc1.weight"), state.get("pos_embed")
     if hidden is None or months is None or months.ndim != 3:

@@ -5,11 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from timesenclip.bands import BAND_NAMES
+from timesenclip.bands import BAND_NAMES, BANDS, band_index
 from timesenclip.eo.cube.open import open_cube
 from timesenclip.errors import (
     BandError,
     DataNotFoundError,
+    DegradedInputWarning,
     GridError,
 )
 from timesenclip.testing import random_cube, write_geotiff_stack
@@ -32,13 +33,55 @@ def test_bad_geotiffs_are_named(tmp_path: Path) -> None:
     file.write_bytes(content[:60])
     with pytest.raises(DataNotFoundError, match=f"{file.name}.*cut short"):
         open_cube(folder).read()
-    file.unlink()
-    with pytest.raises(BandError, match="B04 is missing for 2021-01-27"):
-        open_cube(folder)
-    for left in folder.glob("*_B04.tif"):
+    for left in folder.glob("*_B*.tif"):
         left.unlink()
-    with pytest.raises(BandError, match="missing band B04"):
+    with pytest.raises(BandError, match="has no known band"):
         open_cube(folder)
+
+
+def test_a_band_that_a_date_does_not_have_is_missing_there_and_nowhere_else(tmp_path: Path) -> None:
+    folder = _tiffs(tmp_path)
+    whole = open_cube(folder, dilate_px=0).read(every=None)
+    for name in ("B04", "B11"):
+        (folder / f"2021-01-27_{name}.tif").unlink()
+    with pytest.warns(DegradedInputWarning, match="1 of 6 dates lack bands.*2021-01-27 has no B04, B11"):
+        source = open_cube(folder, dilate_px=0)
+    found = source.read(every=None)
+    expected = np.ones((6, 10), dtype=bool)
+    expected[1, [band_index("B04"), band_index("B11")]] = False
+    assert np.array_equal(found.valid, whole.valid)
+    assert found.band_valid is not None
+    for t, c in np.ndindex(6, 10):
+        assert (found.band_valid[t, c][found.valid[t]] == expected[t, c]).all()
+    assert np.array_equal(found.reflectance, whole.reflectance * expected[:, :, None, None])
+    assert source.bands_there() == BAND_NAMES
+    assert source.bands_there("2021-01-20..2021-01-30") == tuple(n for n in BAND_NAMES if n not in ("B04", "B11"))
+    assert found.provenance["dates_without"] == {"2021-01-27": ["B04", "B11"]}
+    assert source.identity != open_cube(_tiffs(tmp_path / "other")).identity
+
+
+def test_dates_may_have_nothing_in_common_but_their_grid(tmp_path: Path) -> None:
+    folder = _tiffs(tmp_path)
+    whole = open_cube(folder, dilate_px=0).read(every="year")
+    for i, date in enumerate(random_cube().start):  # 10 m on even dates, 20 m on odd ones
+        for band in BANDS:
+            if (band.resolution_m == 10) != (i % 2 == 0):
+                (folder / f"{date}_{band.name}.tif").unlink()
+    with pytest.warns(DegradedInputWarning, match="6 of 6 dates lack bands"):
+        found = open_cube(folder, dilate_px=0).read(every="year")
+    assert np.array_equal(found.valid, whole.valid)
+    assert found.observations is not None
+    assert np.array_equal(found.observations, whole.observations)
+    assert not np.array_equal(found.reflectance, whole.reflectance)
+
+
+def test_a_date_without_scl_is_left_out_where_others_have_it(tmp_path: Path) -> None:
+    folder = _tiffs(tmp_path)
+    (folder / "2021-01-27_SCL.tif").unlink()
+    with pytest.warns(DegradedInputWarning, match="SCL is missing for 2021-01-27; .* left out"):
+        source = open_cube(folder, dilate_px=0)
+    assert not source.read(every=None).valid[1].any()
+    assert source.read(every=None, mask=False).valid[1].any()
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,8 @@ from timesenclip.eo.cube.open import open_cube
 from timesenclip.errors import (
     GridError,
 )
-from timesenclip.testing import random_cube, write_netcdf_cube
+from timesenclip.grid import Window
+from timesenclip.testing import random_cube, write_geotiff_stack, write_netcdf_cube
 
 
 def _crop(folder: Path, name: str, **index: slice) -> None:
@@ -43,3 +45,15 @@ def test_coarse_bands_are_placed_by_coordinates(tmp_path: Path) -> None:
     _crop(part, "S2_10m.nc", x=slice(8, None))
     with pytest.raises(GridError, match="lies beside"):
         open_cube(part)
+
+
+def test_dates_that_do_not_have_a_band_are_not_seen(tmp_path: Path) -> None:
+    layer = open_cube(write_geotiff_stack(random_cube(cloudy=0), tmp_path / "cube")).layers["B04"]
+    part = replace(layer, absent=np.arange(6) == 2)
+    _, seen = part.read(np.arange(6), Window(0, 4, 0, 4))
+    assert seen.all(axis=(1, 2)).tolist() == [True, True, False, True, True, True]
+    turned = part.reordered(np.arange(6)[::-1])
+    _, seen = turned.read(np.arange(6), Window(0, 4, 0, 4))
+    assert seen.all(axis=(1, 2)).tolist() == [True, True, True, False, True, True]
+    assert turned.lacking(np.array([3, 2])).tolist() == [True, False]
+    assert not layer.lacking(np.arange(6)).any()

@@ -23,8 +23,8 @@ def test_the_bands_that_are_not_there_are_named_with_the_columns_of_the_others()
     columns = {"B02": "SR_B2", "B03": "SR_B3", "B04": "SR_B4"}
     text = describe_absent_bands(seen, {"sensor": "landsat", "bands": columns})
     assert text == (
-        "no B05, B06, B07, B08, B8A, B11, B12: answers rest on 3 of 10 bands (read as landsat: B02 from SR_B2, B03 "
-        "from SR_B3, B04 from SR_B4); docs/how-good.md tells the loss by bands"
+        "no B05, B06, B07, B08, B8A, B11, B12: 3 of 10 bands are there (read as landsat: B02 from SR_B2, B03 from "
+        "SR_B3, B04 from SR_B4); docs/how-good.md tells the loss by bands"
     )
     assert describe_absent_bands(seen) == text.replace(text[text.index(" (read") : text.index(";")], "")
     assert describe_absent_bands(np.ones(10, dtype=bool)) == describe_absent_bands(np.zeros(10, dtype=bool)) == ""
@@ -34,7 +34,7 @@ def test_they_are_told_once_for_all_pieces() -> None:
     absent = AbsentBands()
     for piece in (_of("rgb"), _of("landsat")):
         absent.add(piece)
-    with pytest.warns(DegradedInputWarning, match=r"t: no B05, B06, B07, B08: answers rest on 6 of 10") as said:
+    with pytest.warns(DegradedInputWarning, match=r"t: no B05, B06, B07, B08: 6 of 10 bands are there") as said:
         absent.tell("t")
     assert len(said) == 1
 

@@ -185,6 +185,11 @@ def test_landsat_collection_2_gives_the_same_reflectance_under_its_own_names(tmp
     assert (about["sensor"], about["units"], about["bands"]) == ("landsat", "landsat-c2", _LANDSAT)
 
 
+def test_an_offset_of_numbers_of_landsat_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UnitsError, match="offset_dn 1000 was given, but the values are numbers of Landsat"):
+        points_from_frame(_landsat_frame(tmp_path), offset_dn=1000)
+
+
 def test_bare_numbers_of_landsat_are_refused_until_the_sensor_is_said(tmp_path: Path) -> None:
     frame = _landsat_frame(tmp_path).rename(columns=lambda name: name.replace("SR_B", "B0"))
     path = tmp_path / "bare.parquet"

@@ -60,13 +60,36 @@ def test_scenes_are_sorted_by_day_and_the_own_zone_goes_first(tmp_path: Path) ->
     assert open_stac(BOX, 2023, catalog=path, offset_dn=0).identity != source.identity
 
 
-def test_scenes_without_a_band_are_left_out_and_named(tmp_path: Path) -> None:
+def test_scenes_without_a_band_that_others_have_are_kept_and_named(tmp_path: Path) -> None:
     path = catalog(tmp_path, item("whole"), item("part", without="B11", datetime="2023-06-11T10:50:00Z"))
-    with pytest.warns(DegradedInputWarning, match="1 of 2 scenes lack bands and are left out: part has no B11"):
+    with pytest.warns(DegradedInputWarning, match="1 of 2 scenes lack bands, .*missing there: part has no B11"):
+        source = open_stac(BOX, 2023, catalog=path)
+    assert [scene.id for scene in source.scenes] == ["whole", "part"]
+    assert source.notes["scenes_without"] == {"part": ["B11"]}
+    assert source.bands_there() == BAND_NAMES
+    assert source.bands_there("2023-06-10..2023-06-30") == tuple(name for name in BAND_NAMES if name != "B11")
+    alone = open_stac(
+        BOX, 2023, catalog=catalog(tmp_path, item("part", without="B11"))
+    )  # nothing is said: no band of it
+    assert "B11" not in alone.bands_there()
+
+
+def test_of_a_day_scenes_that_lack_fewer_bands_go_first(tmp_path: Path) -> None:
+    path = catalog(tmp_path, item("a", without="B11"), item("b", **{"s2:mgrs_tile": "30UYB"}))
+    with pytest.warns(DegradedInputWarning, match="a has no B11"):
+        source = open_stac(BOX, 2023, catalog=path)
+    assert [scene.id for scene in source.scenes] == ["b", "a"]
+
+
+def test_scenes_without_scl_or_any_band_are_left_out_and_named(tmp_path: Path) -> None:
+    bare = item("bare", datetime="2023-06-11T10:50:00Z")
+    bare["assets"] = {SCL_NAME: bare["assets"][SCL_NAME]}
+    path = catalog(tmp_path, item("whole"), item("cloudy", without=SCL_NAME, datetime="2023-07-11T10:50:00Z"), bare)
+    with pytest.warns(DegradedInputWarning, match="2 of 3 scenes are left out: bare has no known band; cloudy has no"):
         source = open_stac(BOX, 2023, catalog=path)
     assert [scene.id for scene in source.scenes] == ["whole"]
-    with pytest.raises(BandError, match="missing band B11"):
-        open_stac(BOX, 2023, catalog=catalog(tmp_path, item("part", without="B11")))
+    with pytest.raises(BandError, match="bare has no known band; expected at least one of B02"):
+        open_stac(BOX, 2023, catalog=catalog(tmp_path, bare))
 
 
 def test_an_old_scene_without_a_baseline_is_said(tmp_path: Path) -> None:

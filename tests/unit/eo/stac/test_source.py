@@ -124,3 +124,47 @@ def test_without_scl_it_is_said_once_that_clouds_stay(source: StacSource) -> Non
     assert len(said) == 1
     assert all(cube.provenance["mask"] == "none" for cube in cubes)
     source.read(mask=False)
+
+
+def test_scenes_that_lack_bands_keep_those_they_have(source: StacSource) -> None:
+    whole = source.read(every=None)
+    days = ["2023-05-03", "2023-05-20", "2023-06-08"]
+    lacking = {"a": ("B11", "B12"), "b": ("B05",), "c": ("B05", "B02")}
+    parts = [
+        replace(scene, assets={k: v for k, v in scene.assets.items() if k not in lacking.get(scene.id, ())})
+        for scene in source.scenes
+    ]
+    assert [scene.lacks for scene in parts] == [("B11", "B12"), ("B05",), ("B02", "B05"), ()]
+    partial = replace(source, scenes=tuple(parts))
+    found = partial.read(every=None)
+    assert found.band_valid is not None
+    assert np.array_equal(found.valid, whole.valid)
+    assert found.start.astype(str).tolist() == days
+    expected = np.ones((3, 10), dtype=bool)
+    expected[0, [8, 9]] = expected[1, 3] = False
+    for t, c in np.ndindex(3, 10):  # the scene of the second day that lacks one band fills the day first
+        assert (found.band_valid[t, c][whole.valid[t]] == expected[t, c]).all()
+    assert not found.reflectance[~(found.valid[:, None] & found.band_valid)].any()
+    assert np.array_equal(found.reflectance[2], whole.reflectance[2])
+    assert partial.read().band_valid is None  # May has every band on one of its days
+    alone = partial.read(every="dekad", period="2023-05")
+    assert alone.band_valid is not None
+    assert not alone.band_valid[0, 8][alone.valid[0]].any()
+    assert alone.band_valid[1, 8][alone.valid[1]].all()
+    assert partial.bands_there() == source.bands_there()
+    assert "B11" not in partial.bands_there("2023-05-01..2023-05-10")
+
+
+def test_scenes_of_a_sensor_without_some_bands(source: StacSource) -> None:
+    names = ("B02", "B03", "B04", "SCL")
+    rgb = [replace(scene, assets={name: scene.assets[name] for name in names}) for scene in source.scenes]
+    few = replace(source, scenes=tuple(rgb))
+    whole, found = source.read(), few.read()
+    assert few.bands_there() == ("B02", "B03", "B04")
+    assert np.array_equal(found.valid, whole.valid)
+    assert np.array_equal(found.reflectance[:, :3], whole.reflectance[:, :3])
+    assert not found.reflectance[:, 3:].any()
+    assert found.band_valid is not None
+    assert found.band_valid.strides[0] == 0  # a view
+    assert found.provenance["bands"] == ["B02", "B03", "B04"]
+    assert found.provenance["resampled"]["bands"] == []

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 import torch
 
+from tests.unit.train.field_notes.presto_file import write_presto
+from tests.unit.train.field_notes.test_real_sets import _table
 from timesenclip.errors import InputError, TrainingDivergedError
 from timesenclip.model.checkpoint import load
 from timesenclip.train.field_notes.calibrate import measure, model_card
@@ -46,7 +48,7 @@ def test_training_learns_and_repeats_itself(tmp_path: Path, pretrain: Any) -> No
         assert float(row["loss"]) == pytest.approx(float(row["contrast"]) + float(row["questions"]), abs=1e-4)
     model = load(done.checkpoint)
     assert model.config.calibration.fitted
-    task = measure(model, None, seed=2)[0]
+    task = measure(model, seed=2)[0]
     zero_shot = task.methods["zero-shot"]
     assert zero_shot.balanced_accuracy > 0.35  # chance is 0.125
     card = model_card(model, [task])
@@ -107,3 +109,50 @@ def test_a_gradient_that_is_not_finite_stops_before_the_weights_change(tmp_path:
     recipe = recipe_of(objective={"contrast_weight": 1e30})
     with pytest.raises(TrainingDivergedError, match=r"The norm of the gradient is inf at step 1 "):
         pretrain(recipe, tmp_path / "run")
+
+
+def _with_teacher(folder: Path) -> dict[str, Any]:
+    _table(folder / "rondonia-2018/amazonia_2018.parquet", {"label": ["Pasture", "Forest", "unknown to us"] * 4})
+    six = ("B02", "B03", "B04", "B8A", "B11", "B12")
+    _table(folder / "landsat/pantanal_oli_2018.parquet", {"label": ["AGRICULTURA"] * 6}, bands=six)
+    world = {"simulated": 100, "refresh_steps": 2, "real": str(folder), "real_share": 0.5, "band_dropout": 0.3}
+    return {
+        "steps": 4,
+        "batch_size": 32,
+        "save_every_steps": 1,
+        "encoder_options": {"band_mask": True},
+        "world": world | {"teacher": str(write_presto(folder / "presto.pt"))},
+        "objective": {"teacher_weight": 1.0, "feature_weight": 1.0},
+    }
+
+
+def test_a_teacher_is_asked_and_every_term_is_logged(tmp_path: Path, pretrain: Any) -> None:
+    changes = _with_teacher(tmp_path / "sets")
+    source = FieldNotesSource(recipe_of(**changes))
+    batch = next(source.stream(0))
+    assert batch.lessons is not None
+    assert torch.allclose(batch.lessons.probabilities.sum(dim=1), torch.ones(32), atol=1e-4)
+    assert batch.lessons.features.abs().sum(dim=1).min() > 0
+    assert batch.bands is not None
+    assert source.parts["real, Rondonia 2018"] == 12  # those without a label are taught
+    run = pretrain(recipe_of(**changes), tmp_path / "run")
+    with (run.folder / "metrics.csv").open(newline="") as log:
+        row = list(csv.DictReader(log))[-1]
+    terms = sum(float(row[name]) for name in ("contrast", "questions", "teacher", "features"))
+    assert float(row["loss"]) == pytest.approx(terms, abs=1e-3)
+    assert load(run.checkpoint).encoder.config.band_mask
+    again = pretrain(recipe_of(**changes), tmp_path / "again")
+    assert (again.checkpoint / "model.safetensors").read_bytes() == (run.checkpoint / "model.safetensors").read_bytes()
+
+
+def test_without_a_teacher_only_labelled_places_are_real(tmp_path: Path) -> None:
+    changes = _with_teacher(tmp_path / "sets")
+    changes["world"] = changes["world"] | {"teacher": None, "leave_out": ["pantanal"]}
+    source = FieldNotesSource(recipe_of(**changes))
+    assert source.parts == {"simulated, held at a time": 100, "real, Rondonia 2018": 8}
+    assert next(source.stream(0)).lessons is None
+
+
+def test_bands_are_dropped_only_for_an_encoder_that_is_told() -> None:
+    with pytest.raises(InputError, match=r"band_dropout is 0\.3.*band_mask to true"):
+        FieldNotesSource(recipe_of(world={"simulated": 100, "band_dropout": 0.3}))
