@@ -13,6 +13,8 @@ from pathlib import Path
 
 from timesenclip.errors import InputError, TimeSenCLIPError, TimeSenCLIPWarning
 
+_PHRASE_SEED = 3
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line."""
@@ -38,6 +40,7 @@ def _how_good(folders: list[Path], real: Path, final: Path | None, doc: Path | N
     from timesenclip.train.field_notes.card import measured_card, regions_seen
     from timesenclip.train.field_notes.held_out_regions import load_folds, measure_regions
     from timesenclip.train.field_notes.how_good_page import how_good_page
+    from timesenclip.train.field_notes.phrase_places import with_phrase_fit
 
     if final is None and doc is None:
         raise InputError("Nothing would be written; give --final CHECKPOINT, --doc FILE, or both.")
@@ -53,7 +56,7 @@ def _how_good(folders: list[Path], real: Path, final: Path | None, doc: Path | N
         write_text(doc, how_good_page(found, seen=seen, today=datetime.date.today()))
     if model is not None and final is not None:
         config = model.config.model_copy(update={"calibration": found.fitted})
-        calibrated = Model(model.encoder, config, digest=model.digest)
+        calibrated = with_phrase_fit(Model(model.encoder, config, digest=model.digest), seed=_PHRASE_SEED)
         save(calibrated, final, card=measured_card(calibrated, found))
 
 

@@ -22,6 +22,7 @@ from timesenclip.simulate.series import simulate_series
 from timesenclip.tasks.classify import classify_embeddings
 from timesenclip.train.field_notes.card import card_text
 from timesenclip.train.field_notes.notes import everyday_group
+from timesenclip.train.field_notes.phrase_places import with_phrase_fit
 from timesenclip.train.field_notes.places import cover_shares
 from timesenclip.train.field_notes.questions import LAND_COVER
 
@@ -77,7 +78,7 @@ def calibrate_and_measure(model: Model, folder: Path, *, seed: int) -> None:
         folder: the checkpoint's.
         seed: seed of the recipe; the places of calibration and measurement are drawn with seeds of their own.
     """
-    model = calibrate(model, seed=seed + 1)
+    model = with_phrase_fit(calibrate(model, seed=seed + 1), seed=seed + 3)
     measured = measure(model, seed=seed + 2)
     save(model, folder, card=model_card(model, measured))
 

@@ -39,7 +39,13 @@ from timesenclip.train.field_notes.questions import (
     finer_truth,
 )
 from timesenclip.train.field_notes.real_sets import REGIONS, RealSet, read_real_sets
-from timesenclip.train.field_notes.region_calibration import RegionCalibration, Scored, fit, left_one_out
+from timesenclip.train.field_notes.region_calibration import (
+    RegionCalibration,
+    Scored,
+    fit,
+    left_one_out,
+    pooled_errors,
+)
 from timesenclip.train.field_notes.region_results import TaskResult, balanced_accuracy, measure_task
 
 __all__ = ["FINER", "LAND_COVER_TASK", "Condition", "Fold", "HowGood", "load_folds", "measure_regions"]
@@ -95,6 +101,8 @@ class HowGood:
     """With clouds that no mask has found."""
     calibration: tuple[RegionCalibration, ...]
     """Calibration by region and wording."""
+    pooled: dict[str, float]
+    """Calibration error over all regions together, each counting the same, by wording; fitted on the others of each."""
     fitted: Calibration
     """What was fitted on all left-out regions together."""
     nothing: dict[str, float]
@@ -160,7 +168,7 @@ def measure_regions(
     """
     say = progress or (lambda _: None)
     say("reading the real sets")
-    sets = read_real_sets(folder)
+    sets = read_real_sets(folder, outliers="drop")  # as every command reads
     labelled = {real.region: real for real in sets if (real.mixture.sum(axis=1) > 0).any()}
     regions = []
     for name, real in labelled.items():
@@ -188,6 +196,7 @@ def measure_regions(
         bands=_by_bands(regions),
         clouds=_by_clouds(regions),
         calibration=tuple(calibration),
+        pooled=pooled_errors(scored),
         fitted=fitted,
         nothing=_nothing(regions, fitted),
         not_measured=tuple(dict.fromkeys(real.region for real in sets if real.region not in measured)),

@@ -204,14 +204,18 @@ def calibration_table(found: HowGood) -> str:
         part = [row for row in found.calibration if row.wording == wording]
         error, unknown = (float(np.nanmean([getattr(row, name) for row in part])) for name in ("error", "unknown"))
         means.append(f"{wording}: calibration error {error:.3f}, unknown {unknown:.1%}")
+    pooled = "; ".join(f"{name}: {error:.3f}" for name, error in found.pooled.items())
+    threshold = "none" if found.fitted.unknown_score is None else f"{found.fitted.unknown_score:.3f}"
     nothing = "; ".join(f"{kind}: {share:.0%}" for kind, share in found.nothing.items())
     return "\n\n".join(
         [
             markdown_table(columns, rows),
             f"Means over the regions by class list. {'. '.join(means)}.",
-            f"`unknown` is a highest cosine below {found.fitted.unknown_score or -1:.3f}, the highest value that takes "
-            f"away at most {LOST_AT_MOST:.0%} of the right answers of every left-out region in every class list. Share "
-            f"of series that show no place and are called `unknown`: {nothing}.",
+            "Calibration error over all regions together, every region and class counting the same, by class list: "
+            f"{pooled}.",
+            f"`unknown` is a highest cosine below {threshold}, the highest value that takes away at most "
+            f"{LOST_AT_MOST:.0%} of the right answers of every left-out region in every class list. Share of series "
+            f"that show no place and are called `unknown`: {nothing}.",
         ]
     )
 

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from timesenclip.evaluation.metrics import BINS
 from timesenclip.model.checkpoint_config import Calibration
-from timesenclip.tasks.classify import classify_scores
+from timesenclip.tasks.classify import Predictions, classify_scores
 
-__all__ = ["LOST_AT_MOST", "RegionCalibration", "Scored", "calibration_error", "fit", "left_one_out"]
+__all__ = ["LOST_AT_MOST", "RegionCalibration", "Scored", "calibration_error", "fit", "left_one_out", "pooled_errors"]
 
 LOST_AT_MOST = 0.02
 """Share of the right answers that `unknown` may take away."""
@@ -92,11 +92,24 @@ def fit(parts: Sequence[Scored]) -> Calibration:
 
 def left_one_out(parts: Sequence[Scored]) -> list[RegionCalibration]:
     """Each region in each wording, with what was fitted on the other regions."""
-    fitted = {
-        name: fit([part for part in parts if part.region != name] or parts)
-        for name in dict.fromkeys(part.region for part in parts)
-    }
+    fitted = _fitted_on_others(parts)
     return [_measure(part, fitted[part.region]) for part in parts]
+
+
+def pooled_errors(parts: Sequence[Scored]) -> dict[str, float]:
+    """Calibration error over the places of all regions together by wording, every region and class counting the same.
+
+    The confidence of each region comes from what was fitted on the others. Regions in which answers are better than
+    their confidence make up for those in which they are worse.
+    """
+    fitted = _fitted_on_others(parts)
+    out = {}
+    for wording in dict.fromkeys(part.wording for part in parts):
+        these = [part for part in parts if part.wording == wording]
+        said = [_answers(part, fitted[part.region]).confidence for part in these]
+        right, weight = ([getattr(part, name) for part in these] for name in ("right", "weight"))
+        out[wording] = calibration_error(np.concatenate(said), np.concatenate(right), np.concatenate(weight))
+    return out
 
 
 def calibration_error(
@@ -119,10 +132,20 @@ def calibration_error(
     return float(np.abs(gap).sum() / share.sum())
 
 
-def _measure(part: Scored, fitted: Calibration) -> RegionCalibration:
-    said = classify_scores(
+def _fitted_on_others(parts: Sequence[Scored]) -> dict[str, Calibration]:
+    """What was fitted on the other regions, by region; with one region only, on itself."""
+    names = dict.fromkeys(part.region for part in parts)
+    return {name: fit([part for part in parts if part.region != name] or parts) for name in names}
+
+
+def _answers(part: Scored, fitted: Calibration) -> Predictions:
+    return classify_scores(
         part.scores.astype(np.float32), temperature=fitted.temperature, unknown_score=fitted.unknown_score
     )
+
+
+def _measure(part: Scored, fitted: Calibration) -> RegionCalibration:
+    said = _answers(part, fitted)
     answered, right = ~said.unknown, part.right
     none = float("nan")
     return RegionCalibration(

@@ -5,19 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
+from timesenclip.evaluation.metrics import compute_metrics
 from timesenclip.ground.load import load_tower
 from timesenclip.model.checkpoint import Model, save
-from timesenclip.model.checkpoint_config import CheckpointConfig, TowerRef, encoder_fields
+from timesenclip.model.checkpoint_config import Calibration, CheckpointConfig, TowerRef, encoder_fields
 from timesenclip.model.encoder import EncoderConfig, SeriesEncoder
 from timesenclip.series import PixelSeries
 from timesenclip.simulate.series import simulate_series
 from timesenclip.testing import write_long_table
+from timesenclip.train.field_notes.held_out_regions import FINER, LAND_COVER_TASK, Condition, Fold, HowGood
 from timesenclip.train.field_notes.notes import kinds_of_place
+from timesenclip.train.field_notes.patch import PatchResult
+from timesenclip.train.field_notes.questions import PLAIN
 from timesenclip.train.field_notes.real_sets import RealSet
+from timesenclip.train.field_notes.region_calibration import RegionCalibration
+from timesenclip.train.field_notes.region_results import ClassResult, TaskResult
 
 COVERS = {"Pasture": "tropical pasture", "Forest": "tropical rainforest"}
 """Labels of the tables of Brazil, and the simulated cover that stands for each."""
@@ -44,7 +51,7 @@ def series_of(covers: Mapping[str, int], *, seed: int = 0, year: int = 2018, lat
 
 def real_set(region: str, labels: Mapping[str, tuple[str, int]], *, seed: int = 0) -> RealSet:
     """A set of a region: label -> (kind of place, number of places)."""
-    series = series_of({kind: count for kind, count in labels.values()}, seed=seed)
+    series = series_of(dict(labels.values()), seed=seed)
     names = [label for label, (_, count) in labels.items() for _ in range(count)]
     mixture = np.zeros((len(names), len(kinds_of_place())), np.float32)
     for row, name in enumerate(names):
@@ -93,3 +100,61 @@ def _add_labels(table: Path, labels: list[str]) -> None:
     frame = pd.read_parquet(table)
     frame["label"] = np.repeat(labels, len(frame) // len(labels))
     frame.to_parquet(table)
+
+
+def class_result(name: str, **changes: Any) -> ClassResult:
+    """Answers for a class."""
+    known: dict[str, Any] = {
+        "count": 40,
+        "recall": 0.25,
+        "interval": (0.14, 0.4),
+        "shipped": 0.2,
+        "elsewhere": 0.3,
+        "same": None,
+        "instead": "grassland",
+        "instead_share": 0.5,
+    }
+    return ClassResult(name=name, **(known | changes))
+
+
+def task_result(region: str, task: str = LAND_COVER_TASK, **changes: Any) -> TaskResult:
+    """Answers in a region."""
+    known: dict[str, Any] = {
+        "title": f"the set of {region}",
+        "asked": 8,
+        "places": 100,
+        "classes": (class_result("maize"), class_result("trees", count=60, recall=0.875, interval=(0.77, 0.94))),
+        "few": {"water": 2},
+        "balanced": 0.5625,
+        "interval": (0.5, 0.625),
+        "shipped": 0.5,
+        "unknown": 0.125,
+        "elsewhere": 0.4,
+        "same": None,
+        "notes": ("how the forest was made.",),
+    }
+    return TaskResult(region=region, task=task, **(known | changes))
+
+
+def how_good(**changes: Any) -> HowGood:
+    """What could have been measured in two regions."""
+    fitted = Calibration(temperature=0.0625, unknown_score=0.125, fitted=True)
+    metrics = compute_metrics(np.array([0, 0, 1, 1]), np.array([0, 0, 1, -1]), names=["maize", "grassland"])
+    known: dict[str, Any] = {
+        "folds": (Fold("fold 1 (abc)", random_model(leave_out=("rondonia", "korea")), ("rondonia", "korea")),),
+        "sets": (("rondonia", "Rondonia 2018", 1200, 1100), ("amazonia", "Amazonia, Landsat", 2000, 1900)),
+        "tasks": (task_result("rondonia"), task_result("korea", elsewhere=None), task_result("korea", FINER, asked=2)),
+        "patch": PatchResult(metrics, metrics, None, ("of four strips.",)),
+        "bands": (Condition("all ten bands", {"rondonia": 0.5}), Condition("few", {"rondonia": 0.375})),
+        "clouds": (Condition("as read", {"rondonia": 0.5, "korea": 0.75}),),
+        "calibration": tuple(
+            RegionCalibration(region, wording, fitted, error, 0.2, 0.6, 0.5, 0.1, 0.01)
+            for wording in (PLAIN, "worldcover")
+            for region, error in (("rondonia", 0.0625), ("korea", 0.1875))
+        ),
+        "pooled": {PLAIN: 0.031, "worldcover": 0.047},
+        "fitted": fitted,
+        "nothing": {"random numbers": 0.75},
+        "not_measured": ("amazonia",),
+    }
+    return HowGood(**(known | changes))

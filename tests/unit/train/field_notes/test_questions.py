@@ -21,7 +21,12 @@ from timesenclip.train.field_notes.real_sets import RealSet
 def real() -> RealSet:
     return real_set(
         "corsica",
-        {"maize": ("maize", 4), "permanent_crops": ("vineyard", 3), "trees": ("pine forest", 3), "wheat": ("winter wheat", 1)},
+        {
+            "maize": ("maize", 4),
+            "permanent_crops": ("vineyard", 3),
+            "trees": ("pine forest", 3),
+            "wheat": ("winter wheat", 1),
+        },
     )
 
 
