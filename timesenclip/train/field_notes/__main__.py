@@ -37,7 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _how_good(folders: list[Path], real: Path, final: Path | None, doc: Path | None) -> None:
     from timesenclip.files import write_text
     from timesenclip.model.checkpoint import Model, load, save
-    from timesenclip.train.field_notes.card import measured_card, regions_seen
+    from timesenclip.train.field_notes.card import measured_card
     from timesenclip.train.field_notes.held_out_regions import load_folds, measure_regions
     from timesenclip.train.field_notes.how_good_page import how_good_page
     from timesenclip.train.field_notes.phrase_places import with_phrase_fit
@@ -52,8 +52,7 @@ def _how_good(folders: list[Path], real: Path, final: Path | None, doc: Path | N
         warnings.simplefilter("ignore", TimeSenCLIPWarning)  # what a table lacks stands on the page
         found = measure_regions(folds, real, progress=lambda text: sys.stderr.write(f"{text}\n"))
     if doc is not None:
-        seen = () if model is None else regions_seen(model)
-        write_text(doc, how_good_page(found, seen=seen, today=datetime.date.today()))
+        write_text(doc, how_good_page(found, final=model, today=datetime.date.today()))
     if model is not None and final is not None:
         config = model.config.model_copy(update={"calibration": found.fitted})
         calibrated = with_phrase_fit(Model(model.encoder, config, digest=model.digest), seed=_PHRASE_SEED)

@@ -20,6 +20,7 @@ from timesenclip.train.field_notes.real_sets import REGIONS
 
 __all__ = ["card_text", "measured_card", "regions_seen"]
 
+_REAL = "Real pixel years of small public sets, all MIT (sources: `timesenclip/train/field_notes/real_sets.py`)."
 _NO_TEACHER = "None."
 _TEACHER = """\
 Presto (nasaharvest/presto, MIT; arXiv 2304.14065), its published weights. While training, and only then, it was asked
@@ -77,7 +78,7 @@ def measured_card(model: Model, found: HowGood) -> str:
         model,
         measured="\n\n".join(parts),
         calibrated="fitted on the left-out regions",
-        real=sets_table(found, regions_seen(model)),
+        real=f"{_REAL if regions_seen(model) else 'No real series.'}\n\n{sets_table(found, regions_seen(model))}",
     )
 
 
@@ -96,4 +97,4 @@ def _world(model: Model) -> dict[str, Any]:
 
 def _regions(model: Model) -> str:
     seen = regions_seen(model)
-    return f"Real series of: {', '.join(seen)}, as far as they were there." if seen else "No real series."
+    return f"{_REAL} Regions: {', '.join(seen)}, as far as they were there." if seen else "No real series."
