@@ -1,11 +1,12 @@
-"""Calibrate a trained model, measure it on held-out places, and write its model card."""
+"""Calibrate a trained model on simulated places, measure it on others, and write its model card.
+
+A checkpoint that ships is calibrated and measured on left-out regions afterwards (`held_out_regions`).
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
-from string import Template
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,39 +20,20 @@ from timesenclip.model.embed import embed
 from timesenclip.series import PixelSeries
 from timesenclip.simulate.series import simulate_series
 from timesenclip.tasks.classify import classify_embeddings
+from timesenclip.train.field_notes.card import card_text
 from timesenclip.train.field_notes.notes import everyday_group
+from timesenclip.train.field_notes.phrase_places import with_phrase_fit
 from timesenclip.train.field_notes.places import cover_shares
+from timesenclip.train.field_notes.questions import LAND_COVER
 
 __all__ = ["Measured", "calibrate", "calibrate_and_measure", "measure", "model_card"]
 
-LAND_COVER: dict[str, str] = {
-    "crops": "Cropland",
-    "permanent crops": "Cropland",
-    "woodland": "Woodland",
-    "shrubland": "Shrubland",
-    "grassland": "Grassland",
-    "bare land": "Bare Land",
-    "built-up": "Artificial Land",
-    "water": "Water",
-    "wetland": "Wetlands",
-    "snow and ice": "Water",
-}
-"""LUCAS land cover of each everyday group."""
-
-CROPS: dict[str, str] = {
-    "maize": "maize",
-    "winter wheat": "wheat",
-    "winter barley": "barley",
-    "sunflower": "sunflower",
-    "rapeseed": "rapeseed",
-    "soybean": "soybean",
-    "sorghum and millet": "sorghum",
-    "any grassland": "grassland",
-}
-"""Phrase of the crop task for each kind of place."""
-
 _SIMULATED = 4000
 _UNKNOWN_AT_MOST = 0.02
+_SIMULATED_ONLY = (
+    "Not measured on Earth: these figures are of simulated places that come from the same generator as those of the "
+    "training, with another seed. They show what was learnt, not what holds."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,26 +78,15 @@ def calibrate_and_measure(model: Model, folder: Path, *, seed: int) -> None:
         folder: the checkpoint's.
         seed: seed of the recipe; the places of calibration and measurement are drawn with seeds of their own.
     """
-    model = calibrate(model, seed=seed + 1)
+    model = with_phrase_fit(calibrate(model, seed=seed + 1), seed=seed + 3)
     measured = measure(model, seed=seed + 2)
     save(model, folder, card=model_card(model, measured))
 
 
 def model_card(model: Model, measured: list[Measured]) -> str:
-    """The text of README.md in a checkpoint folder."""
-    config = model.config
-    count = sum(parameter.numel() for parameter in model.encoder.parameters())
+    """The text of README.md in the folder of a checkpoint that was measured on simulated places only."""
     tables = "\n\n".join(_table(task) for task in measured)
-    card = resources.files(__package__).joinpath("card.md").read_text(encoding="utf-8")
-    return Template(card).substitute(
-        name=config.name,
-        parameters=f"{count:,}",
-        preset=config.training["recipe"]["encoder"],
-        tower=config.tower.name,
-        tables=tables,
-        temperature=f"{config.calibration.temperature:.3f}",
-        unknown=f"{config.calibration.unknown_score or float('nan'):.3f}",
-    )
+    return card_text(model, measured=f"{_SIMULATED_ONLY}\n\n{tables}", calibrated="fitted on simulated places")
 
 
 def _simulated(seed: int) -> tuple[PixelSeries, NDArray[np.int64]]:
@@ -150,22 +121,16 @@ def _table(task: Measured) -> str:
         f"### {task.title} ({first.count:,})",
         "",
         "| | accuracy | balanced accuracy | macro F1 | calibration error | unknown |",
+        "|---|---|---|---|---|---|",
     ]
-    lines.append("|---|---|---|---|---|---|")
     for name, result in task.methods.items():
         error = "" if result.calibration_error is None else f"{result.calibration_error:.3f}"
-        unknown = f"{result.unknown_share:.1%}" if name == "zero-shot" else ""
         lines.append(
             f"| {name} | {result.accuracy:.3f} | {result.balanced_accuracy:.3f} | {result.macro_f1:.3f} | "
-            f"{error} | {unknown} |"
+            f"{error} | {result.unknown_share:.1%} |"
         )
-    lines += ["", "| class | points | precision | recall |" + " recall of the forest |" * (len(task.methods) > 1)]
-    lines.append("|---|---|---|---|" + "---|" * (len(task.methods) > 1))
-    forest = task.methods.get("random forest (had labels)")
-    theirs = {row.name: row.recall for row in forest.classes} if forest else {}
-    for row in first.classes:
-        extra = f" {theirs[row.name]:.2f} |" if forest else ""
-        lines.append(f"| {row.name} | {row.support} | {row.precision:.2f} | {row.recall:.2f} |{extra}")
+    lines += ["", "| class | places | precision | recall |", "|---|---|---|---|"]
+    lines += [f"| {row.name} | {row.support} | {row.precision:.2f} | {row.recall:.2f} |" for row in first.classes]
     if first.absent:
-        lines += ["", f"No point of: {', '.join(first.absent)}."]
+        lines += ["", f"No place of: {', '.join(first.absent)}."]
     return "\n".join(lines)

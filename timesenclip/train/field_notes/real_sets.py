@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from timesenclip.eo.outliers import Outliers
 from timesenclip.eo.points.read import read_attributes, read_points
 from timesenclip.errors import DataNotFoundError, InputError
 from timesenclip.read_files import read_json
@@ -162,13 +163,20 @@ class _Spec:
     period: str | None = None
 
 
-def read_real_sets(folder: str | Path, *, leave_out: tuple[str, ...] = (), only: tuple[str, ...] = ()) -> list[RealSet]:
+def read_real_sets(
+    folder: str | Path,
+    *,
+    leave_out: tuple[str, ...] = (),
+    only: tuple[str, ...] = (),
+    outliers: Outliers = "keep",
+) -> list[RealSet]:
     """Read the sets of a folder.
 
     Args:
         folder: holds some of the sets, each under its own name.
         leave_out: regions that are not read.
         only: regions that are read; default: all.
+        outliers: as `read_points`; they are kept for training, because encoders are to bear clouds.
 
     Raises:
         DataNotFoundError: there is none of them.
@@ -185,15 +193,15 @@ def read_real_sets(folder: str | Path, *, leave_out: tuple[str, ...] = (), only:
     if not found and not american:
         names = ", ".join(sorted({spec.file.split("/")[0] for spec in _SPECS} | {points.name}))
         raise DataNotFoundError(f"No set of real series in '{root}'; expected some of the folders {names}.")
-    sets = [_read(root, spec) for spec in found if spec.region in wanted]
+    sets = [_read(root, spec, outliers) for spec in found if spec.region in wanted]
     if "united-states" in wanted:
         sets += [_dynamic_world(points, name) for name in american]
     return sets
 
 
-def _read(root: Path, spec: _Spec) -> RealSet:
+def _read(root: Path, spec: _Spec, outliers: Outliers) -> RealSet:
     table = root / spec.file
-    series = read_points(table, period=spec.period, outliers="keep")  # encoders are to bear clouds
+    series = read_points(table, period=spec.period, outliers=outliers)
     labels = spec.labels(root, table)
     seen = series.valid.any(axis=1) & ~np.isin([label.lower() for label in labels], _UNSEEN)
     index = np.flatnonzero(seen)
