@@ -5,8 +5,8 @@
 
 Absent phrases should take less than 3 % of the pixels. Present ones should keep what they get among competitors: the
 last column is the number of pixels that a phrase alone takes, by the number that it gets beside the other present ones.
-`--fit` fits the two numbers of `timesenclip.tasks.phrase_fit` to simulated places first, and prints them; `--write` also
-puts them into the config.json of the checkpoint, which must be a folder.
+`--fit` fits the two numbers of `timesenclip.tasks.phrase_fit` to simulated places first, and prints them; `--write`
+also puts them into the config.json of the checkpoint, which must be a folder.
 """
 
 from __future__ import annotations
