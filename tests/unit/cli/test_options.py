@@ -126,7 +126,7 @@ def test_a_mapping_can_be_repeated_everywhere() -> None:
 
 def test_commands_of_an_area_take_one_group_of_options() -> None:
     names = {f"--{name.replace('_', '-')}" for name in AreaOptions.__dataclass_fields__}
-    assert len(names) == 10
+    assert len(names) == 11
     for command in ("map", "embed-area", "change"):
         assert names <= set(_options(command))
 
