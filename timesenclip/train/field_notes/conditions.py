@@ -40,7 +40,7 @@ def without_bands(series: PixelSeries, sensor: str) -> PixelSeries:
     return replace(
         series,
         reflectance=np.where(seen, series.reflectance, 0).astype(np.float32),
-        valid=seen.any(axis=2),
+        valid=np.asarray(np.any(seen, axis=2)),
         band_valid=seen,
     )
 
