@@ -5,7 +5,8 @@
 
 Absent phrases should take less than 3 % of the pixels. Present ones should keep what they get among competitors: the
 last column is the number of pixels that a phrase alone takes, by the number that it gets beside the other present ones.
-`--fit` fits the two numbers of `timesenclip.tasks.phrase_fit` to simulated places first, and prints them.
+`--fit` fits the two numbers of `timesenclip.tasks.phrase_fit` to simulated places first, and prints them; `--write`
+also puts them into the config.json of the checkpoint, which must be a folder.
 """
 
 from __future__ import annotations
@@ -46,12 +47,16 @@ def main() -> None:
     parser.add_argument("-p", "--absent", action="append", help="a phrase for something that is not there")
     parser.add_argument("--present", action="append", help="phrases that are there, asked together and alone")
     parser.add_argument("--fit", action="store_true", help="fit to simulated places first")
+    parser.add_argument("--false-share", type=float, default=0.03, help="as fit_phrase, for --fit")
+    parser.add_argument("--write", action="store_true", help="keep what --fit found in the checkpoint")
     given = parser.parse_args()
     model = load(given.checkpoint)
     if given.fit:
         from timesenclip.train.field_notes.phrase_places import with_phrase_fit
 
-        model = with_phrase_fit(model, seed=5)
+        model = with_phrase_fit(model, seed=5, false_share=given.false_share)
+        if given.write:
+            (Path(given.checkpoint) / "config.json").write_text(model.config.model_dump_json(indent=2) + "\n")
     calibration = model.config.calibration
     print(f"phrase_margin {calibration.phrase_margin}, phrase_scale {calibration.phrase_scale}")
     simulated = str(given.cube) == "simulated"

@@ -101,6 +101,7 @@ class AreaOptions(OriginOptions):
     """Where the pixels of an area come from: a cube, or a search."""
 
     offset_dn: opt.OffsetDn = None
+    sensor: opt.Sensor = "auto"
     aoi: Annotated[
         str | None,
         typer.Option(
@@ -257,6 +258,10 @@ def search_area(area: AreaOptions, span: str | int | None, *, units: Units = "au
         raise InputError("--aoi needs a period: give --period 2023, or months such as 2022-11..2023-10.")
     if units not in ("auto", "dn"):
         raise InputError(f"--units {units} cannot be used with --aoi, since scenes hold digital numbers; leave it out.")
+    if area.sensor != "auto":
+        raise InputError(
+            f"--sensor {area.sensor} cannot be used with --aoi, which searches for scenes of Sentinel-2; leave it out."
+        )
     source = open_stac(
         area.aoi,
         span,
@@ -288,6 +293,7 @@ def open_cube_with_options(cube: Path, area: AreaOptions, units: Units = "auto")
         collection=area.collection,
         baseline=area.baseline,
         offset_dn=area.offset_dn,
+        sensor=area.sensor,
     )
 
 

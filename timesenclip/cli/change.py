@@ -56,7 +56,7 @@ def change(
     """Compare two periods of one area: where the embedding and the class differ, and in which month.
 
     To find the month, pixels are read again, from the cubes that the stores were made of or from a search with --aoi.
-    --provider, --collection, --baseline and --offset-dn apply to both cubes.
+    --provider, --collection, --baseline, --offset-dn and --sensor apply to both cubes.
     """
     from timesenclip.mapping.change import change_stores
     from timesenclip.mapping.output.staging import CHANGE_FILES, check_map_folder
@@ -71,7 +71,7 @@ def change(
         src.refuse_given(context, src.SEARCH_ONLY, "applies to a search, but --aoi was not given")
     if area.aoi is None and cube_a is None:
         origin = "applies to pixels that are read, but neither --cube-a and --cube-b nor --aoi was given"
-        src.refuse_given(context, ("provider", "collection", "baseline", "offset_dn"), origin)
+        src.refuse_given(context, ("provider", "collection", "baseline", "offset_dn", "sensor"), origin)
     check_map_folder(output, "change map", CHANGE_FILES)
     first, second = EmbeddingStore.open(before), EmbeddingStore.open(after)
     cubes = _cubes(first, second, cube_a, cube_b, area)

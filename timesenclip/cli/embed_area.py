@@ -12,7 +12,6 @@ from timesenclip.cli import area_options as src
 from timesenclip.cli import options as opt
 from timesenclip.cli.console import note, print_json, print_table, progress_bar, say
 from timesenclip.cli.groups import with_groups
-from timesenclip.cli.map import say_bands
 
 if TYPE_CHECKING:
     from timesenclip.mapping.embed_area import StoreResult
@@ -124,7 +123,6 @@ def _report_store(result: StoreResult, *, as_json: bool) -> None:
     if result.reused:
         note(f"{result.reused} of {result.blocks} blocks were done by an earlier run")
     say(f"{result.seen:,} of {result.pixels:,} pixels embedded in {info.dims} dimensions: {result.store.path}")
-    say_bands(result.store.bands)
     say(f"Next: timesenclip ask {result.store.path} --prompt maize -o answer/")
 
 

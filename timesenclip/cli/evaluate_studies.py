@@ -116,7 +116,7 @@ def _area(path: Path, read: opt.PointOptions, origin: src.OriginOptions) -> Embe
         if origin.stated:
             raise InputError(f"{origin.text} tells how a cube is read, but '{path}' is a store; leave it out.")
         return EmbeddingStore.open(path)
-    source = open_cube(path, units=read.units, offset_dn=read.offset_dn, **origin.stated)
+    source = open_cube(path, units=read.units, offset_dn=read.offset_dn, sensor=read.sensor, **origin.stated)
     source.check_offset(read.span)
     return source
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,7 +16,7 @@ from timesenclip.errors import InputError
 if TYPE_CHECKING:
     from timesenclip.mapping.output.result import MapResult
 
-__all__ = ["map_", "map_facts", "report_map", "say_bands"]
+__all__ = ["map_", "map_facts", "report_map"]
 
 
 @with_groups
@@ -89,7 +88,6 @@ def report_map(result: MapResult, *, as_json: bool) -> None:
     found = [area for area in result.areas if area.pixels]
     rows = [(area.name, f"{area.hectares:.1f}", f"{area.share:.1%}", area.mean_confidence) for area in found]
     print_table(["class", "hectares", "share", "confidence"], rows)
-    say_bands(result.provenance.get("input", {}).get("bands"))
     if result.nodata_pixels:
         rare = result.provenance["masked_pixels"]
         often = f", {rare:,} of them not often enough" if rare else ""
@@ -98,14 +96,6 @@ def report_map(result: MapResult, *, as_json: bool) -> None:
     say(f"\nMaps:    {result.folder}\nPicture: {result.files['picture']}\nPage:    {result.files['page']}")
     if "zones" in result.files:
         say(f"Zones:   {result.files['zones']}, {result.files['zones_csv']}")
-
-
-def say_bands(there: Sequence[str] | None) -> None:
-    """Say which bands the pixels have, where they do not have all of them."""
-    from timesenclip.eo.band_presence import absent_bands, describe_bands
-
-    if there and absent_bands(there):
-        say(f"Bands:   {describe_bands(there)}")
 
 
 def map_facts(result: MapResult) -> dict[str, Any]:

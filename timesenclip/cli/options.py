@@ -106,7 +106,7 @@ Sensor = Annotated[
     Literal["auto", "sentinel-2", "sentinel-2-10m", "rgb", "landsat", "hls-l30", "hls-s30", "brazil-data-cube"],
     typer.Option(
         "--sensor",
-        help="Whose band names the columns of a table are; auto decides by names that only one sensor has.",
+        help="Whose names the bands have; auto decides by names that only one sensor has.",
         rich_help_panel=INPUT,
     ),
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +13,8 @@ from timesenclip.bands import BAND_NAMES, BANDS
 from timesenclip.eo.area import BLOCK_MULTIPLE, AreaSource, CubeInMemory, block_side, block_windows, checked_block
 from timesenclip.eo.outliers import Outliers
 from timesenclip.eo.period import Every, Period
-from timesenclip.errors import BandError, InputError
+from timesenclip.eo.points.absent_bands import describe_absent_bands
+from timesenclip.errors import BandError, DegradedInputWarning, InputError
 from timesenclip.grid import Window
 from timesenclip.mapping.observations import read_composites
 from timesenclip.mapping.run.attempt import one_torch_thread
@@ -78,12 +80,21 @@ def fitting_block(shape: tuple[int, int], block: int) -> int:
     return min(side, -(-max(shape) // BLOCK_MULTIPLE) * BLOCK_MULTIPLE)
 
 
-def check_bands(source: AreaSource, model: Model, *, period: Period | None) -> None:
-    """Check, before work begins, that an encoder can read the bands of an area.
+def check_bands(source: AreaSource, model: Model, *, period: Period | None, stacklevel: int = 2) -> None:
+    """Check, before work begins, that an encoder can read the bands of an area, and warn where it lacks some.
+
+    Args:
+        source: the area.
+        model: what reads it.
+        period: what is read.
+        stacklevel: as of `warnings.warn`, counted from the caller.
 
     Raises:
         BandError: a band that the encoder cannot do without is not there, or none of those that it reads.
         TimeError: the period has no date.
+
+    Warns:
+        DegradedInputWarning: the area lacks bands that the encoder would read.
     """
     there = source.bands_there(period)
     require_bands_of(model, np.array([[[name in there for name in BAND_NAMES]]]))  # (N, T, C)
@@ -92,6 +103,11 @@ def check_bands(source: AreaSource, model: Model, *, period: Period | None) -> N
         raise BandError(
             f"{source.source_name} has {', '.join(there) or 'no band'}; checkpoint '{model.config.name}' reads "
             f"{', '.join(read)}. Give images that have one of these, or another checkpoint."
+        )
+    if set(read) - set(there):
+        flags = np.array([name in there for name in BAND_NAMES])
+        warnings.warn(
+            f"{source.source_name}: {describe_absent_bands(flags)}.", DegradedInputWarning, stacklevel=stacklevel + 1
         )
 
 

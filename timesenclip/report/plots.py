@@ -178,7 +178,7 @@ def reliability_diagram(name: str, alt: str, bins: Sequence[tuple[str, NDArray[n
             some = table[:, 0] > 0
             upper.plot(table[some, 1], table[some, 2], color=COLOURS[i], marker=MARKERS[i], markersize=5, label=label)
             edges = np.linspace(0, 1, len(table) + 1)
-            lower.stairs(table[:, 0] / table[:, 0].sum(), edges, color=COLOURS[i], linewidth=1.6)
+            lower.stairs(table[:, 0] / max(table[:, 0].sum(), 1), edges, color=COLOURS[i], linewidth=1.6)
         upper.set_ylabel("share right")
         upper.set_ylim(0, 1)
         upper.set_xlim(0, 1)

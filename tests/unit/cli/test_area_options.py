@@ -124,6 +124,7 @@ def test_every_option_reaches_the_cube(stand_in: StandIn) -> None:
         "collection": "sentinel-2-c1-l2a",
         "baseline": "05.09",
         "offset_dn": 1000,
+        "sensor": "auto",
     }
     assert calls == [expected, expected | {"units": "dn"}]
 

@@ -126,6 +126,7 @@ def test_both_cubes_are_opened_with_the_options(run: Run, stand_in: StandIn, com
     result = run("change", "a.zarr", "b.zarr", *cubes, *options, "-o", "out")
     assert result.exit_code == 0, result.output
     expected = {"units": "auto", "provider": "cdse", "collection": "c1", "baseline": "05.09", "offset_dn": 1000}
+    expected["sensor"] = "auto"
     assert opened == [{"path": "a.nc"} | expected, {"path": "b.nc"} | expected]
     assert compared[0]["cubes"] == ("cube a.nc", "cube b.nc")
 

@@ -11,12 +11,11 @@ from unittest.mock import ANY
 import pytest
 
 from tests.unit.cli.fixture_types import Refused, Run, StandIn
-from timesenclip.bands import BAND_NAMES
 from timesenclip.mapping.plan import AreaPlan
 
 MODEL = SimpleNamespace(encoder=SimpleNamespace(config=SimpleNamespace(embed_dim=256)))
 INFO = SimpleNamespace(dims=64, kept=0.93, level_shapes=[(4, 6), (2, 3)])
-STORE = SimpleNamespace(path=Path("s.zarr"), info=INFO, bands=BAND_NAMES)
+STORE = SimpleNamespace(path=Path("s.zarr"), info=INFO)
 RESULT = SimpleNamespace(
     store=STORE, blocks=4, reused=1, pixels=2400, seen=2000, item=Path("s.json"), manifest=Path("s.manifest.jsonl")
 )

@@ -107,7 +107,7 @@ def test_the_scores_are_mapped_over_a_cube(run: Run, stand_in: StandIn, judged: 
         *POINTS, "--map", "c.nc", "--units", "dn", "--every", "dekad", "--outliers", "keep", "--year", 2018, "-o", "out"
     )
     assert result.exit_code == 0, result.output
-    assert opened == [{"path": Path("c.nc"), "units": "dn", "offset_dn": None}]
+    assert opened == [{"path": Path("c.nc"), "units": "dn", "offset_dn": None, "sensor": "auto"}]
     assert checked == [2018]
     assert drawn == [
         {

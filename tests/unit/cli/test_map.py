@@ -91,7 +91,15 @@ def test_every_option_reaches_the_map_of_a_cube(run: Run, stand_in: StandIn, dra
     result = run("map", "c.nc", *place, *asked, *read, *work, "-o", "out")
     assert result.exit_code == 0, result.output
     assert opened == [
-        {"path": "c.nc", "units": "dn", "provider": "cdse", "collection": "c1", "baseline": "05.09", "offset_dn": 0}
+        {
+            "path": "c.nc",
+            "units": "dn",
+            "provider": "cdse",
+            "collection": "c1",
+            "baseline": "05.09",
+            "offset_dn": 0,
+            "sensor": "auto",
+        }
     ]
     assert drawn[0].pop("taxonomy").names == ("maize", "water")
     assert drawn == [

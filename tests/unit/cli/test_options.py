@@ -6,7 +6,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -19,6 +19,7 @@ from timesenclip.cli.area_options import AreaOptions, OriginOptions, WorkOptions
 from timesenclip.cli.commands import app
 from timesenclip.eo.area import CubeInMemory, block_side
 from timesenclip.eo.cube.source import CubeSource
+from timesenclip.eo.sensors import SensorName
 from timesenclip.eo.stac.source import StacSource
 from timesenclip.evaluation.metrics import compute_metrics
 from timesenclip.testing import random_cube
@@ -125,7 +126,7 @@ def test_a_mapping_can_be_repeated_everywhere() -> None:
 
 def test_commands_of_an_area_take_one_group_of_options() -> None:
     names = {f"--{name.replace('_', '-')}" for name in AreaOptions.__dataclass_fields__}
-    assert len(names) == 10
+    assert len(names) == 11
     for command in ("map", "embed-area", "change"):
         assert names <= set(_options(command))
 
@@ -224,3 +225,7 @@ class _Data(list[int]):
         self.present = [0, 1]
         self.taxonomy = [0, 1]
         self.skipped: dict[str, int] = {}
+
+
+def test_the_option_takes_the_sensors_that_readers_know() -> None:
+    assert get_args(get_args(opt.Sensor)[0]) == get_args(SensorName)

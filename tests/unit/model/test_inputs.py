@@ -142,7 +142,7 @@ def served(series: PixelSeries, model: Model) -> list[Any]:
     """What `embed` gives the encoder: arrays, and None where all bands are there."""
     seen: list[Any] = []
     handle = model.encoder.register_forward_pre_hook(lambda _encoder, given: seen.extend(given))
-    embed(series, model=model)
+    embed(series, model=model, outliers="keep")  # training reads every step
     handle.remove()
     return [None if tensor is None else tensor.numpy() for tensor in seen]
 

@@ -177,3 +177,8 @@ def test_the_place_of_a_row_is_thick_and_other_classes_are_dashed(figures: list[
     assert same.get_linestyle() == "-" != other.get_linestyle()
     assert same.get_color() != other.get_color()
     assert plot.get_title(loc="left") == "maize: 1 of 2"
+
+
+def test_a_method_that_states_no_confidence_is_drawn_without_a_bar() -> None:
+    empty = np.column_stack([np.zeros(10), np.full(10, np.nan), np.full(10, np.nan)])  # every answer is unknown
+    assert draw.reliability_diagram("r", "x", [("raw", empty)]).name == "r"

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from timesenclip.bands import BAND_NAMES, SCL_NAME, canonical_band
 from timesenclip.eo.cube.layers import Opened, check_numbers, place_layers
 from timesenclip.eo.rasters import open_raster
+from timesenclip.eo.sensors import AUTO, Sensor, chosen_sensor
 from timesenclip.errors import BandError, DataNotFoundError, DegradedInputWarning, GridError, TimeError
 from timesenclip.grid import Grid, Window
 from timesenclip.messages import list_some, shorten_error
@@ -23,8 +24,13 @@ from timesenclip.messages import list_some, shorten_error
 __all__ = ["open_files"]
 
 _DATE = re.compile(r"(?<!\d)(20\d{2})-?(\d{2})-?(\d{2})(?!\d{3})")
+_DAY_OF_YEAR = re.compile(r"(?<!\d)(20\d{2})(\d{3})T\d{6}")
+"""Year, and day of the year: HLS."""
 _BASELINE = re.compile(r"_N(\d{2})(\d{2})_")
 _PARTS = re.compile(r"[_\-.\s]")
+_NUMBERED = re.compile(r"b(?:and)?\d{1,2}", re.IGNORECASE)
+_PRODUCTS = ("L30", "S30", "LC08", "LC09")
+"""Parts of names that say whose product a file is of: HLS, and Landsat 8 and 9."""
 
 _Source = tuple[Path, int]
 """A file and the number of a band in it, from 1."""
@@ -87,9 +93,11 @@ class _Files:
         return out
 
 
-def open_files(folder: Path, files: Sequence[Path]) -> Opened:
+def open_files(folder: Path, files: Sequence[Path], *, sensor: str = AUTO) -> Opened:
     """Sort files into bands and dates by their names; files whose names hold no band are ignored and noted."""
-    table, unused = _sorted_out(folder, files)
+    names = {file: _names(file) for file in files}
+    chosen = _sensor([name for some in names.values() for name, _ in some], sensor, str(folder))
+    table, unused = _sorted_out(folder, names, chosen)
     if not table:
         raise BandError(f"{folder} has no file that names a band; expected names such as 2018-05-06_B04.tif.")
     dates = sorted(set().union(*table.values()))
@@ -106,7 +114,7 @@ def open_files(folder: Path, files: Sequence[Path]) -> Opened:
     notes = {"ignored_files": unused} if unused else {}
     places = tuple(sorted({path for by_date in table.values() for path, _ in by_date.values()}))
     crs = _common_crs(folder, found)
-    return Opened(layers, np.array(dates), finest, crs, notes, _baselines(table, dates), places)
+    return Opened(layers, np.array(dates), finest, crs, notes, _baselines(table, dates), chosen, places)
 
 
 def _check_dates(folder: Path, table: _Table, dates: list[np.datetime64]) -> None:
@@ -130,11 +138,11 @@ def _check_dates(folder: Path, table: _Table, dates: list[np.datetime64]) -> Non
         )
 
 
-def _sorted_out(folder: Path, files: Sequence[Path]) -> tuple[_Table, list[str]]:
+def _sorted_out(folder: Path, names: dict[Path, list[tuple[str, int]]], sensor: Sensor) -> tuple[_Table, list[str]]:
     table: _Table = {}
     unused = []
-    for file in files:
-        bands = _find_bands(file)
+    for file, known in names.items():
+        bands = _find_bands(file, known, sensor)
         if not bands:
             unused.append(file.name)
             continue
@@ -151,26 +159,49 @@ def _sorted_out(folder: Path, files: Sequence[Path]) -> tuple[_Table, list[str]]
     return table, unused
 
 
-def _find_bands(file: Path) -> dict[str, int]:
-    """Band -> number in the file, from its name, or else from the descriptions of its bands."""
-    for part in reversed(_PARTS.split(file.stem)):
-        band = SCL_NAME if part.upper() == SCL_NAME else canonical_band(part)
-        if band is not None:
-            return {band: 1}
-    found: dict[str, int] = {}
+def _names(file: Path) -> list[tuple[str, int]]:
+    """What may name a band, and its number in the file: a part of the file's name, or else the bands' descriptions.
+
+    A product of Landsat says so in its name (`HLS.L30.T31UFS.2021130T103631.v2.0.B05`, `LC08_..._SR_B5`), which is put
+    before the band, since its B05 is another than that of Sentinel-2.
+    """
+    parts = _PARTS.split(file.stem)
+    product = next((part for part in parts if part.upper() in _PRODUCTS), "")
+    for part in reversed(parts):
+        if part.upper() == SCL_NAME:
+            return [(SCL_NAME, 1)]
+        if canonical_band(part) is not None or _NUMBERED.fullmatch(part):
+            return [(f"{product}_{part}" if product else part, 1)]
     with _opened(file) as raster:
-        for number, text in enumerate(raster.descriptions, start=1):
-            band = SCL_NAME if (text or "").upper() == SCL_NAME else canonical_band(text or "")
-            if band in found:
-                raise BandError(f"'{file}' has two bands named {band}; keep one of them.")
-            if band is not None:
-                found[band] = number
+        return [(text, number) for number, text in enumerate(raster.descriptions, start=1) if text]
+
+
+def _sensor(names: Sequence[str], sensor: str, source_name: str) -> Sensor:
+    """Whose names these are; SCL comes with Sentinel-2 only."""
+    both = {name.upper()[:4] for name in names} >= {"L30_", "S30_"}
+    if both:
+        raise BandError(f"{source_name} holds files of both HLS L30 and S30, whose bands differ; give one of them.")
+    of_sentinel = sensor == AUTO and any(name.upper() == SCL_NAME for name in names)
+    return chosen_sensor(names, sensor="sentinel-2" if of_sentinel else sensor, source_name=source_name)
+
+
+def _find_bands(file: Path, names: list[tuple[str, int]], sensor: Sensor) -> dict[str, int]:
+    """Band -> number in the file."""
+    found: dict[str, int] = {}
+    for name, number in names:
+        band = SCL_NAME if name.upper() == SCL_NAME else sensor.band_of(name)
+        if band in found:
+            raise BandError(f"'{file}' has two bands named {band}; keep one of them.")
+        if band is not None:
+            found[band] = number
     return found
 
 
 def _parse_date(stem: str) -> np.datetime64 | None:
-    match = _DATE.search(stem)
+    match, counted = _DATE.search(stem), _DAY_OF_YEAR.search(stem)
     try:
+        if match is None and counted is not None:
+            return np.datetime64(counted[1], "D") + np.timedelta64(int(counted[2]) - 1, "D")
         return np.datetime64("-".join(match.groups()), "D") if match else None
     except ValueError:
         return None

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from timesenclip.eo.sensors import READABLE, Sensor
 from timesenclip.errors import BandError, GridError
 from timesenclip.grid import ALIGNED_PX, Grid, Window
 
@@ -124,6 +125,8 @@ class Opened:
     """More provenance."""
     baselines: tuple[str, ...] | None = None
     """(T,) processing baselines, where the source names them."""
+    sensor: Sensor = READABLE["sentinel-2"]
+    """Whose names the bands have."""
     places: tuple[Path, ...] = ()
     """Files that are read, and folders of Zarr arrays."""
 

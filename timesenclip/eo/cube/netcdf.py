@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from timesenclip.bands import BAND_NAMES, SCL_NAME, canonical_band
+from timesenclip.bands import BAND_NAMES, SCL_NAME
 from timesenclip.eo.cube.files_read import check_regular
 from timesenclip.eo.cube.headers import check_hdf5, check_zarr, declared_chunks
 from timesenclip.eo.cube.layers import Opened, check_numbers, place_layers
+from timesenclip.eo.radiometry import LANDSAT_SCALE
+from timesenclip.eo.sensors import AUTO, Sensor, chosen_sensor
 from timesenclip.errors import BandError, DataNotFoundError, GridError, InputError, TimeError, UnitsError
 from timesenclip.extras import require
 from timesenclip.grid import Grid, Window
@@ -76,17 +78,17 @@ class _Variable:
             ) from error
 
 
-def open_files(files: Sequence[Path]) -> Opened:
+def open_files(files: Sequence[Path], *, sensor: str = AUTO) -> Opened:
     """Open netCDF files that together hold the bands; files without any are ignored and named in the notes."""
     source_name = str(files[0] if len(files) == 1 else files[0].parent)
     for file in files:
         check_regular(file)
-    opened = _combine([(file.name, open_netcdf(file)) for file in files], source_name=source_name)
+    opened = _combine([(file.name, open_netcdf(file)) for file in files], sensor=sensor, source_name=source_name)
     unused = opened.notes.get("ignored_files", ())
     return replace(opened, places=tuple(file for file in files if file.name not in unused))
 
 
-def open_zarr(path: Path) -> Opened:
+def open_zarr(path: Path, *, sensor: str = AUTO) -> Opened:
     """Open a Zarr store.
 
     Raises:
@@ -109,7 +111,7 @@ def open_zarr(path: Path) -> Opened:
         raise DataNotFoundError(
             f"Cannot read '{path}' as Zarr ({type(error).__name__}: {shorten_error(error)}); expected an xarray store."
         ) from error
-    opened = _combine([(path.name, dataset)], source_name=str(path))
+    opened = _combine([(path.name, dataset)], sensor=sensor, source_name=str(path))
     # Other bands and quality layers have three axes and are not read.
     kept = {layer.stack.data.name for layer in opened.layers.values() if isinstance(layer.stack, _Variable)}
     kept |= {name for name, variable in dataset.variables.items() if variable.ndim < 3}
@@ -155,12 +157,13 @@ def _is_consolidated(path: Path) -> bool:
     return (path / ".zmetadata").is_file() or (head.is_file() and "consolidated_metadata" in head.read_text("utf-8"))
 
 
-def _combine(datasets: list[tuple[str, xr.Dataset]], *, source_name: str) -> Opened:
+def _combine(datasets: list[tuple[str, xr.Dataset]], *, sensor: str, source_name: str) -> Opened:
+    chosen = _sensor(datasets, sensor, source_name)
     found: dict[str, tuple[_Variable, Grid, str]] = {}
     dates: NDArray[np.datetime64] | None = None
     crs, unused = None, []
     for name, dataset in datasets:
-        bands = _find_bands(dataset, name)
+        bands = _find_bands(dataset, chosen, name)
         if not bands:
             unused.append(name)
             continue
@@ -190,7 +193,7 @@ def _combine(datasets: list[tuple[str, xr.Dataset]], *, source_name: str) -> Ope
                 )
             data = dataset[variable].transpose(time, y, x)
             data.encoding = {**dataset[variable].encoding, "stored_dims": stored}
-            found[band] = (_Variable(data, _read_nodata(data, f"{name}: {variable}"), name), grid, name)
+            found[band] = (_Variable(data, _read_nodata(data, chosen, f"{name}: {variable}"), name), grid, name)
     if dates is None:
         raise BandError(
             f"{source_name} has no Sentinel-2 band; expected variables named {BAND_NAMES[0]}..{BAND_NAMES[-1]}."
@@ -200,14 +203,24 @@ def _combine(datasets: list[tuple[str, xr.Dataset]], *, source_name: str) -> Ope
             f"{source_name} has no CRS; write one (spatial_ref, grid_mapping, or the attribute 'crs' or 'epsg')."
         )
     layers, finest = place_layers(found, source_name=source_name)
-    return Opened(layers, dates, finest, crs, {"ignored_files": unused} if unused else {})
+    notes: dict[str, Any] = {"ignored_files": unused} if unused else {}
+    if chosen.name != "sentinel-2":
+        notes["read_as"] = {band: str(stack.data.name) for band, (stack, _, _) in found.items()}
+    return Opened(layers, dates, finest, crs, notes, sensor=chosen)
 
 
-def _find_bands(dataset: xr.Dataset, source_name: str) -> dict[str, str]:
+def _sensor(datasets: list[tuple[str, xr.Dataset]], sensor: str, source_name: str) -> Sensor:
+    """Whose names the variables with three axes have; SCL comes with Sentinel-2 only."""
+    names = [str(name) for _, dataset in datasets for name in dataset.data_vars if dataset[name].ndim == 3]
+    of_sentinel = sensor == AUTO and any(name.upper() == SCL_NAME for name in names)
+    return chosen_sensor(names, sensor="sentinel-2" if of_sentinel else sensor, source_name=source_name)
+
+
+def _find_bands(dataset: xr.Dataset, sensor: Sensor, source_name: str) -> dict[str, str]:
     """Canonical name -> variable, for variables with a time axis."""
     out: dict[str, str] = {}
     for variable in map(str, dataset.data_vars):
-        band = SCL_NAME if variable.upper() == SCL_NAME else canonical_band(variable)
+        band = SCL_NAME if variable.upper() == SCL_NAME else sensor.band_of(variable)
         if band is None or dataset[variable].ndim != 3:
             continue
         if band in out:
@@ -216,14 +229,15 @@ def _find_bands(dataset: xr.Dataset, source_name: str) -> dict[str, str]:
     return out
 
 
-def _read_nodata(data: Any, source_name: str) -> float | None:
+def _read_nodata(data: Any, sensor: Sensor, source_name: str) -> float | None:
     """The declared fill value.
 
     A scale of 1/10000 is what DN mean, and an added offset is not trusted: providers declare one that is no longer in
     the pixels (Element84/earth-search#9). An offset is subtracted only if `provider` or `offset_dn` is given.
     """
     scale = _number(data.attrs.get("scale_factor", 1.0), "scale_factor", source_name)
-    if not (np.isclose(scale, 1e-4, rtol=1e-3) or scale == 1.0):
+    landsat = sensor.collection_2 and np.isclose(scale, LANDSAT_SCALE, rtol=1e-3)
+    if not (np.isclose(scale, 1e-4, rtol=1e-3) or scale == 1.0 or landsat):
         raise UnitsError(
             f"{source_name} is scaled by {scale:g}; expected reflectance, or digital numbers of 1/10000 "
             "(Sentinel-2 L2A)."

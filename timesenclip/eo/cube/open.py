@@ -29,6 +29,7 @@ from timesenclip.eo.cube.source import CubeSource
 from timesenclip.eo.masking import DILATE_PX
 from timesenclip.eo.period import YEARS, Every, Period, as_period
 from timesenclip.eo.radiometry import Units, offsets_for
+from timesenclip.eo.sensors import AUTO
 from timesenclip.errors import DataNotFoundError, DegradedInputWarning, InputError, NoClearObservationError, TimeError
 from timesenclip.grid import WindowLike
 from timesenclip.series import Cube
@@ -45,6 +46,7 @@ def open_cube(
     baseline: str | Sequence[str] | None = None,
     offset_dn: int | None = None,
     dilate_px: int = DILATE_PX,
+    sensor: str = AUTO,
 ) -> CubeSource:
     """Open a cube without reading its pixels.
 
@@ -58,10 +60,11 @@ def open_cube(
             provider no offset is removed, and the darkest pixels are checked for it when they are first read.
         offset_dn: DN to subtract, instead of deciding by provider.
         dilate_px: how far clouds and shadows grow, in pixels of the SCL's grid.
+        sensor: whose names the bands have (`timesenclip.eo.sensors`); `auto` decides by names that only one has.
 
     Raises:
         DataNotFoundError: nothing there, or a file that cannot be read (cut short, another format).
-        BandError: none of the ten bands is there, or a band twice.
+        BandError: none of the ten bands is there, or a band twice, or `auto` cannot tell whose names they are.
         GridError: no CRS, or grids that do not fit each other.
         TimeError: no dates, or a date twice. Unsorted dates are put in order, with a `DegradedInputWarning`.
         InputError: the offset cannot be decided.
@@ -71,7 +74,7 @@ def open_cube(
         raise DataNotFoundError(f"Nothing at '{root}'; give a netCDF file, a Zarr store, or a folder of files.")
     if dilate_px < 0:
         raise InputError(f"dilate_px is {dilate_px}; expected 0 or more.")
-    opened = _open(root)
+    opened = _open(root, sensor)
     require_any_band(opened.layers, source_name=str(root))
     order = _order_of_dates(opened.dates, str(root))
     baselines = opened.baselines if baseline is None else baseline
@@ -93,6 +96,7 @@ def open_cube(
         notes={**opened.notes, **policy},
         offset_stated=provider is not None or offset_dn is not None,
         places=opened.places,
+        sensor=opened.sensor,
     )
 
 
@@ -109,6 +113,7 @@ def read_cube(
     baseline: str | Sequence[str] | None = None,
     offset_dn: int | None = None,
     dilate_px: int = DILATE_PX,
+    sensor: str = AUTO,
 ) -> Cube:
     """Open a cube and read it, or a window of it; arguments as `open_cube` and `CubeSource.read`.
 
@@ -123,6 +128,7 @@ def read_cube(
         baseline=baseline,
         offset_dn=offset_dn,
         dilate_px=dilate_px,
+        sensor=sensor,
     )
     cube = source.read(window, period=period, every=every, mask=mask)
     if not cube.valid.any():
@@ -133,7 +139,7 @@ def read_cube(
     return cube
 
 
-def _open(path: Path) -> Opened:
+def _open(path: Path, sensor: str) -> Opened:
     """Choose the reader by what is there."""
     if not path.is_dir():
         check_regular(path)
@@ -145,17 +151,17 @@ def _open(path: Path) -> Opened:
             "date and band (2018-05-06_B04.tif)."
         )
     if path.is_file():
-        return cube_netcdf.open_files([path])
+        return cube_netcdf.open_files([path], sensor=sensor)
     if path.suffix == ".zarr" or any((path / name).exists() for name in ("zarr.json", ".zgroup")):
-        return cube_netcdf.open_zarr(path)
+        return cube_netcdf.open_zarr(path, sensor=sensor)
     netcdf = sorted([*path.glob("*.nc"), *path.glob("*.nc4")])
     if netcdf:
-        return cube_netcdf.open_files(netcdf)
+        return cube_netcdf.open_files(netcdf, sensor=sensor)
     tiffs = sorted(p for p in path.rglob("*") if p.suffix.lower() in (".tif", ".tiff", ".jp2") and not _hidden(p, path))
     if tiffs:
         for file in tiffs:
             check_regular(file)
-        return cube_geotiff.open_files(path, tiffs)
+        return cube_geotiff.open_files(path, tiffs, sensor=sensor)
     raise DataNotFoundError(f"'{path}' holds no netCDF (.nc), Zarr or GeoTIFF (.tif) files.")
 
 

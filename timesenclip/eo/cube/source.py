@@ -25,8 +25,9 @@ from timesenclip.eo.cube.strips import date_runs, pieces
 from timesenclip.eo.masking import DILATE_PX, clear_where_seen, describe_mask
 from timesenclip.eo.notices import MaskNotice
 from timesenclip.eo.period import Every, Period, as_period
-from timesenclip.eo.pixel_checks import detect_units
+from timesenclip.eo.pixel_checks import detect_units, tell_collection_2
 from timesenclip.eo.radiometry import Units, clean_dn, usable_reflectance
+from timesenclip.eo.sensors import READABLE, Sensor
 from timesenclip.errors import DataNotFoundError, InputError, TimeError
 from timesenclip.grid import Window, WindowLike, six_numbers, window_transform
 from timesenclip.series import Cube
@@ -73,6 +74,8 @@ class CubeSource:
     """Whether the caller said what the offset is; otherwise the darkest pixels are checked for it."""
     places: tuple[Path, ...] = ()
     """Files that are read, and folders of Zarr arrays; `identity` looks at them."""
+    sensor: Sensor = READABLE["sentinel-2"]
+    """Whose values they are: those of Landsat may be in the numbers of Collection 2."""
     _offset_check: OffsetCheck = field(default_factory=OffsetCheck, compare=False, repr=False)
     _unmasked: MaskNotice = field(default_factory=MaskNotice, compare=False, repr=False)
 
@@ -96,7 +99,15 @@ class CubeSource:
     def _identify(self) -> str:
         path = Path(self.source_name)
         stats = file_states(path, self.places)
-        how = (self.shape, self.crs, six_numbers(self.transform), self.units, self.offset_dn, self.dilate_px)
+        how: tuple[object, ...] = (
+            self.shape,
+            self.crs,
+            six_numbers(self.transform),
+            self.units,
+            self.offset_dn,
+            self.dilate_px,
+        )
+        how += () if self.sensor.name == "sentinel-2" else (self.sensor.name,)
         digest = hashlib.sha256(repr((stats, how)).encode("utf-8", "surrogatepass"))
         digest.update(self.dates.astype("datetime64[D]").tobytes())
         return f"{path.name} ({digest.hexdigest()[:12]})"
@@ -311,14 +322,19 @@ class CubeSource:
     def _units(self) -> Units:
         """Units by a sample: the first of five places that has any observation."""
         some = np.unique(np.linspace(0, len(self.dates) - 1, _UNITS_DATES).astype(int))
-        bands = [self.layers[name] for name in self._bands[:3]]
+        bands = [self.layers[name] for name in (self._bands[-1:] if self.sensor.collection_2 else self._bands[:3])]
         sample = np.zeros(0, dtype=bands[0].stack.dtype)
         for box in self._sample_boxes(_UNITS_PX):
             parts = [values[there] for values, there in (layer.read(some, box) for layer in bands)]
             sample = np.concatenate(parts)
             if (np.isfinite(sample) & (sample != 0)).any():
                 break
-        return detect_units(sample, declared=self.units, source_name=self.source_name)
+        found = detect_units(sample, declared=self.units, source_name=self.source_name)
+        if found == "dn" and self.units == "auto" and self.sensor.collection_2:
+            values = np.full((1, sample.size, len(BAND_NAMES)), np.nan)  # (N, T, C)
+            values[0, :, band_index(self._bands[-1])] = sample  # shortwave infrared, where there is any
+            return tell_collection_2(values, sensor=self.sensor, source_name=self.source_name)
+        return found
 
     def _clear(self, chosen: NDArray[np.intp], box: Window) -> NDArray[np.bool_]:
         """Clear pixels of a window; read with a rim, so that clouds grow across the edges of blocks."""
@@ -333,6 +349,7 @@ class CubeSource:
         return {
             "source": self.source_name,
             "dates": len(self.dates),
+            "sensor": self.sensor.name,
             "bands": list(self._bands),
             **self._gaps,
             "units": self._units,

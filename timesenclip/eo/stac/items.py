@@ -31,6 +31,7 @@ _TILE = re.compile(r"(?:^|[_/-])T?(\d{1,2}[C-HJ-NP-X][A-HJ-NP-Z][A-HJ-NP-V])(?=[
 _DATATAKE = re.compile(r"GS2[A-D]_(\d{8}T\d{6})_")
 _STRIP = re.compile(r"_S(\d{8}T\d{6})")
 _PLATFORM = re.compile(r"(?i)s(?:entinel-?)?2([a-d])")
+_LANDSAT = re.compile(r"(?i)landsat|l[ceto]0\d_|hls\.l30")
 _SAME_TAKE = np.timedelta64(600, "s")
 """Scenes of one tile and satellite this near in time are of one pass: the next is about ten days away."""
 _SAME_STRIP = np.timedelta64(20, "s")
@@ -133,6 +134,7 @@ def _scene(
     baseline: str | None,
 ) -> Scene:
     properties = item_properties(item)
+    _require_sentinel(name, properties)
     product = _parse_product(item, properties)
     when = product[2] if product else None
     take = _DATATAKE.search(str(properties.get("s2:datatake_id", "")))
@@ -173,6 +175,18 @@ def _scene(
         outline=footprint(item.get("geometry")),
         version=item_version(item, set(used.values())),
     )
+
+
+def _require_sentinel(name: str, properties: Mapping[str, Any]) -> None:
+    """Refuse what is of Landsat, whose names of bands and numbers mean something else.
+
+    Raises:
+        BrokenItemError: it is.
+    """
+    if _LANDSAT.match(name) or _LANDSAT.match(str(properties.get("platform") or "")):
+        raise BrokenItemError(
+            "is of Landsat, but Sentinel-2 L2A is searched for; download its files, and give their folder with --sensor"
+        )
 
 
 def drop_duplicates(scenes: Iterable[Scene]) -> tuple[list[Scene], dict[str, str]]:

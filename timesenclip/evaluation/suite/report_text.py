@@ -74,10 +74,11 @@ def class_lead(found: Findings) -> str:
 
 def sure_lead(found: Findings) -> str:
     """How to read the reliability diagram."""
-    first = found.comparison.methods[ZERO_SHOT]
+    error = found.comparison.methods[ZERO_SHOT].calibration_error
+    last = "Every answer is unknown and states no confidence." if error is None else None
     return (
         "On the dashed line an answer given with 70 % confidence is right seven times in ten; above it the model is "
-        f"too modest, below it too sure. Expected calibration error {first.calibration_error:.3f} (15 bins)."
+        f"too modest, below it too sure. {last or f'Expected calibration error {error:.3f} (15 bins).'}"
     )
 
 

@@ -47,7 +47,7 @@ def common_bands(parts: list[PixelSeries]) -> tuple[str, ...]:
     """Bands that each of several sets of series has; B08 is among them where each has B08 or B8A."""
     seen = np.stack([part.bands_seen().any(axis=(0, 1)) for part in parts])  # (parts, C)
     wide, narrow = (band_index(name) for name in _NIR)
-    found = seen.all(axis=0)
+    found = np.array(np.all(seen, axis=0))  # (C,)
     found[narrow] = found[narrow] & found[wide]
     found[wide] = (seen[:, wide] | seen[:, narrow]).all()
     return tuple(name for name, there in zip(BAND_NAMES, found, strict=True) if there)

@@ -134,7 +134,7 @@ def load_folds(folders: Sequence[str | Path]) -> tuple[Fold, ...]:
         CheckpointError: there is no such checkpoint.
         InputError: a checkpoint was trained without naming regions that it left out.
     """
-    folds = []
+    folds: list[Fold] = []
     for folder in folders:
         model = load(folder)
         recipe = model.config.training.get("recipe", {})

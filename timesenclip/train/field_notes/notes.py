@@ -159,8 +159,9 @@ class FieldNotes:
         return ClassList("everyday", tuple(self._plain.values()), true)
 
     def _covers(self) -> ClassList:
+        """All covers by name; of a broad kind those of its group are true, so that grass is never called rapeseed."""
         covers = cover_names()
-        true = np.array([[kind == cover for cover in covers] for kind in self.kinds])
+        true = alike_kinds()[:, [self.kinds.index(cover) for cover in covers]]
         return ClassList("covers", tuple(self._exact[cover] for cover in covers), true)
 
     def _of_taxonomy(self, name: str) -> ClassList:

@@ -46,13 +46,16 @@ def phrase_truth(tower: GroundTower) -> tuple[NDArray[np.float32], NDArray[np.in
     return vectors, np.where(true, 1, np.where(false, 0, -1)).astype(np.int8)
 
 
-def with_phrase_fit(model: Model, *, seed: int, real: tuple[PixelSeries, tuple[str, ...]] | None = None) -> Model:
+def with_phrase_fit(
+    model: Model, *, seed: int, real: tuple[PixelSeries, tuple[str, ...]] | None = None, false_share: float = 0.03
+) -> Model:
     """The model with `phrase_margin` and `phrase_scale` fitted; its temperature must be fitted before.
 
     Args:
         model: a trained model with its temperature.
         seed: of the simulated places.
         real: real places that were not trained on, and their kinds (`kinds_of_place`), beside the simulated ones.
+        false_share: as `fit_phrase`: less makes absent things rarer, and loses more of those that are there.
     """
     made = simulate_series(_PLACES, rng=np.random.default_rng(20_000 + seed), shares=cover_shares())
     vectors, truth = phrase_truth(model.tower)
@@ -66,6 +69,7 @@ def with_phrase_fit(model: Model, *, seed: int, real: tuple[PixelSeries, tuple[s
         truth[kinds],
         background=embed_background(load_background(), model.tower),
         temperature=model.config.calibration.temperature,
+        false_share=false_share,
     )
     calibration = model.config.calibration.model_copy(
         update={"phrase_margin": fitted.margin, "phrase_scale": fitted.scale}

@@ -160,3 +160,48 @@ def test_baselines_in_the_names_of_esa_products_are_used(tmp_path: Path) -> None
         file.rename(folder / f"S2A_MSIL2A_{baseline}_R051_{file.name}")
     assert open_cube(folder, provider="cdse").offset_dn == (1000, 0, 0, 0, 0, 0)
     assert open_cube(folder, provider="cdse", baseline="03.01").offset_dn == 0
+
+
+LANDSAT = {"B02": "2", "B03": "3", "B04": "4", "B8A": "5", "B11": "6", "B12": "7"}
+
+
+def _renamed(tmp_path: Path, name: str) -> Path:
+    """The bands of Landsat alone, under names of Landsat."""
+    folder = _tiffs(tmp_path)
+    for file in list(folder.iterdir()):
+        day, band = file.stem.split("_")
+        if band in LANDSAT:
+            count = (np.datetime64(day) - np.datetime64(day[:4])).astype(int) + 1
+            file.rename(folder / name.format(day=day.replace("-", ""), number=LANDSAT[band], count=count))
+        else:
+            file.unlink()
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("name", "sensor", "found"),
+    [
+        ("HLS.L30.T31UFS.2021{count:03d}T103631.v2.0.B0{number}.tif", "auto", "hls-l30"),
+        ("LC08_L2SP_198024_{day}_20210517_02_T1_SR_B{number}.TIF", "auto", "landsat"),
+        ("{day}_B{number}.tif", "hls-l30", "hls-l30"),
+    ],
+)
+def test_landsat_is_read_by_its_own_names(name: str, sensor: str, found: str, tmp_path: Path) -> None:
+    whole = open_cube(_tiffs(tmp_path / "whole"), dilate_px=0).read(every=None, mask=False)
+    source = open_cube(_renamed(tmp_path, name), sensor=sensor)
+    cube = source.read(every=None, mask=False)
+    assert source.sensor.name == cube.provenance["sensor"] == found
+    assert source.bands_there() == tuple(LANDSAT)
+    there = [name in LANDSAT for name in BAND_NAMES]
+    assert np.array_equal(cube.start, whole.start)
+    assert np.array_equal(cube.reflectance[:, there], whole.reflectance[:, there])
+
+
+def test_names_that_may_be_of_two_sensors_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(BandError, match=r"B05, B06, B07 may be red edge of Sentinel-2, or .* Say --sensor"):
+        open_cube(_renamed(tmp_path, "{day}_B{number}.tif"))
+    folder = _renamed(tmp_path / "both", "HLS.L30.T31UFS.2021{count:03d}T103631.v2.0.B0{number}.tif")
+    one = next(folder.iterdir())
+    one.rename(folder / one.name.replace("L30", "S30"))
+    with pytest.raises(BandError, match="both HLS L30 and S30"):
+        open_cube(folder)

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from timesenclip.bands import BAND_NAMES
 from timesenclip.eo.cube.open import open_cube
 from timesenclip.errors import (
+    BandError,
     GridError,
     InputError,
     MissingExtraError,
@@ -123,3 +125,28 @@ def test_a_band_on_other_axes_than_the_coordinates_is_refused(tmp_path: Path) ->
     folder = rewritten_netcdf(tmp_path, change)
     with pytest.raises(GridError, match=r"S2_10m\.nc: B04 has the axes .*; expected time, y and x"):
         open_cube(folder)
+
+
+def test_landsat_is_read_by_the_names_of_its_variables(tmp_path: Path) -> None:
+    names = {"B02": "SR_B2", "B03": "SR_B3", "B04": "SR_B4", "B8A": "SR_B5", "B11": "SR_B6", "B12": "SR_B7"}
+
+    def landsat(dataset):
+        kept = dataset[[name for name in dataset.data_vars if name in names]]
+        kept = kept.rename({name: names[name] for name in kept.data_vars})
+        for name in kept.data_vars:  # numbers of Collection 2
+            numbers = np.rint((kept[name].values / 1e4 + 0.2) / 2.75e-5)
+            kept[name].values[:] = np.where(kept[name].values > 0, numbers, 0)
+            kept[name].attrs["scale_factor"] = 2.75e-5
+        return kept
+
+    whole = random_cube()
+    source = open_cube(rewritten_netcdf(tmp_path, landsat))
+    found = source.read(every=None, mask=False)
+    assert found.provenance["units"] == "landsat-c2"
+    assert found.provenance["read_as"] == names
+    there = [name in names for name in BAND_NAMES]
+    assert np.array_equal(found.valid, whole.valid)
+    assert np.allclose(found.reflectance[:, there], whole.reflectance[:, there], atol=2e-5)
+    assert not found.reflectance[:, np.logical_not(there)].any()
+    with pytest.raises(BandError, match=r"Unknown sensor 'landsta'.*Did you mean landsat"):
+        open_cube(tmp_path / "cube", sensor="landsta")

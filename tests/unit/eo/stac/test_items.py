@@ -8,7 +8,7 @@ import pytest
 from timesenclip.eo.stac.item_checks import footprint
 from timesenclip.eo.stac.items import drop_duplicates, scene_from_item, solar_day
 from timesenclip.eo.stac.providers import PROVIDERS
-from timesenclip.errors import InputError
+from timesenclip.errors import BrokenItemError, InputError
 
 
 def test_the_flag_and_the_raster_offset_of_earth_search_are_not_believed():
@@ -101,3 +101,21 @@ def test_the_order_of_the_answer_does_not_matter():
     scenes = [replace(BASE, id=f"{tile}{baseline}", tile=tile, baseline=baseline) for tile in ("31UDS", "31UES")
               for baseline in ("02.14", "05.00")]  # fmt: skip
     assert drop_duplicates(scenes) == drop_duplicates(reversed(scenes))
+
+
+@pytest.mark.parametrize(
+    ("name", "properties"),
+    [
+        ("LC08_L2SP_198024_20210510_02_T1", {}),
+        ("HLS.L30.T31UFS.2021130T103631.v2.0", {}),
+        ("x", {"platform": "landsat-9"}),
+    ],
+)
+def test_scenes_of_landsat_are_not_taken_for_sentinel_2(name: str, properties: dict[str, str]) -> None:
+    item = {
+        "id": name,
+        "properties": {"datetime": "2021-05-10T10:36:31Z", **properties},
+        "assets": {"B05": {"href": "B05.tif"}},
+    }
+    with pytest.raises(BrokenItemError, match=f"item '{name}' is of Landsat, but Sentinel-2 L2A is searched for"):
+        scene_from_item(item, provider=PROVIDERS["esa"], collection="c", lon_deg=3.0)

@@ -70,3 +70,10 @@ def test_calibration_and_months(findings: Findings) -> None:
     assert words.months_lead(findings).startswith(
         "With 12 months 60% of an average class is found, with 1 chosen at random 30%."
     )
+
+
+def test_a_report_without_a_stated_confidence_says_why_there_is_no_error(findings: Findings) -> None:
+    methods = findings.comparison.methods
+    silent = methods | {ZERO_SHOT: replace(methods[ZERO_SHOT], calibration_error=None)}
+    text = words.sure_lead(replace(findings, comparison=replace(findings.comparison, methods=silent)))
+    assert text.endswith("Every answer is unknown and states no confidence.")
