@@ -106,7 +106,6 @@ _FINER: dict[str, str] = {
     "radish": "vegetables",
     "chili pepper": "vegetables",
     "sesame": "sesame",
-    "perilla": "perilla",
     "soybean": "soybean",
     "sudangrass": "sudangrass",
 }

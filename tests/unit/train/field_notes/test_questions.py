@@ -6,6 +6,10 @@ import numpy as np
 import pytest
 
 from tests.unit.train.field_notes.small_world import real_set
+from timesenclip.ground.load import load_tower
+from timesenclip.ground.prompts import class_vectors
+from timesenclip.ground.taxonomy import taxonomy_from_phrases
+from timesenclip.train.field_notes import questions
 from timesenclip.train.field_notes.notes import everyday_group, kinds_of_place
 from timesenclip.train.field_notes.questions import (
     LAND_COVER,
@@ -28,6 +32,11 @@ def real() -> RealSet:
             "wheat": ("winter wheat", 1),
         },
     )
+
+
+def test_the_shipped_tower_knows_every_phrase() -> None:
+    phrases = sorted(set(questions._FINER.values()) | set(questions._PLAIN_WORDS.values()))
+    assert class_vectors(taxonomy_from_phrases(phrases), load_tower("compact")).shape[0] == len(phrases)
 
 
 def test_every_kind_of_place_has_a_lucas_land_cover() -> None:
