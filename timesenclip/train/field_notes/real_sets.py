@@ -87,7 +87,7 @@ _BRAZIL: dict[str, str | Mixture] = {
     "natnonforest": _SAVANNA,
     "pastagem": "tropical pasture",
     "formação florestal": {"tropical rainforest": 0.4, "tropical dry forest": 0.3, "any woodland": 0.3},
-    "formação savânica": {"savanna woodland": 0.7, "thorn scrub savanna": 0.3},
+    "formação savãnica": {"savanna woodland": 0.7, "thorn scrub savanna": 0.3},
     "formação campestre": {"savanna grassland": 0.8, "any grassland": 0.2},
     "lavoura temporária": {"double cropped field": 0.5, "soybean": 0.2, "any crops": 0.3},
     "agricultura": {"double cropped field": 0.4, "soybean": 0.2, "any crops": 0.4},
