@@ -116,8 +116,13 @@ def test_links_lead_somewhere() -> None:
         assert (README.parent / target).exists(), target
 
 
-def test_the_figures_are_those_of_the_model_card() -> None:
-    card = (README.parent / "timesenclip/weights/default/README.md").read_text(encoding="utf-8")
-    row = re.search(r"\| zero-shot \| ([\d.]+) \| ([\d.]+) \| [\d.]+ \| ([\d.]+) \|", card)
-    assert row is not None
-    assert f"| TimeSenCLIP, words only | {row[1]} | {row[2]} | {row[3]} |" in TEXT
+def test_the_figures_are_those_of_the_regions_left_out() -> None:
+    page = (README.parent / "docs" / "how-good.md").read_text(encoding="utf-8")
+    page = page[page.index("## Land cover by region") : page.index("## Crops and finer kinds by region")]
+    rows = re.findall(
+        r"\| ([\w-]+) \| [\d,]+ \| \d of \d \| ([\d.]+) \(.*?\| ([\d.]+) \| ([\d.]+) \| [\d.]+ \| [\d.]+ \|\n", page
+    )
+    assert len(rows) >= 8
+    for region, words, elsewhere, same in rows:
+        name = region.replace("-", " ").title()
+        assert re.search(rf"\| {name}[^|]*\| {words} \| {elsewhere} \| {same} \|", TEXT), region

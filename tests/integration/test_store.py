@@ -323,6 +323,10 @@ class Flaky:
     def check_offset(self, period: Any = None) -> None:
         """Nothing: the source was checked before."""
 
+    def bands_there(self, period: Any = None) -> tuple[str, ...]:
+        """Those of the source."""
+        return self.source.bands_there(period)
+
     def blocks(self, *_: Any, **__: Any) -> Iterator[Any]:
         raise AssertionError("blocks are planned by the store")
 

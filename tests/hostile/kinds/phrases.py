@@ -25,15 +25,15 @@ _PHRASES: dict[str, tuple[str, Expect]] = {
     "100000 characters": ("x" * 100_000, "refused or works"),
     "50000 words": ("forest " * 15_000, "refused or works"),
     "markup of rich": ("[bold red]maize[/nothing]", "works"),
-    "markup of HTML": ("<img src=x onerror=alert(1)>", "works"),
+    "markup of HTML": ("<img src=x onerror=alert(1)>", "refused or works"),
     "a template": ("{name} {0} {a name} %s ${HOME}", "refused or works"),
-    "a path": ("../../../etc/passwd", "works"),
+    "a path": ("../../../etc/passwd", "refused or works"),
     "slashes and dots": ("../", "refused or works"),
     "a zero-width space": ("\u200b", "refused or works"),
     "punctuation": ("?!.,", "refused or works"),
     "the word unknown": ("unknown", "refused or works"),
     "a dash": ("-", "refused or works"),
-    "a number": ("42", "works"),
+    "a number": ("42", "refused or works"),
 }
 
 _TEMPLATES: dict[str, tuple[str, Expect]] = {

@@ -28,5 +28,5 @@ def test_field_notes_have_a_plan_too() -> None:
     plan = json.loads(done.stdout)
     assert plan["steps"] == 30
     assert plan["parameters"] > 500_000
-    assert plan["parts"] == {"simulated, held at a time": 50_000}
+    assert plan["parts"] == {"simulated, held at a time": 24_000}
     assert plan["nearest_m"] is None

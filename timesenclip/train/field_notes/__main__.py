@@ -38,9 +38,10 @@ def _how_good(folders: list[Path], real: Path, final: Path | None, doc: Path | N
     from timesenclip.files import write_text
     from timesenclip.model.checkpoint import Model, load, save
     from timesenclip.train.field_notes.card import measured_card
-    from timesenclip.train.field_notes.held_out_regions import load_folds, measure_regions
+    from timesenclip.train.field_notes.held_out_regions import answers_of, load_folds, measure_regions
     from timesenclip.train.field_notes.how_good_page import how_good_page
     from timesenclip.train.field_notes.phrase_places import with_phrase_fit
+    from timesenclip.train.field_notes.region_calibration import keeping_right_answers
 
     if final is None and doc is None:
         raise InputError("Nothing would be written; give --final CHECKPOINT, --doc FILE, or both.")
@@ -54,7 +55,8 @@ def _how_good(folders: list[Path], real: Path, final: Path | None, doc: Path | N
     if doc is not None:
         write_text(doc, how_good_page(found, final=model, today=datetime.date.today()))
     if model is not None and final is not None:
-        config = model.config.model_copy(update={"calibration": found.fitted})
+        fitted = keeping_right_answers(found.fitted, answers_of(model, real))
+        config = model.config.model_copy(update={"calibration": fitted})
         calibrated = with_phrase_fit(Model(model.encoder, config, digest=model.digest), seed=_PHRASE_SEED)
         save(calibrated, final, card=measured_card(calibrated, found))
 

@@ -48,7 +48,7 @@ from timesenclip.train.field_notes.region_calibration import (
 )
 from timesenclip.train.field_notes.region_results import TaskResult, balanced_accuracy, measure_task
 
-__all__ = ["FINER", "LAND_COVER_TASK", "Condition", "Fold", "HowGood", "load_folds", "measure_regions"]
+__all__ = ["FINER", "LAND_COVER_TASK", "Condition", "Fold", "HowGood", "answers_of", "load_folds", "measure_regions"]
 
 LAND_COVER_TASK, FINER = "land cover", "crops or finer kinds"
 """Names of the two questions."""
@@ -201,6 +201,31 @@ def measure_regions(
         nothing=_nothing(regions, fitted),
         not_measured=tuple(dict.fromkeys(real.region for real in sets if real.region not in measured)),
     )
+
+
+def answers_of(model: Model, folder: str | Path) -> list[Scored]:
+    """Cosines of a checkpoint with the classes of every question about every region, whether it has seen it or not.
+
+    Args:
+        model: the checkpoint.
+        folder: the real sets, as `read_real_sets`.
+
+    Raises:
+        DataNotFoundError, InputError: as `read_real_sets`.
+    """
+    fold = Fold("shipped", model, ())
+    out: list[Scored] = []
+    for real in read_real_sets(folder, outliers="drop"):
+        if not (real.mixture.sum(axis=1) > 0).any():
+            continue
+        region = _Region(real, fold, embed(real.series, model=model))
+        finer = ask_finer(real)
+        questions = [(wording, ask_land_cover(real, wording)) for wording in WORDINGS]
+        for name, asked in [*questions, *([("finer", finer)] if finer is not None else [])]:
+            if len(asked.used):
+                scores = region.scores(asked.taxonomy)[asked.used].astype(np.float64)
+                out.append(Scored(real.region, name, scores, asked.truth[asked.used]))
+    return out
 
 
 def _scored(region: _Region, wording: str) -> Scored:

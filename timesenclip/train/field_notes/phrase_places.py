@@ -36,7 +36,13 @@ def phrase_truth(tower: GroundTower) -> tuple[NDArray[np.float32], NDArray[np.in
     """
     everyday, covers = FieldNotes(tower).class_lists[:2]
     unrelated = embed_background(load_background(), tower).unrelated
-    lists = [(phrases, of.true[:, k]) for of in (everyday, covers) for k, phrases in enumerate(of.phrases)]
+    exact = np.array([not kind.startswith("any ") for kind in kinds_of_place()])  # a broad kind is any of its covers
+    truths = (everyday.true, covers.true & exact[:, None])
+    lists = [
+        (phrases, true[:, k])
+        for of, true in zip((everyday, covers), truths, strict=True)
+        for k, phrases in enumerate(of.phrases)
+    ]
     vectors = np.concatenate([phrases[:_WORDS] for phrases, _ in lists])  # (P, D)
     true = np.stack([where for phrases, where in lists for _ in phrases[:_WORDS]], axis=1)  # (kinds, P)
     alike = np.full(true.shape, -1.0)

@@ -16,7 +16,16 @@ from timesenclip.evaluation.metrics import BINS
 from timesenclip.model.checkpoint_config import Calibration
 from timesenclip.tasks.classify import Predictions, classify_scores
 
-__all__ = ["LOST_AT_MOST", "RegionCalibration", "Scored", "calibration_error", "fit", "left_one_out", "pooled_errors"]
+__all__ = [
+    "LOST_AT_MOST",
+    "RegionCalibration",
+    "Scored",
+    "calibration_error",
+    "fit",
+    "keeping_right_answers",
+    "left_one_out",
+    "pooled_errors",
+]
 
 LOST_AT_MOST = 0.02
 """Share of the right answers that `unknown` may take away."""
@@ -88,6 +97,17 @@ def fit(parts: Sequence[Scored]) -> Calibration:
         unknown_score=min(_threshold(part) for part in parts),
         fitted=True,
     )
+
+
+def keeping_right_answers(fitted: Calibration, parts: Sequence[Scored]) -> Calibration:
+    """The calibration with a threshold that takes away at most `LOST_AT_MOST` of the right answers of these, too.
+
+    Args:
+        fitted: fitted on folds. Their cosines are not those of a checkpoint that was trained longer.
+        parts: what the checkpoint itself answers.
+    """
+    found = [fitted.unknown_score, *(_threshold(part) for part in parts)]
+    return fitted.model_copy(update={"unknown_score": min(value for value in found if value is not None)})
 
 
 def left_one_out(parts: Sequence[Scored]) -> list[RegionCalibration]:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +19,7 @@ def block_of(scores: np.ndarray, query: Query, **how) -> ClassBlock:
 
 
 def test_values_are_those_of_a_class_map(scores: np.ndarray, query: Query) -> None:
+    query = replace(query, calibration=query.calibration.model_copy(update={"unknown_score": 0.3}))
     block, answers = block_of(scores, query), query.classify(scores)
     assert (block.classes[0] == 255).all()
     assert (block.confidence[0] == 255).all()

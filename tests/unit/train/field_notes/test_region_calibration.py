@@ -13,6 +13,7 @@ from timesenclip.train.field_notes.region_calibration import (
     Scored,
     calibration_error,
     fit,
+    keeping_right_answers,
     left_one_out,
     pooled_errors,
 )
@@ -90,3 +91,14 @@ def test_all_regions_together_make_up_for_each_other() -> None:
     parts = [scored("a", seed=1, temperature=0.03), scored("b", seed=2), scored("c", seed=3, temperature=0.1)]
     single = np.mean([row.balanced_error for row in left_one_out(parts)])
     assert pooled_errors(parts)["words"] < single
+
+
+def test_the_threshold_that_ships_keeps_the_right_answers_of_the_checkpoint_itself() -> None:
+    fitted = fit([scored("a", seed=1)])
+    assert fitted.unknown_score is not None
+    lower = keeping_right_answers(fitted, [scored("b", seed=2, shift=0.0)])
+    assert lower.unknown_score is not None
+    assert lower.unknown_score < fitted.unknown_score
+    assert lower.temperature == fitted.temperature
+    higher = keeping_right_answers(fitted, [scored("b", seed=2, shift=0.5)])
+    assert higher == fitted
