@@ -75,7 +75,7 @@ SENSORS: dict[str, tuple[str, ...]] = {
     "sentinel-2": BAND_NAMES,
     "sentinel-2-10m": BAND_SETS["10m"],
     "landsat": ("B02", "B03", "B04", "B8A", "B11", "B12"),
-    "brazil-data-cube": ("B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B11", "B12"),
+    "brazil-data-cube": BAND_NAMES,
     "rgb": ("B02", "B03", "B04"),
 }
 """Bands of sensors and products by name, as bands of Sentinel-2. Landsat 8/9 and HLS: the near infrared of OLI

@@ -291,10 +291,10 @@ class Cube:
             lon_deg=lon[chosen],
             lat_deg=lat[chosen],
             provenance=self.provenance,
-            band_valid=self._bands_of(chosen),
+            band_valid=self.bands_of(chosen),
         )
 
-    def _bands_of(self, pixels: NDArray[np.integer]) -> NDArray[np.bool_] | None:
+    def bands_of(self, pixels: NDArray[np.integer]) -> NDArray[np.bool_] | None:
         """(N, T, C) of pixels counted row by row; None where all bands were seen."""
         if self.band_valid is None:
             return None

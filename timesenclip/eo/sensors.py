@@ -25,10 +25,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from timesenclip.bands import BAND_NAMES, SENSORS, canonical_band
+from timesenclip.bands import BAND_NAMES, SCL_NAME, SENSORS, canonical_band
 from timesenclip.errors import BandError
 
-__all__ = ["AUTO", "READABLE", "Sensor", "SensorName", "chosen_sensor"]
+__all__ = ["AUTO", "READABLE", "Sensor", "SensorName", "chosen_sensor", "sensor_of_layers"]
 
 AUTO = "auto"
 """Decide by the names."""
@@ -151,6 +151,17 @@ def chosen_sensor(names: Iterable[str], *, sensor: str = AUTO, source_name: str)
             "no other column tells. Say --sensor sentinel-2, landsat or hls-l30."
         )
     return _TEN
+
+
+def sensor_of_layers(names: Iterable[str], *, sensor: str = AUTO, source_name: str) -> Sensor:
+    """As `chosen_sensor` for layers of images: a scene classification (SCL) comes with Sentinel-2 only.
+
+    Raises:
+        BandError: as `chosen_sensor`.
+    """
+    given = list(names)
+    of_sentinel = sensor == AUTO and any(name.upper() == SCL_NAME for name in given)
+    return chosen_sensor(given, sensor="sentinel-2" if of_sentinel else sensor, source_name=source_name)
 
 
 def _is_of_sentinel(name: str) -> bool:

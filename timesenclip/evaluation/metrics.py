@@ -160,7 +160,7 @@ def block_sums(
         said = np.isfinite(confidence)
         stated = np.asarray(confidence, np.float64)[said]
         for part, value in enumerate((np.ones(len(stated)), stated, right[said])):
-            np.add.at(out, (group[said], 3 * classes + 1 + part * BINS + _bin(stated)), value)
+            np.add.at(out, (group[said], 3 * classes + 1 + part * BINS + confidence_bin(stated)), value)
     return out
 
 
@@ -232,7 +232,7 @@ def reliability(confidence: NDArray[np.floating], right: NDArray[np.bool_]) -> N
     Predictions without a confidence (NaN) are left out.
     """
     confidence, right = confidence[np.isfinite(confidence)], right[np.isfinite(confidence)]
-    slot = _bin(confidence)
+    slot = confidence_bin(confidence)
     count = np.bincount(slot, minlength=BINS)
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = np.bincount(slot, weights=confidence, minlength=BINS) / count
@@ -244,7 +244,8 @@ def _any_stated(confidence: NDArray[np.floating] | None) -> bool:
     return confidence is not None and bool(np.isfinite(confidence).any())
 
 
-def _bin(confidence: NDArray[np.floating]) -> NDArray[np.int64]:
+def confidence_bin(confidence: NDArray[np.floating]) -> NDArray[np.int64]:
+    """(N,) the bin of each confidence (N,), 0..`BINS` - 1."""
     return np.clip((np.asarray(confidence, np.float64) * BINS).astype(np.int64), 0, BINS - 1)
 
 

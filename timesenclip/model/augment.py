@@ -138,7 +138,7 @@ class BandDropout:
 
     def __call__(self, batch: EncoderInput, generator: torch.Generator) -> EncoderInput:
         """Augment."""
-        x, valid = batch.x, batch.valid
+        x = batch.x
         b, t, c = x.shape[:3]
         if c != len(BAND_NAMES):
             raise InputError(f"BandDropout knows the sensors of {len(BAND_NAMES)} bands, but the series have {c}.")
@@ -148,7 +148,7 @@ class BandDropout:
         drawn = torch.rand(b, c, generator=generator).argsort(dim=1) < keep
         kept = torch.where(_chance(b, 0.5, generator)[:, None], of_sensor, drawn)
         kept = kept | ~_chance(b, self.p, generator)[:, None]
-        before = valid[..., None].expand(b, t, c) if batch.bands is None else batch.bands & valid[..., None]
+        before = batch.bands_seen()
         after = before & kept[:, None]  # (B, T, C)
         loses = (before.any(dim=2) & ~after.any(dim=2)).any(dim=1)  # (B,)
         after = torch.where(loses[:, None, None], before, after)
@@ -197,8 +197,7 @@ def _annual(batch: EncoderInput, which: Tensor) -> EncoderInput:
         return batch
     x, calendar, valid = batch.x.clone(), batch.calendar.clone(), batch.valid.clone()
     mask = valid[which]
-    seen = mask[..., None].expand(*mask.shape, x.shape[2]) if batch.bands is None else batch.bands[which]
-    seen = seen & mask[..., None]  # (B', T, C)
+    seen = batch.bands_seen()[which]  # (B', T, C)
     values = x[which].masked_fill(~seen.view(*seen.shape, *(1,) * (x.ndim - 3)), torch.nan)
     dates = calendar[which]
     # `start` wraps at New Year; a step that begins earlier in the year than the one before it is a year on.

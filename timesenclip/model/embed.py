@@ -105,7 +105,7 @@ def embed_cube(cube: Cube, *, model: Model, batch_size: int = 1024, outliers: Ou
             np.ascontiguousarray(valid[:, batch].T),  # (N, T)
             np.broadcast_to(calendar, (len(batch), t, 2)),
             lat_deg[batch],
-            _bands_of_pixels(cube, batch),
+            cube.bands_of(batch),
             model,
         )
     return out
@@ -133,14 +133,6 @@ def require_bands_of(model: Model, band_valid: NDArray[np.bool_] | None) -> None
         + (f": {', '.join(absent)} never there" if absent else "")
         + ". Use a checkpoint that reads any bands, such as the shipped one (leave out --checkpoint)."
     )
-
-
-def _bands_of_pixels(cube: Cube, pixels: NDArray[np.intp]) -> NDArray[np.bool_] | None:
-    """(N, T, C) of pixels counted row by row."""
-    if cube.band_valid is None:
-        return None
-    row, column = np.divmod(pixels, cube.shape[1])
-    return np.ascontiguousarray(cube.band_valid[:, :, row, column].transpose(2, 0, 1))
 
 
 def readable(series: PixelSeries, model: Model) -> NDArray[np.bool_]:

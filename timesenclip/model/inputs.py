@@ -35,6 +35,12 @@ class EncoderInput(NamedTuple):
     bands: Tensor | None = None
     """(N, T, C') bool, True = the band was seen at this step; None: all of them at every valid step."""
 
+    def bands_seen(self) -> Tensor:
+        """(N, T, C') bool whether each band was seen at each step; False at steps that are not valid."""
+        if self.bands is None:
+            return self.valid[..., None].expand(*self.valid.shape, self.x.shape[2])
+        return self.bands & self.valid[..., None]
+
 
 def encoder_input(
     reflectance: NDArray[np.float32],

@@ -9,12 +9,14 @@ from timesenclip.bands import BANDS
 from timesenclip.simulate.covers import Pixels, _table
 from timesenclip.simulate.pixel import solar_elevation
 
-__all__ = ["observe", "to_top_of_atmosphere"]
+__all__ = ["CLOUD", "HAZE", "observe", "to_top_of_atmosphere"]
 
 Array = NDArray[np.float64]
 _CENTRES_NM = np.array([band.centre_nm for band in BANDS])
-# Thick cloud as L2A shows it: bright, a little darker in the short-wave infrared (ice absorbs there).
-_CLOUD = np.array([0.62, 0.62, 0.62, 0.62, 0.63, 0.63, 0.63, 0.63, 0.45, 0.34])
+CLOUD = np.array([0.62, 0.62, 0.62, 0.62, 0.63, 0.63, 0.63, 0.63, 0.45, 0.34])
+"""(C,) reflectance of thick cloud as L2A shows it: bright, a little darker in the short-wave infrared (ice absorbs)."""
+HAZE = (_CENTRES_NM / 490.0) ** -1.4
+"""(C,) light that haze adds, relative to that at 490 nm."""
 
 # How far bands stray from each other between processing versions; the broad B08 most of all.
 _BAND_SPREAD = np.array([0.03, 0.02, 0.02, 0.02, 0.02, 0.02, 0.045, 0.02, 0.025, 0.03])
@@ -41,9 +43,9 @@ def observe(
     cloudy = cloud * np.exp(rng.normal(-0.35, 0.6, (m, 1)))
     unsteady = np.minimum(0.25 + 0.75 * cloudy, 2.0)[..., None]
     aerosol = rng.normal(0.0, 0.006, (m, t, 1)) * unsteady + rng.normal(0.0, 0.004, (m, 1, 1))
-    seen = seen + aerosol * (_CENTRES_NM / 490.0) ** -1.4
+    seen = seen + aerosol * HAZE
     hazy = (rng.random((m, t)) < 0.10 * cloudy) * rng.beta(0.8, 5.0, (m, t))
-    seen = seen + hazy[..., None] * (_CLOUD - seen)
+    seen = seen + hazy[..., None] * (CLOUD - seen)
     shadow = (rng.random((m, t)) < 0.05 * cloudy) * rng.uniform(0.05, 0.6, (m, t))
     seen = seen * (1 - shadow[..., None])
     common = rng.normal(0.0, 0.035, (m, t, 1)) * unsteady + rng.normal(0.0, 0.04, (m, 1, 1))

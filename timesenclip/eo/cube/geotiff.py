@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from timesenclip.bands import BAND_NAMES, SCL_NAME, canonical_band
 from timesenclip.eo.cube.layers import Opened, check_numbers, place_layers
 from timesenclip.eo.rasters import open_raster
-from timesenclip.eo.sensors import AUTO, Sensor, chosen_sensor
+from timesenclip.eo.sensors import AUTO, Sensor, sensor_of_layers
 from timesenclip.errors import BandError, DataNotFoundError, DegradedInputWarning, GridError, TimeError
 from timesenclip.grid import Grid, Window
 from timesenclip.messages import list_some, shorten_error
@@ -181,8 +181,7 @@ def _sensor(names: Sequence[str], sensor: str, source_name: str) -> Sensor:
     both = {name.upper()[:4] for name in names} >= {"L30_", "S30_"}
     if both:
         raise BandError(f"{source_name} holds files of both HLS L30 and S30, whose bands differ; give one of them.")
-    of_sentinel = sensor == AUTO and any(name.upper() == SCL_NAME for name in names)
-    return chosen_sensor(names, sensor="sentinel-2" if of_sentinel else sensor, source_name=source_name)
+    return sensor_of_layers(names, sensor=sensor, source_name=source_name)
 
 
 def _find_bands(file: Path, names: list[tuple[str, int]], sensor: Sensor) -> dict[str, int]:

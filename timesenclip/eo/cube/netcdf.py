@@ -16,7 +16,7 @@ from timesenclip.eo.cube.files_read import check_regular
 from timesenclip.eo.cube.headers import check_hdf5, check_zarr, declared_chunks
 from timesenclip.eo.cube.layers import Opened, check_numbers, place_layers
 from timesenclip.eo.radiometry import LANDSAT_SCALE
-from timesenclip.eo.sensors import AUTO, Sensor, chosen_sensor
+from timesenclip.eo.sensors import AUTO, Sensor, sensor_of_layers
 from timesenclip.errors import BandError, DataNotFoundError, GridError, InputError, TimeError, UnitsError
 from timesenclip.extras import require
 from timesenclip.grid import Grid, Window
@@ -212,8 +212,7 @@ def _combine(datasets: list[tuple[str, xr.Dataset]], *, sensor: str, source_name
 def _sensor(datasets: list[tuple[str, xr.Dataset]], sensor: str, source_name: str) -> Sensor:
     """Whose names the variables with three axes have; SCL comes with Sentinel-2 only."""
     names = [str(name) for _, dataset in datasets for name in dataset.data_vars if dataset[name].ndim == 3]
-    of_sentinel = sensor == AUTO and any(name.upper() == SCL_NAME for name in names)
-    return chosen_sensor(names, sensor="sentinel-2" if of_sentinel else sensor, source_name=source_name)
+    return sensor_of_layers(names, sensor=sensor, source_name=source_name)
 
 
 def _find_bands(dataset: xr.Dataset, sensor: Sensor, source_name: str) -> dict[str, str]:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timesenclip.bands import BAND_NAMES
+from timesenclip.eo.band_presence import absent_bands
 from timesenclip.errors import DegradedInputWarning
 from timesenclip.series import PixelSeries
 
@@ -29,8 +30,7 @@ def describe_absent_bands(seen: NDArray[np.bool_], provenance: Mapping[str, Any]
     here = [name for name, there in zip(BAND_NAMES, seen, strict=True) if there]
     if len(here) in (0, len(BAND_NAMES)):
         return ""
-    absent = ", ".join(name for name in BAND_NAMES if name not in here)
-    text = f"no {absent}: {len(here)} of {len(BAND_NAMES)} bands are there"
+    text = f"no {', '.join(absent_bands(here))}: {len(here)} of {len(BAND_NAMES)} bands are there"
     columns = (provenance or {}).get("bands")
     if isinstance(columns, Mapping):
         taken = ", ".join(f"{band} from {columns[band]}" for band in here if band in columns)

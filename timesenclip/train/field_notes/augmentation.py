@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from timesenclip.bands import BANDS, NORMALISATIONS
+from timesenclip.bands import NORMALISATIONS
 from timesenclip.model.augment import Augmentation, BandDropout, Compose, MonthDropout, RandomTS, TSMixAug
 from timesenclip.model.inputs import EncoderInput
+from timesenclip.simulate.sensor import CLOUD, HAZE
 
 __all__ = ["CloudySteps", "LongerSteps", "ShorterSteps", "places_augmentation"]
 
-_CLOUD = (0.62, 0.62, 0.62, 0.62, 0.63, 0.63, 0.63, 0.63, 0.45, 0.34)
-"""Reflectance of a thick cloud in L2A, by band; the short-wave infrared is absorbed by ice. As in `simulate.sensor`."""
-_AEROSOL = tuple((band.centre_nm / 490.0) ** -1.4 for band in BANDS)
 _SHADE = (0.75, 0.8, 0.9, 0.9, 0.95, 0.95, 0.95, 0.95, 1.0, 1.0)  # shadows keep the blue light of the sky
 
 
@@ -44,16 +42,15 @@ class CloudySteps:
         kind = draw(b, t, 1)  # below 0.55 cloud, below 0.8 haze, else shadow
         reflectance = x ** (1 / scale.power) * width + low
         share = draw(b, t, 1).sqrt()  # more often thick than thin
-        cloud = torch.tensor(_CLOUD) * (0.6 + 0.8 * draw(b, t, 1)) * (1 + 0.1 * (draw(b, t, x.shape[2]) - 0.5))
+        cloud = (
+            torch.from_numpy(CLOUD).float() * (0.6 + 0.8 * draw(b, t, 1)) * (1 + 0.1 * (draw(b, t, x.shape[2]) - 0.5))
+        )
         clouded = (1 - share) * reflectance + share * cloud
-        hazy = reflectance + 0.12 * share * torch.tensor(_AEROSOL)
+        hazy = reflectance + 0.12 * share * torch.from_numpy(HAZE).float()
         dark = reflectance * (1 - 0.75 * share * torch.tensor(_SHADE))
         changed = torch.where(kind < 0.55, clouded, torch.where(kind < 0.8, hazy, dark))
         again = ((changed - low) / width).clamp(0, 1) ** scale.power
-        seen = hit[..., None] & batch.valid[..., None]
-        if batch.bands is not None:
-            seen = seen & batch.bands
-        return batch._replace(x=torch.where(seen, again, x))
+        return batch._replace(x=torch.where(hit[..., None] & batch.bands_seen(), again, x))
 
 
 @dataclass(frozen=True)
@@ -78,7 +75,7 @@ def _merge(batch: EncoderInput, rows: Tensor, count: int) -> EncoderInput:
     """Replace the series of `rows` (B,) by medians of `count` steps; the steps that are left over become missing."""
     x, calendar, valid = (part[rows] for part in batch[:3])
     n, t, c = x.shape
-    bands = valid[..., None].expand(n, t, c) if batch.bands is None else batch.bands[rows] & valid[..., None]
+    bands = batch.bands_seen()[rows]
     groups = t // count
     used = groups * count
     whole = x[:, :used].masked_fill(~bands[:, :used], torch.nan).view(n, groups, count, c)
@@ -134,7 +131,7 @@ def places_augmentation(normalisation: str, *, band_dropout: float) -> Augmentat
             LongerSteps(p=0.12),
             TSMixAug(p=0.12),
             RandomTS(p=0.25),
-            replace(MonthDropout(), p=0.4, most=0.5),
+            MonthDropout(p=0.4, most=0.5),
             ShorterSteps(p=0.1),
             *bands,
         )

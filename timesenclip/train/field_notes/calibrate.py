@@ -25,6 +25,7 @@ from timesenclip.train.field_notes.notes import everyday_group
 from timesenclip.train.field_notes.phrase_places import with_phrase_fit
 from timesenclip.train.field_notes.places import cover_shares
 from timesenclip.train.field_notes.questions import LAND_COVER
+from timesenclip.train.field_notes.region_calibration import negative_log_likelihood
 
 __all__ = ["Measured", "calibrate", "calibrate_and_measure", "measure", "model_card"]
 
@@ -57,7 +58,7 @@ def calibrate(model: Model, *, seed: int) -> Model:
     series, truth = _simulated(seed)
     scores = embed(series, model=model) @ class_vectors(taxonomy, model.tower).T
     grid = np.geomspace(0.01, 0.5, 80)
-    loss = [_negative_log_likelihood(scores / t, truth) for t in grid]
+    loss = [negative_log_likelihood(scores / t, truth).mean() for t in grid]
     unknown = float(np.quantile(scores.max(axis=1), _UNKNOWN_AT_MOST))
     fitted = Calibration(temperature=float(grid[int(np.argmin(loss))]), unknown_score=unknown, fitted=True)
     return Model(model.encoder, model.config.model_copy(update={"calibration": fitted}), digest=model.digest)
@@ -96,12 +97,6 @@ def _simulated(seed: int) -> tuple[PixelSeries, NDArray[np.int64]]:
 
 def _land_cover(kinds: tuple[str, ...], taxonomy: Taxonomy) -> NDArray[np.int64]:
     return np.array([taxonomy.names.index(LAND_COVER[everyday_group(kind)]) for kind in kinds], dtype=np.int64)
-
-
-def _negative_log_likelihood(logits: NDArray[np.float64], truth: NDArray[np.int64]) -> float:
-    top = logits.max(axis=1, keepdims=True)
-    log_total = top[:, 0] + np.log(np.exp(logits - top).sum(axis=1))
-    return float((log_total - logits[np.arange(len(truth)), truth]).mean())
 
 
 def _zero_shot(model: Model, series: PixelSeries, truth: NDArray[np.int64], taxonomy: Taxonomy) -> Metrics:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from timesenclip.bands import BAND_NAMES, SENSORS
 from timesenclip.eo.outliers import OUTLYING_STEPS
 from timesenclip.series import PixelSeries
+from timesenclip.simulate.sensor import CLOUD
 
 __all__ = ["CLOUDY_SHARE", "NO_PLACES", "SENSOR_TITLES", "no_place", "with_clouds", "without_bands"]
 
@@ -24,8 +25,6 @@ SENSOR_TITLES: dict[str, str] = {
 """Sensors that are compared, with what they are called in the table."""
 NO_PLACES: tuple[str, ...] = ("cloud in every month", "random numbers", "one number for all bands and months")
 """Kinds of series that show no place on land."""
-
-_CLOUD = np.array([0.62, 0.62, 0.62, 0.62, 0.63, 0.63, 0.63, 0.63, 0.45, 0.34])  # as `simulate.sensor`
 
 
 def without_bands(series: PixelSeries, sensor: str) -> PixelSeries:
@@ -54,7 +53,7 @@ def with_clouds(series: PixelSeries, *, share: float = CLOUDY_SHARE, rng: np.ran
     n, t, c = series.reflectance.shape
     hit = (rng.random((n, t)) < share) & series.valid
     cover = rng.uniform(0.3, 1.0, (n, t, 1))
-    cloud = _CLOUD * rng.uniform(0.6, 1.4, (n, t, 1)) * rng.normal(1.0, 0.03, (n, t, c))
+    cloud = CLOUD * rng.uniform(0.6, 1.4, (n, t, 1)) * rng.normal(1.0, 0.03, (n, t, c))
     mixed = (1 - cover) * series.reflectance + cover * cloud
     seen = series.bands_seen() & hit[..., None]
     values = np.where(seen, mixed, series.reflectance).astype(np.float32).clip(0, 1.2)
@@ -73,7 +72,7 @@ def no_place(series: PixelSeries, kind: str, *, rng: np.random.Generator) -> Pix
     """
     n, t, c = series.reflectance.shape
     if kind == NO_PLACES[0]:
-        values = _CLOUD * rng.uniform(0.8, 1.3, (n, t, 1)) * rng.normal(1.0, 0.02, (n, t, c))
+        values = CLOUD * rng.uniform(0.8, 1.3, (n, t, 1)) * rng.normal(1.0, 0.02, (n, t, c))
     elif kind == NO_PLACES[1]:
         values = rng.uniform(0.0, 1.0, (n, t, c))
     else:

@@ -178,7 +178,9 @@ def measure_regions(
             regions.append(_Region(real, fold, embed(real.series, model=fold.model)))
     if not regions:
         raise InputError(f"No set in '{folder}' is of a region that a fold has left out; nothing can be measured.")
-    scored = [_scored(region, wording) for region in regions for wording in WORDINGS]
+    scored = [
+        _scored(region, wording, ask_land_cover(region.real, wording)) for region in regions for wording in WORDINGS
+    ]
     calibration = left_one_out(scored)
     thresholds = {row.region: row.fitted.unknown_score for row in calibration}
     tasks = []
@@ -223,15 +225,13 @@ def answers_of(model: Model, folder: str | Path) -> list[Scored]:
         questions = [(wording, ask_land_cover(real, wording)) for wording in WORDINGS]
         for name, asked in [*questions, *([("finer", finer)] if finer is not None else [])]:
             if len(asked.used):
-                scores = region.scores(asked.taxonomy)[asked.used].astype(np.float64)
-                out.append(Scored(real.region, name, scores, asked.truth[asked.used]))
+                out.append(_scored(region, name, asked))
     return out
 
 
-def _scored(region: _Region, wording: str) -> Scored:
-    asked = ask_land_cover(region.real, wording)
+def _scored(region: _Region, name: str, asked: Asked) -> Scored:
     scores = region.scores(asked.taxonomy)[asked.used].astype(np.float64)
-    return Scored(region.real.region, wording, scores, asked.truth[asked.used])
+    return Scored(region.real.region, name, scores, asked.truth[asked.used])
 
 
 def _tasks(region: _Region, labelled: list[RealSet], unknown_score: float | None) -> list[TaskResult]:

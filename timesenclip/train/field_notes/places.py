@@ -16,7 +16,7 @@ from timesenclip.series import PixelSeries
 from timesenclip.simulate.covers import cover_names, cover_weights
 from timesenclip.simulate.series import SimulatedSeries, simulate_series
 from timesenclip.train.field_notes.notes import everyday_group, kinds_of_place
-from timesenclip.train.field_notes.teacher import Lessons
+from timesenclip.train.field_notes.teacher import CLASSES, Lessons
 from timesenclip.train.learner import FEATURES
 from timesenclip.train.recipe import WorldConfig
 
@@ -76,7 +76,6 @@ class Places:
         normalisation: str,
         hemisphere_shift: bool,
         lessons: Lessons | None = None,
-        likely: NDArray[np.float32] | None = None,
     ) -> Places:
         """Make encoder input of series (single pixels, all bands).
 
@@ -85,8 +84,7 @@ class Places:
             mixture: (N, kinds) as the field.
             climates: (N,) as the field.
             normalisation, hemisphere_shift: as in the recipe.
-            lessons: what the teacher says; None: it was not asked.
-            likely: (N, 9) probabilities in the place of those of the lessons.
+            lessons: what the teacher says, where a label is known restricted to it; None: it was not asked.
         """
         seen = series.bands_seen()
         given = encoder_input(
@@ -102,15 +100,16 @@ class Places:
             band_valid=seen,
         )
         n = len(series)
-        told = lessons.probabilities if lessons is not None else np.zeros((n, 9), dtype=np.float32)
+        if lessons is None:
+            lessons = Lessons(*(np.zeros((n, width), dtype=np.float32) for width in (len(CLASSES), FEATURES)))
         return cls(
             x=given.x,
             calendar=given.calendar,
             valid=given.valid,
             bands=torch.from_numpy(seen),
             mixture=torch.from_numpy(mixture),
-            likely=torch.from_numpy(told if likely is None else likely),
-            features=torch.from_numpy(lessons.features) if lessons is not None else torch.zeros(n, FEATURES),
+            likely=torch.from_numpy(lessons.probabilities),
+            features=torch.from_numpy(lessons.features),
             climate=tuple(climates),
         )
 

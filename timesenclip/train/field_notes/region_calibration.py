@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from timesenclip.evaluation.metrics import BINS
+from timesenclip.evaluation.metrics import BINS, confidence_bin
 from timesenclip.model.checkpoint_config import Calibration
 from timesenclip.tasks.classify import Predictions, classify_scores
 
@@ -24,6 +24,7 @@ __all__ = [
     "fit",
     "keeping_right_answers",
     "left_one_out",
+    "negative_log_likelihood",
     "pooled_errors",
 ]
 
@@ -147,7 +148,7 @@ def calibration_error(
         return float("nan")
     sure = np.asarray(confidence, np.float64)[stated]
     share = np.ones(len(sure)) if weight is None else weight[stated]
-    slot = np.clip((sure * BINS).astype(np.int64), 0, BINS - 1)
+    slot = confidence_bin(sure)
     gap = np.bincount(slot, weights=share * (right[stated] - sure), minlength=BINS)
     return float(np.abs(gap).sum() / share.sum())
 
@@ -181,11 +182,15 @@ def _measure(part: Scored, fitted: Calibration) -> RegionCalibration:
     )
 
 
-def _loss(part: Scored, temperature: float) -> float:
-    logits = part.scores / temperature
+def negative_log_likelihood(logits: NDArray[np.floating], truth: NDArray[np.int64]) -> NDArray[np.floating]:
+    """(N,) negative logarithm of the probability that a softmax of logits (N, K) gives the true classes (N,)."""
     top = logits.max(axis=1, keepdims=True)
     log_total = top[:, 0] + np.log(np.exp(logits - top).sum(axis=1))
-    return float((part.weight * (log_total - logits[np.arange(len(logits)), part.truth])).sum())
+    return np.asarray(log_total - logits[np.arange(len(logits)), truth])
+
+
+def _loss(part: Scored, temperature: float) -> float:
+    return float((part.weight * negative_log_likelihood(part.scores / temperature, part.truth)).sum())
 
 
 def _threshold(part: Scored) -> float:

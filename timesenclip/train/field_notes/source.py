@@ -36,9 +36,10 @@ from timesenclip.train.field_notes.lessons import (
     teach_simulated,
     with_votes,
 )
-from timesenclip.train.field_notes.notes import ClassList, FieldNotes, alike_kinds
+from timesenclip.train.field_notes.notes import FieldNotes, alike_kinds
 from timesenclip.train.field_notes.places import Places, exact_mixture, group_weights, simulated_places
 from timesenclip.train.field_notes.real_sets import RealSet, read_real_sets
+from timesenclip.train.field_notes.teacher import Lessons as TeacherLessons
 from timesenclip.train.field_notes.teacher import load_teacher
 from timesenclip.train.recipe import FieldNotesRecipe, recipe_digest
 from timesenclip.train.validation import HeldOut, Validation
@@ -68,6 +69,9 @@ class FieldNotesSource:
         self.recipe, self._rank, self._world = recipe, rank, world
         self._tower = load_tower(recipe.tower)
         self._notes = FieldNotes(self._tower)
+        names = [listed.name for listed in self._notes.class_lists]
+        self._dynamic_world_at = names.index("dynamic-world")
+        self._dynamic_world = self._notes.class_lists[self._dynamic_world_at]
         self._truth = [torch.from_numpy(listed.true) for listed in self._notes.class_lists]
         everyday = self._notes.everyday_groups
         self._everyday_rows = torch.tensor([everyday.index(group) for group in GROUP_OF_CLASS])
@@ -85,10 +89,6 @@ class FieldNotesSource:
         self._rng = np.random.default_rng(recipe.seed)
         self._generator = torch.Generator().manual_seed(recipe.seed)
         self._world_drawn_from = json.dumps(self._rng.bit_generator.state)
-
-    @property
-    def _dynamic_world(self) -> ClassList:
-        return next(listed for listed in self._notes.class_lists if listed.name == "dynamic-world")
 
     def _read_real(self) -> None:
         world = self.recipe.world
@@ -112,15 +112,15 @@ class FieldNotesSource:
 
         Rare kinds of a set are drawn more often than their share; half of the places are drawn by groups.
         """
-        taught = None
+        taught: list[TeacherLessons] | list[None] = [None] * len(sets)
         if self._teacher is not None:
             taught = teach_real(self._teacher, sets, balance=self.recipe.world.teacher_balance)
         places, weights = [], []
-        for number, real in enumerate(sets):
-            mixture, likely = real.mixture, None
-            if taught is not None:
-                probabilities = with_votes(taught[number].probabilities, real.votes)
-                likely = restricted(probabilities, mixture, self._dynamic_world)
+        for real, told in zip(sets, taught, strict=True):
+            mixture = real.mixture
+            if told is not None:
+                likely = restricted(with_votes(told.probabilities, real.votes), mixture, self._dynamic_world)
+                told = replace(told, probabilities=likely)
                 unlabelled = mixture.sum(axis=1, keepdims=True) == 0
                 mixture = np.where(unlabelled, likely @ kinds_of_classes(), mixture)
             made = Places.of(
@@ -129,8 +129,7 @@ class FieldNotesSource:
                 [None] * len(real),
                 normalisation=self.recipe.normalisation,
                 hemisphere_shift=self.recipe.hemisphere_shift,
-                lessons=None if taught is None else taught[number],
-                likely=likely,
+                lessons=told,
             )
             places.append(made)
             first = made.mixture.argmax(dim=1)
@@ -180,7 +179,7 @@ class FieldNotesSource:
         if self._teacher is None:
             return None
         if self._rng.random() < 0.5:
-            vectors = questions[self._notes.class_lists.index(self._dynamic_world)].vectors
+            vectors = questions[self._dynamic_world_at].vectors
         else:
             vectors = questions[0].vectors[self._everyday_rows]
         return Lessons(vectors, places.likely[rows], places.features[rows])
@@ -190,10 +189,11 @@ class FieldNotesSource:
         world = self.recipe.world
         made = simulated_places(world.simulated, world, rng=rng)
         mixture = exact_mixture(made.cover)
-        lessons, likely = None, None
+        lessons = None
         if self._teacher is not None and world.teach_simulated:
             lessons = teach_simulated(self._teacher, made.series, rng=rng)
             likely = restricted(lessons.probabilities, mixture, self._dynamic_world)
+            lessons = replace(lessons, probabilities=likely)
         return Places.of(
             made.series,
             mixture,
@@ -201,7 +201,6 @@ class FieldNotesSource:
             normalisation=self.recipe.normalisation,
             hemisphere_shift=self.recipe.hemisphere_shift,
             lessons=lessons,
-            likely=likely,
         )
 
     def _places(self, simulated: Places) -> Places:
